@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Views and growing buffers; see bytes.h. Buffers grow by doubling and never past
+ * their limit.
+ */
+#include "base/bytes.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BYTES_FIRST_ROOM 64
+
+struct span span_of(const char *string)
+{
+    return (struct span){ string, string ? strlen(string) : 0 };
+}
+
+struct span span_bytes(const struct bytes *b)
+{
+    return (struct span){ bytes_str(b), b->len };
+}
+
+struct span span_from(struct span s, size_t at)
+{
+    if (at > s.n)
+        at = s.n;
+    return (struct span){ at ? s.p + at : s.p, s.n - at };
+}
+
+struct span span_head(struct span s, size_t n)
+{
+    return (struct span){ s.p, n < s.n ? n : s.n };
+}
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+struct span span_trim(struct span s)
+{
+    while (s.n && is_blank(s.p[0]))
+        s = span_from(s, 1);
+    while (s.n && is_blank(s.p[s.n - 1]))
+        s.n--;
+    return s;
+}
+
+bool span_eq(struct span a, struct span b)
+{
+    return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
+}
+
+bool span_eq_str(struct span a, const char *b)
+{
+    return span_eq(a, span_of(b));
+}
+
+char ascii_lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
+}
+
+bool ascii_alpha(char c)
+{
+    c = ascii_lower(c);
+    return c >= 'a' && c <= 'z';
+}
+
+bool ascii_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+bool span_ieq(struct span a, struct span b)
+{
+    if (a.n != b.n)
+        return false;
+    for (size_t i = 0; i < a.n; i++)
+        if (ascii_lower(a.p[i]) != ascii_lower(b.p[i]))
+            return false;
+    return true;
+}
+
+bool span_ieq_str(struct span a, const char *b)
+{
+    return span_ieq(a, span_of(b));
+}
+
+bool span_starts(struct span s, const char *prefix)
+{
+    struct span p = span_of(prefix);
+    return s.n >= p.n && span_eq(span_head(s, p.n), p);
+}
+
+bool span_istarts(struct span s, const char *prefix)
+{
+    struct span p = span_of(prefix);
+    return s.n >= p.n && span_ieq(span_head(s, p.n), p);
+}
+
+size_t span_find(struct span s, char c)
+{
+    const char *at = s.n ? memchr(s.p, c, s.n) : NULL;
+    return at ? (size_t)(at - s.p) : s.n;
+}
+
+bool span_cut(struct span *rest, char c, struct span *head)
+{
+    if (!rest->p)
+        return false;
+    size_t at = span_find(*rest, c);
+    *head = span_head(*rest, at);
+    *rest = at < rest->n ? span_from(*rest, at + 1) : (struct span){ NULL, 0 };
+    return true;
+}
+
+bool span_u64(struct span s, uint64_t max, uint64_t *value)
+{
+    uint64_t v = 0;
+    if (s.n == 0)
+        return false;
+    for (size_t i = 0; i < s.n; i++) {
+        if (!ascii_digit(s.p[i]))
+            return false;
+        uint64_t digit = (uint64_t)(s.p[i] - '0');
+        if (digit > max || v > (max - digit) / 10)
+            return false;
+        v = v * 10 + digit;
+    }
+    *value = v;
+    return true;
+}
+
+char *span_dup(struct span s)
+{
+    if (span_find(s, '\0') < s.n)
+        return NULL;
+    char *copy = malloc(s.n + 1);
+    if (!copy)
+        return NULL;
+    if (s.n)
+        memcpy(copy, s.p, s.n);
+    copy[s.n] = '\0';
+    return copy;
+}
+
+bool span_copy(struct span s, char *to, size_t size)
+{
+    if (s.n >= size || span_find(s, '\0') < s.n) {
+        to[0] = '\0';
+        return false;
+    }
+    if (s.n)
+        memcpy(to, s.p, s.n);
+    to[s.n] = '\0';
+    return true;
+}
+
+void bytes_init(struct bytes *b, size_t limit)
+{
+    *b = (struct bytes){ .limit = limit };
+}
+
+void bytes_clear(struct bytes *b)
+{
+    b->len = 0;
+    b->failed = false;
+    if (b->data)
+        b->data[0] = '\0';
+}
+
+void bytes_free(struct bytes *b)
+{
+    free(b->data);
+    bytes_init(b, b->limit);
+}
+
+void bytes_wipe(struct bytes *b)
+{
+    if (b->data)
+        explicit_bzero(b->data, b->room);
+    bytes_free(b);
+}
+
+bool bytes_reserve(struct bytes *b, size_t n)
+{
+    if (b->failed)
+        return false;
+    if (n > b->limit || b->len > b->limit - n) {
+        b->failed = true;
+        return false;
+    }
+    size_t need = b->len + n + 1;
+    if (need <= b->room)
+        return true;
+    size_t room = b->room ? b->room : BYTES_FIRST_ROOM;
+    while (room < need)
+        room = room > SIZE_MAX / 2 ? need : room * 2;
+    char *data = realloc(b->data, room);
+    if (!data) {
+        b->failed = true;
+        return false;
+    }
+    b->data = data;
+    b->room = room;
+    return true;
+}
+
+bool bytes_add(struct bytes *b, const void *data, size_t n)
+{
+    if (!bytes_reserve(b, n))
+        return false;
+    if (n)
+        memcpy(b->data + b->len, data, n);
+    b->len += n;
+    b->data[b->len] = '\0';
+    return true;
+}
+
+bool bytes_add_span(struct bytes *b, struct span s)
+{
+    return bytes_add(b, s.p, s.n);
+}
+
+bool bytes_add_str(struct bytes *b, const char *s)
+{
+    return bytes_add(b, s, strlen(s));
+}
+
+bool bytes_add_char(struct bytes *b, char c)
+{
+    return bytes_add(b, &c, 1);
+}
+
+bool bytes_vprintf(struct bytes *b, const char *format, va_list ap)
+{
+    va_list again;
+    va_copy(again, ap);
+    int n = vsnprintf(NULL, 0, format, again);
+    va_end(again);
+    if (n < 0) {
+        b->failed = true;
+        return false;
+    }
+    if (!bytes_reserve(b, (size_t)n))
+        return false;
+    vsnprintf(b->data + b->len, (size_t)n + 1, format, ap);
+    b->len += (size_t)n;
+    return true;
+}
+
+bool bytes_printf(struct bytes *b, const char *format, ...)
+{
+    va_list ap;
+    va_start(ap, format);
+    bool ok = bytes_vprintf(b, format, ap);
+    va_end(ap);
+    return ok;
+}
+
+void bytes_drop(struct bytes *b, size_t n)
+{
+    if (n >= b->len) {
+        b->len = 0;
+    } else if (n) {
+        memmove(b->data, b->data + n, b->len - n);
+        b->len -= n;
+    }
+    if (b->data)
+        b->data[b->len] = '\0';
+}
+
+const char *bytes_str(const struct bytes *b)
+{
+    return b->data ? b->data : "";
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Files, written so that what was promised is on disk, and opened so that a
+ * hostile directory can't lead us elsewhere.
+ *
+ * Directories are descriptors; AT_FDCWD works wherever a `dir` is asked for. Every
+ * descriptor is close-on-exec.
+ */
+#ifndef POSTERN_BASE_FILES_H
+#define POSTERN_BASE_FILES_H
+
+#include "base/bytes.h"
+#include "base/status.h"
+
+#include <sys/types.h>
+
+/* Appends the whole file to *out (whose limit bounds it). ST_NONE if it is not there, ST_PERM if it is larger
+ * than the limit, ST_TEMP for every other failure, with errno set. */
+enum status file_read(int dir, const char *path, struct bytes *out);
+
+/* Writes a file so that readers see the old contents or the new and a crash leaves one of them: a temporary
+ * file beside it, fsync, rename, fsync of the directory. An existing file's mode is replaced by `mode`.
+ * ST_TEMP with errno set on failure; nothing is left behind then. */
+enum status file_replace(int dir, const char *path, struct span contents, mode_t mode);
+
+/* write(2) until everything is written. errno is set on ST_TEMP. */
+enum status file_write(int fd, struct span contents);
+
+/* fsync of the directory that `path` is in, or of `dir` itself when path is NULL. */
+enum status file_sync_dir(int dir, const char *path);
+
+/* Gives a file its final name, which must not exist yet: renameat2(RENAME_NOREPLACE), else link and unlink,
+ * else (where neither exists) rename. ST_PERM with errno EEXIST if the name is taken. */
+enum status file_publish(int from_dir, const char *from, int to_dir, const char *to);
+
+/* openat2 with RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS: nothing outside `dir` can be
+ * reached, whoever made the path's parts. Never blocks on what it finds (O_NONBLOCK, O_NOCTTY); anything but a
+ * regular file or a directory is refused with errno EFTYPE-like EINVAL. -1 and errno on failure. */
+int file_open_beneath(int dir, const char *path, int flags, mode_t mode);
+
+/* mkdir -p with `mode` for what it makes. ST_OK if it is there in the end. */
+enum status file_make_dirs(const char *path, mode_t mode);
+
+/* Takes an exclusive lock (flock) on fd, waiting at most `ms` milliseconds. ST_TEMP (errno EWOULDBLOCK) if
+ * somebody else still holds it. */
+enum status file_lock(int fd, int ms);
+
+/* Closes, keeping errno. Ignores -1. */
+void file_close(int fd);
+
+#endif

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The log: one logfmt line an event, `smtpd: event=delivered id=... to=...`.
+ *
+ * It goes to standard error where that is the journal, a file, a pipe or a terminal, and to syslog(3) where it is
+ * the client's socket, as under inetd. Everything from outside is escaped here: control bytes, quotes
+ * and what isn't printable ASCII or UTF-8 can't break or forge a line.
+ */
+#ifndef POSTERN_BASE_LOG_H
+#define POSTERN_BASE_LOG_H
+
+#include "base/bytes.h"
+
+#include <syslog.h>
+
+#define LOG_VALUE_LIMIT 1024 /* bytes of a value that are logged; the rest is cut and marked with "..." */
+
+/* Once, before anything else opens or closes descriptors. `program` must outlive the log. Opens syslog
+ * where it will be needed, so that a sandbox may close the way there. */
+void log_open(const char *program);
+
+/* With `-v`: log_trace() lines appear. */
+void log_verbose(bool on);
+bool log_is_verbose(void);
+
+/* level: LOG_ERR (we are broken), LOG_WARNING (somebody should look), LOG_NOTICE and LOG_INFO (daily life),
+ * LOG_DEBUG (only with -v). Then pairs of name and NUL-terminated value, and NULL. A NULL value leaves the pair out. */
+void log_event(int level, const char *event, ...) __attribute__((sentinel));
+
+/* A line of dialogue for -v: `direction` is 'C' or 'S'. The caller masks secrets. */
+void log_trace(char direction, struct span line);
+
+/* For text that came from a session: already formatted `name=value` text is not trusted; it is one value. */
+void log_value(struct bytes *out, const char *name, struct span value);
+
+#endif

@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The table of settings and its reader and printer; see settings.h. To add a key:
+ * a member in struct settings, a row below, a paragraph in postern.conf.5.
+ */
+#include "base/settings.h"
+#include "base/files.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define SETTINGS_FILE_LIMIT 65536
+#define NETWORKS_LIMIT 256
+
+enum type { TYPE_STRING, TYPE_NAME, TYPE_PATH, TYPE_SIZE, TYPE_SECONDS, TYPE_NUMBER, TYPE_PORT, TYPE_YESNO,
+            TYPE_NETWORKS, TYPE_SANDBOX };
+
+struct key {
+    const char *name;
+    enum type type;
+    size_t offset;
+    const char *standard; /* the default, as it would be written */
+};
+
+#define AT(member) offsetof(struct settings, member)
+
+static const struct key keys[] = {
+    { "hostname", TYPE_NAME, AT(hostname), "" },
+    { "mail", TYPE_PATH, AT(mail), "/var/mail/postern/%d/%u" },
+    { "spool", TYPE_PATH, AT(spool), "/var/spool/postern" },
+    { "tls-certificate", TYPE_PATH, AT(tls_certificate), "cert.pem" },
+    { "tls-key", TYPE_PATH, AT(tls_key), "key.pem" },
+    { "networks", TYPE_NETWORKS, AT(networks), "" },
+    { "message-size", TYPE_SIZE, AT(message_size), "50M" },
+    { "recipients", TYPE_NUMBER, AT(recipients), "1000" },
+    { "resolver", TYPE_STRING, AT(resolver), "" },
+    { "smtp-port", TYPE_PORT, AT(smtp_port), "25" },
+    { "https-port", TYPE_PORT, AT(https_port), "443" },
+    { "ca-file", TYPE_STRING, AT(ca_file), "" },
+    { "trust-anchor", TYPE_STRING, AT(trust_anchor), "" },
+    { "idle-exit", TYPE_SECONDS, AT(idle_exit), "60s" },
+    { "timeout", TYPE_SECONDS, AT(timeout), "5m" },
+    { "connections", TYPE_NUMBER, AT(connections), "500" },
+    { "connections-per-source", TYPE_NUMBER, AT(connections_per_source), "50" },
+    { "retry-first", TYPE_SECONDS, AT(retry_first), "1m" },
+    { "retry-max", TYPE_SECONDS, AT(retry_max), "4h" },
+    { "queue-lifetime", TYPE_SECONDS, AT(queue_lifetime), "5d" },
+    { "destinations", TYPE_NUMBER, AT(destinations), "20" },
+    { "plaintext-login", TYPE_YESNO, AT(plaintext_login), "no" },
+    { "sandbox", TYPE_SANDBOX, AT(sandbox), "require" },
+};
+#define KEYS (sizeof keys / sizeof keys[0])
+
+static const char *const sandbox_words[] = { "require", "try", "none" };
+
+static void *member(const struct settings *s, const struct key *k)
+{
+    return (char *)(uintptr_t)s + k->offset;
+}
+
+static bool set_string(struct settings *s, const struct key *k, const char *value)
+{
+    char **to = member(s, k);
+    char *copy = strdup(value);
+    if (!copy)
+        return false;
+    free(*to);
+    *to = copy;
+    return true;
+}
+
+static bool set_path(struct settings *s, const struct key *k, const char *value)
+{
+    char *path = NULL;
+    if (value[0] == '/')
+        return set_string(s, k, value);
+    if (asprintf(&path, "%s/%s", s->directory, value) < 0)
+        return false;
+    bool ok = set_string(s, k, path);
+    free(path);
+    return ok;
+}
+
+/* A number with an optional unit: the letter's place in `units` picks its factor. */
+static bool parse_scaled(const char *value, const char *units, const uint64_t *factors, uint64_t *to)
+{
+    struct span digits = span_of(value);
+    uint64_t factor = 1, number;
+    if (digits.n && !ascii_digit(digits.p[digits.n - 1])) {
+        const char *unit = strchr(units, ascii_lower(digits.p[digits.n - 1]));
+        if (!unit)
+            return false;
+        factor = factors[unit - units];
+        digits.n--;
+    }
+    if (!span_u64(digits, INT64_MAX / factor, &number))
+        return false;
+    *to = number * factor;
+    return true;
+}
+
+static bool parse_size(const char *value, uint64_t *to)
+{
+    static const uint64_t factors[] = { 1024, 1048576, 1073741824 };
+    return parse_scaled(value, "kmg", factors, to);
+}
+
+static bool parse_seconds(const char *value, uint64_t *to)
+{
+    static const uint64_t factors[] = { 1, 60, 3600, 86400 };
+    return parse_scaled(value, "smhd", factors, to);
+}
+
+static bool parse_network(struct span word, struct network *net)
+{
+    char text[INET6_ADDRSTRLEN];
+    struct span address;
+    uint64_t prefix;
+    bool has_prefix = span_find(word, '/') < word.n;
+    if (!span_cut(&word, '/', &address) || !span_copy(address, text, sizeof text))
+        return false;
+    struct in_addr v4;
+    if (inet_pton(AF_INET, text, &v4) == 1) {
+        prefix = 32;
+        if (has_prefix && !span_u64(word, 32, &prefix))
+            return false;
+        net->address = (struct in6_addr){ .s6_addr = { [10] = 0xff, [11] = 0xff } };
+        memcpy(net->address.s6_addr + 12, &v4, 4);
+        net->prefix = 96 + (unsigned)prefix;
+        return true;
+    }
+    if (inet_pton(AF_INET6, text, &net->address) != 1)
+        return false;
+    prefix = 128;
+    if (has_prefix && !span_u64(word, 128, &prefix))
+        return false;
+    net->prefix = (unsigned)prefix;
+    return true;
+}
+
+static bool parse_networks(struct settings *s, const char *value)
+{
+    struct span rest = span_of(value), word;
+    struct network list[NETWORKS_LIMIT];
+    size_t count = 0;
+    while (span_cut(&rest, ' ', &word)) {
+        word = span_trim(word);
+        if (word.n == 0)
+            continue;
+        if (count == NETWORKS_LIMIT || !parse_network(word, &list[count]))
+            return false;
+        count++;
+    }
+    struct network *copy = malloc((count + 1) * sizeof *copy);
+    if (!copy)
+        return false;
+    memcpy(copy, list, count * sizeof *copy);
+    free(s->networks);
+    s->networks = copy;
+    s->network_count = count;
+    return true;
+}
+
+static bool is_host_name(const char *value)
+{
+    size_t label = 0;
+    for (const char *p = value; *p; p++) {
+        if (*p == '.' ? label == 0 : !(ascii_alpha(*p) || ascii_digit(*p) || *p == '-'))
+            return false;
+        label = *p == '.' ? 0 : label + 1;
+        if (label > 63)
+            return false;
+    }
+    return strlen(value) <= 253;
+}
+
+/* NULL, or what the value should have been. */
+static const char *set(struct settings *s, const struct key *k, const char *value)
+{
+    uint64_t *number = member(s, k);
+    switch (k->type) {
+    case TYPE_STRING:
+        return set_string(s, k, value) ? NULL : "out of memory";
+    case TYPE_NAME:
+        if (!is_host_name(value))
+            return "must be a host name, such as mail.example.org";
+        return set_string(s, k, value) ? NULL : "out of memory";
+    case TYPE_PATH:
+        if (!value[0])
+            return "needs a path";
+        return set_path(s, k, value) ? NULL : "out of memory";
+    case TYPE_SIZE:
+        return parse_size(value, number) ? NULL : "must be a number of bytes, K, M or G, such as 50M";
+    case TYPE_SECONDS:
+        return parse_seconds(value, number) ? NULL : "must be a time in s, m, h or d, such as 5m";
+    case TYPE_NUMBER:
+        return span_u64(span_of(value), 1000000, number) && *number ? NULL
+                                                                    : "must be a number from 1 to 1000000";
+    case TYPE_PORT:
+        return span_u64(span_of(value), 65535, number) && *number ? NULL : "must be a port from 1 to 65535";
+    case TYPE_NETWORKS:
+        return parse_networks(s, value) ? NULL : "must be addresses with a prefix, such as 10.0.0.0/8 ::1";
+    case TYPE_YESNO:
+        if (strcmp(value, "yes") != 0 && strcmp(value, "no") != 0)
+            return "must be yes or no";
+        *(bool *)member(s, k) = value[0] == 'y';
+        return NULL;
+    case TYPE_SANDBOX:
+        for (int i = 0; i <= SANDBOX_NONE; i++)
+            if (strcmp(value, sandbox_words[i]) == 0) {
+                *(enum sandbox_mode *)member(s, k) = (enum sandbox_mode)i;
+                return NULL;
+            }
+        return "must be require, try or none";
+    }
+    return "has no such type";
+}
+
+static const struct key *find_key(struct span name)
+{
+    for (size_t i = 0; i < KEYS; i++)
+        if (span_eq_str(name, keys[i].name))
+            return &keys[i];
+    return NULL;
+}
+
+static bool set_line(struct settings *s, unsigned number, struct span line, struct bytes *error)
+{
+    line = span_trim(line);
+    if (line.n == 0 || line.p[0] == '#')
+        return true;
+    size_t end = 0;
+    while (end < line.n && line.p[end] != ' ' && line.p[end] != '\t')
+        end++;
+    struct span name = span_head(line, end);
+    const struct key *k = find_key(name);
+    if (!k) {
+        bytes_printf(error, "%s:%u: %.*s: no such setting; `postern config` lists them", s->file, number,
+                     SPAN_FMT(span_head(name, 64)));
+        return false;
+    }
+    char *value = span_dup(span_trim(span_from(line, end)));
+    const char *wrong = value ? set(s, k, value) : "holds a NUL";
+    if (wrong)
+        bytes_printf(error, "%s:%u: %s: %s", s->file, number, k->name, wrong);
+    free(value);
+    return !wrong;
+}
+
+static bool set_defaults(struct settings *s)
+{
+    for (size_t i = 0; i < KEYS; i++)
+        if (set(s, &keys[i], keys[i].standard))
+            return false;
+    char name[256] = "localhost";
+    gethostname(name, sizeof name - 1);
+    return set_string(s, find_key(SPAN("hostname")), name);
+}
+
+/* Fills s->file and s->directory with absolute paths. */
+static bool set_place(struct settings *s, const char *file)
+{
+    char *here = file[0] == '/' ? strdup("") : getcwd(NULL, 0);
+    if (!here || asprintf(&s->file, "%s%s%s", here, here[0] ? "/" : "", file) < 0) {
+        s->file = NULL;
+        free(here);
+        return false;
+    }
+    free(here);
+    const char *slash = strrchr(s->file, '/');
+    s->directory = strndup(s->file, slash == s->file ? 1 : (size_t)(slash - s->file));
+    return s->directory != NULL;
+}
+
+enum status settings_load(const char *file, struct settings *s, struct bytes *error)
+{
+    struct bytes text;
+    bytes_init(&text, SETTINGS_FILE_LIMIT);
+    *s = (struct settings){ 0 };
+    enum status st = ST_TEMP;
+    if (!set_place(s, file ? file : SETTINGS_DEFAULT_FILE) || !set_defaults(s)) {
+        bytes_add_str(error, "out of memory");
+        goto failed;
+    }
+    st = file_read(AT_FDCWD, s->file, &text);
+    if (st != ST_OK) {
+        bytes_printf(error, "%s: %s%s", s->file, st == ST_PERM ? "larger than 64 KiB" : strerror(errno),
+                     st == ST_NONE ? "; `postern setup` writes it" : "");
+        goto failed;
+    }
+    struct span rest = span_bytes(&text), line;
+    for (unsigned number = 1; span_cut(&rest, '\n', &line); number++)
+        if (!set_line(s, number, line, error)) {
+            st = ST_PERM;
+            goto failed;
+        }
+    bytes_free(&text);
+    return ST_OK;
+failed:
+    bytes_free(&text);
+    settings_free(s);
+    return st;
+}
+
+void settings_free(struct settings *s)
+{
+    for (size_t i = 0; i < KEYS; i++)
+        if (keys[i].type == TYPE_STRING || keys[i].type == TYPE_NAME || keys[i].type == TYPE_PATH)
+            free(*(char **)member(s, &keys[i]));
+    free(s->networks);
+    free(s->file);
+    free(s->directory);
+    *s = (struct settings){ 0 };
+}
+
+static void print_networks(const struct settings *s, struct bytes *out)
+{
+    char text[INET6_ADDRSTRLEN];
+    for (size_t i = 0; i < s->network_count; i++) {
+        const struct network *net = &s->networks[i];
+        bool v4 = IN6_IS_ADDR_V4MAPPED(&net->address) && net->prefix >= 96;
+        if (v4)
+            inet_ntop(AF_INET, net->address.s6_addr + 12, text, sizeof text);
+        else
+            inet_ntop(AF_INET6, &net->address, text, sizeof text);
+        bytes_printf(out, "%s%s/%u", i ? " " : "", text, v4 ? net->prefix - 96 : net->prefix);
+    }
+}
+
+void settings_print(const struct settings *s, struct bytes *out)
+{
+    for (size_t i = 0; i < KEYS; i++) {
+        const void *at = member(s, &keys[i]);
+        bytes_printf(out, "%s ", keys[i].name);
+        switch (keys[i].type) {
+        case TYPE_STRING:
+        case TYPE_NAME:
+        case TYPE_PATH:
+            bytes_add_str(out, *(char *const *)at);
+            break;
+        case TYPE_SIZE:
+        case TYPE_SECONDS:
+        case TYPE_NUMBER:
+        case TYPE_PORT:
+            bytes_printf(out, "%" PRIu64, *(const uint64_t *)at);
+            break;
+        case TYPE_YESNO:
+            bytes_add_str(out, *(const bool *)at ? "yes" : "no");
+            break;
+        case TYPE_NETWORKS:
+            print_networks(s, out);
+            break;
+        case TYPE_SANDBOX:
+            bytes_add_str(out, sandbox_words[*(const enum sandbox_mode *)at]);
+            break;
+        }
+        bytes_add_char(out, '\n');
+    }
+}
+
+static bool add_part(struct bytes *path, struct span part)
+{
+    if (part.n == 0 || part.n > 255 || part.p[0] == '.' || span_find(part, '/') < part.n ||
+        span_find(part, '\0') < part.n) {
+        errno = EINVAL;
+        return false;
+    }
+    for (size_t i = 0; i < part.n; i++)
+        bytes_add_char(path, ascii_lower(part.p[i]));
+    return true;
+}
+
+bool settings_maildir(const struct settings *s, struct span local, struct span domain, struct bytes *path)
+{
+    for (const char *p = s->mail; *p; p++) {
+        bool ok = p[0] == '%' && p[1] == 'u'   ? add_part(path, local)
+                  : p[0] == '%' && p[1] == 'd' ? add_part(path, domain)
+                                               : bytes_add_char(path, *p);
+        if (!ok)
+            return false;
+        if (p[0] == '%' && (p[1] == 'u' || p[1] == 'd'))
+            p++;
+    }
+    return !path->failed;
+}
+
+bool settings_mail_root(const struct settings *s, struct bytes *path)
+{
+    const char *end = strchr(s->mail, '%');
+    if (!end)
+        return bytes_add_str(path, s->mail);
+    while (end > s->mail + 1 && end[-1] != '/')
+        end--;
+    while (end > s->mail + 1 && end[-1] == '/')
+        end--;
+    return bytes_add(path, s->mail, (size_t)(end - s->mail));
+}
+
+bool settings_trusts(const struct settings *s, const struct in6_addr *address)
+{
+    for (size_t i = 0; i < s->network_count; i++) {
+        const unsigned char *a = address->s6_addr, *n = s->networks[i].address.s6_addr;
+        unsigned whole = s->networks[i].prefix / 8, rest = s->networks[i].prefix % 8;
+        unsigned mask = rest ? 0xffu << (8 - rest) & 0xffu : 0;
+        if (memcmp(a, n, whole) == 0 && (!rest || (a[whole] & mask) == (n[whole] & mask)))
+            return true;
+    }
+    return false;
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * postern.conf: lines `key value`, `#` comments, every key with a default, the
+ * last line of a key wins. A wrong key or value is an error that names file, line
+ * and key. The table of keys in settings.c parses them, prints them and is what
+ * postern.conf(5) documents.
+ */
+#ifndef POSTERN_BASE_SETTINGS_H
+#define POSTERN_BASE_SETTINGS_H
+
+#include "base/bytes.h"
+#include "base/status.h"
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define SETTINGS_DEFAULT_FILE "/etc/postern/postern.conf"
+
+/* An address prefix; IPv4 is kept as IPv4-mapped IPv6 with 96 added to the prefix length. */
+struct network {
+    struct in6_addr address;
+    unsigned prefix;
+};
+
+enum sandbox_mode { SANDBOX_REQUIRE, SANDBOX_TRY, SANDBOX_NONE };
+
+/* Strings are owned by the settings; paths are absolute. */
+struct settings {
+    char *file;               /* where it was read from, absolute */
+    char *directory;          /* the folder of that file: the tables lie there */
+    char *hostname;           /* our name in greetings, Received and bounces */
+    char *mail;               /* template of an account's Maildir: %d domain, %u local part */
+    char *spool;
+    char *tls_certificate;    /* PEM chain */
+    char *tls_key;            /* PEM */
+    struct network *networks; /* may relay without login */
+    size_t network_count;
+    uint64_t message_size;    /* bytes; the SIZE we announce */
+    uint64_t recipients;      /* a message */
+    char *resolver;           /* "", or ADDRESS[:PORT] ([V6]:PORT); "" means /etc/resolv.conf */
+    uint64_t smtp_port;       /* where other servers listen */
+    uint64_t https_port;
+    char *ca_file;            /* "" is the system's */
+    char *trust_anchor;
+    uint64_t idle_exit;       /* seconds; a warm listener without connections ends after it */
+    uint64_t timeout;         /* seconds a client may be silent before login (after it: 30 minutes at least) */
+    uint64_t connections;     /* of one warm listener, in all */
+    uint64_t connections_per_source; /* and from one IPv4 address or IPv6 /64; `networks` are exempt */
+    uint64_t retry_first;     /* seconds to the first retry of a deferred message; doubles up to retry_max */
+    uint64_t retry_max;
+    uint64_t queue_lifetime;  /* seconds until a deferred message goes back to its sender */
+    uint64_t destinations;    /* senders that qrun runs at a time */
+    bool plaintext_login;     /* allow passwords without TLS: for tests and trusted networks */
+    enum sandbox_mode sandbox;
+};
+
+/* Reads `file` (NULL: SETTINGS_DEFAULT_FILE). On anything but ST_OK, *error has one line for a person:
+ * "FILE:LINE: KEY: what is wrong; what to do", and s is empty. ST_NONE: no such file; ST_PERM: wrong contents. */
+enum status settings_load(const char *file, struct settings *s, struct bytes *error);
+void settings_free(struct settings *s);
+
+/* All keys with their effective values, in the format that is read, in the table's order. */
+void settings_print(const struct settings *s, struct bytes *out);
+
+/* The Maildir of an account, from the template: both parts must be free of '/', NUL and not begin with '.';
+ * they are lowercased. False (errno EINVAL) for names that make no safe path. */
+bool settings_maildir(const struct settings *s, struct span local, struct span domain, struct bytes *path);
+
+/* The directory that all Maildirs are below: the template up to its first part with a '%'. */
+bool settings_mail_root(const struct settings *s, struct bytes *path);
+
+/* Is the address (IPv4-mapped for IPv4) in `networks`? */
+bool settings_trusts(const struct settings *s, const struct in6_addr *address);
+
+#endif

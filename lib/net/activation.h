@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * On what a handler was started: LISTEN_FDS of systemd (sd_listen_fds(3)), else fd 0.
+ */
+#ifndef POSTERN_NET_ACTIVATION_H
+#define POSTERN_NET_ACTIVATION_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+
+enum activation_kind {
+    ACTIVATION_LISTENING, /* accept connections: warm */
+    ACTIVATION_CONNECTED, /* serve this one */
+    ACTIVATION_STREAM,    /* a pipe, file or terminal: serve stdin and stdout */
+};
+
+struct activation {
+    enum activation_kind kind;
+    int in;  /* the socket, or stdin */
+    int out; /* the same socket, or stdout */
+};
+
+struct peer {
+    bool known;              /* false for a stream or a Unix socket */
+    bool local;              /* a Unix socket: uid is set */
+    struct in6_addr address; /* IPv4-mapped for IPv4 */
+    unsigned uid;
+    char text[INET6_ADDRSTRLEN]; /* "192.0.2.1", "2001:db8::1", "local" */
+};
+
+void activation_get(struct activation *a);
+/* From getpeername, never from anybody's word. */
+void peer_get(int fd, struct peer *p);
+/* Peers that share limits: the same IPv4 address, the same IPv6 /64. */
+bool peer_same_source(const struct in6_addr *a, const struct in6_addr *b);
+
+#endif

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * One connection as lines and bytes, plain or TLS, with deadlines.
+ *
+ * Output is buffered and flushed when, and only when, input would block: replies to
+ * pipelined commands then leave together, and nobody has to think about it. Errors
+ * are sticky: after a failed write or read, writes do nothing and reads answer
+ * CONN_GONE, so a command loop simply ends. Works on a socket, or on a pair of pipes or files.
+ *
+ * Spans that a read returns point into the connection's buffer and are valid until
+ * the next call that reads.
+ */
+#ifndef POSTERN_NET_CONN_H
+#define POSTERN_NET_CONN_H
+
+#include "base/bytes.h"
+#include "base/status.h"
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define CONN_BUFFER 65536      /* input held at a time; no line can be longer */
+#define CONN_OUTPUT 65536      /* output held before it is written all the same */
+
+enum conn_result {
+    CONN_OK,
+    CONN_GONE,     /* the other side hung up, or an error: nothing more will come */
+    CONN_TIMEOUT,  /* a deadline passed; also sticky for reads, writes still work (to say so) */
+    CONN_TOO_LONG, /* the line exceeded its maximum; it has been read to its end and thrown away */
+    CONN_BARE,     /* the line held a CR or LF outside CRLF; thrown away to the CRLF (or to that LF) */
+    CONN_NUL,      /* the line held a NUL; thrown away */
+};
+
+struct conn;
+
+/* rfd and wfd may be the same. They are not closed by conn_free. NULL if memory runs out. */
+struct conn *conn_new(int rfd, int wfd);
+void conn_free(struct conn *c);
+
+/* Deadlines: a read that blocks waits `idle_ms` at most. All input from conn_begin() on must come at
+ * `rate` bytes a second at least once 30 s have passed since it: this ends slow-drip clients. 0 turns either off. */
+void conn_deadlines(struct conn *c, int idle_ms, unsigned rate);
+/* A new command or message begins now, for the rate. */
+void conn_begin(struct conn *c);
+
+/* One line without its CRLF, at most `max` bytes (max <= CONN_BUFFER - 2). */
+enum conn_result conn_line(struct conn *c, size_t max, struct span *line);
+/* Also accepts a lone LF as the end (IMAP and POP3 clients of old do that; SMTP never). */
+enum conn_result conn_line_lenient(struct conn *c, size_t max, struct span *line);
+/* Waits until at least one byte is there and returns all that is buffered, without consuming. */
+enum conn_result conn_peek(struct conn *c, struct span *have);
+/* Waits until at least `n` bytes (<= CONN_BUFFER) are there and returns all that is buffered, without consuming. */
+enum conn_result conn_peek_more(struct conn *c, size_t n, struct span *have);
+/* Consumes n bytes of what conn_peek returned. */
+void conn_take(struct conn *c, size_t n);
+/* What is buffered now, without waiting: plaintext that was pipelined behind STARTTLS, or what a hand-over takes along. */
+struct span conn_pending(const struct conn *c);
+/* Puts bytes in front of the input (a hand-over). False if they don't fit. */
+bool conn_unread(struct conn *c, struct span data);
+
+void conn_write(struct conn *c, const void *data, size_t n);
+void conn_write_span(struct conn *c, struct span s);
+void conn_write_str(struct conn *c, const char *s);
+void conn_printf(struct conn *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Writes what is buffered. False if the connection is gone. */
+bool conn_flush(struct conn *c);
+bool conn_is_gone(const struct conn *c);
+/* What ended it: CONN_OK while it is alive. */
+enum conn_result conn_end(const struct conn *c);
+
+/* Waits until the client sent something (bit CONN_INPUT), `other_fd` is readable (bit CONN_OTHER), or `ms`
+ * passed (0). Flushes first. A client that is gone counts as input. other_fd may be -1. */
+#define CONN_INPUT 1
+#define CONN_OTHER 2
+int conn_wait(struct conn *c, int other_fd, int ms);
+
+/* Every line in and out is passed to log_trace() when -v is on. conn_mask(c, true) hides the next input lines. */
+void conn_trace(struct conn *c, bool on);
+void conn_mask(struct conn *c, bool on);
+
+/* For tls.c: the transport below. Both behave as read(2) and write(2) with the deadlines of c. */
+ssize_t conn_raw_read(struct conn *c, void *to, size_t n);
+ssize_t conn_raw_write(struct conn *c, const void *data, size_t n);
+/* What is between the lines and the transport once TLS runs. NULL functions: none. */
+struct conn_layer {
+    void *state;
+    ssize_t (*read)(void *state, void *to, size_t n);          /* as read(2); never less blocking */
+    ssize_t (*write)(void *state, const void *data, size_t n); /* all of it, or -1 */
+    bool (*pending)(void *state);                              /* decrypted bytes wait inside */
+    void (*close)(void *state);                                /* says goodbye and frees */
+};
+void conn_set_layer(struct conn *c, struct conn_layer layer);
+bool conn_has_layer(const struct conn *c);
+/* Descriptors below, for a hand-over or a poll. */
+int conn_read_fd(const struct conn *c);
+int conn_write_fd(const struct conn *c);
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The guard's loop: it answers the session's requests from a table of verbs and ends
+ * the connection at the first that is unknown, malformed or untimely.
+ *
+ * Each program has its own table, ended by a row with verb 0. Verbs below GUARD_OWN are common: signature (when the
+ * program has a TLS key) and log. `states` is a set of bits that the program defines; a verb
+ * is timely if the guard's current state is among them.
+ */
+#ifndef POSTERN_NET_GUARD_H
+#define POSTERN_NET_GUARD_H
+
+#include "net/channel.h"
+#include "net/tlskey.h"
+
+enum { GUARD_SIGN = 1, GUARD_LOG = 2, GUARD_OWN = 16 };
+
+enum guard_next {
+    GUARD_REPLY, /* send the reply and go on */
+    GUARD_DONE,  /* send the reply and leave the loop */
+    GUARD_END,   /* end the connection without another word */
+};
+
+struct guard {
+    int channel;
+    unsigned state;      /* one bit of the program's states */
+    void *program;       /* what the program keeps */
+    struct tlskey *key;  /* or NULL */
+};
+
+struct guard_verb {
+    unsigned verb;
+    unsigned states;
+    const char *name; /* for the log, when it was untimely */
+    /* Reads `m`, then makes the reply in the same m (message_start with verb 0 is done already when it returns
+     * without touching it: the request is overwritten). message_end() must have been asked before acting. */
+    enum guard_next (*run)(struct guard *g, struct message *m);
+};
+
+/* Runs until the session hangs up, misbehaves, or a verb ends it. True if a verb said GUARD_DONE. */
+bool guard_loop(struct guard *g, const struct guard_verb *verbs);
+
+/* The session's side of the common verbs. */
+enum status guard_sign(void *channel /* int * */, unsigned algorithm, struct span input, struct bytes *signature);
+/* Something for the log from the session: an event word and free text, which is escaped and cut. */
+void guard_log(int channel, const char *event, struct span text);
+
+#endif

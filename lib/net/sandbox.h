@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * What a process may still do: seccomp by list, Landlock by path, no new privileges,
+ * not dumpable, limits on memory and open files. Compiled once (a warm listener does it before
+ * it forks), entered in microseconds.
+ *
+ * A system call that isn't on the list fails with EPERM. SANDBOX_REQUIRE refuses where
+ * Landlock (ABI 2) or seccomp is missing; SANDBOX_TRY goes without what is missing; SANDBOX_NONE is for tests of
+ * the sandbox's absence and for sanitizer builds.
+ */
+#ifndef POSTERN_NET_SANDBOX_H
+#define POSTERN_NET_SANDBOX_H
+
+#include "base/settings.h"
+#include "base/status.h"
+
+enum sandbox_role {
+    SANDBOX_SESSION, /* read, write, send, receive, poll, memory, time, random, exit on what it has; opens nothing */
+    SANDBOX_GUARD,   /* + files below its paths, processes to wait for, fork, entering a further sandbox */
+    SANDBOX_MAILBOX, /* files below its paths, inotify; no links, FIFOs, sockets or devices; no fork */
+    SANDBOX_RESOLVER, /* + inet sockets: qrun's process that asks DNS */
+    SANDBOX_ROLES,
+};
+
+enum sandbox_access {
+    SANDBOX_READ = 1,    /* open and list */
+    SANDBOX_WRITE = 2,   /* write, create, rename (also between folders), remove */
+};
+
+struct sandbox_path {
+    const char *path; /* what isn't there is passed over */
+    unsigned access;  /* SANDBOX_READ | SANDBOX_WRITE */
+};
+
+struct sandbox;
+
+/* Compiles the filter of a role, and the Landlock rules of `count` paths. On failure *error says what is
+ * missing and what to do. */
+enum status sandbox_prepare(enum sandbox_role role, enum sandbox_mode mode, const struct sandbox_path *paths,
+                            size_t count, uint64_t memory_limit, struct sandbox **box, struct bytes *error);
+/* Enters it, for ever. False only where mode is SANDBOX_REQUIRE and the kernel refused: the caller must exit. */
+bool sandbox_enter(const struct sandbox *box);
+/* The same for a box prepared with count 0, with paths that are known only now (a user's mail, after login). */
+bool sandbox_enter_at(const struct sandbox *box, const struct sandbox_path *paths, size_t count);
+void sandbox_free(struct sandbox *box);
+
+/* Not dumpable and no new privileges: the first thing every program does. */
+void sandbox_first(void);
+
+/* As root: becomes the owner of `spool`, with its groups, and checks that there is no way back. ST_PERM, with a line in
+ * *error, where that owner is root. Does nothing for anybody else. */
+enum status sandbox_drop_root(const char *spool, struct bytes *error);
+
+#endif

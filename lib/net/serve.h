@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * What smtpd, imapd and pop3d have in common: options, settings, dropping root,
+ * activation, the warm listener, and for each connection two processes, session and
+ * guard, each in its sandbox, joined by a channel.
+ *
+ *     serve() ── cold: this process becomes the guard, its child the session
+ *             └─ warm: accepts, and a child does the same
+ *
+ * A program describes itself in a `struct service`; its functions get a `struct serving`.
+ */
+#ifndef POSTERN_NET_SERVE_H
+#define POSTERN_NET_SERVE_H
+
+#include "base/settings.h"
+#include "net/activation.h"
+#include "net/conn.h"
+#include "net/sandbox.h"
+#include "net/tls.h"
+
+struct serving {
+    const struct service *service;
+    const struct settings *settings;
+    const char *settings_file;   /* as given by -c, or NULL */
+    struct peer peer;
+    struct tls_server *tls;      /* NULL where no certificate could be loaded: STARTTLS is then not offered */
+    bool implicit_tls;           /* -t */
+    char flags[8];               /* the program's own option letters that were given, such as "s" */
+    int channel;                 /* to the other process */
+    struct conn *conn;           /* session only: the client. With -t the handshake has been done */
+    int client_in, client_out;   /* guard only: the client's descriptors, for a mailbox process to take over; never read by the guard */
+    const struct sandbox *mailbox_box; /* NULL, or the prepared filter of a mailbox process */
+};
+
+struct mailbox_start; /* store/handover.h */
+
+struct service {
+    const char *name;         /* "smtpd" */
+    const char *usage;        /* printed by --help */
+    const char *flags;        /* own option letters, such as "sl" */
+    const char *unavailable;  /* one reply line with CRLF for broken settings: "421 4.3.0 ..." */
+    const char *busy;         /* over the limit of connections */
+    /* In the session's sandbox; returns when the connection is over. */
+    void (*session)(struct serving *s);
+    /* In the guard's sandbox; returns when the session has hung up. A guard that hands the user over is
+     * handover_guard(). Its return value is the exit code. */
+    int (*guard)(struct serving *s);
+    /* Adds the paths the guard may use; strings must live as long as the settings or be static. */
+    size_t (*guard_paths)(const struct settings *s, struct sandbox_path *paths, size_t room);
+    /* imapd and pop3d (see store/handover.h): the protocol after login, in the mailbox process's sandbox. NULL for smtpd. */
+    void (*mailbox)(struct mailbox_start *start);
+};
+
+/* main() of a handler. */
+int serve(int argc, char **argv, const struct service *service);
+
+/* Has `flag` been given? */
+bool serving_flag(const struct serving *s, char flag);
+
+#endif

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * TLS on a connection, by GnuTLS: the server whose private key is elsewhere, and the
+ * client that qrun's senders use.
+ *
+ * The server's side never holds the private key. The certificate is public and loaded
+ * before the sandbox; signatures are asked of the guard through a function that the
+ * caller passes in (net/tlskey.h is the guard's side of it). TLS 1.2 and 1.3, no RSA key exchange, no tickets.
+ */
+#ifndef POSTERN_NET_TLS_H
+#define POSTERN_NET_TLS_H
+
+#include "net/conn.h"
+
+struct tls_server;
+
+/* Signs a hash or, for Ed25519, data. `algorithm` is GnuTLS's number of the signature algorithm. The
+ * signature goes to *signature. ST_OK or ST_PERM. */
+typedef enum status (*tls_sign)(void *arg, unsigned algorithm, struct span input, struct bytes *signature);
+
+/* Loads the certificate chain (PEM). On failure *error has a line for a person. Allocates all that GnuTLS
+ * needs, so that a session in its sandbox opens nothing. */
+enum status tls_server_load(const char *certificate_file, struct tls_server **server, struct bytes *error);
+void tls_server_free(struct tls_server *server);
+
+/* The handshake as server on c. What was buffered in plain must have been dealt with: it is refused (false)
+ * if conn_pending(c) isn't empty. True: c now speaks TLS. False: c is gone. */
+bool tls_accept(struct conn *c, struct tls_server *server, tls_sign sign, void *arg);
+
+/* The handshake as client, certificate not verified (opportunistic, RFC 3207 and 7435). Server name by SNI. */
+bool tls_connect(struct conn *c, const char *server_name);
+
+/* "TLS1.3 TLS_AES_256_GCM_SHA384" of a connection with TLS; "" without. For Received (RFC 8314) and the log. */
+const char *tls_description(const struct conn *c);
+
+#endif

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The guard's side of TLS: it alone opens the private key, when the first signature is
+ * asked for, and signs only what a server's handshake needs: a hash of the right length
+ * in an algorithm that fits the key (a full DigestInfo or PSS is made here, not taken from the session; for Ed25519
+ * the bytes of a TLS 1.3 CertificateVerify or a TLS 1.2 ServerKeyExchange). Never decrypts.
+ */
+#ifndef POSTERN_NET_TLSKEY_H
+#define POSTERN_NET_TLSKEY_H
+
+#include "base/bytes.h"
+#include "base/status.h"
+
+#define TLSKEY_SIGNATURES 2 /* a connection gets */
+
+struct tlskey {
+    const char *file;
+    void *key;       /* gnutls_privkey_t once opened */
+    unsigned signed_count;
+};
+
+void tlskey_init(struct tlskey *k, const char *file);
+/* ST_PERM for what it refuses to sign or a third signature, ST_TEMP if the key can't be read. */
+enum status tlskey_sign(struct tlskey *k, unsigned algorithm, struct span input, struct bytes *signature);
+void tlskey_free(struct tlskey *k);
+
+#endif

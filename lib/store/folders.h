@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The folders of one account (Maildir++): INBOX is the Maildir itself, folder a.b is its
+ * directory ".a.b". Names here are as on disk: modified UTF-7, levels parted by '.'; INBOX in any case is INBOX.
+ * Subscriptions are a file of names, one a line, as Dovecot's.
+ */
+#ifndef POSTERN_STORE_FOLDERS_H
+#define POSTERN_STORE_FOLDERS_H
+
+#include "base/bytes.h"
+#include "base/status.h"
+
+#define FOLDER_NAME_LIMIT 240 /* with room for the dot and the file system's 255 */
+#define FOLDERS_LIMIT 10000   /* of an account */
+
+struct mail; /* an account's opened Maildir */
+
+/* Opens (making it where missing). hostname goes into new file names; it is copied. */
+enum status mail_open(const char *maildir, const char *hostname, struct mail **mail);
+void mail_close(struct mail *mail);
+int mail_dir(const struct mail *mail);
+const char *mail_hostname(const struct mail *mail);
+
+struct folder {
+    char *name;
+    bool exists;      /* false: only a parent of folders that do, or only subscribed */
+    bool has_children;
+    bool subscribed;
+};
+struct folder_list {
+    struct folder *folders; /* sorted by name, INBOX first */
+    size_t count;
+};
+
+/* All folders, their missing parents, and subscribed names that no longer exist. */
+enum status folders_list(struct mail *mail, struct folder_list *list);
+void folders_free(struct folder_list *list);
+
+/* Can this be a folder's name: valid modified UTF-7, no empty level, no '/', no control characters, within the limit? */
+bool folder_name_valid(struct span name);
+/* "." for INBOX, ".a.b" for a.b. False if the name isn't valid. */
+bool folder_path(struct span name, char *to, size_t size);
+
+enum status folder_exists(struct mail *mail, struct span name);
+/* ST_PERM with errno EEXIST if it exists. Durable when it returns. */
+enum status folder_create(struct mail *mail, struct span name);
+/* Moves the folder out of sight by one rename, then removes its files. ST_NONE if it isn't there; ST_PERM for INBOX. */
+enum status folder_delete(struct mail *mail, struct span name);
+/* With all folders below it. INBOX: its messages move to a new folder, INBOX stays (RFC 3501 6.3.5). ST_PERM with errno EEXIST. */
+enum status folder_rename(struct mail *mail, struct span from, struct span to);
+enum status folder_subscribe(struct mail *mail, struct span name, bool subscribed);
+
+/* Drafts, Sent, Junk, Trash, Archive, made and subscribed: what a new account gets. */
+enum status folders_make_standard(struct mail *mail);
+/* The SPECIAL-USE attribute (RFC 6154) that a standard folder's name stands for, such as "\\Junk", or NULL. */
+const char *folder_special_use(struct span name);
+
+#endif

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Addresses: the paths of SMTP (RFC 5321 4.1.2) and the address lists of message
+ * headers (RFC 5322 3.4, with its obsolete forms).
+ *
+ * A parsed address is a pair of views: the local part unquoted where it was quoted, the domain in
+ * the case it came in. 8-bit bytes are accepted only where a caller says so.
+ */
+#ifndef POSTERN_TEXT_ADDRESS_H
+#define POSTERN_TEXT_ADDRESS_H
+
+#include "base/bytes.h"
+
+#define ADDRESS_LIMIT 320       /* local part 64, '@', domain 255 (RFC 5321 4.5.3.1) */
+#define ADDRESS_LOCAL_LIMIT 64
+#define ADDRESS_DOMAIN_LIMIT 255
+
+/* A mailbox as text, "" for the null path <>. Always valid: local part (quoted if it must be), '@', domain. The domain is
+ * lower case; "" domain only for <Postmaster>. */
+struct address {
+    char text[ADDRESS_LIMIT + 4];
+    size_t local_length; /* bytes of `text` before its last '@' */
+};
+
+enum address_result {
+    ADDRESS_OK,
+    ADDRESS_SYNTAX,   /* not a path: 501 5.1.3 or 5.1.7 */
+    ADDRESS_TOO_LONG, /* a part is over its limit */
+};
+
+/* The path at the start of *text: `<local@domain>`, `<>`, `<Postmaster>` (any case), with a source route (ignored,
+ * RFC 5321 C), a quoted local part, an address literal as domain. Spaces before '<' are tolerated. On
+ * ADDRESS_OK *text is what follows '>'. */
+enum address_result address_path(struct span *text, struct address *a);
+/* A bare `local@domain` without brackets: tables and command lines. All of `text`. */
+enum address_result address_parse(struct span text, struct address *a);
+
+struct span address_local(const struct address *a);  /* as in text; may be quoted */
+struct span address_domain(const struct address *a); /* "" for <> and <Postmaster> */
+bool address_is_null(const struct address *a);
+/* The same mailbox to us: local parts without regard to case, domains too. */
+bool address_same(const struct address *a, const struct address *b);
+
+/* One mailbox or group marker of a header's address list, as IMAP's ENVELOPE wants them (RFC 3501 7.4.2). */
+enum address_kind { ADDRESS_MAILBOX, ADDRESS_GROUP_START, ADDRESS_GROUP_END };
+struct address_entry {
+    enum address_kind kind;
+    struct bytes name;   /* display name or group name, quoting and comments removed, encoded words kept */
+    struct bytes local;
+    struct bytes domain; /* empty if there was none */
+};
+/* The next entry of the list (an unfolded or folded header value) at *rest. False at the end. Never fails: what
+ * can't be read is skipped to the next comma. Limits are ADDRESS_NAME_LIMIT bytes a field. Free with address_entry_free. */
+#define ADDRESS_NAME_LIMIT 1024
+bool address_list_next(struct span *rest, struct address_entry *entry);
+void address_entry_free(struct address_entry *entry);
+
+#endif

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * ENVELOPE, BODY and BODYSTRUCTURE as IMAP writes them (RFC 3501 7.4.2), from a message's bytes. Strings with 8-bit
+ * bytes, CR, LF or more than 1,000 bytes leave as literals; NUL is dropped. The output is always valid IMAP.
+ */
+#ifndef POSTERN_TEXT_IMAPBODY_H
+#define POSTERN_TEXT_IMAPBODY_H
+
+#include "text/mime.h"
+
+/* `(date subject from sender reply-to to cc bcc in-reply-to message-id)` of a header section. */
+bool imap_envelope(struct span header, struct bytes *out);
+/* With `extended`, BODYSTRUCTURE; without, BODY. Sizes are those of the wire, with CRLF. */
+bool imap_body_structure(const struct mime_part *root, bool extended, struct bytes *out);
+/* nstring: NIL for p == NULL, else quoted or literal. */
+bool imap_string(struct span s, struct bytes *out);
+
+#endif
