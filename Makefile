@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Built files go to $(BUILD)/, programs to $(BUILD)/bin/NAME. `make help` lists the targets.
+# Built files go to $(BUILD)/, programs to $(BUILD)/bin/NAME, and they run from there. `make help` lists the targets.
+# Set on the command line: BUILD, CC, CFLAGS, PREFIX, DESTDIR, TESTS (files to run instead of all), SANDBOX=none
+# (where the kernel has no Landlock or seccomp: the tests that look at the sandbox are then left out).
 
 BUILD ?= build
-CC ?= gcc
+ifeq ($(origin CC),default)
+CC = gcc
+endif
 PREFIX ?= /usr/local
 CFLAGS ?= -O2 -g
+JOBS ?= 2
 WARNINGS = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wconversion -Wno-sign-conversion -Wformat=2 -Werror
 HARDENING = -fstack-protector-strong -fPIE -D_FORTIFY_SOURCE=2 -fno-strict-aliasing
 ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -Ilib $(WARNINGS) $(HARDENING) $(CFLAGS) $(EXTRA_CFLAGS)
@@ -15,35 +20,75 @@ LIBRARIES = -lgnutls -lsystemd -lgdbm -lseccomp -lunistring -lcrypt
 LIB_SOURCES := $(wildcard lib/*/*.c)
 LIB_OBJECTS := $(LIB_SOURCES:%.c=$(BUILD)/obj/%.o)
 PROGRAMS := $(patsubst bin/%/,%,$(sort $(dir $(wildcard bin/*/*.c))))
-UNIT_SOURCES := $(wildcard tests/unit/*.c)
-UNIT_TESTS := $(UNIT_SOURCES:tests/unit/%.c=$(BUILD)/tests/unit/%.t)
+# Every C file in these folders of tests/ is a program of its own.
+TEST_SOURCES := $(wildcard tests/unit/*.c tests/helpers/*.c tests/bench/*.c)
+UNIT_TESTS := $(patsubst %.c,$(BUILD)/%.t,$(filter tests/unit/%,$(TEST_SOURCES)))
+HELPERS := $(patsubst %.c,$(BUILD)/%,$(filter-out tests/unit/%,$(TEST_SOURCES)))
+TESTS ?= $(UNIT_TESTS) $(wildcard tests/*.t) $(wildcard tests/dialogues/*/*.txt)
+DEPS = $(BUILD)/deps.stamp
+# The recipes that build and then run: a jobserver of ours unless there is one already.
+MORE_MAKE = +$(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
 
-.PHONY: all help clean
+# The commands themselves are shown with V=1.
+Q = $(if $(V),,@)
+
+.SECONDARY:
+.PHONY: all help tests deps check asan warnings tidy clean
 all: $(PROGRAMS:%=$(BUILD)/bin/%) ## build every program
+tests: all $(UNIT_TESTS) $(HELPERS) ## build the tests too
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
+	@echo "  $(CC) $<"
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
 
 $(BUILD)/libpostern.a: $(LIB_OBJECTS)
 	@rm -f $@
-	ar rcs $@ $^
+	@ar rcs $@ $^
 
 define program
 $(BUILD)/bin/$(1): $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard bin/$(1)/*.c)) $(BUILD)/libpostern.a
 	@mkdir -p $$(@D)
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $$@ $$^ $(LIBRARIES)
+	@echo "  link $$@"
+	$$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $$@ $$^ $(LIBRARIES)
 endef
 $(foreach p,$(PROGRAMS),$(eval $(call program,$(p))))
 
 $(BUILD)/tests/unit/%.t: $(BUILD)/obj/tests/unit/%.o $(BUILD)/libpostern.a
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBRARIES)
+	@echo "  link $@"
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBRARIES)
+
+$(HELPERS): $(BUILD)/%: $(BUILD)/obj/%.o $(BUILD)/libpostern.a
+	@mkdir -p $(@D)
+	@echo "  link $@"
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBRARIES)
+
+deps: $(DEPS) ## install what building and testing need (as root; else prints the command)
+$(DEPS): tests/deps
+	@tests/deps
+	@mkdir -p $(@D) && touch $@
+
+check: $(DEPS) ## build everything and run every test
+	$(MORE_MAKE) tests
+	BUILD=$(BUILD) SANDBOX=$(SANDBOX) prove -j$(JOBS) -e tests/run-one $(TESTS)
+
+asan: ## the tests under the address and undefined-behaviour sanitizers
+	$(MORE_MAKE) check BUILD=build/asan SANDBOX=none CFLAGS="-O1 -g -U_FORTIFY_SOURCE -fno-omit-frame-pointer" \
+		EXTRA_CFLAGS="-fsanitize=address,undefined -fno-sanitize-recover=undefined"
+
+warnings: $(DEPS) ## build everything with gcc and with clang, where any warning is an error
+	$(MORE_MAKE) tests BUILD=build/gcc CC=gcc
+	$(MORE_MAKE) tests BUILD=build/clang CC=clang
+
+tidy: ## clang-tidy over all sources
+	@command -v clang-tidy >/dev/null || { echo "clang-tidy is missing: apt-get install clang-tidy" >&2; exit 1; }
+	clang-tidy --quiet $(LIB_SOURCES) $(wildcard bin/*/*.c) -- -std=c11 -D_GNU_SOURCE -Ilib
 
 clean: ## remove what was built
 	rm -rf $(BUILD)
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
