@@ -1,0 +1,15 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Every dialogue in every mode: one TAP point each. `tests/dialogue FILE...` plays some of them, -m in one mode.
+use strict;
+use warnings;
+use FindBin;
+
+chdir "$FindBin::Bin/.." or die "$FindBin::Bin/..: $!\n";
+my @files = sort glob 'tests/dialogues/*/*.txt';
+if (!@files) {
+    print "1..1\nok 1 - there are no dialogues\n";
+    exit 0;
+}
+exec 'tests/dialogue', @files or die "tests/dialogue: $!\n";
