@@ -39,10 +39,10 @@ struct conn;
 struct conn *conn_new(int rfd, int wfd);
 void conn_free(struct conn *c);
 
-/* Deadlines: a read that blocks waits `idle_ms` at most. All input from conn_begin() on must come at
- * `rate` bytes a second at least once 30 s have passed since it: this ends slow-drip clients. 0 turns either off. */
+/* Deadlines: a read or write that blocks waits `idle_ms` at most. From the first byte after conn_begin() on, input
+ * has 30 s plus a second for every `rate` bytes that came: this ends slow-drip clients. 0 turns either off. */
 void conn_deadlines(struct conn *c, int idle_ms, unsigned rate);
-/* A new command or message begins now, for the rate. */
+/* A new command or message begins with the next byte, for the rate. conn_line() does it by itself. */
 void conn_begin(struct conn *c);
 
 /* One line without its CRLF, at most `max` bytes (max <= CONN_BUFFER - 2). */
@@ -80,19 +80,27 @@ int conn_wait(struct conn *c, int other_fd, int ms);
 void conn_trace(struct conn *c, bool on);
 void conn_mask(struct conn *c, bool on);
 
-/* For tls.c: the transport below. Both behave as read(2) and write(2) with the deadlines of c. */
+/* Reads what is there already, without waiting. False if nothing will ever come again (or the buffer is full). */
+bool conn_try(struct conn *c);
+
+/* For tls.c: the transport below. Reading never waits: -1 with errno EAGAIN where it would. conn_raw_wait
+ * waits for input by the deadlines; false: too late. Writing writes all, or returns -1. */
 ssize_t conn_raw_read(struct conn *c, void *to, size_t n);
+bool conn_raw_wait(struct conn *c);
 ssize_t conn_raw_write(struct conn *c, const void *data, size_t n);
-/* What is between the lines and the transport once TLS runs. NULL functions: none. */
+/* Ends the connection for reads and writes: a protocol error below the lines. */
+void conn_abandon(struct conn *c);
+/* What is between the lines and the transport once TLS runs. */
 struct conn_layer {
     void *state;
-    ssize_t (*read)(void *state, void *to, size_t n);          /* as read(2); never less blocking */
-    ssize_t (*write)(void *state, const void *data, size_t n); /* all of it, or -1 */
+    ssize_t (*read)(void *state, void *to, size_t n);          /* as conn_raw_read */
+    ssize_t (*write)(void *state, const void *data, size_t n); /* as conn_raw_write */
     bool (*pending)(void *state);                              /* decrypted bytes wait inside */
     void (*close)(void *state);                                /* says goodbye and frees */
+    const char *(*describe)(void *state);
 };
 void conn_set_layer(struct conn *c, struct conn_layer layer);
-bool conn_has_layer(const struct conn *c);
+const struct conn_layer *conn_layer(const struct conn *c); /* NULL while plain */
 /* Descriptors below, for a hand-over or a poll. */
 int conn_read_fd(const struct conn *c);
 int conn_write_fd(const struct conn *c);

@@ -16,32 +16,36 @@
 enum { GUARD_SIGN = 1, GUARD_LOG = 2, GUARD_OWN = 16 };
 
 enum guard_next {
-    GUARD_REPLY, /* send the reply and go on */
-    GUARD_DONE,  /* send the reply and leave the loop */
-    GUARD_END,   /* end the connection without another word */
+    GUARD_REPLY,  /* send the reply and go on */
+    GUARD_SILENT, /* go on without a reply */
+    GUARD_DONE,   /* send the reply and leave the loop */
+    GUARD_END,    /* end the connection without another word */
 };
 
 struct guard {
     int channel;
     unsigned state;      /* one bit of the program's states */
     void *program;       /* what the program keeps */
+    const char *peer;    /* for the log */
     struct tlskey *key;  /* or NULL */
+    unsigned log_lines;  /* written for the session so far */
 };
 
 struct guard_verb {
     unsigned verb;
     unsigned states;
     const char *name; /* for the log, when it was untimely */
-    /* Reads `m`, then makes the reply in the same m (message_start with verb 0 is done already when it returns
-     * without touching it: the request is overwritten). message_end() must have been asked before acting. */
+    /* Reads `m`, then makes the reply in the same m, beginning with message_start(m, 0). message_end() must have been asked
+     * before acting. A descriptor that came along is closed by the loop; one that the reply takes along is closed after
+     * sending. */
     enum guard_next (*run)(struct guard *g, struct message *m);
 };
 
 /* Runs until the session hangs up, misbehaves, or a verb ends it. True if a verb said GUARD_DONE. */
 bool guard_loop(struct guard *g, const struct guard_verb *verbs);
 
-/* The session's side of the common verbs. */
-enum status guard_sign(void *channel /* int * */, unsigned algorithm, struct span input, struct bytes *signature);
+/* The session's side of the common verbs. The channel as void pointer makes it a tls_sign: pass an int's address. */
+enum status guard_sign(void *channel, unsigned algorithm, struct span input, struct bytes *signature);
 /* Something for the log from the session: an event word and free text, which is escaped and cut. */
 void guard_log(int channel, const char *event, struct span text);
 
