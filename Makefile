@@ -24,7 +24,7 @@ PROGRAMS := $(patsubst bin/%/,%,$(sort $(dir $(wildcard bin/*/*.c))))
 TEST_SOURCES := $(wildcard tests/unit/*.c tests/helpers/*.c tests/bench/*.c)
 UNIT_TESTS := $(patsubst %.c,$(BUILD)/%.t,$(filter tests/unit/%,$(TEST_SOURCES)))
 HELPERS := $(patsubst %.c,$(BUILD)/%,$(filter-out tests/unit/%,$(TEST_SOURCES)))
-TESTS ?= $(UNIT_TESTS) $(wildcard tests/*.t) $(wildcard tests/dialogues/*/*.txt)
+TESTS ?= $(UNIT_TESTS) $(wildcard tests/*.t)
 DEPS = $(BUILD)/deps.stamp
 # The recipes that build and then run: a jobserver of ours unless there is one already.
 MORE_MAKE = +$(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
