@@ -35,9 +35,15 @@ enum status queue_prepare(const char *spool, const char *id, const struct queue_
 enum status queue_publish(struct queue_new *q);
 enum status queue_finish(struct queue_new *q);
 void queue_abort(struct queue_new *q);
-/* A new ID into `to`; "ID of the bounce of this message" is derived from it. */
+/* A new ID into `to`: time and 64 random bits. IDs sort by time. */
 void queue_new_id(char to[QUEUE_ID_LIMIT]);
-/* Tells qrun, through the FIFO spool/wake; never blocks, never fails: the timer catches what is missed. */
+/* The ID of the bounce of message `id` whose first failed recipient has this index: the same each time, so queue_prepare()
+ * with it says ST_PERM (EEXIST) where that bounce is queued already. */
+void queue_bounce_id(const char *id, size_t first_recipient, char to[QUEUE_ID_LIMIT]);
+/* Is this the form of an ID? For names from outside. */
+bool queue_id_valid(const char *id);
+/* Tells qrun, through the FIFO spool/wake, to try this message now, or (id NULL) to look for what is due; never blocks, never
+ * fails: the timer catches what is missed. */
 void queue_wake(const char *spool, const char *id);
 
 /* --- out and administration: what qrun and `postern queue` do. */
@@ -67,11 +73,17 @@ enum status queue_read(int queue_dir, const char *id, bool lock, struct queue_me
 void queue_message_free(struct queue_message *m); /* closes, which unlocks */
 /* Overwrites the mark of recipient `index` and fsyncs. */
 enum status queue_mark(struct queue_message *m, size_t index, char mark);
+/* The same for several recipients with one fsync at the end; they are overwritten from the last index given to the first. */
+enum status queue_mark_all(struct queue_message *m, const size_t *indexes, size_t count, char mark);
 /* Writes ID.why from next_attempt, attempts and replies, and puts the message under its due time. */
 enum status queue_defer(int queue_dir, struct queue_message *m);
 /* Removes the message (ID first, then ID.why). */
 enum status queue_remove(int queue_dir, struct queue_message *m);
 /* IDs: all (due == false) or those whose time has come, oldest first. The caller frees each and the array. */
 enum status queue_list(int queue_dir, bool due, char ***ids, size_t *count);
+/* Another descriptor of the message's file, read-only and without its lock: for a sender. -1 and errno. */
+int queue_reopen(int queue_dir, const struct queue_message *m);
+/* Removes what crashes left: files in tmp/ older than a day and a half, orphaned ID.why, empty due directories. */
+void queue_sweep(int queue_dir);
 
 #endif

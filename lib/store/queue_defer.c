@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * What becomes of a queued message: its marks, its deferral under a due time, its removal, and the
+ * lists of what is there. The order of the steps is argued in queue.c.
+ */
+#include "store/queue_private.h"
+#include "base/clock.h"
+#include "base/files.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define LIST_LIMIT 10000000          /* messages that are listed */
+#define SWEEP_AGE (36 * 3600)        /* seconds after which nobody can still be at work */
+#define DEFER_TRIES 5                /* a due directory may be removed by a sweep just before the rename */
+
+enum status queue_mark_all(struct queue_message *m, const size_t *indexes, size_t count, char mark)
+{
+    for (size_t i = count; i-- > 0;) {
+        struct queue_recipient *r = &m->recipients[indexes[i]];
+        r->mark = mark;
+        ssize_t n;
+        do
+            n = pwrite(m->fd, &mark, 1, r->at);
+        while (n < 0 && errno == EINTR);
+        if (n != 1)
+            return ST_TEMP;
+    }
+    return count == 0 || fdatasync(m->fd) == 0 ? ST_OK : ST_TEMP;
+}
+
+enum status queue_mark(struct queue_message *m, size_t index, char mark)
+{
+    return queue_mark_all(m, &index, 1, mark);
+}
+
+/* A multiple of the delay's order of size, so that there are hundreds of directories at most; never before `next`. */
+static int64_t due_time(int64_t next)
+{
+    int64_t delay = next - clock_now();
+    int64_t step = delay < 60 ? 1 : delay < 3600 ? 16 : 128;
+    return (next + step - 1) / step * step;
+}
+
+static bool write_why(const struct queue_message *m, struct bytes *out)
+{
+    bytes_printf(out, "next %" PRId64 "\nattempts %u\n", m->next_attempt, m->attempts);
+    for (size_t i = 0; i < m->recipient_count; i++) {
+        struct span reply = span_head(span_of(m->replies[i]), QUEUE_REPLY_LIMIT);
+        if (reply.n == 0)
+            continue;
+        bytes_printf(out, "%zu ", i);
+        for (size_t k = 0; k < reply.n; k++) {
+            unsigned char c = (unsigned char)reply.p[k];
+            bytes_add_char(out, c < ' ' || c == 0x7f ? '?' : (char)c);
+        }
+        bytes_add_char(out, '\n');
+    }
+    return !out->failed;
+}
+
+static enum status make_due_dir(int queue_dir, const char *path)
+{
+    if (mkdirat(queue_dir, path, 0700) == 0)
+        return file_sync_dir(queue_dir, path);
+    return errno == EEXIST ? ST_OK : ST_TEMP;
+}
+
+/* ID.why first; if there is no room for it the message still moves, so that a full disk doesn't make us try without end. */
+static enum status move_to(int queue_dir, const struct queue_message *m, const char *from, const char *due, struct span why)
+{
+    char to[QUEUE_PATH_LIMIT + QUEUE_ID_LIMIT], to_why[QUEUE_PATH_LIMIT + QUEUE_ID_LIMIT + 8];
+    snprintf(to, sizeof to, "%s/%s", due, m->id);
+    snprintf(to_why, sizeof to_why, "%s.why", to);
+    enum status written = make_due_dir(queue_dir, due);
+    if (written != ST_OK)
+        return written;
+    written = file_replace(queue_dir, to_why, why, 0600);
+    int saved = errno;
+    if (strcmp(from, to) != 0) {
+        char from_why[QUEUE_PATH_LIMIT + 8];
+        if (renameat(queue_dir, from, queue_dir, to) != 0)
+            return status_of_errno(errno);
+        if (file_sync_dir(queue_dir, to) != ST_OK || file_sync_dir(queue_dir, from) != ST_OK)
+            return ST_TEMP;
+        snprintf(from_why, sizeof from_why, "%s.why", from);
+        unlinkat(queue_dir, from_why, 0);
+    }
+    errno = saved;
+    return written;
+}
+
+static void remove_due_dir_of(int queue_dir, char *path)
+{
+    char *slash = strrchr(path, '/');
+    int saved = errno;
+    if (slash) {
+        *slash = '\0';
+        unlinkat(queue_dir, path, AT_REMOVEDIR); /* fails while it isn't empty */
+    }
+    errno = saved;
+}
+
+enum status queue_defer(int queue_dir, struct queue_message *m)
+{
+    char from[QUEUE_PATH_LIMIT], due[QUEUE_PATH_LIMIT];
+    struct bytes why;
+    bytes_init(&why, QUEUE_WHY_LIMIT);
+    enum status st = write_why(m, &why) ? ST_OK : ST_TEMP;
+    queue_due_path(due_time(m->next_attempt), due);
+    if (st == ST_OK)
+        st = queue_find(queue_dir, m->id, from);
+    if (st == ST_OK) {
+        for (int i = 0; i < DEFER_TRIES; i++) {
+            st = move_to(queue_dir, m, from, due, span_bytes(&why));
+            if (st != ST_NONE)
+                break;
+        }
+        if (st == ST_OK && strncmp(from, due, strlen(due)) != 0)
+            remove_due_dir_of(queue_dir, from);
+    }
+    bytes_free(&why);
+    return st == ST_NONE ? ST_TEMP : st;
+}
+
+enum status queue_remove(int queue_dir, struct queue_message *m)
+{
+    char path[QUEUE_PATH_LIMIT], why[QUEUE_PATH_LIMIT + 8];
+    enum status st = queue_find(queue_dir, m->id, path);
+    if (st != ST_OK)
+        return st;
+    if (unlinkat(queue_dir, path, 0) != 0)
+        return status_of_errno(errno);
+    st = file_sync_dir(queue_dir, path);
+    snprintf(why, sizeof why, "%s.why", path);
+    unlinkat(queue_dir, why, 0);
+    remove_due_dir_of(queue_dir, path);
+    return st;
+}
+
+struct list {
+    char **ids;
+    size_t count, room;
+};
+
+static void list_free(struct list *l)
+{
+    for (size_t i = 0; i < l->count; i++)
+        free(l->ids[i]);
+    free(l->ids);
+    *l = (struct list){ 0 };
+}
+
+static bool list_add(struct list *l, const char *id)
+{
+    if (l->count == l->room) {
+        size_t more = l->room ? l->room * 2 : 64;
+        char **grown = realloc(l->ids, more * sizeof *grown);
+        if (!grown)
+            return false;
+        l->ids = grown;
+        l->room = more;
+    }
+    l->ids[l->count] = strdup(id);
+    return l->ids[l->count] && ++l->count <= LIST_LIMIT;
+}
+
+static enum status list_dir(int queue_dir, const char *path, struct list *l)
+{
+    int fd = openat(queue_dir, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    if (!dir) {
+        bool none = fd < 0 && errno == ENOENT; /* emptied and removed meanwhile */
+        file_close(fd);
+        return none ? ST_OK : ST_TEMP;
+    }
+    bool good = true;
+    errno = 0;
+    for (struct dirent *e; good && (e = readdir(dir)) != NULL;)
+        if (queue_id_valid(e->d_name))
+            good = list_add(l, e->d_name);
+    good = good && errno == 0;
+    closedir(dir);
+    return good ? ST_OK : ST_TEMP;
+}
+
+static int by_id(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* A message that moved while we looked is seen twice. */
+static void sort_once(struct list *l)
+{
+    size_t kept = 0;
+    if (l->count)
+        qsort(l->ids, l->count, sizeof *l->ids, by_id);
+    for (size_t i = 0; i < l->count; i++) {
+        if (kept && strcmp(l->ids[kept - 1], l->ids[i]) == 0)
+            free(l->ids[i]);
+        else
+            l->ids[kept++] = l->ids[i];
+    }
+    l->count = kept;
+}
+
+enum status queue_list(int queue_dir, bool due, char ***ids, size_t *count)
+{
+    struct list l = { 0 };
+    int64_t *times = NULL, now = clock_now();
+    size_t time_count = 0;
+    *ids = NULL;
+    *count = 0;
+    enum status st = list_dir(queue_dir, ".", &l);
+    if (st == ST_OK)
+        st = queue_due_times(queue_dir, &times, &time_count);
+    for (size_t i = 0; i < time_count && st == ST_OK && (!due || times[i] <= now); i++) {
+        char path[QUEUE_PATH_LIMIT];
+        queue_due_path(times[i], path);
+        st = list_dir(queue_dir, path, &l);
+    }
+    free(times);
+    if (st != ST_OK) {
+        list_free(&l);
+        return st;
+    }
+    sort_once(&l);
+    *ids = l.ids;
+    *count = l.count;
+    return ST_OK;
+}
+
+/* Removes what is old in a directory and isn't a message (all == false), or everything old (tmp/). */
+static void sweep_dir(int queue_dir, const char *path, bool all)
+{
+    int fd = openat(queue_dir, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    if (!dir) {
+        file_close(fd);
+        return;
+    }
+    int64_t now = clock_now();
+    for (struct dirent *e; (e = readdir(dir)) != NULL;) {
+        struct stat st;
+        char id[QUEUE_ID_LIMIT];
+        bool has_id = span_copy(span_head(span_of(e->d_name), 31), id, sizeof id) && queue_id_valid(id);
+        if (!has_id || fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode) ||
+            now - st.st_mtime < SWEEP_AGE)
+            continue;
+        if (all || (e->d_name[31] == '.' && fstatat(fd, id, &st, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT))
+            unlinkat(fd, e->d_name, 0);
+    }
+    closedir(dir);
+}
+
+void queue_sweep(int queue_dir)
+{
+    int64_t *times, now = clock_now();
+    size_t count;
+    sweep_dir(queue_dir, QUEUE_TMP, true);
+    sweep_dir(queue_dir, ".", false);
+    if (queue_due_times(queue_dir, &times, &count) != ST_OK)
+        return;
+    for (size_t i = 0; i < count && times[i] < now; i++) {
+        char path[QUEUE_PATH_LIMIT];
+        queue_due_path(times[i], path);
+        if (now - times[i] >= SWEEP_AGE)
+            sweep_dir(queue_dir, path, false);
+        unlinkat(queue_dir, path, AT_REMOVEDIR);
+    }
+    free(times);
+}
