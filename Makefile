@@ -33,7 +33,7 @@ MORE_MAKE = +$(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAG
 Q = $(if $(V),,@)
 
 .SECONDARY:
-.PHONY: all help tests deps check asan warnings tidy clean
+.PHONY: all help tests deps check asan warnings tidy install uninstall clean
 all: $(PROGRAMS:%=$(BUILD)/bin/%) ## build every program
 tests: all $(UNIT_TESTS) $(HELPERS) ## build the tests too
 
@@ -87,6 +87,12 @@ warnings: $(DEPS) ## build everything with gcc and with clang, where any warning
 tidy: ## clang-tidy over all sources
 	@command -v clang-tidy >/dev/null || { echo "clang-tidy is missing: apt-get install clang-tidy" >&2; exit 1; }
 	clang-tidy --quiet $(LIB_SOURCES) $(wildcard bin/*/*.c) -- -std=c11 -D_GNU_SOURCE -Ilib
+
+install: all ## install under DESTDIR and PREFIX
+	@PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) BUILD=$(BUILD) systemd/install
+
+uninstall: ## remove what install wrote; settings and mail stay
+	@PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) BUILD=$(BUILD) systemd/install --remove
 
 clean: ## remove what was built
 	rm -rf $(BUILD)
