@@ -16,8 +16,8 @@
 
 enum sandbox_role {
     SANDBOX_SESSION, /* read, write, send, receive, poll, memory, time, random, exit on what it has; opens nothing */
-    SANDBOX_GUARD,   /* + files below its paths, processes to wait for, fork, entering a further sandbox */
-    SANDBOX_MAILBOX, /* files below its paths, inotify; no links, FIFOs, sockets or devices; no fork */
+    SANDBOX_GUARD,   /* + files below its paths, processes to wait for */
+    SANDBOX_MAILBOX, /* files below its paths, inotify, a further Landlock layer; no links, FIFOs, sockets or devices */
     SANDBOX_RESOLVER, /* + inet sockets: qrun's process that asks DNS */
     SANDBOX_ROLES,
 };
@@ -40,8 +40,9 @@ enum status sandbox_prepare(enum sandbox_role role, enum sandbox_mode mode, cons
                             size_t count, uint64_t memory_limit, struct sandbox **box, struct bytes *error);
 /* Enters it, for ever. False only where mode is SANDBOX_REQUIRE and the kernel refused: the caller must exit. */
 bool sandbox_enter(const struct sandbox *box);
-/* The same for a box prepared with count 0, with paths that are known only now (a user's mail, after login). */
-bool sandbox_enter_at(const struct sandbox *box, const struct sandbox_path *paths, size_t count);
+/* A further Landlock layer for a process that has entered `box` (role SANDBOX_MAILBOX) and knows only now whose mail
+ * it serves. False as above. */
+bool sandbox_confine(const struct sandbox *box, const struct sandbox_path *paths, size_t count);
 void sandbox_free(struct sandbox *box);
 
 /* Not dumpable and no new privileges: the first thing every program does. */

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Telling apart what a handler was started on; see activation.h. The one file that includes libsystemd.
+ */
+#include "net/activation.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#define SOURCE_BYTES 8 /* of an IPv6 address: a /64 is one source */
+
+static enum activation_kind kind_of(int fd)
+{
+    struct stat st;
+    int listening = 0;
+    socklen_t size = sizeof listening;
+    if (fstat(fd, &st) != 0 || !S_ISSOCK(st.st_mode))
+        return ACTIVATION_STREAM;
+    if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) == 0 && listening)
+        return ACTIVATION_LISTENING;
+    return ACTIVATION_CONNECTED;
+}
+
+void activation_get(struct activation *a)
+{
+    a->in = sd_listen_fds(0) > 0 ? SD_LISTEN_FDS_START : STDIN_FILENO;
+    a->kind = kind_of(a->in);
+    a->out = a->kind == ACTIVATION_STREAM && a->in == STDIN_FILENO ? STDOUT_FILENO : a->in;
+}
+
+static void from_unix(int fd, struct peer *p)
+{
+    struct ucred cred;
+    socklen_t size = sizeof cred;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &size) != 0)
+        return;
+    p->local = true;
+    p->uid = cred.uid;
+    snprintf(p->text, sizeof p->text, "local");
+}
+
+void peer_get(int fd, struct peer *p)
+{
+    struct sockaddr_storage from;
+    socklen_t size = sizeof from;
+    *p = (struct peer){ .text = "unknown" };
+    if (getpeername(fd, (struct sockaddr *)&from, &size) != 0)
+        return;
+    if (from.ss_family == AF_UNIX) {
+        from_unix(fd, p);
+    } else if (from.ss_family == AF_INET) {
+        const struct sockaddr_in *v4 = (const void *)&from;
+        p->address = (struct in6_addr){ .s6_addr = { [10] = 0xff, [11] = 0xff } };
+        memcpy(p->address.s6_addr + 12, &v4->sin_addr, 4);
+        p->known = inet_ntop(AF_INET, &v4->sin_addr, p->text, sizeof p->text) != NULL;
+    } else if (from.ss_family == AF_INET6) {
+        const struct sockaddr_in6 *v6 = (const void *)&from;
+        p->address = v6->sin6_addr;
+        bool mapped = IN6_IS_ADDR_V4MAPPED(&p->address);
+        p->known = inet_ntop(mapped ? AF_INET : AF_INET6, p->address.s6_addr + (mapped ? 12 : 0), p->text,
+                             sizeof p->text) != NULL;
+    }
+}
+
+bool peer_same_source(const struct in6_addr *a, const struct in6_addr *b)
+{
+    bool v4 = IN6_IS_ADDR_V4MAPPED(a);
+    if (v4 != (bool)IN6_IS_ADDR_V4MAPPED(b))
+        return false;
+    return memcmp(a, b, v4 ? sizeof *a : SOURCE_BYTES) == 0;
+}
