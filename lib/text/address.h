@@ -15,8 +15,8 @@
 #define ADDRESS_LOCAL_LIMIT 64
 #define ADDRESS_DOMAIN_LIMIT 255
 
-/* A mailbox as text, "" for the null path <>. Always valid: local part (quoted if it must be), '@', domain. The domain is
- * lower case; "" domain only for <Postmaster>. */
+/* A mailbox as text, "" for the null path <>. Always valid: local part (quoted only if it must be), '@', domain. The
+ * domain is lower case. <Postmaster> alone has no '@' and no domain: its text is the local part as it came. */
 struct address {
     char text[ADDRESS_LIMIT + 4];
     size_t local_length; /* bytes of `text` before its last '@' */
@@ -53,6 +53,8 @@ struct address_entry {
  * can't be read is skipped to the next comma. Limits are ADDRESS_NAME_LIMIT bytes a field. Free with address_entry_free. */
 #define ADDRESS_NAME_LIMIT 1024
 bool address_list_next(struct span *rest, struct address_entry *entry);
+/* The mailbox of an ADDRESS_MAILBOX entry in the form that address_parse gives, for comparisons and envelopes. */
+enum address_result address_of_entry(const struct address_entry *entry, struct address *a);
 void address_entry_free(struct address_entry *entry);
 
 #endif
