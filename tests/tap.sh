@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# TAP for shell tests; to be sourced from the root of the tree.
+#
+#     check NAME COMMAND...       one test point: COMMAND must succeed; what it printed is shown if it doesn't
+#     eventually SECONDS COMMAND  runs COMMAND until it succeeds, for at most so long
+#     free_port                   prints a loopback port that nobody uses now
+#     $work                       a directory of the test's own; at exit it is removed and every pid in $pids ended
+#     done_testing                the last line
+
+tap_points=0
+tap_failures=0
+work=$(mktemp -d "${TMPDIR:-/tmp}/postern-test.XXXXXX")
+chmod 755 "$work"
+pids=
+
+tap_end() {
+    tap_status=$?
+    for tap_pid in $pids; do
+        kill "$tap_pid" 2>/dev/null && wait "$tap_pid" 2>/dev/null
+    done
+    rm -rf "$work"
+    exit "$tap_status"
+}
+trap tap_end EXIT
+trap 'exit 1' HUP INT TERM
+
+check() {
+    tap_name=$1
+    shift
+    tap_points=$((tap_points + 1))
+    if "$@" >"$work/check.log" 2>&1; then
+        echo "ok $tap_points - $tap_name"
+    else
+        tap_failures=$((tap_failures + 1))
+        echo "not ok $tap_points - $tap_name"
+        { echo "$*"; tail -n 40 "$work/check.log"; } | sed 's/^/# /'
+        return 1
+    fi
+}
+
+eventually() {
+    tap_until=$(($(date +%s) + $1))
+    shift
+    until "$@"; do
+        [ "$(date +%s)" -le "$tap_until" ] || return 1
+        sleep 0.05
+    done
+}
+
+free_port() {
+    perl -MIO::Socket::INET -e 'print IO::Socket::INET->new(LocalAddr => "127.0.0.1", Listen => 1)->sockport'
+}
+
+done_testing() {
+    echo "1..$tap_points"
+    [ "$tap_failures" = 0 ]
+}
