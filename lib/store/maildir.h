@@ -11,15 +11,14 @@
 #include "store/content.h"
 
 struct maildir_delivery {
-    int dir;              /* the Maildir */
-    int new_dir;
-    char temporary[160];  /* below tmp/ */
-    char name[200];       /* in new/: TIME.MmicroPpidQn.HOST,S=size,W=size */
+    int tmp_dir, new_dir; /* of the Maildir, or of the folder */
+    char temporary[160];  /* in tmp/ */
+    char name[200];       /* in new/: TIME.MmicroRrandom.HOST,S=size,W=size */
 };
 
 /* Makes maildir/{tmp,new,cur} (0700) and parents where missing. */
 enum status maildir_create(const char *maildir);
-/* Writes and fsyncs the message in tmp/. `folder` is NULL for INBOX, or a folder's name ("Junk"), which falls back to INBOX
+/* Writes and fsyncs the message in tmp/, making the Maildir where it is missing. `folder` is NULL for INBOX, or a folder's name ("Junk"), which falls back to INBOX
  * where it doesn't exist. ST_TEMP with errno set (ENOSPC, EDQUOT, ...): nothing is left behind. */
 enum status maildir_prepare(const char *maildir, const char *folder, const char *hostname, const struct content *c,
                             struct maildir_delivery *d);

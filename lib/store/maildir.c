@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Delivery into a Maildir; see maildir.h. What a crash leaves at each step:
+ *
+ *     in prepare      a file in tmp/, which no reader looks at; readers remove it when it is old
+ *     after prepare   the same, complete and on disk
+ *     after publish   the file in new/ or, after a power cut, in tmp/: the reply wasn't 250 yet
+ *     after finish    the file in new/
+ *
+ * tmp/ and new/ are descriptors opened beneath the Maildir before anything is written, so that
+ * an owner who swaps a directory for a link meanwhile swaps nothing for us. A name is
+ * time, microseconds and 64 random bits: neither a counter nor the process ID would be
+ * unique where containers share a Maildir.
+ */
+#include "store/maildir.h"
+#include "base/clock.h"
+#include "base/files.h"
+#include "store/folders.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define HOST_LIMIT 60 /* bytes of a hostname in a file name */
+#define DIRECTORY_FLAGS (O_RDONLY | O_DIRECTORY)
+
+static const char *const parts[] = { "tmp", "new", "cur" };
+
+/* Makes tmp, new and cur in a directory where they are missing. */
+static enum status make_parts(int dir)
+{
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+        if (mkdirat(dir, parts[i], 0700) != 0 && errno != EEXIST)
+            return ST_TEMP;
+    return file_sync_dir(dir, NULL);
+}
+
+enum status maildir_create(const char *maildir)
+{
+    enum status st = file_make_dirs(maildir, 0700);
+    if (st != ST_OK)
+        return st;
+    int dir = open(maildir, DIRECTORY_FLAGS | O_CLOEXEC);
+    if (dir < 0)
+        return ST_TEMP;
+    st = make_parts(dir);
+    file_close(dir);
+    return st;
+}
+
+static void close_both(struct maildir_delivery *d)
+{
+    file_close(d->tmp_dir);
+    file_close(d->new_dir);
+    d->tmp_dir = d->new_dir = -1;
+}
+
+static bool open_both(int dir, const char *path, struct maildir_delivery *d)
+{
+    char part[FOLDER_NAME_LIMIT + 16];
+    snprintf(part, sizeof part, "%s/tmp", path);
+    d->tmp_dir = file_open_beneath(dir, part, O_PATH | O_DIRECTORY, 0);
+    snprintf(part, sizeof part, "%s/new", path);
+    d->new_dir = d->tmp_dir < 0 ? -1 : file_open_beneath(dir, part, DIRECTORY_FLAGS, 0);
+    if (d->new_dir >= 0)
+        return true;
+    int saved = errno;
+    close_both(d);
+    errno = saved;
+    return false;
+}
+
+/* The folder's tmp/ and new/, or INBOX's where the folder can't be used. */
+static enum status open_parts(const char *maildir, const char *folder, struct maildir_delivery *d)
+{
+    int dir = open(maildir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (dir < 0 && errno == ENOENT && maildir_create(maildir) == ST_OK)
+        dir = open(maildir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (dir < 0)
+        return ST_TEMP;
+    char path[FOLDER_NAME_LIMIT + 2];
+    bool found = folder && folder_path(span_of(folder), path, sizeof path) && open_both(dir, path, d);
+    if (!found)
+        found = open_both(dir, ".", d);
+    if (!found && errno == ENOENT && maildir_create(maildir) == ST_OK)
+        found = open_both(dir, ".", d);
+    file_close(dir);
+    return found ? ST_OK : ST_TEMP;
+}
+
+void maildir_unique(const char *hostname, char *to, size_t size)
+{
+    char host[HOST_LIMIT + 1];
+    size_t n = 0;
+    for (const char *at = hostname; *at && n < HOST_LIMIT; at++)
+        if (ascii_alpha(*at) || ascii_digit(*at) || *at == '-' || *at == '.')
+            host[n++] = *at;
+    host[n] = '\0';
+    int64_t now = clock_now_us();
+    snprintf(to, size, "%lld.M%06dR%016llx.%s", (long long)(now / 1000000), (int)(now % 1000000),
+             (unsigned long long)random_u64(), n ? host : "localhost");
+}
+
+/* Removes the file in tmp/, keeping errno. */
+static void discard(struct maildir_delivery *d)
+{
+    int saved = errno;
+    unlinkat(d->tmp_dir, d->temporary, 0);
+    close_both(d);
+    errno = saved;
+}
+
+enum status maildir_prepare(const char *maildir, const char *folder, const char *hostname, const struct content *c,
+                            struct maildir_delivery *d)
+{
+    *d = (struct maildir_delivery){ .tmp_dir = -1, .new_dir = -1 };
+    enum status st = open_parts(maildir, folder, d);
+    if (st != ST_OK)
+        return st;
+    maildir_unique(hostname, d->temporary, sizeof d->temporary);
+    int fd = openat(d->tmp_dir, d->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0) {
+        close_both(d);
+        return ST_TEMP;
+    }
+    uint64_t lf_size, crlf_size;
+    st = content_write_lf(c, fd, &lf_size, &crlf_size);
+    if (st == ST_OK && fsync(fd) != 0)
+        st = ST_TEMP;
+    file_close(fd);
+    if (st != ST_OK) {
+        discard(d);
+        return st;
+    }
+    snprintf(d->name, sizeof d->name, "%s,S=%llu,W=%llu", d->temporary, (unsigned long long)lf_size,
+             (unsigned long long)crlf_size);
+    return ST_OK;
+}
+
+enum status maildir_publish(struct maildir_delivery *d)
+{
+    return file_publish(d->tmp_dir, d->temporary, d->new_dir, d->name);
+}
+
+enum status maildir_finish(struct maildir_delivery *d)
+{
+    enum status st = file_sync_dir(d->new_dir, NULL);
+    int saved = errno;
+    close_both(d);
+    errno = saved;
+    return st;
+}
+
+void maildir_abort(struct maildir_delivery *d)
+{
+    if (d->tmp_dir >= 0)
+        discard(d);
+}
