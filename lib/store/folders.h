@@ -20,6 +20,8 @@ enum status mail_open(const char *maildir, const char *hostname, struct mail **m
 void mail_close(struct mail *mail);
 int mail_dir(const struct mail *mail);
 const char *mail_hostname(const struct mail *mail);
+/* A lock on what all folders share (subscriptions, the counter of UIDVALIDITY), held for moments. The descriptor to close, or -1. */
+int mail_lock(struct mail *mail);
 
 struct folder {
     char *name;
@@ -40,13 +42,19 @@ void folders_free(struct folder_list *list);
 bool folder_name_valid(struct span name);
 /* "." for INBOX, ".a.b" for a.b. False if the name isn't valid. */
 bool folder_path(struct span name, char *to, size_t size);
+bool folder_is_inbox(struct span name);
+/* The folder's directory, opened beneath the Maildir. ST_NONE if there is no such folder. */
+enum status folder_open(struct mail *mail, struct span name, int *dir);
+/* Makes tmp, new and (last: it is what makes a folder exist) cur in an opened directory, and fsyncs it. */
+enum status folder_make_parts(int dir);
 
 enum status folder_exists(struct mail *mail, struct span name);
-/* ST_PERM with errno EEXIST if it exists. Durable when it returns. */
+/* ST_PERM with errno EEXIST if it exists, EINVAL for a name that can't be, EDQUOT over FOLDERS_LIMIT. Durable when it returns. */
 enum status folder_create(struct mail *mail, struct span name);
 /* Moves the folder out of sight by one rename, then removes its files. ST_NONE if it isn't there; ST_PERM for INBOX. */
 enum status folder_delete(struct mail *mail, struct span name);
-/* With all folders below it. INBOX: its messages move to a new folder, INBOX stays (RFC 3501 6.3.5). ST_PERM with errno EEXIST. */
+/* With all folders below it. INBOX: its messages move to a new folder, INBOX stays (RFC 3501 6.3.5). ST_NONE: no such folder.
+ * ST_PERM with errno EEXIST if one is in the way, EINVAL for a name that can't be or that lies below `from`. */
 enum status folder_rename(struct mail *mail, struct span from, struct span to);
 enum status folder_subscribe(struct mail *mail, struct span name, bool subscribed);
 

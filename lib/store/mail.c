@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * An account's opened Maildir: its descriptor, and the two locks that belong to the account
+ * rather than to a folder. Lock files are empty and stay; flock(2) on them ends with the process, so
+ * that none is ever left behind.
+ */
+#include "base/files.h"
+#include "store/folders.h"
+#include "store/mailbox.h"
+#include "store/maildir.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LOCK_FILE "postern-account.lock"
+#define POP3_LOCK_FILE "postern-pop3.lock"
+#define LOCK_WAIT_MS 10000
+#define POP3_WAIT_MS 500 /* for a session that is just ending */
+
+struct mail {
+    int dir;
+    int pop3_lock;
+    char *hostname;
+};
+
+enum status mail_open(const char *maildir, const char *hostname, struct mail **mail)
+{
+    *mail = NULL;
+    int dir = open(maildir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (dir < 0 && errno == ENOENT && maildir_create(maildir) == ST_OK)
+        dir = open(maildir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (dir < 0)
+        return ST_TEMP;
+    struct mail *m = calloc(1, sizeof *m);
+    char *copy = strdup(hostname);
+    if (!m || !copy || (faccessat(dir, "cur", F_OK, 0) != 0 && folder_make_parts(dir) != ST_OK)) {
+        int saved = errno;
+        free(m);
+        free(copy);
+        close(dir);
+        errno = saved;
+        return ST_TEMP;
+    }
+    *m = (struct mail){ .dir = dir, .pop3_lock = -1, .hostname = copy };
+    *mail = m;
+    return ST_OK;
+}
+
+void mail_close(struct mail *mail)
+{
+    if (!mail)
+        return;
+    file_close(mail->pop3_lock);
+    file_close(mail->dir);
+    free(mail->hostname);
+    free(mail);
+}
+
+int mail_dir(const struct mail *mail)
+{
+    return mail->dir;
+}
+
+const char *mail_hostname(const struct mail *mail)
+{
+    return mail->hostname;
+}
+
+static int take_lock(struct mail *mail, const char *name, int ms)
+{
+    int fd = file_open_beneath(mail->dir, name, O_RDWR | O_CREAT, 0600);
+    if (fd >= 0 && file_lock(fd, ms) != ST_OK) {
+        file_close(fd);
+        fd = -1;
+    }
+    return fd;
+}
+
+int mail_lock(struct mail *mail)
+{
+    return take_lock(mail, LOCK_FILE, LOCK_WAIT_MS);
+}
+
+enum status mail_lock_pop3(struct mail *mail)
+{
+    if (mail->pop3_lock < 0)
+        mail->pop3_lock = take_lock(mail, POP3_LOCK_FILE, POP3_WAIT_MS);
+    return mail->pop3_lock >= 0 ? ST_OK : ST_TEMP;
+}
