@@ -4,8 +4,13 @@
  * activation, the warm listener, and for each connection two processes, session and
  * guard, each in its sandbox, joined by a channel.
  *
- *     serve() ── cold: this process becomes the guard, its child the session
- *             └─ warm: accepts, and a child does the same
+ *     serve() ── cold: one connection          smtpd: guard ── session
+ *             └─ warm: accepts, a child each    imapd, pop3d: mailbox ─┬─ guard
+ *                                                                     └─ session
+ *
+ * The first process named is the one that lasts as long as the connection (systemd and the warm listener wait for it).
+ * Of imapd and pop3d it is the later mailbox process: it never held a secret, as it only waits, in its sandbox, for
+ * the guard to say who logged in (store/handover.h).
  *
  * A program describes itself in a `struct service`; its functions get a `struct serving`.
  */
@@ -28,8 +33,11 @@ struct serving {
     char flags[8];               /* the program's own option letters that were given, such as "s" */
     int channel;                 /* to the other process */
     struct conn *conn;           /* session only: the client. With -t the handshake has been done */
-    int client_in, client_out;   /* guard only: the client's descriptors, for a mailbox process to take over; never read by the guard */
-    const struct sandbox *mailbox_box; /* NULL, or the prepared filter of a mailbox process */
+    bool handed_over;            /* session only: the client's socket belongs to the mailbox process now */
+    int relay;                   /* session and mailbox process: the byte stream between them; -1 for smtpd */
+    int control;                 /* guard and mailbox process: on which the guard names the user; -1 for smtpd */
+    int client_in, client_out;   /* mailbox process only: the client's descriptors */
+    const struct sandbox *mailbox_box; /* the mailbox process's sandbox; NULL for smtpd */
 };
 
 struct mailbox_start; /* store/handover.h */
@@ -42,12 +50,14 @@ struct service {
     const char *busy;         /* over the limit of connections */
     /* In the session's sandbox; returns when the connection is over. */
     void (*session)(struct serving *s);
-    /* In the guard's sandbox; returns when the session has hung up. A guard that hands the user over is
-     * handover_guard(). Its return value is the exit code. */
+    /* In the guard's sandbox; returns when the session has hung up. For imapd and pop3d: handover_guard. The
+     * return value is the exit code. */
     int (*guard)(struct serving *s);
     /* Adds the paths the guard may use; strings must live as long as the settings or be static. */
     size_t (*guard_paths)(const struct settings *s, struct sandbox_path *paths, size_t room);
-    /* imapd and pop3d (see store/handover.h): the protocol after login, in the mailbox process's sandbox. NULL for smtpd. */
+    /* imapd and pop3d: handover_await, which waits for the login and then calls `mailbox`. NULL for smtpd. */
+    void (*await)(struct serving *s);
+    /* imapd and pop3d: the protocol after login, in the mailbox process's sandbox. NULL for smtpd. */
     void (*mailbox)(struct mailbox_start *start);
 };
 

@@ -2,10 +2,9 @@
  *
  * From login to mailbox, for imapd and pop3d.
  *
- *     before login    session ──channel──> guard            the guard forks the mailbox process before it
- *                                             └─ mailbox    reads any secret; it waits, knowing nothing
+ *     before login    session ──channel──> guard ──control──> mailbox process, which knows nothing yet
  *     after, plain    mailbox owns the client's socket; session and guard have ended
- *     after, TLS      client <─TLS─> session <─stream─> mailbox; the session only relays
+ *     after, TLS      client <─TLS─> session <─relay─> mailbox; the guard has ended
  *
  * The mailbox process learns from the guard who logged in, and confines itself to that user's Maildir before it reads a byte
  * of the client. It says the OK of the login itself, so that what only it can find (POP3's lock) is still part of
@@ -41,7 +40,10 @@ void handover_session(struct serving *s);
 
 /* --- guard: `guard` of struct service for imapd and pop3d: signatures, log, login. */
 int handover_guard(struct serving *s);
-/* `guard_paths` of both. */
+/* `guard_paths` of both: the tables beside postern.conf, and the spool for the login limits. */
 size_t handover_guard_paths(const struct settings *s, struct sandbox_path *paths, size_t room);
+
+/* --- mailbox process: `await` of struct service. Returns when nobody logged in, or the mailbox's session is over. */
+void handover_await(struct serving *s);
 
 #endif

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Forking and joining the processes of one connection; see connection.h and serve.h.
+ *
+ * Each enters its sandbox as the first thing after fork, and keeps only the descriptors
+ * that its part needs, so that the client sees the end when the session ends.
+ */
+#include "net/connection.h"
+#include "base/log.h"
+#include "net/channel.h"
+#include "net/guard.h"
+
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#define SESSION_RATE 64         /* bytes a second a client must send, after its first half minute */
+#define SPOOL_SLACK (1u << 20)  /* what a spooled message may take above the announced size */
+#define LINGER_MS 500           /* how long unread input is drained, so that the last reply isn't lost to a reset */
+#define LINGER_BYTES (256 * 1024)
+
+void connection_refuse(const struct handler *h, int out, const char *line)
+{
+    size_t n = strlen(line);
+    if (h->serving.implicit_tls)
+        return;
+    if (send(out, line, n, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno == ENOTSOCK && write(out, line, n) < 0)
+        return; /* nobody is there to be told */
+}
+
+static void close_both(int in, int out)
+{
+    close(in);
+    if (out != in)
+        close(out);
+}
+
+/* Closing a socket with unread input resets it, and the client may never see the last reply: drain a little. */
+static void linger(struct conn *c)
+{
+    char sink[4096];
+    struct pollfd p = { .fd = conn_read_fd(c), .events = POLLIN };
+    shutdown(conn_write_fd(c), SHUT_WR);
+    for (size_t total = 0; total < LINGER_BYTES && poll(&p, 1, LINGER_MS) > 0;) {
+        ssize_t n = recv(p.fd, sink, sizeof sink, MSG_DONTWAIT);
+        if (n <= 0)
+            return;
+        total += (size_t)n;
+    }
+}
+
+static bool input_waits(struct conn *c)
+{
+    char one;
+    return conn_pending(c).n || recv(conn_read_fd(c), &one, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
+static _Noreturn void run_session(struct handler *h)
+{
+    struct serving *s = &h->serving;
+    struct rlimit most = { h->settings.message_size + SPOOL_SLACK, h->settings.message_size + SPOOL_SLACK };
+    s->conn = conn_new(s->client_in, s->client_out);
+    setrlimit(RLIMIT_FSIZE, &most);
+    if (!s->conn || !sandbox_enter(h->session_box)) {
+        connection_refuse(h, s->client_out, s->service->unavailable);
+        _exit(EX_CONFIG);
+    }
+    conn_trace(s->conn, log_is_verbose());
+    conn_deadlines(s->conn, (int)(s->settings->timeout * 1000), SESSION_RATE);
+    if (!s->implicit_tls || tls_accept(s->conn, s->tls, guard_sign, &s->channel))
+        s->service->session(s);
+    if (s->handed_over)
+        _exit(EX_OK);
+    conn_flush(s->conn);
+    bool drain = !conn_is_gone(s->conn) && input_waits(s->conn);
+    if (drain)
+        linger(s->conn);
+    conn_free(s->conn);
+    _exit(EX_OK);
+}
+
+static _Noreturn void run_guard(struct handler *h)
+{
+    if (!sandbox_enter(h->guard_box))
+        _exit(EX_CONFIG);
+    _exit(h->serving.service->guard(&h->serving));
+}
+
+static bool died_by_signal(pid_t pid, const char *what)
+{
+    int how;
+    pid_t got;
+    do
+        got = waitpid(pid, &how, 0);
+    while (got < 0 && errno == EINTR);
+    if (got != pid || !WIFSIGNALED(how))
+        return false;
+    char number[16] = { (char)('0' + WTERMSIG(how) / 10 % 10), (char)('0' + WTERMSIG(how) % 10) };
+    log_event(LOG_ERR, "process-died", "process", what, "signal", number, NULL);
+    return true;
+}
+
+/* smtpd: this process is the guard, its child the session. */
+static int run_guarded(struct handler *h, int pair[2])
+{
+    struct serving *s = &h->serving;
+    pid_t session = fork();
+    if (session == 0) {
+        close(pair[0]);
+        s->channel = pair[1];
+        run_session(h);
+    }
+    close(pair[1]);
+    close_both(s->client_in, s->client_out);
+    if (session < 0)
+        return EX_OSERR;
+    s->channel = pair[0];
+    int code = EX_CONFIG;
+    if (sandbox_enter(h->guard_box))
+        code = s->service->guard(s);
+    close(s->channel);
+    return died_by_signal(session, "session") ? EX_SOFTWARE : code;
+}
+
+struct joints {
+    int channel[2]; /* session, guard */
+    int control[2]; /* mailbox process, guard */
+    int relay[2];   /* session, mailbox process */
+};
+
+static bool make_joints(struct joints *j)
+{
+    return channel_pair(j->channel) == ST_OK && channel_pair(j->control) == ST_OK &&
+           socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, j->relay) == 0;
+}
+
+static pid_t fork_session(struct handler *h, const struct joints *j)
+{
+    pid_t pid = fork();
+    if (pid != 0)
+        return pid;
+    close(j->channel[1]);
+    close_both(j->control[0], j->control[1]);
+    close(j->relay[1]);
+    h->serving.channel = j->channel[0];
+    h->serving.relay = j->relay[0];
+    run_session(h);
+}
+
+static pid_t fork_guard(struct handler *h, const struct joints *j)
+{
+    pid_t pid = fork();
+    if (pid != 0)
+        return pid;
+    close(j->channel[0]);
+    close(j->control[0]);
+    close_both(j->relay[0], j->relay[1]);
+    close_both(h->serving.client_in, h->serving.client_out);
+    h->serving.channel = j->channel[1];
+    h->serving.control = j->control[1];
+    run_guard(h);
+}
+
+/* imapd and pop3d: this process is the mailbox process to be. */
+static int run_with_mailbox(struct handler *h)
+{
+    struct joints j;
+    struct serving *s = &h->serving;
+    if (!make_joints(&j))
+        return EX_OSERR;
+    pid_t session = fork_session(h, &j);
+    pid_t guard = session > 0 ? fork_guard(h, &j) : -1;
+    close_both(j.channel[0], j.channel[1]);
+    close(j.control[1]);
+    close(j.relay[0]);
+    s->control = j.control[0];
+    s->relay = j.relay[1];
+    if (guard > 0 && sandbox_enter(h->mailbox_box))
+        s->service->await(s);
+    close(s->control);
+    close(s->relay);
+    bool died = session > 0 && died_by_signal(session, "session");
+    died = (guard > 0 && died_by_signal(guard, "guard")) || died;
+    return died ? EX_SOFTWARE : EX_OK;
+}
+
+int connection_run(struct handler *h, int in, int out)
+{
+    int pair[2], one = 1;
+    struct serving *s = &h->serving;
+    peer_get(in, &s->peer);
+    setsockopt(in, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    s->client_in = in;
+    s->client_out = out;
+    if (s->service->mailbox)
+        return run_with_mailbox(h);
+    if (channel_pair(pair) != ST_OK) {
+        connection_refuse(h, out, s->service->unavailable);
+        return EX_OSERR;
+    }
+    return run_guarded(h, pair);
+}

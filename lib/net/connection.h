@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The processes of one connection, and what a handler prepares for them once: settings, certificate,
+ * sandboxes. Used by serve.c and warm.c.
+ */
+#ifndef POSTERN_NET_CONNECTION_H
+#define POSTERN_NET_CONNECTION_H
+
+#include "net/serve.h"
+
+struct handler {
+    struct serving serving;      /* copied into each process; its peer, conn and descriptors are set there */
+    struct settings settings;
+    struct sandbox *session_box, *guard_box, *mailbox_box;
+    bool broken;                 /* settings or sandbox: clients are told `unavailable` */
+};
+
+/* Serves the client on these descriptors with the processes described in serve.h, and closes them. Returns, when
+ * the connection is over, the exit code: EX_SOFTWARE if one of the processes died by a signal. */
+int connection_run(struct handler *h, int in, int out);
+/* Tells a client one line (nothing with implicit TLS, where it couldn't be read). Doesn't wait. */
+void connection_refuse(const struct handler *h, int out, const char *line);
+
+#endif

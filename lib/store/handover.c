@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Login and hand-over, for the three processes that take part; see handover.h.
+ *
+ * Whether the client's side is encrypted is not the session's word: the guard knows it from the
+ * signature it gave to the handshake. A session that breaks off in the middle leaves
+ * the mailbox process with a closed relay, which ends it.
+ */
+#include "store/handover.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "net/channel.h"
+#include "net/guard.h"
+#include "store/login.h"
+#include "store/maildir.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+enum { VERB_LOGIN = GUARD_OWN, VERB_START };
+enum { STATE_LOGIN = 1 };
+
+#define LEFTOVER_MS 10000 /* the session gets this long to give away what it had read */
+#define RELAY_PIECE 16384
+
+/* --- session */
+
+static enum status ask_login(struct serving *s, struct message *m, struct span name, struct span password,
+                             struct span context)
+{
+    uint64_t st;
+    message_start(m, VERB_LOGIN);
+    message_put(m, name);
+    message_put(m, password);
+    message_put(m, context);
+    if (m->bad)
+        return ST_PERM;
+    if (!channel_call(s->channel, m) || !message_get_u64(m, &st) || !message_end(m) || st == ST_NONE || st > ST_PERM)
+        return ST_NONE;
+    return (enum status)st;
+}
+
+enum status handover_login(struct serving *s, struct span name, struct span password, struct span context)
+{
+    struct message *m = malloc(sizeof *m);
+    if (!m)
+        return ST_TEMP;
+    enum status st = name.n > LOGIN_NAME_LIMIT || password.n > LOGIN_PASSWORD_LIMIT || context.n > HANDOVER_CONTEXT
+                         ? ask_login(s, m, SPAN(""), SPAN(""), SPAN(""))
+                         : ask_login(s, m, name, password, context);
+    explicit_bzero(m, sizeof *m);
+    free(m);
+    return st;
+}
+
+static void give_away(struct serving *s)
+{
+    struct span rest = conn_pending(s->conn);
+    while (rest.n) {
+        ssize_t n = send(s->relay, rest.p, rest.n, MSG_NOSIGNAL);
+        if (n < 0 && errno != EINTR)
+            return;
+        if (n > 0)
+            rest = span_from(rest, (size_t)n);
+    }
+}
+
+/* Client to mailbox, as far as it goes without waiting. False: the mailbox process is gone. */
+static bool push_input(struct serving *s)
+{
+    struct span have;
+    while ((have = conn_pending(s->conn)).n) {
+        ssize_t n = send(s->relay, have.p, have.n, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (n < 0 && errno == EAGAIN)
+            return true;
+        if (n < 0 && errno != EINTR)
+            return false;
+        if (n > 0)
+            conn_take(s->conn, (size_t)n);
+    }
+    return true;
+}
+
+/* Mailbox to client. False: nothing more will come. */
+static bool pull_output(struct serving *s)
+{
+    char piece[RELAY_PIECE];
+    for (;;) {
+        ssize_t n = recv(s->relay, piece, sizeof piece, MSG_DONTWAIT);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && errno == EAGAIN)
+            return conn_flush(s->conn);
+        if (n <= 0)
+            return false;
+        conn_write(s->conn, piece, (size_t)n);
+    }
+}
+
+/* One turn: waits until either side has something, and moves it. */
+static bool relay_once(struct serving *s, bool *client_open)
+{
+    bool waiting = conn_pending(s->conn).n != 0;
+    struct pollfd p[2] = {
+        { .fd = *client_open && !waiting ? conn_read_fd(s->conn) : -1, .events = POLLIN },
+        { .fd = s->relay, .events = (short)(POLLIN | (waiting ? POLLOUT : 0)) },
+    };
+    if (poll(p, 2, -1) < 0 && errno != EINTR)
+        return false;
+    if (p[1].revents & (POLLIN | POLLHUP | POLLERR) && !pull_output(s))
+        return false;
+    do {
+        if (p[0].revents && !conn_try(s->conn))
+            *client_open = false;
+        if (!push_input(s))
+            return false;
+    } while (*client_open && conn_pending(s->conn).n == 0 && conn_layer(s->conn)->pending(conn_layer(s->conn)->state) &&
+             p[0].revents);
+    if (!*client_open && conn_pending(s->conn).n == 0)
+        shutdown(s->relay, SHUT_WR);
+    return true;
+}
+
+void handover_session(struct serving *s)
+{
+    close(s->channel);
+    conn_flush(s->conn);
+    if (!conn_layer(s->conn)) {
+        s->handed_over = true;
+        give_away(s);
+        return;
+    }
+    bool client_open = true;
+    if (push_input(s))
+        while (relay_once(s, &client_open))
+            ;
+}
+
+/* --- guard */
+
+struct gate {
+    struct login login;
+    struct serving *serving;
+};
+
+/* Tells the mailbox process who it is. */
+static bool name_user(struct gate *gate, bool tls, struct span context, struct message *m)
+{
+    struct bytes maildir;
+    const struct address *a = &gate->login.account;
+    bytes_init(&maildir, PATH_MAX - 1);
+    bool ok = settings_maildir(gate->serving->settings, address_local(a), address_domain(a), &maildir);
+    message_start(m, VERB_START);
+    message_put_str(m, a->text);
+    message_put(m, span_bytes(&maildir));
+    message_put_u64(m, tls);
+    message_put(m, context);
+    ok = ok && channel_send(gate->serving->control, m);
+    bytes_free(&maildir);
+    return ok;
+}
+
+static enum guard_next run_login(struct guard *g, struct message *m)
+{
+    struct span name, password, context;
+    struct gate *gate = g->program;
+    const struct settings *settings = gate->serving->settings;
+    bool tls = g->key && g->key->signed_count > 0;
+    if (!message_get(m, &name) || !message_get(m, &password) || !message_get(m, &context) || !message_end(m) ||
+        context.n > HANDOVER_CONTEXT || gate->login.tries >= LOGIN_TRIES || (!tls && !settings->plaintext_login))
+        return GUARD_END;
+    char shown[LOGIN_NAME_LIMIT + 1];
+    snprintf(shown, sizeof shown, "%.*s", (int)(name.n < sizeof shown ? name.n : sizeof shown - 1), name.p);
+    enum status st = login_check(&gate->login, name, password);
+    log_event(st == ST_OK ? LOG_INFO : LOG_NOTICE, st == ST_OK ? "login" : "login-failed", "user", shown, "peer",
+              g->peer, "tls", tls ? "yes" : "no", NULL);
+    if (st == ST_OK) {
+        char copy[HANDOVER_CONTEXT];
+        memcpy(copy, context.p, context.n);
+        if (!name_user(gate, tls, (struct span){ copy, context.n }, m))
+            st = ST_TEMP;
+    }
+    message_start(m, 0);
+    message_put_u64(m, st);
+    return st == ST_OK ? GUARD_DONE : GUARD_REPLY;
+}
+
+static const struct guard_verb verbs[] = {
+    { VERB_LOGIN, STATE_LOGIN, "login", run_login },
+    { 0, 0, NULL, NULL },
+};
+
+int handover_guard(struct serving *s)
+{
+    struct tlskey key;
+    struct gate gate = { .serving = s };
+    struct guard g = { .channel = s->channel, .state = STATE_LOGIN, .program = &gate, .peer = s->peer.text,
+                       .key = s->tls ? &key : NULL };
+    tlskey_init(&key, s->settings->tls_key);
+    login_init(&gate.login, s->settings);
+    guard_loop(&g, verbs);
+    tlskey_free(&key);
+    return EX_OK;
+}
+
+size_t handover_guard_paths(const struct settings *s, struct sandbox_path *paths, size_t room)
+{
+    (void)room;
+    paths[0] = (struct sandbox_path){ s->directory, SANDBOX_READ };
+    paths[1] = (struct sandbox_path){ s->spool, SANDBOX_READ | SANDBOX_WRITE };
+    return 2;
+}
+
+/* --- mailbox process */
+
+/* What the session had read when it gave the client away: until it closes the relay. */
+static bool take_leftover(int relay, struct bytes *rest)
+{
+    int64_t until = clock_ms() + LEFTOVER_MS;
+    struct pollfd p = { .fd = relay, .events = POLLIN };
+    for (;;) {
+        int64_t left = until - clock_ms();
+        if (left <= 0 || poll(&p, 1, (int)left) == 0 || !bytes_reserve(rest, RELAY_PIECE))
+            return false;
+        ssize_t n = recv(relay, rest->data + rest->len, RELAY_PIECE, MSG_DONTWAIT);
+        if (n == 0)
+            return true;
+        if (n < 0 && errno != EINTR && errno != EAGAIN)
+            return false;
+        if (n > 0)
+            rest->len += (size_t)n;
+    }
+}
+
+static struct conn *plain_conn(struct serving *s)
+{
+    struct bytes rest;
+    bytes_init(&rest, CONN_BUFFER + RELAY_PIECE);
+    struct conn *c = take_leftover(s->relay, &rest) ? conn_new(s->client_in, s->client_out) : NULL;
+    if (c && !conn_unread(c, span_bytes(&rest))) {
+        conn_free(c);
+        c = NULL;
+    }
+    bytes_wipe(&rest);
+    return c;
+}
+
+static struct conn *relayed_conn(struct serving *s)
+{
+    close(s->client_in);
+    if (s->client_out != s->client_in)
+        close(s->client_out);
+    return conn_new(s->relay, s->relay);
+}
+
+static bool read_start(struct message *m, struct mailbox_start *start)
+{
+    uint64_t tls;
+    struct span context;
+    char account[ADDRESS_LIMIT + 4];
+    if (m->verb != VERB_START || !message_get_str(m, account, sizeof account) ||
+        !message_get_str(m, start->maildir, sizeof start->maildir) || !message_get_u64(m, &tls) ||
+        !message_get(m, &context) || !message_end(m) || context.n > HANDOVER_CONTEXT)
+        return false;
+    memcpy(start->context, context.p, context.n);
+    start->context_length = context.n;
+    start->tls = tls != 0;
+    return address_parse(span_of(account), &start->account) == ADDRESS_OK;
+}
+
+void handover_await(struct serving *s)
+{
+    struct mailbox_start *start = calloc(1, sizeof *start);
+    struct message *m = calloc(1, sizeof *m);
+    bool named = start && m && channel_receive(s->control, m, -1) && read_start(m, start);
+    free(m);
+    /* The Maildir must be there for its Landlock rule; until now all mail is in reach, but nothing is read. */
+    if (named && maildir_create(start->maildir) == ST_OK) {
+        struct sandbox_path mail = { start->maildir, SANDBOX_READ | SANDBOX_WRITE };
+        start->serving = s;
+        if (sandbox_confine(s->mailbox_box, &mail, 1))
+            start->conn = start->tls ? relayed_conn(s) : plain_conn(s);
+    }
+    if (named && start->conn) {
+        conn_trace(start->conn, log_is_verbose());
+        s->service->mailbox(start);
+        conn_flush(start->conn);
+        conn_free(start->conn);
+    }
+    free(start);
+}
