@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * From inside each role's sandbox: what must fail fails, what must work works. Each probe runs in a
+ * child that has entered it. With SANDBOX=none in the environment, says so and checks nothing.
+ */
+#include "tap.h"
+
+#include "net/sandbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <netinet/in.h>
+#include <unistd.h>
+
+static char dir[] = "/tmp/postern-sandbox-XXXXXX";
+static char inside[64], outside[64], fifo[64], hard[64], moved[64], sub[64];
+static pid_t bystander; /* of the same user, dumpable: what an attacker would like to open */
+
+/* Each returns true if the attempt succeeded. */
+static bool open_outside(void) { return open("/etc/passwd", O_RDONLY) >= 0 || open(outside, O_RDONLY) >= 0; }
+static bool open_inside(void) { return open(inside, O_RDWR) >= 0; }
+static bool create_inside(void) { return close(open(moved, O_CREAT | O_EXCL | O_WRONLY, 0600)) == 0 && unlink(moved) == 0; }
+static bool rename_between(void)
+{
+    int fd = open(moved, O_CREAT | O_WRONLY, 0600);
+    return fd >= 0 && rename(moved, sub) == 0 && unlink(sub) == 0;
+}
+static bool make_unix_socket(void) { return socket(AF_UNIX, SOCK_STREAM, 0) >= 0; }
+static bool make_inet_socket(void) { return socket(AF_INET, SOCK_DGRAM, 0) >= 0; }
+static bool make_raw_socket(void) { return socket(AF_NETLINK, SOCK_RAW, 0) >= 0 || socket(AF_PACKET, SOCK_RAW, 0) >= 0; }
+static bool connect_out(void)
+{
+    struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(9), .sin_addr = { htonl(INADDR_LOOPBACK) } };
+    return connect(3, (struct sockaddr *)&to, sizeof to) == 0 || errno != EPERM; /* the filter let it through */
+}
+static bool execute(void)
+{
+    char *argv[] = { (char[]){ "true" }, NULL };
+    execv("/bin/true", argv);
+    return errno != EPERM && errno != EACCES;
+}
+static bool signal_other(void) { return kill(bystander, SIGTERM) == 0 || syscall(SYS_tgkill, bystander, bystander, SIGTERM) == 0; }
+static bool trace_other(void) { return ptrace(PTRACE_ATTACH, bystander, 0, 0) == 0; }
+static bool open_memory(void)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/mem", (int)bystander);
+    return open(path, O_RDWR) >= 0 || syscall(SYS_process_vm_readv, bystander, NULL, 0, NULL, 0, 0) == 0 ||
+           syscall(SYS_pidfd_open, bystander, 0) >= 0;
+}
+static bool open_own_memory(void) { return open("/proc/self/mem", O_RDWR) >= 0; }
+static bool make_process(void)
+{
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(0);
+    return pid > 0;
+}
+static bool make_fifo(void) { return mkfifo(fifo, 0600) == 0; }
+static bool make_link(void) { return link(inside, hard) == 0; }
+static bool make_symlink(void) { return symlink("/etc/passwd", hard) == 0; }
+static bool change_mode(void) { return chmod(inside, 0777) == 0; }
+static bool become_dumpable(void) { return prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) == 0; }
+static bool executable_memory(void)
+{
+    return mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED;
+}
+static bool use_memory(void) { return mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED; }
+static bool too_much_memory(void)
+{
+    return mmap(NULL, 1 << 30, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED;
+}
+static bool watch_inside(void) { int fd = inotify_init1(0); return fd >= 0 && inotify_add_watch(fd, dir, IN_CREATE) >= 0; }
+static bool use_new_namespace(void) { return syscall(SYS_unshare, 0x10000000) == 0; }
+static bool use_bpf(void) { return syscall(SYS_bpf, 0, NULL, 0) == 0 || (errno != EPERM && errno != ENOSYS); }
+static bool type_into_terminal(void) { return syscall(SYS_ioctl, 0, 0x5412, "x") == 0 || errno != EPERM; }
+
+#define SESSION (1 << SANDBOX_SESSION)
+#define GUARD (1 << SANDBOX_GUARD)
+#define MAILBOX (1 << SANDBOX_MAILBOX)
+#define RESOLVER (1 << SANDBOX_RESOLVER)
+
+static const struct probe {
+    const char *name;
+    bool (*attempt)(void);
+    int works_in; /* fails in all other roles */
+} probes[] = {
+    { "open a file outside", open_outside, 0 },
+    { "open a file inside its paths", open_inside, GUARD | MAILBOX },
+    { "create a file inside", create_inside, GUARD | MAILBOX },
+    { "rename between folders inside", rename_between, GUARD | MAILBOX },
+    { "socket (unix)", make_unix_socket, 0 },
+    { "socket (inet)", make_inet_socket, RESOLVER },
+    { "socket (netlink, packet)", make_raw_socket, 0 },
+    { "connect", connect_out, RESOLVER },
+    { "execve", execute, 0 },
+    { "kill another process of the same user", signal_other, 0 },
+    { "ptrace it", trace_other, 0 },
+    { "open its memory", open_memory, 0 },
+    { "open one's own memory", open_own_memory, 0 },
+    { "fork", make_process, 0 },
+    { "make a FIFO", make_fifo, 0 },
+    { "make a hard link", make_link, GUARD },
+    { "make a symbolic link", make_symlink, 0 },
+    { "chmod", change_mode, 0 },
+    { "become dumpable", become_dumpable, 0 },
+    { "get executable memory", executable_memory, 0 },
+    { "get memory", use_memory, SESSION | GUARD | MAILBOX | RESOLVER },
+    { "get more memory than its limit", too_much_memory, 0 },
+    { "watch a folder", watch_inside, MAILBOX },
+    { "make a namespace", use_new_namespace, 0 },
+    { "use bpf", use_bpf, 0 },
+    { "type into a terminal", type_into_terminal, 0 },
+};
+
+static const char *const role_names[] = { "session", "guard", "mailbox", "resolver" };
+
+/* 1 the attempt worked, 0 it failed, 2 the sandbox could not be entered. */
+static int attempt(const struct sandbox *box, const struct probe *p)
+{
+    int how;
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(sandbox_enter(box) ? p->attempt() : 2);
+    waitpid(pid, &how, 0);
+    return WIFEXITED(how) ? WEXITSTATUS(how) : 3;
+}
+
+static void probe_role(enum sandbox_role role)
+{
+    struct sandbox_path path = { dir, SANDBOX_READ | SANDBOX_WRITE };
+    struct sandbox *box;
+    struct bytes error;
+    bytes_init(&error, 1024);
+    bool files = role == SANDBOX_GUARD || role == SANDBOX_MAILBOX;
+    if (!ok(sandbox_prepare(role, SANDBOX_REQUIRE, &path, files, 256 << 20, &box, &error) == ST_OK,
+            "%s: prepared %s", role_names[role], bytes_str(&error)))
+        return;
+    for (size_t i = 0; i < sizeof probes / sizeof probes[0]; i++) {
+        bool works = probes[i].works_in & 1 << role;
+        int got = attempt(box, &probes[i]);
+        ok(got == works, "%s: %s %s (%d)", role_names[role], probes[i].name, works ? "works" : "fails", got);
+        unlink(hard);
+        unlink(fifo);
+    }
+    sandbox_free(box);
+    bytes_free(&error);
+}
+
+/* After login: only one user's folder, though all were in reach before. */
+static void confine(void)
+{
+    struct sandbox_path all = { dir, SANDBOX_READ | SANDBOX_WRITE }, own = { NULL, SANDBOX_READ | SANDBOX_WRITE };
+    struct sandbox *box;
+    struct bytes error;
+    char mine[64], theirs[64], file[128];
+    bytes_init(&error, 1024);
+    snprintf(mine, sizeof mine, "%s/mine", dir);
+    snprintf(theirs, sizeof theirs, "%s/theirs", dir);
+    snprintf(file, sizeof file, "%s/mail", mine);
+    mkdir(mine, 0700);
+    mkdir(theirs, 0700);
+    own.path = mine;
+    sandbox_prepare(SANDBOX_MAILBOX, SANDBOX_REQUIRE, &all, 1, 0, &box, &error);
+    int how;
+    pid_t pid = fork();
+    if (pid == 0) {
+        if (!sandbox_enter(box) || !sandbox_confine(box, &own, 1))
+            _exit(10);
+        _exit((open(file, O_CREAT | O_RDWR, 0600) < 0) | (open(theirs, O_RDONLY) >= 0) << 1 | (open(inside, O_RDONLY) >= 0) << 2);
+    }
+    waitpid(pid, &how, 0);
+    ok(WIFEXITED(how) && WEXITSTATUS(how) == 0, "a confined mailbox process reaches its user's mail and nobody else's (%x)", how);
+    unlink(file);
+    rmdir(mine);
+    rmdir(theirs);
+    sandbox_free(box);
+    bytes_free(&error);
+}
+
+static void make_places(void)
+{
+    if (!mkdtemp(dir))
+        abort();
+    snprintf(inside, sizeof inside, "%s/inside", dir);
+    snprintf(outside, sizeof outside, "%s.outside", dir);
+    snprintf(fifo, sizeof fifo, "%s/fifo", dir);
+    snprintf(hard, sizeof hard, "%s/hard", dir);
+    snprintf(moved, sizeof moved, "%s/moved", dir);
+    snprintf(sub, sizeof sub, "%s/sub", dir);
+    mkdir(sub, 0700);
+    snprintf(sub, sizeof sub, "%s/sub/moved", dir);
+    close(open(inside, O_CREAT | O_WRONLY, 0600));
+    close(open(outside, O_CREAT | O_WRONLY, 0600));
+}
+
+int main(void)
+{
+    const char *without = getenv("SANDBOX");
+    if (without && strcmp(without, "none") == 0) {
+        printf("1..0 # SKIP told SANDBOX=none\n");
+        return 0;
+    }
+    make_places();
+    bystander = fork();
+    if (bystander == 0)
+        for (;;)
+            pause();
+    for (enum sandbox_role role = 0; role < SANDBOX_ROLES && role <= SANDBOX_RESOLVER; role++)
+        probe_role(role);
+    confine();
+    ok(kill(bystander, 0) == 0 && waitpid(bystander, NULL, WNOHANG) == 0, "the bystander lived through all of it");
+    kill(bystander, SIGKILL);
+    waitpid(bystander, NULL, 0);
+    unlink(inside);
+    unlink(outside);
+    snprintf(sub, sizeof sub, "%s/sub", dir);
+    rmdir(sub);
+    rmdir(dir);
+    return done_testing();
+}
