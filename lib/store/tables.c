@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Where the tables lie, and opening them; see tables.h. Compiling is compile.c.
+ *
+ * Whether the text has changed is looked at for each opening, so it costs one stat where nothing did: only if
+ * time or size differ from those that the table was compiled from is the text read, and only a different digest counts.
+ */
+#include "store/tables.h"
+#include "base/files.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static const char *const words[TABLES] = { "domains", "accounts", "aliases", "secrets" };
+
+const char *tables_word(enum table_name name)
+{
+    return words[name];
+}
+
+bool tables_path(const struct settings *s, enum table_name name, bool compiled, char *to, size_t size)
+{
+    int n = snprintf(to, size, "%s/%s%s", s->directory, words[name], compiled ? ".gdbm" : "");
+    return n > 0 && (size_t)n < size;
+}
+
+enum status tables_fresh(const struct settings *s, enum table_name name, const struct table *table)
+{
+    char path[PATH_MAX];
+    struct stat now;
+    const struct table_source *was = table_source(table);
+    if (!tables_path(s, name, false, path, sizeof path))
+        return ST_TEMP;
+    if (stat(path, &now) != 0)
+        return errno == ENOENT ? (was->size == 0 ? ST_OK : ST_NONE) : ST_TEMP;
+    if ((uint64_t)now.st_size != was->size)
+        return ST_NONE;
+    if ((int64_t)now.st_mtim.tv_sec * 1000000000 + now.st_mtim.tv_nsec == was->mtime_ns)
+        return ST_OK;
+    struct bytes text;
+    bytes_init(&text, TABLE_TEXT_LIMIT);
+    enum status st = file_read(AT_FDCWD, path, &text) == ST_OK ? ST_OK : ST_TEMP;
+    if (st == ST_OK && table_digest(span_bytes(&text)) != was->digest)
+        st = ST_NONE;
+    bytes_wipe(&text);
+    return st;
+}
+
+enum status tables_open(const struct settings *s, enum table_name name, struct table **table)
+{
+    char path[PATH_MAX];
+    *table = NULL;
+    if (!tables_path(s, name, true, path, sizeof path))
+        return ST_TEMP;
+    enum status st = table_open(path, table);
+    if (st != ST_OK) {
+        log_event(LOG_ERR, "table-unusable", "file", path, "reason",
+                  errno == EBADMSG ? "it is damaged" : strerror(errno), "do", "run postern tables", NULL);
+        return ST_TEMP;
+    }
+    if (tables_fresh(s, name, *table) == ST_NONE)
+        log_event(LOG_WARNING, "table-outdated", "file", path, "reason", "its text was changed since", "do",
+                  "run postern tables", NULL);
+    return ST_OK;
+}
+
+bool tables_address(struct span text, struct span first_domain, struct address *a)
+{
+    char with_domain[ADDRESS_LIMIT + 4];
+    text = span_trim(text);
+    if (text.n == 0 || text.n > ADDRESS_LIMIT)
+        return false;
+    if (span_find(text, '@') == text.n) {
+        int n = snprintf(with_domain, sizeof with_domain, "%.*s@%.*s", SPAN_FMT(text), SPAN_FMT(first_domain));
+        if (n < 0 || (size_t)n >= sizeof with_domain)
+            return false;
+        text = span_of(with_domain);
+    }
+    if (address_parse(text, a) != ADDRESS_OK || address_is_null(a) || address_domain(a).n == 0)
+        return false;
+    for (char *p = a->text; *p; p++)
+        *p = ascii_lower(*p);
+    return true;
+}
