@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Password checks; see login.h. Opens the tables for each check and keeps nothing.
+ *
+ * A hash costs 16 MiB and tens of milliseconds, so only LOGIN_SLOTS of them run at a time on
+ * this machine, whatever number of connections asks: each holds a lock on one of so many files in spool/slots. Who gets none within
+ * SLOT_WAIT_MS, or can't lock, gets ST_TEMP: it fails closed. The kernel frees the slots of those who die.
+ */
+#include "store/login.h"
+#include "base/clock.h"
+#include "base/files.h"
+#include "base/log.h"
+#include "store/directory.h"
+#include "store/password.h"
+#include "store/tables.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LOGIN_SLOTS 4
+#define SLOT_WAIT_MS 10000
+#define SLOT_POLL_MS 20
+#define FIRST_DELAY_MS 500 /* after a failure; doubles */
+#define SECRET_LIMIT 4096
+
+void login_init(struct login *l, const struct settings *s)
+{
+    *l = (struct login){ .settings = s };
+}
+
+static void pause_ms(int64_t ms)
+{
+    struct timespec t = { ms / 1000, ms % 1000 * 1000000 };
+    while (nanosleep(&t, &t) != 0 && errno == EINTR)
+        ;
+}
+
+static int try_slot(const struct settings *s, unsigned slot)
+{
+    char path[PATH_MAX];
+    if (snprintf(path, sizeof path, "%s/slots/login.%u", s->spool, slot) >= PATH_MAX)
+        return -1;
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd >= 0 && file_lock(fd, 0) == ST_OK)
+        return fd;
+    int saved = fd >= 0 ? EWOULDBLOCK : errno;
+    file_close(fd);
+    errno = saved;
+    return -1;
+}
+
+/* A descriptor to close when the hash is done, or -1. */
+static int take_slot(const struct settings *s)
+{
+    int64_t deadline = clock_ms() + SLOT_WAIT_MS;
+    unsigned first = (unsigned)(random_u64() % LOGIN_SLOTS);
+    do {
+        for (unsigned i = 0; i < LOGIN_SLOTS; i++) {
+            int fd = try_slot(s, (first + i) % LOGIN_SLOTS);
+            if (fd >= 0)
+                return fd;
+            if (errno != EWOULDBLOCK) {
+                log_event(LOG_ERR, "login-slots-unusable", "spool", s->spool, "reason", strerror(errno), "do",
+                          "run postern setup again", NULL);
+                return -1;
+            }
+        }
+        pause_ms(SLOT_POLL_MS);
+    } while (clock_ms() < deadline);
+    log_event(LOG_WARNING, "login-slots-busy", "reason", "too many logins at once", NULL);
+    return -1;
+}
+
+/* The account's stored hash. ST_NONE: no account, or none with a password. Both tables are always asked. */
+static enum status find_secret(const struct settings *s, struct span name, struct address *account, struct bytes *secret)
+{
+    struct directory *d = NULL;
+    struct table *secrets = NULL;
+    struct bytes domain;
+    struct address asked;
+    bytes_init(&domain, ADDRESS_DOMAIN_LIMIT);
+    enum status st = directory_open(s, &d);
+    if (st == ST_OK)
+        st = tables_open(s, TABLE_SECRETS, &secrets);
+    if (st == ST_OK && span_find(name, '@') == name.n)
+        st = directory_first_domain(d, &domain);
+    if (st == ST_OK && !tables_address(name, span_bytes(&domain), &asked))
+        st = ST_NONE;
+    if (st == ST_OK) {
+        enum status known = directory_account(d, &asked, account);
+        st = status_worse(known, table_get(secrets, span_of(asked.text), secret));
+    }
+    bytes_free(&domain);
+    table_close(secrets);
+    directory_close(d);
+    return st;
+}
+
+static enum status check(const struct settings *s, struct span name, struct span password, struct address *account)
+{
+    struct bytes secret;
+    bytes_init(&secret, SECRET_LIMIT);
+    enum status st = find_secret(s, name, account, &secret);
+    int slot = st == ST_TEMP || st == ST_PERM ? -1 : take_slot(s);
+    if (slot < 0)
+        st = ST_TEMP;
+    else if (st == ST_OK)
+        st = password_check(span_bytes(&secret), password);
+    else
+        st = password_check_nobody(name, password);
+    file_close(slot);
+    bytes_wipe(&secret);
+    return st;
+}
+
+enum status login_check(struct login *l, struct span name, struct span password)
+{
+    struct address account;
+    if (l->done || l->tries >= LOGIN_TRIES) {
+        errno = EACCES;
+        return ST_PERM;
+    }
+    l->tries++;
+    enum status st = ST_PERM;
+    if (name.n <= LOGIN_NAME_LIMIT && password.n <= LOGIN_PASSWORD_LIMIT)
+        st = check(l->settings, name, password, &account);
+    if (st == ST_OK) {
+        l->account = account;
+        l->done = true;
+        return ST_OK;
+    }
+    pause_ms(FIRST_DELAY_MS << (l->tries - 1));
+    errno = st == ST_PERM ? EPERM : EAGAIN;
+    return st;
+}
+
+bool login_split_plain(struct span message, struct span *name, struct span *password)
+{
+    struct span as = span_head(message, span_find(message, '\0'));
+    if (as.n == message.n)
+        return false;
+    struct span rest = span_from(message, as.n + 1);
+    *name = span_head(rest, span_find(rest, '\0'));
+    if (name->n == 0 || name->n == rest.n)
+        return false;
+    *password = span_from(rest, name->n + 1);
+    return password->n && span_find(*password, '\0') == password->n && (as.n == 0 || span_eq(as, *name));
+}
