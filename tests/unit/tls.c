@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * TLS with the key in another process: for each kind of key, a client, a sandboxed session without the key, and a
+ * guard with it. And what the guard refuses to sign. Certificates come from certtool.
+ */
+#include "tap.h"
+
+#include "net/guard.h"
+#include "net/sandbox.h"
+#include "net/tls.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static char dir[] = "/tmp/postern-tls-XXXXXX";
+static char key_file[64], certificate_file[64];
+
+static bool make_certificate(const char *kind)
+{
+    char command[512];
+    snprintf(key_file, sizeof key_file, "%s/%s.key", dir, kind);
+    snprintf(certificate_file, sizeof certificate_file, "%s/%s.pem", dir, kind);
+    snprintf(command, sizeof command,
+             "cd %s && printf 'cn = mx.test\\ndns_name = mx.test\\nexpiration_days = 2\\ntls_www_server\\nsigning_key\\n' >t && "
+             "certtool --generate-privkey --key-type=%s --outfile %s 2>/dev/null && "
+             "certtool --generate-self-signed --load-privkey %s --template t --outfile %s 2>/dev/null",
+             dir, kind, key_file, key_file, certificate_file);
+    return system(command) == 0;
+}
+
+static const struct guard_verb no_verbs[] = { { 0, 0, NULL, NULL } };
+
+static pid_t start_guard(int channel, int other)
+{
+    pid_t pid = fork();
+    if (pid != 0)
+        return pid;
+    close(other);
+    struct tlskey key;
+    tlskey_init(&key, key_file);
+    struct guard g = { .channel = channel, .state = 1, .key = &key, .peer = "test" };
+    guard_loop(&g, no_verbs);
+    _exit(0);
+}
+
+/* The server's session: greets, and answers one line. */
+static void serve(int fd, int channel, struct tls_server *server)
+{
+    struct sandbox *box = NULL;
+    struct bytes error;
+    struct span line;
+    bytes_init(&error, 1024);
+    const char *without = getenv("SANDBOX");
+    enum sandbox_mode mode = without && strcmp(without, "none") == 0 ? SANDBOX_NONE : SANDBOX_REQUIRE;
+    if (sandbox_prepare(SANDBOX_SESSION, mode, NULL, 0, 64 << 20, &box, &error) != ST_OK || !sandbox_enter(box))
+        _exit(3);
+    struct conn *c = conn_new(fd, fd);
+    conn_deadlines(c, 10000, 0);
+    if (!tls_accept(c, server, guard_sign, &channel))
+        _exit(4);
+    conn_write_str(c, "hello\r\n");
+    if (conn_line(c, 100, &line) != CONN_OK)
+        _exit(5);
+    conn_printf(c, "you said %.*s over %s\r\n", SPAN_FMT(line), tls_description(c));
+    conn_flush(c);
+    conn_free(c);
+    _exit(0);
+}
+
+static void whole_session(const char *kind)
+{
+    int wire[2], channel[2], how = -1;
+    struct tls_server *server = NULL;
+    struct bytes error;
+    struct span line;
+    bytes_init(&error, 1024);
+    if (!ok(make_certificate(kind), "%s: certtool", kind) ||
+        !ok(tls_server_load(certificate_file, &server, &error) == ST_OK, "%s: loaded %s", kind, bytes_str(&error)))
+        return;
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, wire) != 0 || channel_pair(channel) != ST_OK)
+        abort();
+    pid_t guard = start_guard(channel[1], channel[0]);
+    pid_t session = fork();
+    if (session == 0) {
+        close(wire[0]);
+        close(channel[1]);
+        serve(wire[1], channel[0], server);
+    }
+    close(wire[1]);
+    close(channel[0]);
+    close(channel[1]);
+    struct conn *c = conn_new(wire[0], wire[0]);
+    conn_deadlines(c, 10000, 0);
+    ok(tls_connect(c, "mx.test"), "%s: handshake", kind);
+    ok(conn_line(c, 100, &line) == CONN_OK && span_eq_str(line, "hello"), "%s: greeting", kind);
+    conn_write_str(c, "knock\r\n");
+    ok(conn_line(c, 200, &line) == CONN_OK && span_starts(line, "you said knock over TLS1.3 "), "%s: %.*s", kind,
+       SPAN_FMT(line));
+    ok(conn_line(c, 100, &line) == CONN_GONE, "%s: end", kind);
+    conn_free(c);
+    close(wire[0]);
+    waitpid(session, &how, 0);
+    ok(WIFEXITED(how) && WEXITSTATUS(how) == 0, "%s: the session ended well (%x)", kind, how);
+    waitpid(guard, &how, 0);
+    tls_server_free(server);
+}
+
+/* Numbers of signature algorithms as GnuTLS has them; the guard must refuse by shape and kind, not by chance. */
+enum { RSA_SHA1 = 1, RSA_SHA256 = 6, ECDSA_SHA256 = 14, EDDSA = 35, RSA_RAW = 36 };
+
+static void refusals(const char *kind)
+{
+    static const struct { const char *name; unsigned algorithm; struct span input; } rows[] = {
+        { "a short hash", RSA_SHA256, { "0123456789", 10 } },
+        { "an empty hash", RSA_SHA256, { "", 0 } },
+        { "raw bytes that are no DigestInfo", RSA_RAW, { "0123456789abcdef0123456789abcdef0123456789abcdef012", 51 } },
+        { "free text with EdDSA", EDDSA, { "I owe you a thousand pounds", 27 } },
+        { "another key's algorithm and size", ECDSA_SHA256, { "01234567890123456789012345678901x", 33 } },
+        { "SHA-1", RSA_SHA1, { "01234567890123456789", 20 } },
+        { "an unknown algorithm", 60000, { "01234567890123456789012345678901", 32 } },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct tlskey key;
+        struct bytes signature;
+        bytes_init(&signature, 1024);
+        tlskey_init(&key, key_file);
+        ok(tlskey_sign(&key, rows[i].algorithm, rows[i].input, &signature) == ST_PERM && signature.len == 0,
+           "%s: refuses %s", kind, rows[i].name);
+        tlskey_sign(&key, rows[i].algorithm, rows[i].input, &signature);
+        ok(key.signed_count == TLSKEY_SIGNATURES && tlskey_sign(&key, RSA_SHA256, rows[i].input, &signature) == ST_PERM,
+           "%s: and a third request", kind);
+        tlskey_free(&key);
+        bytes_free(&signature);
+    }
+}
+
+int main(void)
+{
+    static const char *const kinds[] = { "rsa", "ecdsa", "ed25519" };
+    if (!mkdtemp(dir))
+        abort();
+    for (size_t i = 0; i < 3; i++) {
+        whole_session(kinds[i]);
+        close(STDERR_FILENO); /* refusals are logged */
+        refusals(kinds[i]);
+    }
+    char command[128];
+    snprintf(command, sizeof command, "rm -rf %s", dir);
+    ok(system(command) == 0, "tidy");
+    return done_testing();
+}
