@@ -41,6 +41,8 @@
 #endif
 
 #define LANDLOCK_ABI_NEEDED 2
+#define NOT_A_FORK (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | \
+                    CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET)
 
 /* Rights that headers of Debian 12 don't name yet. */
 #define ACCESS_FS_TRUNCATE (1ULL << 14)  /* ABI 3 */
@@ -59,12 +61,14 @@ struct sandbox {
 
 #define ROLE(r) (1u << (r))
 enum {
-    ALL = ROLE(SANDBOX_SESSION) | ROLE(SANDBOX_GUARD) | ROLE(SANDBOX_MAILBOX) | ROLE(SANDBOX_RESOLVER),
-    FILES = ROLE(SANDBOX_GUARD) | ROLE(SANDBOX_MAILBOX), /* use files below their paths */
+    ALL = ROLE(SANDBOX_SESSION) | ROLE(SANDBOX_GUARD) | ROLE(SANDBOX_MAILBOX) | ROLE(SANDBOX_RESOLVER) |
+          ROLE(SANDBOX_SCHEDULER),
+    FILES = ROLE(SANDBOX_GUARD) | ROLE(SANDBOX_MAILBOX) | ROLE(SANDBOX_SCHEDULER), /* use files below their paths */
     READS = FILES | ROLE(SANDBOX_RESOLVER),
-    GUARD = ROLE(SANDBOX_GUARD),
+    GUARD = ROLE(SANDBOX_GUARD) | ROLE(SANDBOX_SCHEDULER),
     MAILBOX = ROLE(SANDBOX_MAILBOX),
-    NETWORK = ROLE(SANDBOX_RESOLVER),
+    NETWORK = ROLE(SANDBOX_RESOLVER) | ROLE(SANDBOX_SCHEDULER), /* a child may do no more than its parent */
+    SCHEDULER = ROLE(SANDBOX_SCHEDULER),
 };
 
 struct allowed {
@@ -105,6 +109,10 @@ static const struct allowed calls[] = {
     /* a mailbox process enters a second Landlock layer once it knows its user */
     { MAILBOX, S(landlock_create_ruleset) }, { MAILBOX, S(landlock_add_rule) },
     { MAILBOX, S(landlock_restrict_self) },
+    /* the scheduler's children, and their way into their own sandboxes */
+    { SCHEDULER, S(socketpair) }, { SCHEDULER, S(close_range) }, { SCHEDULER, S(prctl) },
+    { SCHEDULER, S(prlimit64) }, { SCHEDULER, S(seccomp) }, { SCHEDULER, S(landlock_restrict_self) },
+    { SCHEDULER, S(getppid) },
     /* the network */
     { NETWORK, S(connect) }, { NETWORK, S(bind) }, { NETWORK, S(getsockname) }, { NETWORK, S(getpeername) },
     { NETWORK, S(setsockopt) }, { NETWORK, S(getsockopt) }, { NETWORK, S(recvmmsg) }, { NETWORK, S(sendmmsg) },
@@ -138,8 +146,10 @@ static int add_conditional(scmp_filter_ctx ctx, enum sandbox_role role)
     }
     for (size_t i = 0; i < sizeof file_controls / sizeof file_controls[0] && !err; i++)
         err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, S(fcntl), 1, SCMP_A1(SCMP_CMP_EQ, (unsigned)file_controls[i]));
-    if (!err && role == SANDBOX_RESOLVER)
+    if (!err && ROLE(role) & NETWORK)
         err = allow_socket_families(ctx);
+    if (!err && role == SANDBOX_SCHEDULER) /* fork(2), but no thread and no new namespace */
+        err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, S(clone), 1, SCMP_A0(SCMP_CMP_MASKED_EQ, NOT_A_FORK, 0));
     return err;
 }
 
@@ -284,7 +294,7 @@ static void limit(int what, rlim_t most)
 
 static rlim_t file_limit(enum sandbox_role role)
 {
-    return role == SANDBOX_SESSION ? 64 : role == SANDBOX_GUARD ? 4096 : 512;
+    return role == SANDBOX_SESSION ? 64 : role == SANDBOX_GUARD || role == SANDBOX_SCHEDULER ? 4096 : 512;
 }
 
 static bool enter_rules(int rules)

@@ -18,7 +18,8 @@ enum sandbox_role {
     SANDBOX_SESSION, /* read, write, send, receive, poll, memory, time, random, exit on what it has; opens nothing */
     SANDBOX_GUARD,   /* + files below its paths, processes to wait for */
     SANDBOX_MAILBOX, /* files below its paths, inotify, a further Landlock layer; no links, FIFOs, sockets or devices */
-    SANDBOX_RESOLVER, /* + inet sockets: qrun's process that asks DNS */
+    SANDBOX_RESOLVER, /* + inet sockets: qrun's processes that ask DNS and connect */
+    SANDBOX_SCHEDULER, /* qrun: what a guard may, and all that making its children and their further sandboxes takes */
     SANDBOX_ROLES,
 };
 
