@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Replies of SMTP servers; see reply.h. What is kept of their text goes into logs, files and bounces, so anything that isn't
+ * printable ASCII becomes '?' here, once.
+ */
+#include "text/reply.h"
+
+#include <string.h>
+
+#define CODE 3            /* digits */
+#define STATUS_DIGITS 3   /* in each part of an enhanced code */
+
+void reply_start(struct reply *r)
+{
+    *r = (struct reply){ 0 };
+}
+
+/* Bytes of the enhanced code at the start of s, followed by SP or the end; else 0. */
+static size_t status_length(struct span s)
+{
+    size_t at = 1;
+    if (s.n < 5 || (s.p[0] != '2' && s.p[0] != '4' && s.p[0] != '5'))
+        return 0;
+    for (int part = 0; part < 2; part++) {
+        if (at >= s.n || s.p[at++] != '.')
+            return 0;
+        size_t digits = 0;
+        while (at < s.n && ascii_digit(s.p[at]) && digits <= STATUS_DIGITS) {
+            at++;
+            digits++;
+        }
+        if (digits == 0 || digits > STATUS_DIGITS)
+            return 0;
+    }
+    return at == s.n || s.p[at] == ' ' ? at : 0;
+}
+
+static void add_text(struct reply *r, struct span text)
+{
+    size_t status = status_length(text);
+    if (r->lines > 1 && status && status <= r->length && memcmp(r->text, text.p, status) == 0)
+        text = span_from(text, status);
+    text = span_trim(text);
+    if (text.n && r->length && r->length < REPLY_TEXT_LIMIT)
+        r->text[r->length++] = ' ';
+    for (size_t i = 0; i < text.n && r->length < REPLY_TEXT_LIMIT; i++)
+        r->text[r->length++] = text.p[i] >= ' ' && text.p[i] < 0x7f ? text.p[i] : '?';
+    r->text[r->length] = '\0';
+}
+
+enum reply_state reply_line(struct reply *r, struct span line)
+{
+    uint64_t code;
+    if (!span_u64(span_head(line, CODE), 599, &code) || line.n < CODE || code < 200 || ++r->lines > REPLY_LINES ||
+        (r->lines > 1 && code != r->code))
+        return REPLY_BAD;
+    if (line.n > CODE && line.p[CODE] != ' ' && line.p[CODE] != '-')
+        return REPLY_BAD;
+    r->code = (unsigned)code;
+    add_text(r, span_from(line, CODE + 1));
+    return line.n > CODE && line.p[CODE] == '-' ? REPLY_MORE : REPLY_DONE;
+}
+
+void reply_status(const char *text, unsigned code, char status[12])
+{
+    struct span s = span_of(text);
+    size_t n = status_length(s);
+    if (n == 0 || n > 11 || (code && (unsigned)(s.p[0] - '0') != code / 100))
+        n = 0;
+    span_copy(span_head(s, n), status, 12);
+}
+
+void ehlo_line(struct ehlo *e, struct span text)
+{
+    size_t end = span_find(text, ' ');
+    struct span word = span_head(text, end), value = span_trim(span_from(text, end));
+    if (span_ieq_str(word, "PIPELINING"))
+        e->pipelining = true;
+    else if (span_ieq_str(word, "8BITMIME"))
+        e->eight_bit = true;
+    else if (span_ieq_str(word, "STARTTLS"))
+        e->starttls = true;
+    else if (span_ieq_str(word, "SIZE")) {
+        e->size = true;
+        if (!span_u64(value, INT64_MAX, &e->size_limit))
+            e->size_limit = 0;
+    }
+}
