@@ -81,6 +81,9 @@ enum status queue_defer(int queue_dir, struct queue_message *m);
 enum status queue_remove(int queue_dir, struct queue_message *m);
 /* IDs: all (due == false) or those whose time has come, oldest first. The caller frees each and the array. */
 enum status queue_list(int queue_dir, bool due, char ***ids, size_t *count);
+/* Seconds until the next attempt after `attempts` (1 or more): `first` doubled each time up to `most`, and with `random` (any
+ * number) up to a tenth more or less, so that messages that failed together don't come back together. At least 1. */
+int64_t queue_backoff(uint64_t first, uint64_t most, unsigned attempts, uint64_t random);
 /* Another descriptor of the message's file, read-only and without its lock: for a sender. -1 and errno. */
 int queue_reopen(int queue_dir, const struct queue_message *m);
 /* Removes what crashes left: files in tmp/ older than a day and a half, orphaned ID.why, empty due directories. */

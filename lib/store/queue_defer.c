@@ -41,6 +41,18 @@ enum status queue_mark(struct queue_message *m, size_t index, char mark)
     return queue_mark_all(m, &index, 1, mark);
 }
 
+int64_t queue_backoff(uint64_t first, uint64_t most, unsigned attempts, uint64_t random)
+{
+    uint64_t delay = first ? first : 1;
+    for (unsigned i = 1; i < attempts && delay < most; i++)
+        delay = delay > most / 2 ? most : delay * 2;
+    if (delay > most && most)
+        delay = most;
+    uint64_t spread = delay / 10;
+    delay = delay - spread + random % (2 * spread + 1);
+    return delay > INT32_MAX ? INT32_MAX : (int64_t)delay;
+}
+
 /* A multiple of the delay's order of size, so that there are hundreds of directories at most; never before `next`. */
 static int64_t due_time(int64_t next)
 {
