@@ -24,7 +24,7 @@ PROGRAMS := $(patsubst bin/%/,%,$(sort $(dir $(wildcard bin/*/*.c))))
 TEST_SOURCES := $(wildcard tests/unit/*.c tests/helpers/*.c tests/bench/*.c)
 UNIT_TESTS := $(patsubst %.c,$(BUILD)/%.t,$(filter tests/unit/%,$(TEST_SOURCES)))
 HELPERS := $(patsubst %.c,$(BUILD)/%,$(filter-out tests/unit/%,$(TEST_SOURCES)))
-TESTS ?= $(UNIT_TESTS) $(wildcard tests/*.t)
+TESTS ?= $(wildcard tests/*.t) $(UNIT_TESTS)
 DEPS = $(BUILD)/deps.stamp
 # The recipes that build and then run: a jobserver of ours unless there is one already.
 MORE_MAKE = +$(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
@@ -33,7 +33,7 @@ MORE_MAKE = +$(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAG
 Q = $(if $(V),,@)
 
 .SECONDARY:
-.PHONY: all help tests deps check asan warnings tidy install uninstall clean
+.PHONY: all help tests deps check asan warnings tidy demo bench install uninstall clean
 all: $(PROGRAMS:%=$(BUILD)/bin/%) ## build every program
 tests: all $(UNIT_TESTS) $(HELPERS) ## build the tests too
 
@@ -87,6 +87,14 @@ warnings: $(DEPS) ## build everything with gcc and with clang, where any warning
 tidy: ## clang-tidy over all sources
 	@command -v clang-tidy >/dev/null || { echo "clang-tidy is missing: apt-get install clang-tidy" >&2; exit 1; }
 	clang-tidy --quiet $(LIB_SOURCES) $(wildcard bin/*/*.c) -- -std=c11 -D_GNU_SOURCE -Ilib
+
+demo: $(DEPS) ## a server with two mailboxes, used by real clients while you watch (DEMO=once: then end)
+	$(MORE_MAKE) -s all
+	@BUILD=$(BUILD) tests/demo
+
+bench: $(DEPS) ## what a connection and a message cost, beside what the machine itself costs
+	$(MORE_MAKE) -s all $(HELPERS)
+	@BUILD=$(BUILD) tests/bench/run
 
 install: all ## install under DESTDIR and PREFIX
 	@PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) BUILD=$(BUILD) systemd/install

@@ -4,7 +4,6 @@
 #
 #     check NAME COMMAND...       one test point: COMMAND must succeed; what it printed is shown if it doesn't
 #     eventually SECONDS COMMAND  runs COMMAND until it succeeds, for at most so long
-#     free_port                   prints a loopback port that nobody uses now
 #     $work                       a directory of the test's own; at exit it is removed and every pid in $pids ended
 #     done_testing                the last line
 
@@ -46,10 +45,6 @@ eventually() {
         [ "$(date +%s)" -le "$tap_until" ] || return 1
         sleep 0.05
     done
-}
-
-free_port() {
-    perl -MIO::Socket::INET -e 'print IO::Socket::INET->new(LocalAddr => "127.0.0.1", Listen => 1)->sockport'
 }
 
 done_testing() {

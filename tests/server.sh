@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Server folders for the demo, the benchmark and shell tests; to be sourced from the root of the tree.
+#
+#     server_place DIRECTORY    prepares an empty DIRECTORY and sets $place to it; as root it is `nobody`'s, and if that user couldn't
+#                               reach it there, $place is one under /tmp. $place/bin has the programs
+#     as_server COMMAND...      runs COMMAND as the owner of such a folder (as root: nobody; else: as we are)
+#     server_setup NAME HOST DOMAIN   `postern setup` in $place/NAME; its settings are then $place/NAME/postern.conf
+#     server_user NAME ADDRESS PASSWORD
+#     free_port [WISH]          a loopback port that nobody uses: WISH if it is free
+#     service PORT COMMAND...   serves 127.0.0.1:PORT by starting COMMAND for each connection
+#     background COMMAND...     starts COMMAND, as_server, in a process group of its own that end_services ends
+#     end_services              ends what these two started
+# Logs go to $place/log.
+
+BUILD=${BUILD:-build}
+services=
+
+as_server() {
+    if [ "$(id -u)" = 0 ]; then
+        setpriv --reuid=nobody --regid=nogroup --clear-groups -- "$@"
+    else
+        "$@"
+    fi
+}
+
+server_place() {
+    place=$1
+    rm -rf "$place"
+    mkdir -p "$place" || return
+    if ! as_server test -x "$place"; then
+        place=$(mktemp -d "${TMPDIR:-/tmp}/postern.XXXXXX") || return
+        chmod 755 "$place"
+    fi
+    place=$(cd "$place" && pwd)
+    mkdir -p "$place/bin" && cp "$BUILD"/bin/* "$place/bin/" && : >"$place/log" || return
+    if [ "$(id -u)" = 0 ]; then
+        chown -R nobody:nogroup "$place"
+    fi
+}
+
+server_setup() {
+    mkdir "$place/$1" || return
+    [ "$(id -u)" != 0 ] || chown nobody:nogroup "$place/$1"
+    as_server "$place/bin/postern" -c "$place/$1/postern.conf" setup "$2" "$3" >>"$place/log" 2>&1
+}
+
+server_user() {
+    echo "$3" | as_server "$place/bin/postern" -c "$place/$1/postern.conf" user add "$2" >>"$place/log" 2>&1
+}
+
+free_port() {
+    perl -MIO::Socket::INET -e 'for my $port (@ARGV, 0) {
+        my $s = IO::Socket::INET->new(LocalAddr => "127.0.0.1", LocalPort => $port, Listen => 1, ReuseAddr => 1) or next;
+        print $s->sockport; exit }' "$@"
+}
+
+background() {
+    if [ "$(id -u)" = 0 ]; then
+        setsid setpriv --reuid=nobody --regid=nogroup --clear-groups -- "$@" >>"$place/log" 2>&1 </dev/null &
+    else
+        setsid "$@" >>"$place/log" 2>&1 </dev/null &
+    fi
+    services="$services $!"
+}
+
+service() {
+    service_port=$1
+    shift
+    background systemd-socket-activate --accept -l "127.0.0.1:$service_port" "$@"
+}
+
+end_services() {
+    for service_pid in $services; do
+        kill -TERM -- "-$service_pid" 2>/dev/null || true
+    done
+    for service_pid in $services; do
+        wait "$service_pid" 2>/dev/null || true
+    done
+    services=
+}
