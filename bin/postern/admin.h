@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * postern(8), the administrator's command: what its parts share. Each command is a function that
+ * gets its arguments and returns the exit status (sysexits(3)).
+ */
+#ifndef POSTERN_ADMIN_H
+#define POSTERN_ADMIN_H
+
+#include "base/settings.h"
+#include "store/tables.h"
+
+struct admin {
+    const char *file;      /* of the settings, as given or the default */
+    struct settings s;     /* loaded, except in setup, help and version */
+    int lock;              /* of the tables; -1 while not held */
+};
+
+/* --- commands: argc counts the arguments behind the command's words --- */
+int setup_command(struct admin *a, int argc, char **argv);
+int domain_add(struct admin *a, int argc, char **argv);
+int domain_remove(struct admin *a, int argc, char **argv);
+int domain_list(struct admin *a, int argc, char **argv);
+int user_add(struct admin *a, int argc, char **argv);
+int user_remove(struct admin *a, int argc, char **argv);
+int user_passwd(struct admin *a, int argc, char **argv);
+int user_list(struct admin *a, int argc, char **argv);
+int alias_add(struct admin *a, int argc, char **argv);
+int alias_remove(struct admin *a, int argc, char **argv);
+int alias_list(struct admin *a, int argc, char **argv);
+int queue_list_command(struct admin *a, int argc, char **argv);
+int queue_show(struct admin *a, int argc, char **argv);
+int queue_retry(struct admin *a, int argc, char **argv);
+int queue_hold(struct admin *a, int argc, char **argv);
+int queue_release(struct admin *a, int argc, char **argv);
+int queue_drop(struct admin *a, int argc, char **argv);
+int tables_command(struct admin *a, int argc, char **argv);
+
+/* --- terminal.c --- */
+/* "postern: " and a line on standard error; returns `status`, so that `return complain(EX_..., ...)` reads well. What
+ * %s brings in is made harmless. */
+int complain(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Text from tables or mail on standard output: control bytes and what isn't UTF-8 come as \xNN, on a terminal and elsewhere (a
+ * name may not break a line for awk either). */
+void say_text(struct span text);
+/* A password from a terminal (twice, without echo) or one line of standard input. False after saying why. */
+bool read_password(const char *whose, struct bytes *password);
+
+/* --- edit.c --- */
+/* Takes the lock of the tables (other commands wait for it). EX_OK, or complains. */
+int edit_lock(struct admin *a);
+void edit_unlock(struct admin *a);
+/* A table's text; empty if there is no file. EX_OK, or complains. */
+int edit_read(struct admin *a, enum table_name name, struct bytes *text);
+/* Checks, replaces and compiles. EX_OK, or complains and has changed nothing. */
+int edit_write(struct admin *a, enum table_name name, const struct bytes *text);
+/* Compiles one table from its text, or all. EX_OK, or complains. */
+int edit_compile(struct admin *a, enum table_name name);
+int edit_compile_all(struct admin *a);
+/* The span of the line (with its LF) whose address, or domain, is `canonical`; false if there is none. Not for aliases. */
+bool edit_find(struct admin *a, enum table_name name, const struct bytes *text, const char *canonical, struct span *line);
+/* Appends a line (giving the one before its LF, if it has none). */
+void edit_append(struct bytes *text, const char *line);
+/* Replaces `part`, a span of text, by `with`. */
+void edit_replace(struct bytes *text, struct span part, struct span with);
+/* The next line of a table that says something, trimmed. */
+bool edit_next(struct span *rest, struct span *line);
+/* The first domain, from the text. "" if there is none. */
+int edit_first_domain(struct admin *a, struct bytes *domain);
+/* An argument as canonical address; complains if it is none. */
+int edit_address(struct admin *a, const char *text, struct address *address);
+
+/* --- certificate.c --- */
+/* A self-signed ECDSA P-256 certificate and key for hostname, in files that don't exist yet (0644, 0600). */
+enum status certificate_make(const char *hostname, const char *certificate_file, const char *key_file, struct bytes *error);
+
+/* --- alias.c --- */
+/* Adds `name: target` for each of postmaster, abuse, hostmaster and root that has no alias yet. Lock held. */
+int alias_make_standard(struct admin *a, const char *target);
+
+#endif

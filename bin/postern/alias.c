@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * postern alias add|remove|list: edits entries of aliases(5) where they stand.
+ */
+#include "admin.h"
+#include "store/directory.h"
+#include "text/aliases.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+
+static const char *const standard[] = { "postmaster", "abuse", "hostmaster", "root" };
+
+/* The entry of a name, in any case; alias_entry_free(e) in each case. EX_OK: *found says whether. */
+static int find(const struct bytes *text, const char *name, struct alias_entry *e, bool *found)
+{
+    struct alias_reader reader;
+    const char *why;
+    alias_entry_init(e);
+    alias_reader_init(&reader, span_bytes(text));
+    *found = false;
+    while (!*found && alias_next(&reader, e, &why))
+        *found = span_ieq_str(span_bytes(&e->name), name);
+    if (!*found && why)
+        return complain(EX_DATAERR, "aliases:%u: %s; correct it first", e->line, why);
+    return EX_OK;
+}
+
+/* Could the argument stand in the file without quotes? */
+static int check_word(const char *word)
+{
+    if (!word[0] || strpbrk(word, " \t\r\n\",:#\\|/()<>"))
+        return complain(EX_DATAERR, "'%s': names and targets are addresses, without blanks, quotes or <>", word);
+    return EX_OK;
+}
+
+/* `name: a, b` */
+static void print_entry(struct bytes *out, const char *name, int count, char **targets)
+{
+    bytes_printf(out, "%s: ", name);
+    for (int i = 0; i < count; i++)
+        bytes_printf(out, "%s%s", i ? ", " : "", targets[i]);
+}
+
+/* Warns of an alias that leads nowhere, now that it is compiled. */
+static void try_alias(struct admin *a, const char *name)
+{
+    struct directory *d;
+    struct bytes domain;
+    struct address address;
+    struct targets targets = { 0 };
+    if (name[0] == '@' || edit_first_domain(a, &domain) != EX_OK)
+        return;
+    bool is_address = tables_address(span_of(name), span_bytes(&domain), &address);
+    bytes_free(&domain);
+    if (!is_address || directory_open(&a->s, &d) != ST_OK)
+        return;
+    enum status st = directory_expand(d, &address, &targets);
+    if (st == ST_PERM)
+        complain(EX_OK, "warning: mail to %s will be refused: %s", address.text,
+                 errno == ELOOP     ? "its aliases go round in a circle"
+                 : errno == EREMOTE ? "the domain isn't one of this server's"
+                                    : "it has too many targets");
+    else if (st == ST_NONE)
+        complain(EX_OK, "warning: mail to %s will be refused until one of its targets exists", address.text);
+    targets_free(&targets);
+    directory_close(d);
+}
+
+static int add_locked(struct admin *a, int argc, char **argv)
+{
+    struct bytes text, more;
+    struct alias_entry e;
+    bool found = false;
+    int result = edit_read(a, TABLE_ALIASES, &text);
+    bytes_init(&more, ALIASES_VALUE_LIMIT);
+    if (result == EX_OK) {
+        result = find(&text, argv[0], &e, &found);
+        if (found) {
+            struct span at = { text.data + e.value_end, 0 };
+            for (int i = 1; i < argc; i++)
+                bytes_printf(&more, "%s%s", i == 1 && (e.value.len == 0 || e.value.data[e.value.len - 1] == ',') ? " " : ", ",
+                             argv[i]);
+            edit_replace(&text, at, span_bytes(&more));
+        } else {
+            print_entry(&more, argv[0], argc - 1, argv + 1);
+            edit_append(&text, bytes_str(&more));
+        }
+        alias_entry_free(&e);
+    }
+    if (result == EX_OK)
+        result = edit_write(a, TABLE_ALIASES, &text);
+    bytes_free(&more);
+    bytes_free(&text);
+    return result;
+}
+
+int alias_add(struct admin *a, int argc, char **argv)
+{
+    for (int i = 0; i < argc; i++) {
+        int result = check_word(argv[i]);
+        if (result != EX_OK)
+            return result;
+    }
+    int result = edit_lock(a);
+    if (result != EX_OK)
+        return result;
+    result = add_locked(a, argc, argv);
+    edit_unlock(a);
+    if (result == EX_OK)
+        try_alias(a, argv[0]);
+    return result;
+}
+
+/* The entry's targets without `target`, on one line. False if it wasn't among them. */
+static bool without_target(const struct alias_entry *e, const char *target, struct bytes *line)
+{
+    struct span rest = span_bytes(&e->value);
+    struct bytes one;
+    const char *why;
+    bool removed = false, first = true;
+    bytes_init(&one, ALIASES_VALUE_LIMIT);
+    bytes_printf(line, "%s:", bytes_str(&e->name));
+    while (alias_target_next(&rest, &one, &why)) {
+        if (span_ieq_str(span_bytes(&one), target)) {
+            removed = true;
+            continue;
+        }
+        bytes_printf(line, "%s%s", first ? " " : ", ", bytes_str(&one));
+        first = false;
+    }
+    bytes_add_char(line, '\n');
+    bytes_free(&one);
+    if (first)
+        bytes_clear(line); /* nothing is left: the entry goes */
+    return removed;
+}
+
+static int remove_from(struct admin *a, const struct alias_entry *e, const char *target, struct bytes *text)
+{
+    struct bytes line;
+    struct span whole = { text->data + e->begin, e->end - e->begin };
+    bytes_init(&line, 2 * ALIASES_VALUE_LIMIT);
+    int result = EX_OK;
+    if (target && !without_target(e, target, &line))
+        result = complain(EX_NOUSER, "%s: doesn't lead to %s; `postern alias list` shows where it leads",
+                          bytes_str(&e->name), target);
+    if (result == EX_OK) {
+        edit_replace(text, whole, span_bytes(&line));
+        result = edit_write(a, TABLE_ALIASES, text);
+    }
+    bytes_free(&line);
+    return result;
+}
+
+int alias_remove(struct admin *a, int argc, char **argv)
+{
+    struct bytes text;
+    struct alias_entry e;
+    bool found;
+    int result = edit_lock(a);
+    if (result != EX_OK)
+        return result;
+    result = edit_read(a, TABLE_ALIASES, &text);
+    if (result == EX_OK) {
+        result = find(&text, argv[0], &e, &found);
+        if (result == EX_OK && !found)
+            result = complain(EX_NOUSER, "%s: is no alias; `postern alias list` shows them", argv[0]);
+        if (result == EX_OK)
+            result = remove_from(a, &e, argc > 1 ? argv[1] : NULL, &text);
+        alias_entry_free(&e);
+    }
+    bytes_free(&text);
+    edit_unlock(a);
+    return result;
+}
+
+int alias_list(struct admin *a, int argc, char **argv)
+{
+    struct bytes text;
+    struct alias_reader reader;
+    struct alias_entry e;
+    const char *why = NULL;
+    (void)argc, (void)argv;
+    int result = edit_read(a, TABLE_ALIASES, &text);
+    alias_entry_init(&e);
+    alias_reader_init(&reader, span_bytes(&text));
+    while (result == EX_OK && alias_next(&reader, &e, &why)) {
+        say_text(span_bytes(&e.name));
+        fputs(": ", stdout);
+        say_text(span_bytes(&e.value));
+        putchar('\n');
+    }
+    if (result == EX_OK && why)
+        result = complain(EX_DATAERR, "aliases:%u: %s", e.line, why);
+    alias_entry_free(&e);
+    bytes_free(&text);
+    return result;
+}
+
+int alias_make_standard(struct admin *a, const char *target)
+{
+    struct bytes text;
+    struct alias_entry e;
+    bool found, changed = false;
+    char line[ADDRESS_LIMIT + 32];
+    int result = edit_read(a, TABLE_ALIASES, &text);
+    for (size_t i = 0; result == EX_OK && i < sizeof standard / sizeof standard[0]; i++) {
+        result = find(&text, standard[i], &e, &found);
+        alias_entry_free(&e);
+        size_t n = strlen(standard[i]);
+        if (found || (strncasecmp(target, standard[i], n) == 0 && target[n] == '@'))
+            continue;
+        snprintf(line, sizeof line, "%s: %s", standard[i], target);
+        edit_append(&text, line);
+        changed = true;
+    }
+    if (result == EX_OK && changed)
+        result = edit_write(a, TABLE_ALIASES, &text);
+    bytes_free(&text);
+    return result;
+}

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Editing the text tables: under one lock, line by line, so that comments, order and whatever else an
+ * administrator wrote by hand stay; checked before it is written, written as a whole, compiled at once.
+ *
+ * The text is replaced before its table. Killed between the two, the text is newer than the table: handlers
+ * say so in the log, and the next change or `postern tables` compiles it.
+ */
+#include "admin.h"
+#include "base/files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#define LOCK_FILE "tables.lock"
+#define LOCK_MS 60000
+
+int edit_lock(struct admin *a)
+{
+    char path[PATH_MAX];
+    if (snprintf(path, sizeof path, "%s/" LOCK_FILE, a->s.directory) >= PATH_MAX)
+        return complain(EX_CONFIG, "%s: the path is too long", a->s.directory);
+    a->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (a->lock < 0)
+        return complain(EX_NOPERM, "%s: %s; run this as root, or as the user whose folder it is", path, strerror(errno));
+    if (file_lock(a->lock, LOCK_MS) != ST_OK) {
+        edit_unlock(a);
+        return complain(EX_TEMPFAIL, "%s: another postern has held it for a minute; try again", path);
+    }
+    return EX_OK;
+}
+
+void edit_unlock(struct admin *a)
+{
+    file_close(a->lock);
+    a->lock = -1;
+}
+
+int edit_read(struct admin *a, enum table_name name, struct bytes *text)
+{
+    char path[PATH_MAX];
+    bytes_init(text, TABLE_TEXT_LIMIT);
+    if (!tables_path(&a->s, name, false, path, sizeof path))
+        return complain(EX_CONFIG, "%s: the path is too long", a->s.directory);
+    enum status st = file_read(AT_FDCWD, path, text);
+    if (st == ST_OK || st == ST_NONE)
+        return EX_OK;
+    return complain(EX_NOINPUT, "%s: %s", path, st == ST_PERM ? "is larger than 64 MiB" : strerror(errno));
+}
+
+int edit_compile(struct admin *a, enum table_name name)
+{
+    struct bytes error;
+    bytes_init(&error, 4096);
+    int result = EX_OK;
+    switch (tables_compile(&a->s, name, &error)) {
+    case ST_OK:
+        break;
+    case ST_PERM:
+        result = complain(EX_DATAERR, "%s; the table stays as it was", bytes_str(&error));
+        break;
+    default:
+        result = complain(EX_CANTCREAT, "%s", bytes_str(&error));
+    }
+    bytes_free(&error);
+    return result;
+}
+
+int edit_compile_all(struct admin *a)
+{
+    int result = EX_OK;
+    for (int t = 0; t < TABLES; t++) {
+        int one = edit_compile(a, (enum table_name)t);
+        result = result == EX_OK ? one : result;
+    }
+    return result;
+}
+
+static int replace_text(const char *path, enum table_name name, const struct bytes *text)
+{
+    struct stat info;
+    mode_t mode = name == TABLE_SECRETS ? 0600 : stat(path, &info) == 0 ? info.st_mode & 0777 : 0640;
+    if (file_replace(AT_FDCWD, path, span_bytes(text), mode) == ST_OK)
+        return EX_OK;
+    return complain(errno == EACCES ? EX_NOPERM : EX_CANTCREAT, "%s: can't write it: %s", path, strerror(errno));
+}
+
+int edit_write(struct admin *a, enum table_name name, const struct bytes *text)
+{
+    char path[PATH_MAX];
+    struct bytes error;
+    if (text->failed || !tables_path(&a->s, name, false, path, sizeof path))
+        return complain(EX_OSERR, "%s: too large, or out of memory", tables_word(name));
+    bytes_init(&error, 4096);
+    int result = EX_OK;
+    if (tables_check(&a->s, name, span_bytes(text), &error) != ST_OK)
+        result = complain(EX_DATAERR, "%s; nothing was changed", bytes_str(&error));
+    bytes_free(&error);
+    if (result == EX_OK)
+        result = replace_text(path, name, text);
+    return result == EX_OK ? edit_compile(a, name) : result;
+}
+
+bool edit_next(struct span *rest, struct span *line)
+{
+    while (span_cut(rest, '\n', line)) {
+        *line = span_trim(*line);
+        if (line->n && line->p[0] != '#')
+            return true;
+    }
+    return false;
+}
+
+int edit_first_domain(struct admin *a, struct bytes *domain)
+{
+    struct bytes text;
+    struct span rest, line;
+    int result = edit_read(a, TABLE_DOMAINS, &text);
+    bytes_init(domain, ADDRESS_DOMAIN_LIMIT);
+    rest = span_bytes(&text);
+    if (result == EX_OK && edit_next(&rest, &line))
+        for (size_t i = 0; i < line.n; i++)
+            bytes_add_char(domain, ascii_lower(line.p[i]));
+    bytes_free(&text);
+    return result;
+}
+
+int edit_address(struct admin *a, const char *text, struct address *address)
+{
+    struct bytes domain;
+    int result = edit_first_domain(a, &domain);
+    if (result == EX_OK && !tables_address(span_of(text), span_bytes(&domain), address))
+        result = complain(EX_DATAERR, "%s: is no address; one looks like alice@%s", text,
+                          domain.len ? bytes_str(&domain) : "example.org");
+    bytes_free(&domain);
+    return result;
+}
+
+static bool line_is(enum table_name name, struct span line, struct span first_domain, const char *canonical)
+{
+    struct address a;
+    if (name == TABLE_DOMAINS)
+        return span_ieq_str(line, canonical);
+    if (name == TABLE_SECRETS)
+        line = span_head(line, span_find(line, ':'));
+    return tables_address(line, first_domain, &a) && strcmp(a.text, canonical) == 0;
+}
+
+bool edit_find(struct admin *a, enum table_name name, const struct bytes *text, const char *canonical, struct span *line)
+{
+    struct bytes domain;
+    struct span rest = span_bytes(text), whole;
+    bool found = false;
+    if (edit_first_domain(a, &domain) != EX_OK)
+        return false;
+    while (!found && rest.n) {
+        whole = span_head(rest, span_find(rest, '\n') + 1);
+        rest = span_from(rest, whole.n);
+        struct span content = span_trim(whole);
+        found = content.n && content.p[0] != '#' && line_is(name, content, span_bytes(&domain), canonical);
+    }
+    if (found)
+        *line = whole;
+    bytes_free(&domain);
+    return found;
+}
+
+void edit_append(struct bytes *text, const char *line)
+{
+    if (text->len && text->data[text->len - 1] != '\n')
+        bytes_add_char(text, '\n');
+    bytes_add_str(text, line);
+    bytes_add_char(text, '\n');
+}
+
+void edit_replace(struct bytes *text, struct span part, struct span with)
+{
+    struct bytes new;
+    size_t at = (size_t)(part.p - text->data);
+    bytes_init(&new, text->limit);
+    bytes_add(&new, text->data, at);
+    bytes_add_span(&new, with);
+    bytes_add(&new, text->data + at + part.n, text->len - at - part.n);
+    bytes_wipe(text);
+    *text = new;
+}

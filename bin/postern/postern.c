@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * postern(8), the administrator's command: reads the options, finds the command in a table, loads the
+ * settings, and (as root) becomes the owner of the spool before the command touches anything.
+ */
+#include "admin.h"
+#include "base/log.h"
+#include "net/sandbox.h"
+
+#include <limits.h>
+#include <locale.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#ifndef POSTERN_VERSION
+#define POSTERN_VERSION "0.1"
+#endif
+
+enum { NO_SETTINGS = 1, KEEP_ROOT = 2 };
+
+struct command {
+    const char *word, *second; /* second NULL: there is none */
+    const char *arguments, *help;
+    int least, most;
+    int flags;
+    int (*run)(struct admin *a, int argc, char **argv);
+};
+
+static int help_command(struct admin *a, int argc, char **argv);
+static int config_command(struct admin *a, int argc, char **argv);
+
+static const struct command commands[] = {
+    { "setup", NULL, "HOSTNAME DOMAIN [ADDRESS]", "make a working server in FILE's folder", 2, 3, NO_SETTINGS | KEEP_ROOT, setup_command },
+    { "domain", "add", "DOMAIN", "receive mail for a domain", 1, 1, 0, domain_add },
+    { "domain", "remove", "DOMAIN", "no longer", 1, 1, 0, domain_remove },
+    { "domain", "list", "", "the first is what names without a domain mean", 0, 0, 0, domain_list },
+    { "user", "add", "ADDRESS", "make an account; the password comes from the terminal or a line of input", 1, 1, 0, user_add },
+    { "user", "remove", "ADDRESS", "remove an account; its mail stays", 1, 1, 0, user_remove },
+    { "user", "passwd", "ADDRESS", "change a password", 1, 1, 0, user_passwd },
+    { "user", "list", "", "all accounts", 0, 0, 0, user_list },
+    { "alias", "add", "NAME TARGET...", "send mail for a name (everywhere), NAME@DOMAIN or @DOMAIN to targets", 2, INT_MAX, 0, alias_add },
+    { "alias", "remove", "NAME [TARGET]", "remove an alias, or one of its targets", 1, 2, 0, alias_remove },
+    { "alias", "list", "", "all aliases", 0, 0, 0, alias_list },
+    { "queue", NULL, "", "what waits to go out, a line for each recipient", 0, 0, 0, queue_list_command },
+    { "queue", "list", "", "the same", 0, 0, 0, queue_list_command },
+    { "queue", "show", "ID", "one message, with its envelope", 1, 1, 0, queue_show },
+    { "queue", "retry", "[ID]", "try one message now, or all", 0, 1, 0, queue_retry },
+    { "queue", "hold", "ID", "don't send it until it is released", 1, 1, 0, queue_hold },
+    { "queue", "release", "ID", "send it after all", 1, 1, 0, queue_release },
+    { "queue", "drop", "ID", "remove it, unsent and without a bounce", 1, 1, 0, queue_drop },
+    { "tables", NULL, "", "compile the tables after editing them by hand", 0, 0, 0, tables_command },
+    { "config", NULL, "", "the settings in effect", 0, 0, KEEP_ROOT, config_command },
+    { "help", NULL, "", "this", 0, 0, NO_SETTINGS | KEEP_ROOT, help_command },
+};
+#define COMMANDS (sizeof commands / sizeof commands[0])
+
+static int help_command(struct admin *a, int argc, char **argv)
+{
+    (void)a, (void)argc, (void)argv;
+    puts("usage: postern [-c FILE] COMMAND\n");
+    for (size_t i = 0; i < COMMANDS; i++) {
+        char line[80];
+        snprintf(line, sizeof line, "%s%s%s%s%s", commands[i].word, commands[i].second ? " " : "",
+                 commands[i].second ? commands[i].second : "", commands[i].arguments[0] ? " " : "", commands[i].arguments);
+        printf("  %-34s %s\n", line, commands[i].help);
+    }
+    puts("\n  -c FILE     the settings, " SETTINGS_DEFAULT_FILE " if not given; the tables lie beside them\n"
+         "  --help      this\n"
+         "  --version   the version\n\n"
+         "See postern(8), and postern.conf(5) for the settings.");
+    return EX_OK;
+}
+
+static int config_command(struct admin *a, int argc, char **argv)
+{
+    struct bytes out;
+    (void)argc, (void)argv;
+    bytes_init(&out, 1 << 20);
+    settings_print(&a->s, &out);
+    fputs(bytes_str(&out), stdout);
+    bytes_free(&out);
+    return EX_OK;
+}
+
+static int usage(const char *word)
+{
+    bool known = false;
+    for (size_t i = 0; word && i < COMMANDS; i++) {
+        if (strcmp(commands[i].word, word) != 0)
+            continue;
+        known = true;
+        fprintf(stderr, "usage: postern %s%s%s %s\n", word, commands[i].second ? " " : "",
+                commands[i].second ? commands[i].second : "", commands[i].arguments);
+    }
+    if (known)
+        return EX_USAGE;
+    if (word)
+        return complain(EX_USAGE, "'%s' is no command; `postern help` shows them", word);
+    fputs("usage: postern [-c FILE] COMMAND; `postern help` shows the commands\n", stderr);
+    return EX_USAGE;
+}
+
+static const struct command *find(int argc, char **argv)
+{
+    for (size_t i = 0; argc > 0 && i < COMMANDS; i++) {
+        const struct command *c = &commands[i];
+        int words = c->second ? 2 : 1;
+        if (strcmp(c->word, argv[0]) != 0 || argc < words || (c->second && strcmp(c->second, argv[1]) != 0))
+            continue;
+        if (argc - words >= c->least && argc - words <= c->most)
+            return c;
+    }
+    return NULL;
+}
+
+static int load(struct admin *a, const struct command *c)
+{
+    struct bytes error;
+    int result = EX_OK;
+    bytes_init(&error, 4096);
+    if (settings_load(a->file, &a->s, &error) != ST_OK)
+        result = complain(EX_CONFIG, "%s", bytes_str(&error));
+    else if (!(c->flags & KEEP_ROOT) && sandbox_drop_root(a->s.spool, &error) != ST_OK)
+        result = complain(EX_NOPERM, "%s", bytes_str(&error));
+    bytes_free(&error);
+    return result;
+}
+
+int main(int argc, char **argv)
+{
+    struct admin a = { .file = SETTINGS_DEFAULT_FILE, .lock = -1 };
+    int at = 1;
+    setlocale(LC_CTYPE, "");
+    umask(077);
+    log_open("postern");
+    for (; at < argc && argv[at][0] == '-'; at++) {
+        if (strcmp(argv[at], "-c") == 0 && at + 1 < argc)
+            a.file = argv[++at];
+        else if (strcmp(argv[at], "--help") == 0 || strcmp(argv[at], "-h") == 0)
+            return help_command(&a, 0, NULL);
+        else if (strcmp(argv[at], "--version") == 0)
+            return puts("postern " POSTERN_VERSION) < 0;
+        else
+            return complain(EX_USAGE, "%s: no such option; `postern help` shows them", argv[at]);
+    }
+    const struct command *c = find(argc - at, argv + at);
+    if (!c)
+        return usage(argv[at]);
+    at += c->second ? 2 : 1;
+    int result = c->flags & NO_SETTINGS ? EX_OK : load(&a, c);
+    if (result == EX_OK)
+        result = c->run(&a, argc - at, argv + at);
+    settings_free(&a.s);
+    if (fflush(stdout) != 0 && result == EX_OK)
+        result = complain(EX_IOERR, "can't write to standard output");
+    return result;
+}

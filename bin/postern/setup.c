@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * postern setup: a working server in the settings' folder. It asks nothing, and writes only what isn't there yet, so it
+ * can be run again after anything. In /etc/postern the mail and the spool lie below /var; anywhere else
+ * they lie in the folder itself, so that a whole server fits in it.
+ *
+ * As root it does two things as root: it makes the folders, and gives those that it made (or found empty) to their owner.
+ * Then it becomes that owner, and all else is done as whom the handlers run. The owner is whoever has the spool or the
+ * folder already, else the user postern; for a trial in a folder of one's own on a machine without that user, nobody.
+ */
+#include "admin.h"
+#include "base/files.h"
+#include "net/sandbox.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#define SYSTEM_FOLDER "/etc/postern"
+#define OWNER "postern"
+#define TRIAL_OWNER "nobody"
+
+struct setup {
+    struct admin *a;
+    const char *hostname, *domain, *address; /* address NULL: not given */
+    char folder[PATH_MAX], spool[PATH_MAX], mail[PATH_MAX]; /* mail: the root of all Maildirs */
+    bool system;    /* in /etc/postern */
+    bool is_new;    /* there was no settings file */
+    bool trial;     /* belongs to nobody */
+    uid_t uid;      /* the owner, where we are root */
+    gid_t gid;
+};
+
+static const char *const table_texts[TABLES] = {
+    [TABLE_DOMAINS] = "# The domains whose mail this server receives, one a line. The first is what names without\n"
+                      "# a domain mean. After editing by hand: postern tables\n",
+    [TABLE_ACCOUNTS] = "# The accounts, one address a line. `postern user add` adds one, with password and folders.\n",
+    [TABLE_ALIASES] = "# name: target, target      for every domain of this server; also name@domain: and @domain:\n"
+                      "# See aliases(5). After editing by hand: postern tables\n",
+    [TABLE_SECRETS] = "# user@domain:{SCHEME}hash   `postern user passwd` changes one\n",
+};
+
+/* --- as root: folders and their owner --- */
+
+static bool is_empty(const char *path)
+{
+    DIR *d = opendir(path);
+    size_t count = 0;
+    if (!d)
+        return false;
+    while (readdir(d))
+        count++;
+    closedir(d);
+    return count <= 2;
+}
+
+static int no_owner(void)
+{
+    return complain(EX_NOUSER, "there is no user `" OWNER "`, as whom the server would run. Installing makes it "
+                               "(systemd-sysusers); by hand: useradd --system --user-group --no-create-home "
+                               "--home-dir /nonexistent --shell /usr/sbin/nologin " OWNER);
+}
+
+static int find_owner(struct setup *u)
+{
+    struct stat info;
+    const char *places[] = { u->spool, u->folder };
+    for (size_t i = 0; i < 2; i++)
+        if (stat(places[i], &info) == 0 && info.st_uid != 0) {
+            u->uid = info.st_uid;
+            const struct passwd *p = getpwuid(info.st_uid);
+            u->gid = p ? p->pw_gid : info.st_gid;
+            return EX_OK;
+        }
+    const struct passwd *p = getpwnam(OWNER);
+    if (!p && u->system)
+        return no_owner();
+    if (!p) {
+        p = getpwnam(TRIAL_OWNER);
+        u->trial = true;
+    }
+    if (!p || p->pw_uid == 0)
+        return no_owner();
+    u->uid = p->pw_uid;
+    u->gid = p->pw_gid;
+    return EX_OK;
+}
+
+/* Makes a folder and, as root, gives it to the owner if we made it or it is empty and root's. */
+static int make_folder(struct setup *u, const char *path, mode_t mode)
+{
+    struct stat info;
+    bool there = stat(path, &info) == 0;
+    if (!there && file_make_dirs(path, 0755) != ST_OK)
+        return complain(EX_CANTCREAT, "%s: can't make it: %s", path, strerror(errno));
+    if (!there && chmod(path, mode) != 0)
+        return complain(EX_CANTCREAT, "%s: can't set its mode: %s", path, strerror(errno));
+    if (getuid() != 0 || (there && info.st_uid != 0))
+        return EX_OK;
+    if (there && !is_empty(path) && strcmp(path, SYSTEM_FOLDER) != 0)
+        return complain(EX_NOPERM, "%s: belongs to root and isn't empty; Postern doesn't run as root. Choose another "
+                                   "folder, or give this one away: chown %u:%u %s", path, (unsigned)u->uid,
+                        (unsigned)u->gid, path);
+    if (chown(path, u->uid, u->gid) != 0)
+        return complain(EX_NOPERM, "%s: can't give it to user %u: %s", path, (unsigned)u->uid, strerror(errno));
+    return EX_OK;
+}
+
+static int make_folders(struct setup *u)
+{
+    struct bytes error;
+    int result = getuid() == 0 ? find_owner(u) : EX_OK;
+    bytes_init(&error, 4096);
+    if (result == EX_OK)
+        result = make_folder(u, u->folder, 0755);
+    if (result == EX_OK)
+        result = make_folder(u, u->spool, 0700);
+    if (result == EX_OK)
+        result = make_folder(u, u->mail, 0700);
+    if (result == EX_OK && sandbox_drop_root(u->spool, &error) != ST_OK)
+        result = complain(EX_NOPERM, "%s", bytes_str(&error));
+    if (result == EX_OK && access(u->folder, W_OK | X_OK) != 0)
+        result = complain(EX_NOPERM, "%s: user %u, as whom the server runs, can't write there: %s", u->folder,
+                          (unsigned)geteuid(), strerror(errno));
+    bytes_free(&error);
+    return result;
+}
+
+/* --- as the owner --- */
+
+static int write_new(const char *path, const char *contents, mode_t mode)
+{
+    struct stat info;
+    if (stat(path, &info) == 0)
+        return EX_OK;
+    if (errno == ENOENT && file_replace(AT_FDCWD, path, span_of(contents), mode) == ST_OK)
+        return EX_OK;
+    return complain(EX_CANTCREAT, "%s: can't write it: %s", path, strerror(errno));
+}
+
+static int make_spool(struct setup *u)
+{
+    static const char *const parts[] = { "queue", "tmp", "slots" };
+    char path[PATH_MAX];
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        if (snprintf(path, sizeof path, "%s/%s", u->spool, parts[i]) >= PATH_MAX)
+            return complain(EX_CONFIG, "spool: the path is too long");
+        if (file_make_dirs(path, 0700) != ST_OK)
+            return complain(EX_CANTCREAT, "%s: can't make it: %s", path, strerror(errno));
+    }
+    return EX_OK;
+}
+
+/* The line for the sandbox, empty where the kernel has what it needs. */
+static const char *sandbox_line(void)
+{
+    struct sandbox *box = NULL;
+    struct bytes error;
+    bytes_init(&error, 4096);
+    enum status st = sandbox_prepare(SANDBOX_SESSION, SANDBOX_REQUIRE, NULL, 0, (uint64_t)1 << 30, &box, &error);
+    if (st != ST_OK)
+        complain(EX_OK, "warning: %s. Each connection is normally locked into a sandbox, so that a mistake in the code "
+                        "that strangers talk to gives them nothing. Here it can't be, or only in part; the setting "
+                        "`sandbox try` makes the server run all the same. Better: a kernel with Landlock and seccomp, "
+                        "such as Debian 12's", bytes_str(&error));
+    sandbox_free(box);
+    bytes_free(&error);
+    return st == ST_OK ? "" : "sandbox try\n";
+}
+
+static void settings_text(struct setup *u, struct bytes *text)
+{
+    bytes_printf(text, "# The settings of this server: lines of `key value`. postern.conf(5) explains each key;\n"
+                       "# `postern config` prints all of them as they are in effect.\n\n"
+                       "hostname %s\n", u->hostname);
+    if (!u->system)
+        bytes_add_str(text, "mail mail/%d/%u\nspool spool\n");
+    bytes_add_str(text, sandbox_line());
+}
+
+/* Where everything lies: by the settings, or by those that we are going to write. */
+static int find_places(struct setup *u)
+{
+    struct bytes error, root;
+    bytes_init(&error, 4096);
+    bytes_init(&root, sizeof u->mail - 1);
+    int result = EX_OK;
+    enum status st = settings_load(u->a->file, &u->a->s, &error);
+    u->is_new = st == ST_NONE;
+    if (u->is_new)
+        bytes_printf(&root, "%s/mail", u->system ? "/var" : u->folder);
+    else if (st != ST_OK)
+        result = complain(EX_CONFIG, "%s", bytes_str(&error));
+    else
+        settings_mail_root(&u->a->s, &root);
+    if (u->is_new && u->system)
+        bytes_add_str(&root, "/postern");
+    snprintf(u->mail, sizeof u->mail, "%s", bytes_str(&root));
+    int n = u->is_new ? snprintf(u->spool, sizeof u->spool, "%s", u->system ? "/var/spool/postern" : u->folder)
+                      : snprintf(u->spool, sizeof u->spool, "%s", u->a->s.spool ? u->a->s.spool : "");
+    if (u->is_new && !u->system && n > 0 && (size_t)n < sizeof u->spool)
+        n += snprintf(u->spool + n, sizeof u->spool - (size_t)n, "/spool");
+    if (result == EX_OK && (root.failed || n < 0 || (size_t)n >= sizeof u->spool))
+        result = complain(EX_CONFIG, "%s: the path is too long", u->a->file);
+    bytes_free(&root);
+    bytes_free(&error);
+    return result;
+}
+
+static int write_settings(struct setup *u)
+{
+    struct bytes text, error;
+    int result = EX_OK;
+    bytes_init(&text, 65536);
+    bytes_init(&error, 4096);
+    if (u->is_new) {
+        settings_text(u, &text);
+        result = write_new(u->a->file, bytes_str(&text), 0644);
+        if (result == EX_OK && settings_load(u->a->file, &u->a->s, &error) != ST_OK)
+            result = complain(EX_CONFIG, "%s", bytes_str(&error));
+    }
+    bytes_free(&error);
+    bytes_free(&text);
+    return result;
+}
+
+static int write_certificate(struct setup *u)
+{
+    const struct settings *s = &u->a->s;
+    struct bytes error;
+    bool certificate = access(s->tls_certificate, F_OK) == 0, key = access(s->tls_key, F_OK) == 0;
+    if (certificate && key)
+        return EX_OK;
+    if (certificate)
+        return complain(EX_CONFIG, "%s: is missing, though its certificate %s is there", s->tls_key, s->tls_certificate);
+    if (key)
+        return complain(EX_CONFIG, "%s: is missing, though its key %s is there", s->tls_certificate, s->tls_key);
+    bytes_init(&error, 4096);
+    int result = EX_OK;
+    if (certificate_make(s->hostname, s->tls_certificate, s->tls_key, &error) != ST_OK)
+        result = complain(EX_CANTCREAT, "%s", bytes_str(&error));
+    bytes_free(&error);
+    return result;
+}
+
+static int add_domain(struct setup *u)
+{
+    struct bytes text;
+    struct span line;
+    int result = edit_read(u->a, TABLE_DOMAINS, &text);
+    if (result == EX_OK && !edit_find(u->a, TABLE_DOMAINS, &text, u->domain, &line)) {
+        edit_append(&text, u->domain);
+        result = edit_write(u->a, TABLE_DOMAINS, &text);
+    }
+    bytes_free(&text);
+    return result;
+}
+
+/* postmaster and so on lead to ADDRESS, else to the first account; without either, the first `user add` sees to it. */
+static int add_aliases(struct setup *u)
+{
+    struct bytes text, domain;
+    struct span rest, line;
+    struct address to;
+    if (u->address) {
+        int result = edit_address(u->a, u->address, &to);
+        return result == EX_OK ? alias_make_standard(u->a, to.text) : result;
+    }
+    int result = edit_read(u->a, TABLE_ACCOUNTS, &text);
+    rest = span_bytes(&text);
+    if (result == EX_OK && edit_next(&rest, &line) && (result = edit_first_domain(u->a, &domain)) == EX_OK) {
+        if (tables_address(line, span_bytes(&domain), &to))
+            result = alias_make_standard(u->a, to.text);
+        bytes_free(&domain);
+    }
+    bytes_free(&text);
+    return result;
+}
+
+static int write_tables(struct setup *u)
+{
+    char path[PATH_MAX];
+    int result = edit_lock(u->a);
+    if (result != EX_OK)
+        return result;
+    for (int t = 0; result == EX_OK && t < TABLES; t++) {
+        enum table_name name = (enum table_name)t;
+        result = tables_path(&u->a->s, name, false, path, sizeof path)
+                     ? write_new(path, table_texts[t], name == TABLE_SECRETS ? 0600 : 0644)
+                     : complain(EX_CONFIG, "%s: the path is too long", u->folder);
+    }
+    if (result == EX_OK)
+        result = add_domain(u);
+    if (result == EX_OK)
+        result = add_aliases(u);
+    if (result == EX_OK)
+        result = edit_compile_all(u->a);
+    edit_unlock(u->a);
+    return result;
+}
+
+/* --- what to do next --- */
+
+static void say_next(struct setup *u)
+{
+    char option[PATH_MAX + 8] = "";
+    const char *host = u->a->s.hostname;
+    if (!u->system)
+        snprintf(option, sizeof option, " -c %s", u->a->file);
+    printf("%s is ready to receive mail for %s. Settings and tables are in %s,\nmail in %s, the spool in %s.\n", host,
+           u->domain, u->folder, u->mail, u->spool);
+    if (strcasecmp(host, u->hostname) != 0)
+        printf("The host name stays %s, as %s has it; change it there if %s is right.\n", host, u->a->file, u->hostname);
+    if (u->trial)
+        printf("There is no user `postern` on this machine, so the files belong to `%s`: fine for a trial.\n", TRIAL_OWNER);
+    printf("\nNext:\n"
+           "  1. postern%s user add %s\n"
+           "     makes an account; mail for postmaster and abuse goes to %s.\n", option,
+           u->address ? u->address : "YOU", u->address ? u->address : "the first one");
+    printf("  2. In the DNS, give %s the addresses of this machine (A, AAAA; and the same name back,\n"
+           "     PTR, which your provider sets), and name it as the mail server of %s:\n"
+           "       %s. MX 10 %s.\n", host, u->domain, u->domain, host);
+    printf("  3. The certificate is self-signed: servers accept it, mail programs warn. Set tls-certificate\n"
+           "     and tls-key in %s to a real one; it is used from the next connection on.\n", u->a->file);
+    if (u->system)
+        puts("  4. systemctl enable --now the sockets you want; README.md lists them.");
+    else
+        puts("  4. Start a handler by hand, such as `smtpd -c FILE`, or from systemd or inetd; README.md shows how.");
+}
+
+static int check_arguments(struct setup *u)
+{
+    char probe[ADDRESS_LIMIT + 4];
+    struct address a;
+    const char *names[] = { u->hostname, u->domain };
+    for (size_t i = 0; i < 2; i++) {
+        int n = snprintf(probe, sizeof probe, "x@%s", names[i]);
+        if (n < 0 || (size_t)n >= sizeof probe || !tables_address(span_of(probe), SPAN(""), &a) ||
+            address_domain(&a).p[0] == '[')
+            return complain(EX_DATAERR, "%s: is no %s; one looks like %s", names[i], i ? "domain" : "host name",
+                            i ? "example.org" : "mail.example.org");
+    }
+    if (u->address && !tables_address(span_of(u->address), span_of(u->domain), &a))
+        return complain(EX_DATAERR, "%s: is no address; one looks like you@%s", u->address, u->domain);
+    return EX_OK;
+}
+
+int setup_command(struct admin *a, int argc, char **argv)
+{
+    char domain[ADDRESS_DOMAIN_LIMIT + 1], file[PATH_MAX];
+    struct setup u = { .a = a, .hostname = argv[0], .domain = domain, .address = argc > 2 ? argv[2] : NULL };
+    if (!span_copy(span_of(argv[1]), domain, sizeof domain))
+        return complain(EX_DATAERR, "%s: is too long for a domain", argv[1]);
+    for (char *p = domain; *p; p++)
+        *p = ascii_lower(*p);
+    char *here = a->file[0] == '/' ? NULL : getcwd(NULL, 0);
+    int n = snprintf(file, sizeof file, "%s%s%s", here ? here : "", here ? "/" : "", a->file);
+    free(here);
+    if (n < 0 || (size_t)n >= sizeof file || !strrchr(file, '/'))
+        return complain(EX_CONFIG, "%s: the path is too long", a->file);
+    a->file = file;
+    snprintf(u.folder, sizeof u.folder, "%.*s", (int)(strrchr(file, '/') - file), file);
+    u.system = strcmp(u.folder, SYSTEM_FOLDER) == 0;
+    int result = check_arguments(&u);
+    int (*const steps[])(struct setup *) = { find_places, make_folders, write_settings, make_spool, write_certificate,
+                                             write_tables };
+    for (size_t i = 0; result == EX_OK && i < sizeof steps / sizeof steps[0]; i++)
+        result = steps[i](&u);
+    if (result == EX_OK)
+        say_next(&u);
+    return result;
+}
