@@ -142,8 +142,9 @@ enum status file_publish(int from_dir, const char *from, int to_dir, const char 
 
 int file_open_beneath(int dir, const char *path, int flags, mode_t mode)
 {
+    int safe = flags & O_PATH ? 0 : O_NONBLOCK | O_NOCTTY; /* O_PATH opens nothing, and refuses these */
     struct open_how how = {
-        .flags = (unsigned)(flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY),
+        .flags = (unsigned)(flags | O_CLOEXEC | safe),
         .mode = flags & (O_CREAT | O_TMPFILE) & ~O_DIRECTORY ? mode : 0,
         .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
     };
