@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Looking through a header section; see fields.h.
+ */
+#include "text/fields.h"
+#include "text/header.h"
+
+void fields_look(struct span header, struct fields *f)
+{
+    struct header_field field;
+    *f = (struct fields){ .received = 0 };
+    while (header_next(&header, &field)) {
+        if (span_ieq_str(field.name, "Received"))
+            f->received++;
+        else if (span_ieq_str(field.name, "Date"))
+            f->date = true;
+        else if (span_ieq_str(field.name, "Message-ID"))
+            f->message_id = true;
+        else if (span_ieq_str(field.name, "From"))
+            f->from = true;
+        else if (span_ieq_str(field.name, "Return-Path"))
+            f->return_path = true;
+        else if (span_ieq_str(field.name, "Bcc") || span_ieq_str(field.name, "Resent-Bcc"))
+            f->bcc = true;
+    }
+}
+
+static bool is_one_of(struct span name, const char *const *names)
+{
+    for (; *names; names++)
+        if (span_ieq_str(name, *names))
+            return true;
+    return false;
+}
+
+bool fields_without(struct span header, const char *const *names, struct bytes *out)
+{
+    struct header_field field;
+    struct span rest = header;
+    const char *copied = header.p, *end = header.p + header.n;
+    while (header_next(&rest, &field)) {
+        if (!is_one_of(field.name, names))
+            continue;
+        bytes_add(out, copied, (size_t)(field.whole.p - copied));
+        copied = field.whole.p + field.whole.n;
+    }
+    return bytes_add(out, copied, (size_t)(end - copied));
+}
+
+bool fields_begin(struct span message)
+{
+    size_t i = 0;
+    if (span_starts(message, "\n") || span_starts(message, "\r\n"))
+        return true;
+    while (i < message.n && message.p[i] > ' ' && message.p[i] < 127 && message.p[i] != ':')
+        i++;
+    if (i == 0)
+        return false;
+    while (i < message.n && (message.p[i] == ' ' || message.p[i] == '\t'))
+        i++;
+    return i < message.n && message.p[i] == ':';
+}

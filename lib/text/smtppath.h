@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The arguments of MAIL and RCPT (RFC 5321 4.1.1.2, 4.1.1.3): path and parameters.
+ */
+#ifndef POSTERN_TEXT_SMTPPATH_H
+#define POSTERN_TEXT_SMTPPATH_H
+
+#include "text/address.h"
+
+enum smtppath_result {
+    SMTPPATH_OK,
+    SMTPPATH_SYNTAX,   /* no "FROM:" or "TO:", or something between path and parameters */
+    SMTPPATH_ADDRESS,  /* what stands there is no path, or not one for this command */
+    SMTPPATH_TOO_LONG, /* local part or domain over its limit */
+    SMTPPATH_VALUE,    /* a parameter's value is wrong, or it stands there twice */
+    SMTPPATH_UNKNOWN,  /* a parameter that isn't known */
+};
+
+struct smtppath_mail {
+    struct address sender;
+    uint64_t size;  /* SIZE= (RFC 1870), 0 if not said */
+    bool eight_bit; /* BODY=8BITMIME (RFC 6152) */
+};
+
+/* `argument` is what follows "MAIL ". AUTH= (RFC 4954 5) is read, and ignored, only where `auth` says that AUTH is offered.
+ * Spaces behind the colon, which the standard forbids and many programs send, are tolerated. */
+enum smtppath_result smtppath_read_mail(struct span argument, bool auth, struct smtppath_mail *mail);
+/* `argument` is what follows "RCPT ". <Postmaster> is a recipient, <> is none. There are no parameters. */
+enum smtppath_result smtppath_read_rcpt(struct span argument, struct address *recipient);
+
+#endif

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Received and Return-Path; see trace.h.
+ */
+#include "text/trace.h"
+#include "text/date.h"
+
+#include <string.h>
+
+/* In a domain or address literal, and in a comment, none of these ends or opens anything. */
+static bool is_safe(char c, const char *also)
+{
+    return ascii_alpha(c) || ascii_digit(c) || (c && strchr(also, c));
+}
+
+static void add_safe(struct bytes *out, struct span text, size_t limit, const char *also)
+{
+    text = span_head(text, limit);
+    for (size_t i = 0; i < text.n; i++)
+        bytes_add_char(out, is_safe(text.p[i], also) ? text.p[i] : '?');
+}
+
+const char *trace_protocol(bool extended, bool tls, bool login)
+{
+    static const char *const names[] = { "ESMTP", "ESMTPA", "ESMTPS", "ESMTPSA" };
+    if (!extended)
+        return "SMTP";
+    return names[(tls ? 2 : 0) + (login ? 1 : 0)];
+}
+
+bool trace_received(const struct trace *t, struct bytes *out)
+{
+    bytes_add_str(out, "Received: ");
+    if (t->by_user) {
+        bytes_printf(out, "by %s (uid %u)", t->hostname, t->uid);
+    } else {
+        bytes_add_str(out, "from ");
+        if (t->helo.n)
+            add_safe(out, t->helo, TRACE_HELO_LIMIT, "-._:[]");
+        else
+            bytes_add_str(out, "unknown");
+        if (t->address)
+            bytes_printf(out, " ([%s%s])", strchr(t->address, ':') ? "IPv6:" : "", t->address);
+        bytes_printf(out, "\r\n\tby %s", t->hostname);
+    }
+    bytes_printf(out, " with %s id %s", trace_protocol(t->extended, t->tls, t->login), t->id);
+    if (t->tls && t->tls_description.n) {
+        bytes_add_str(out, "\r\n\t(");
+        add_safe(out, t->tls_description, TRACE_TLS_LIMIT, "-._: ");
+        bytes_add_char(out, ')');
+    }
+    if (t->recipient && address_domain(t->recipient).n)
+        bytes_printf(out, "\r\n\tfor <%s>", t->recipient->text);
+    bytes_add_str(out, ";\r\n\t");
+    date_write(t->time, out);
+    return bytes_add_str(out, "\r\n");
+}
+
+bool trace_return_path(const struct address *sender, struct bytes *out)
+{
+    return bytes_printf(out, "Return-Path: <%s>\r\n", sender->text);
+}
