@@ -95,5 +95,6 @@ bool unicode_nfc(struct span text, struct bytes *out)
         return bytes_add_span(out, text);
     if (!utf8_valid(text))
         return false;
-    return take(u8_normalize(UNINORM_NFC, (const uint8_t *)text.p, text.n, NULL, &n), n, out);
+    uint8_t *normal = u8_normalize(UNINORM_NFC, (const uint8_t *)text.p, text.n, NULL, &n);
+    return take(normal, n, out);
 }
