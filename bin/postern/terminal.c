@@ -77,7 +77,7 @@ static bool read_line(int fd, struct bytes *line)
     while ((n = read(fd, &c, 1)) == 1 && c != '\n')
         bytes_add_char(line, c);
     if (line->len && line->data[line->len - 1] == '\r')
-        line->len--;
+        line->data[--line->len] = '\0';
     explicit_bzero(&c, sizeof c);
     return n >= 0 && (n == 1 || line->len);
 }

@@ -71,7 +71,7 @@ static const char *word(struct span s, char stop, struct bytes *to, size_t *used
     }
     *used = i;
     while (to->len > keep && span_trim((struct span){ to->data + to->len - 1, 1 }).n == 0)
-        to->len--;
+        to->data[--to->len] = '\0';
     return quoted ? "a quote isn't closed" : to->failed ? "is too long" : NULL;
 }
 
