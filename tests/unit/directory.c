@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Domains, accounts and aliases: what an address leads to, and that a failure to look is never "unknown".
+ */
+#include "tap.h"
+
+#include "base/files.h"
+#include "store/directory.h"
+#include "store/tables.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char folder[] = "/tmp/postern-directory-XXXXXX";
+
+static const char domains[] = "# ours\nExample.test\nsecond.test\n";
+static const char accounts[] = "alice@example.test\nBob@Example.Test\ncarol\neve@second.test\n";
+static const char aliases[] =
+    "postmaster: alice@example.test\n"
+    "Team: alice, bob@example.test,\n   outside@elsewhere.test  # a comment\n"
+    "twice: team, alice, ALICE@example.test\n"
+    "sales@second.test: eve@second.test\n"
+    "@second.test: eve@second.test\n"
+    "bob@example.test: bob@example.test, archive@elsewhere.test\n"
+    "loop1: loop2\nloop2: loop3\nloop3: loop1\n"
+    "self: self\n"
+    "half: ghost, carol\n"
+    "ghosts: ghost, ghoul\n"
+    "d10: d9\nd9: d8\nd8: d7\nd7: d6\nd6: d5\nd5: d4\nd4: d3\nd3: d2\nd2: d1\nd1: alice\nd11: d10\n"
+    "w0: w1@example.test, w1\nw1: w2, w2@example.test\nw2: alice, bob\n";
+
+static void write_text(const char *name, struct span text)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    if (file_replace(AT_FDCWD, path, text, 0600) != ST_OK)
+        abort();
+}
+
+/* Two aliases of exactly and of one more than the limit. */
+static void add_large(struct bytes *text)
+{
+    bytes_add_str(text, aliases);
+    for (unsigned over = 0; over < 2; over++) {
+        bytes_printf(text, "%s:", over ? "toomany" : "enough");
+        for (unsigned i = 0; i < DIRECTORY_TARGETS + over; i++)
+            bytes_printf(text, "%s\n  u%u@elsewhere.test", i ? "," : "", i);
+        bytes_add_str(text, "\n");
+    }
+}
+
+static void fill(struct settings *s, struct bytes *error)
+{
+    struct bytes text;
+    char path[128];
+    bytes_init(&text, 1 << 20);
+    add_large(&text);
+    write_text("postern.conf", SPAN("hostname mail.example.test\n"));
+    write_text("domains", span_of(domains));
+    write_text("accounts", span_of(accounts));
+    write_text("aliases", span_bytes(&text));
+    snprintf(path, sizeof path, "%s/postern.conf", folder);
+    if (settings_load(path, s, error) != ST_OK)
+        abort();
+    for (int t = 0; t < TABLES; t++)
+        ok(tables_compile(s, (enum table_name)t, error) == ST_OK, "%s is compiled %s", tables_word((enum table_name)t),
+           bytes_str(error));
+    bytes_free(&text);
+}
+
+static struct address address(const char *text)
+{
+    struct address a;
+    struct span path = SPAN("<Postmaster>");
+    if (strcmp(text, "Postmaster") == 0 ? address_path(&path, &a) != ADDRESS_OK : address_parse(span_of(text), &a) != ADDRESS_OK)
+        abort();
+    return a;
+}
+
+/* "alice@example.test>out@elsewhere.test": '>' in front of an outside one. Or "NONE", "TEMP", "PERM reason". */
+static const char *expand(struct directory *d, const char *text, struct bytes *out)
+{
+    struct address a = address(text);
+    struct targets targets = { 0 };
+    bytes_clear(out);
+    errno = 0;
+    switch (directory_expand(d, &a, &targets)) {
+    case ST_OK:
+        break;
+    case ST_NONE:
+        return "NONE";
+    case ST_TEMP:
+        return "TEMP";
+    case ST_PERM:
+        return errno == EREMOTE ? "PERM remote" : errno == ELOOP ? "PERM loop" : errno == E2BIG ? "PERM many" : "PERM ?";
+    }
+    if (targets.count > 20)
+        bytes_printf(out, "%zu targets", targets.count);
+    else
+        for (size_t i = 0; i < targets.count; i++)
+            bytes_printf(out, "%s%s", targets.list[i].local ? (i ? " " : "") : ">", targets.list[i].address.text);
+    targets_free(&targets);
+    return bytes_str(out);
+}
+
+static const struct { const char *address, *expected; } rows[] = {
+    { "alice@example.test", "alice@example.test" },
+    { "ALICE@EXAMPLE.TEST", "alice@example.test" },
+    { "\"alice\"@example.test", "alice@example.test" },
+    { "carol@example.test", "carol@example.test" },
+    { "nobody@example.test", "NONE" },
+    { "alice@elsewhere.test", "PERM remote" },
+    { "alice@sub.example.test", "PERM remote" },
+    { "Postmaster", "alice@example.test" },
+    { "postmaster@example.test", "alice@example.test" },
+    { "postmaster@second.test", "alice@example.test" },
+    { "team@example.test", "alice@example.test bob@example.test>archive@elsewhere.test>outside@elsewhere.test" },
+    { "team@second.test", "alice@example.test bob@example.test>archive@elsewhere.test>outside@elsewhere.test" },
+    { "twice@example.test", "alice@example.test bob@example.test>archive@elsewhere.test>outside@elsewhere.test" },
+    { "sales@second.test", "eve@second.test" },
+    { "sales@example.test", "NONE" },
+    { "anything@second.test", "eve@second.test" },
+    { "bob@example.test", "bob@example.test>archive@elsewhere.test" },
+    { "loop1@example.test", "PERM loop" },
+    { "self@example.test", "PERM loop" },
+    { "half@example.test", "carol@example.test" },
+    { "ghosts@example.test", "NONE" },
+    { "d10@example.test", "alice@example.test" },
+    { "d11@example.test", "PERM loop" },
+    { "w0@example.test", "alice@example.test bob@example.test>archive@elsewhere.test" },
+    { "enough@example.test", "1000 targets" },
+    { "toomany@example.test", "PERM many" },
+};
+
+static void may_send(struct directory *d)
+{
+    static const struct { const char *account, *as; enum status expected; } sends[] = {
+        { "alice@example.test", "alice@example.test", ST_OK },
+        { "alice@example.test", "Alice@Example.Test", ST_OK },
+        { "alice@example.test", "team@example.test", ST_OK },
+        { "bob@example.test", "team@second.test", ST_OK },
+        { "carol@example.test", "team@example.test", ST_PERM },
+        { "alice@example.test", "bob@example.test", ST_PERM },
+        { "alice@example.test", "nobody@example.test", ST_PERM },
+        { "alice@example.test", "alice@elsewhere.test", ST_PERM },
+        { "alice@example.test", "loop1@example.test", ST_PERM },
+        { "eve@second.test", "whatever@second.test", ST_OK },
+        { "bob@example.test", "outside@elsewhere.test", ST_PERM },
+    };
+    for (size_t i = 0; i < sizeof sends / sizeof sends[0]; i++) {
+        struct address account = address(sends[i].account), as = address(sends[i].as);
+        ok(directory_may_send_as(d, &account, &as) == sends[i].expected, "%s %s send as %s", sends[i].account,
+           sends[i].expected == ST_OK ? "may" : "may not", sends[i].as);
+    }
+}
+
+/* Several recipients of one message: each target once among all. */
+static void together(struct directory *d)
+{
+    struct targets targets = { 0 };
+    struct address alice = address("alice@example.test"), team = address("team@example.test"), ghost = address("ghost@example.test");
+    ok(directory_expand(d, &alice, &targets) == ST_OK && directory_expand(d, &team, &targets) == ST_OK && targets.count == 4,
+       "targets that are there already aren't added again");
+    ok(directory_expand(d, &alice, &targets) == ST_OK && targets.count == 4, "and that isn't \"unknown\"");
+    ok(directory_expand(d, &ghost, &targets) == ST_NONE && targets.count == 4, "an unknown one leaves the list as it is");
+    targets_free(&targets);
+}
+
+static void simple(struct directory *d)
+{
+    struct bytes first;
+    struct address a = address("BOB@example.test"), account;
+    bytes_init(&first, 300);
+    ok(directory_domain(d, SPAN("EXAMPLE.test")) == ST_OK, "a domain in any case");
+    ok(directory_domain(d, SPAN("test")) == ST_NONE && directory_domain(d, SPAN("")) == ST_NONE &&
+           directory_domain(d, SPAN(".")) == ST_NONE, "what is none");
+    ok(directory_first_domain(d, &first) == ST_OK && strcmp(bytes_str(&first), "example.test") == 0, "the first domain");
+    ok(directory_account(d, &a, &account) == ST_OK && strcmp(account.text, "bob@example.test") == 0, "an account's canonical name");
+    a = address("team@example.test");
+    ok(directory_account(d, &a, &account) == ST_NONE, "an alias is no account");
+    bytes_free(&first);
+}
+
+static void damaged(const struct settings *s, struct bytes *out)
+{
+    static const char *const names[] = { "domains.gdbm", "accounts.gdbm", "aliases.gdbm" };
+    struct directory *d;
+    struct bytes good;
+    char path[128];
+    bytes_init(&good, 1 << 22);
+    for (size_t i = 0; i < 3; i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, names[i]);
+        bytes_clear(&good);
+        if (file_read(AT_FDCWD, path, &good) != ST_OK)
+            abort();
+        write_text(names[i], span_head(span_bytes(&good), good.len / 2));
+        const char *said = "TEMP";
+        if (directory_open(s, &d) == ST_OK) {
+            said = expand(d, "nobody@example.test", out);
+            directory_close(d);
+        }
+        ok(strcmp(said, "TEMP") == 0, "%s, cut in half: %s", names[i], said);
+        unlink(path);
+        ok(directory_open(s, &d) == ST_TEMP && !d, "%s, missing", names[i]);
+        write_text(names[i], span_bytes(&good));
+    }
+    bytes_free(&good);
+}
+
+static void fresh(const struct settings *s, struct bytes *error)
+{
+    struct table *t;
+    struct timespec times[2] = { { 1000, 0 }, { 1000, 0 } };
+    char path[128];
+    snprintf(path, sizeof path, "%s/accounts", folder);
+    if (tables_open(s, TABLE_ACCOUNTS, &t) != ST_OK)
+        abort();
+    ok(tables_fresh(s, TABLE_ACCOUNTS, t) == ST_OK, "a table is fresh");
+    utimensat(AT_FDCWD, path, times, 0);
+    ok(tables_fresh(s, TABLE_ACCOUNTS, t) == ST_OK, "still so when its text was only touched");
+    write_text("accounts", SPAN("alice@example.test\nBob@Example.Test\ncarol\nEve@second.test\n"));
+    ok(tables_fresh(s, TABLE_ACCOUNTS, t) == ST_NONE, "no longer when a byte of the text differs");
+    write_text("accounts", SPAN("alice@example.test\nnot an address\n"));
+    bytes_clear(error);
+    ok(tables_compile(s, TABLE_ACCOUNTS, error) == ST_PERM && strstr(bytes_str(error), "accounts:2: not an address"),
+       "a mistake names file and line: %s", bytes_str(error));
+    table_close(t);
+    struct address eve = address("eve@second.test"), account;
+    struct directory *d;
+    ok(directory_open(s, &d) == ST_OK && directory_account(d, &eve, &account) == ST_OK, "and the old table stays");
+    directory_close(d);
+}
+
+static void mistakes(const struct settings *s, struct bytes *error)
+{
+    static const struct { enum table_name table; const char *text, *expected; } wrongs[] = {
+        { TABLE_DOMAINS, "a.test\nb test\n", "domains:2: b test: is no domain" },
+        { TABLE_DOMAINS, "[1.2.3.4]\n", "domains:1: [1.2.3.4]: is no domain" },
+        { TABLE_SECRETS, "alice@example.test\n", "secrets:1: alice@example.test: has no {SCHEME}hash" },
+        { TABLE_SECRETS, "\n:x\n", "secrets:2: is no address" },
+        { TABLE_ALIASES, "a: b\nb\n", "aliases:2: b: needs a ':'" },
+        { TABLE_ALIASES, "a: |prog\n", "aliases:1: a: programs" },
+        { TABLE_ALIASES, "a: :include:/x\n", "aliases:1: a: programs" },
+        { TABLE_ALIASES, "a: b c@\n", "aliases:1: b c@: is no address" },
+        { TABLE_ALIASES, "a:\n", "aliases:1: a: has no target" },
+        { TABLE_ALIASES, "@: b\n", "aliases:1: @: is no name" },
+    };
+    for (size_t i = 0; i < sizeof wrongs / sizeof wrongs[0]; i++) {
+        bytes_clear(error);
+        ok(tables_check(s, wrongs[i].table, span_of(wrongs[i].text), error) == ST_PERM &&
+               strstr(bytes_str(error), wrongs[i].expected), "%s", bytes_str(error));
+    }
+}
+
+int main(void)
+{
+    struct settings s;
+    struct bytes error, out;
+    struct directory *d;
+    bytes_init(&error, 4096);
+    bytes_init(&out, 1 << 20);
+    if (!mkdtemp(folder))
+        abort();
+    fill(&s, &error);
+    if (!ok(directory_open(&s, &d) == ST_OK, "the directory opens"))
+        return 1;
+    simple(d);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const char *said = expand(d, rows[i].address, &out);
+        ok(strcmp(said, rows[i].expected) == 0, "%s: %s", rows[i].address, said);
+    }
+    may_send(d);
+    together(d);
+    directory_close(d);
+    damaged(&s, &out);
+    fresh(&s, &error);
+    mistakes(&s, &error);
+    settings_free(&s);
+    char command[160];
+    snprintf(command, sizeof command, "rm -r %s", folder);
+    ok(system(command) == 0, "cleaned up");
+    bytes_free(&error);
+    bytes_free(&out);
+    return done_testing();
+}

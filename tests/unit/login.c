@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Logins: three tries, names with and without a domain, unknown users that cost and wait the same, hashes
+ * that are few at a time, and what happens when nothing can be looked up.
+ */
+#include "tap.h"
+
+#include "base/clock.h"
+#include "base/files.h"
+#include "store/login.h"
+#include "store/password.h"
+#include "store/tables.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static char folder[] = "/tmp/postern-login-XXXXXX";
+
+static void write_text(const char *name, struct span text)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    if (file_replace(AT_FDCWD, path, text, 0600) != ST_OK)
+        abort();
+}
+
+static void fill(struct settings *s, struct bytes *error)
+{
+    struct bytes secrets;
+    char path[128];
+    bytes_init(&secrets, 4096);
+    bytes_add_str(&secrets, "alice@example.test:");
+    password_hash(SPAN("alice-secret"), &secrets);
+    bytes_add_str(&secrets, ":1000:1000::/home/alice\nbob:{PLAIN}bob-secret\nghost:{PLAIN}ghost-secret\n"
+                            "odd@example.test:{ROT13}frperg\n");
+    write_text("postern.conf", SPAN("hostname mail.example.test\nspool spool\n"));
+    write_text("domains", SPAN("example.test\n"));
+    write_text("accounts", SPAN("alice@example.test\nbob@example.test\nlocked@example.test\nodd@example.test\n"));
+    write_text("aliases", SPAN("team: alice\n"));
+    write_text("secrets", span_bytes(&secrets));
+    snprintf(path, sizeof path, "%s/spool/slots", folder);
+    file_make_dirs(path, 0700);
+    snprintf(path, sizeof path, "%s/postern.conf", folder);
+    if (settings_load(path, s, error) != ST_OK)
+        abort();
+    for (int t = 0; t < TABLES; t++)
+        ok(tables_compile(s, (enum table_name)t, error) == ST_OK, "a table is compiled %s", bytes_str(error));
+    bytes_free(&secrets);
+}
+
+static const struct { const char *name, *password; enum status expected; } rows[] = {
+    { "alice@example.test", "alice-secret", ST_OK },
+    { "alice", "alice-secret", ST_OK },
+    { "ALICE@Example.Test", "alice-secret", ST_OK },
+    { "bob", "bob-secret", ST_OK },
+    { "alice", "Alice-secret", ST_PERM },
+    { "alice", "", ST_PERM },
+    { "bob", "alice-secret", ST_PERM },
+    { "nobody", "x", ST_PERM },
+    { "ghost", "ghost-secret", ST_PERM },    /* a secret, but no account */
+    { "locked", "", ST_PERM },               /* an account, but no secret */
+    { "team", "alice-secret", ST_PERM },     /* an alias */
+    { "alice@elsewhere.test", "alice-secret", ST_PERM },
+    { "", "x", ST_PERM },
+    { "@", "x", ST_PERM },
+    { "../../etc/passwd", "x", ST_PERM },
+    { "alice\nbob", "x", ST_PERM },
+    { "odd", "secret", ST_TEMP },
+};
+
+#define ROWS (sizeof rows / sizeof rows[0])
+
+/* All at a time, as most of it is waiting. */
+static void each_row(const struct settings *s)
+{
+    pid_t children[ROWS];
+    fflush(stdout);
+    for (size_t i = 0; i < ROWS; i++) {
+        children[i] = fork();
+        if (children[i] != 0)
+            continue;
+        struct login l;
+        login_init(&l, s);
+        enum status st = login_check(&l, span_of(rows[i].name), span_of(rows[i].password));
+        _exit(st == rows[i].expected && l.done == (st == ST_OK) ? 0 : 1);
+    }
+    for (size_t i = 0; i < ROWS; i++) {
+        int status = -1;
+        waitpid(children[i], &status, 0);
+        ok(status == 0, "name %zu with its password: %d", i, (int)rows[i].expected);
+    }
+}
+
+static void tries(const struct settings *s)
+{
+    struct login l;
+    login_init(&l, s);
+    int64_t start = clock_ms();
+    ok(login_check(&l, SPAN("nobody"), SPAN("x")) == ST_PERM && errno != EACCES, "a first wrong one");
+    int64_t first = clock_ms() - start;
+    ok(login_check(&l, SPAN("alice"), SPAN("x")) == ST_PERM && errno != EACCES, "a second");
+    int64_t second = clock_ms() - start - first;
+    ok(first >= 500 && second >= 1000, "each waits, longer and longer: %lld, %lld ms", (long long)first, (long long)second);
+    ok(login_check(&l, SPAN("alice"), SPAN("y")) == ST_PERM && errno != EACCES, "a third");
+    start = clock_ms();
+    ok(login_check(&l, SPAN("alice"), SPAN("alice-secret")) == ST_PERM && errno == EACCES && clock_ms() - start < 100,
+       "a fourth isn't looked at, right as it is");
+    login_init(&l, s);
+    ok(login_check(&l, SPAN("alice"), SPAN("alice-secret")) == ST_OK && l.done &&
+           strcmp(l.account.text, "alice@example.test") == 0, "another connection isn't concerned");
+    ok(login_check(&l, SPAN("bob"), SPAN("bob-secret")) == ST_PERM && errno == EACCES, "nobody logs in twice");
+}
+
+static int64_t cost(const struct settings *s, struct span name)
+{
+    struct login l;
+    int64_t best = INT64_MAX;
+    for (int i = 0; i < 2; i++) {
+        login_init(&l, s);
+        int64_t start = clock_now_us();
+        login_check(&l, name, SPAN("wrong"));
+        int64_t took = clock_now_us() - start;
+        best = took < best ? took : best;
+    }
+    return best - 500000;
+}
+
+static void same_cost(const struct settings *s)
+{
+    int64_t known = cost(s, SPAN("alice")), unknown = cost(s, SPAN("nobody"));
+    ok(known > 0 && unknown > known / 2 && unknown < known * 2, "unknown users cost the same: %lld and %lld us",
+       (long long)known, (long long)unknown);
+}
+
+/* All slots held: a login waits for one, and gets it. */
+static void slots(const struct settings *s)
+{
+    int fds[16], count = 0;
+    char path[128];
+    for (; count < 16; count++) {
+        snprintf(path, sizeof path, "%s/spool/slots/login.%d", folder, count);
+        fds[count] = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+        flock(fds[count], LOCK_EX);
+    }
+    fflush(stdout);
+    pid_t child = fork();
+    if (child == 0) {
+        struct login l;
+        for (int i = 0; i < count; i++)
+            close(fds[i]);
+        login_init(&l, s);
+        int64_t start = clock_ms();
+        _exit(login_check(&l, SPAN("alice"), SPAN("alice-secret")) == ST_OK && clock_ms() - start >= 250 ? 0 : 1);
+    }
+    usleep(300000);
+    for (int i = 0; i < count; i++)
+        close(fds[i]);
+    int status;
+    waitpid(child, &status, 0);
+    ok(WIFEXITED(status) && WEXITSTATUS(status) == 0, "a login waits while all slots are taken");
+}
+
+static void broken(const struct settings *s)
+{
+    struct login l;
+    char path[128], away[128];
+    snprintf(path, sizeof path, "%s/spool/slots", folder);
+    snprintf(away, sizeof away, "%s/away", folder);
+    login_init(&l, s);
+    rename(path, away);
+    ok(login_check(&l, SPAN("alice"), SPAN("alice-secret")) == ST_TEMP && !l.done, "without slots: closed, ST_TEMP");
+    rename(away, path);
+    write_text("secrets.gdbm", SPAN("damage"));
+    ok(login_check(&l, SPAN("alice"), SPAN("alice-secret")) == ST_TEMP && !l.done, "a damaged table: ST_TEMP");
+    snprintf(path, sizeof path, "%s/secrets.gdbm", folder);
+    unlink(path);
+    ok(login_check(&l, SPAN("alice"), SPAN("alice-secret")) == ST_TEMP && !l.done, "a missing table: ST_TEMP");
+}
+
+static void plain(void)
+{
+    static const struct { const char *text; size_t n; bool good; const char *name, *password; } messages[] = {
+        { "\0alice\0secret", 13, true, "alice", "secret" },
+        { "alice\0alice\0secret", 18, true, "alice", "secret" },
+        { "bob\0alice\0secret", 16, false, "", "" },
+        { "\0alice\0", 7, false, "", "" },
+        { "\0\0secret", 8, false, "", "" },
+        { "\0alice", 6, false, "", "" },
+        { "alice", 5, false, "", "" },
+        { "", 0, false, "", "" },
+        { "\0a\0b\0c", 6, false, "", "" },
+        { "\0a\0b\0", 5, false, "", "" },
+    };
+    for (size_t i = 0; i < sizeof messages / sizeof messages[0]; i++) {
+        struct span name = SPAN(""), password = SPAN("");
+        bool good = login_split_plain((struct span){ messages[i].text, messages[i].n }, &name, &password);
+        ok(good == messages[i].good && (!good || (span_eq_str(name, messages[i].name) && span_eq_str(password, messages[i].password))),
+           "PLAIN message %zu is %s", i, good ? "good" : "refused");
+    }
+}
+
+int main(void)
+{
+    struct settings s;
+    struct bytes error;
+    bytes_init(&error, 4096);
+    if (!mkdtemp(folder))
+        abort();
+    fill(&s, &error);
+    each_row(&s);
+    tries(&s);
+    same_cost(&s);
+    slots(&s);
+    plain();
+    broken(&s);
+    settings_free(&s);
+    char command[160];
+    snprintf(command, sizeof command, "rm -r %s", folder);
+    ok(system(command) == 0, "cleaned up");
+    bytes_free(&error);
+    return done_testing();
+}
