@@ -14,12 +14,6 @@
 #include <string.h>
 #include <sysexits.h>
 
-/* Until the codec of folder names is there: without it the standard folders are left out, and the
- * Maildir is made by the first delivery or login. */
-#pragma weak folders_make_standard
-#pragma weak mail_open
-#pragma weak mail_close
-
 static int hash_password(const char *whose, struct bytes *line)
 {
     struct bytes password;
@@ -103,12 +97,9 @@ static int make_maildir(struct admin *a, const struct address *account)
     int result = EX_OK;
     if (!maildir_of(a, account, &path))
         result = complain(EX_DATAERR, "%s: can't be the name of a folder; choose another", account->text);
-    else if (!mail_open)
-        result = EX_OK;
     else if (mail_open(bytes_str(&path), a->s.hostname, &mail) != ST_OK || folders_make_standard(mail) != ST_OK)
         result = complain(EX_CANTCREAT, "%s: can't make the Maildir: %s", bytes_str(&path), strerror(errno));
-    if (mail)
-        mail_close(mail);
+    mail_close(mail);
     bytes_free(&path);
     return result;
 }
