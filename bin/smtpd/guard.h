@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * What smtpd's guard keeps of a connection and of the message that is coming in. guard.c decides,
+ * guard_commit.c puts an accepted message on disk.
+ */
+#ifndef POSTERN_SMTPD_GUARD_H
+#define POSTERN_SMTPD_GUARD_H
+
+#include "net/serve.h"
+#include "store/directory.h"
+#include "store/login.h"
+#include "store/queue.h"
+#include "verbs.h"
+
+#define TARGETS_LIMIT 10000 /* mailboxes and outside addresses that one message goes to, aliases expanded */
+#define LOCAL_LIMIT 480     /* mailboxes served at once: two descriptors each, of 1024. The others' mail goes through the queue */
+
+struct envelope {
+    struct address sender;
+    bool eight_bit;
+    size_t recipients;        /* RCPT commands accepted */
+    struct address recipient; /* the first of them */
+    struct targets targets;   /* what they expand to, each once */
+    unsigned authors;         /* addresses asked for */
+    struct bytes body;        /* pieces received so far */
+    int file;                 /* or the file that the session writes to; -1 */
+};
+
+struct smtp_guard {
+    const struct serving *serving;
+    const struct settings *settings;
+    struct tlskey key;
+    struct login login;
+    struct directory *directory; /* opened when first needed */
+    struct envelope envelope;
+    unsigned files;              /* given out so far */
+};
+
+/* What COMMIT said of the session; shown in Received and never believed beyond it. */
+struct said {
+    struct span helo, tls;
+    bool extended;
+};
+
+/* Delivers the envelope's message: `content` without trace. Writes everything, publishes everything, and returns VERDICT_OK with the
+ * message's ID only when all of it is on disk; else nothing of it is left, but see guard_commit.c for the one exception. */
+enum verdict guard_commit(const struct smtp_guard *g, const struct said *said, struct content *content,
+                          char id[QUEUE_ID_LIMIT]);
+
+/* `guard` and `guard_paths` of smtpd's struct service. */
+int guard_run(struct serving *serving);
+size_t guard_paths(const struct settings *s, struct sandbox_path *paths, size_t room);
+
+/* bin/smtpd/session.c */
+void session_run(struct serving *serving);
+
+#endif

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The commit point of a message that comes in:
+ *
+ *     1. prepare   a file in tmp/ of each local Maildir, and one queue file for all outside recipients: written, fsynced
+ *     2. publish   each gets its name: the queue first, as only it can take what fails later
+ *     3. finish    the directories are fsynced; only then 250
+ *
+ * What fails in 1 undoes everything: 452 or 451, and nothing is left. The same goes for the first name in 2. Once one name
+ * stands, the answer is 250: who can't be served then gets the message through the queue. Should that fail too
+ * (a disk that breaks at this moment), the answer is 451, and the sender's next try may bring some recipients a second copy: a message
+ * may be doubled, never lost.
+ */
+#include "guard.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "store/maildir.h"
+#include "text/trace.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TRACE_LIMIT 4096
+#define LOG_RECIPIENTS 900 /* bytes of recipients in the log's line */
+
+struct delivery {
+    struct maildir_delivery maildir;
+    const struct address *account;
+    bool failed; /* goes to the queue */
+};
+
+struct commit {
+    const struct smtp_guard *g;
+    const struct settings *settings;
+    const char *id;
+    struct bytes trace_local; /* Return-Path and Received; Received alone is its end */
+    size_t return_path;       /* bytes of Return-Path in it */
+    struct delivery *deliveries;
+    size_t delivery_count;
+    size_t published;         /* names that stand, the queue's included */
+    struct queue_new queue;
+    bool queued;
+};
+
+static enum verdict verdict_of_errno(int err)
+{
+    return err == ENOSPC || err == EDQUOT ? VERDICT_DISK_FULL : VERDICT_FAILED;
+}
+
+static bool write_trace(struct commit *k, const struct said *said)
+{
+    const struct smtp_guard *g = k->g;
+    const struct peer *peer = &g->serving->peer;
+    const struct trace t = {
+        .helo = said->helo,
+        .address = peer->known ? peer->text : NULL,
+        .by_user = peer->local,
+        .uid = peer->uid,
+        .hostname = k->settings->hostname,
+        .extended = said->extended,
+        .tls = g->key.signed_count != 0,
+        .login = g->login.done,
+        .tls_description = said->tls,
+        .id = k->id,
+        .recipient = g->envelope.recipients == 1 ? &g->envelope.recipient : NULL,
+        .time = clock_now(),
+    };
+    bytes_init(&k->trace_local, TRACE_LIMIT);
+    trace_return_path(&g->envelope.sender, &k->trace_local);
+    k->return_path = k->trace_local.len;
+    return trace_received(&t, &k->trace_local);
+}
+
+/* --- prepare */
+
+static enum status prepare_local(const struct commit *k, struct delivery *d, const struct content *c)
+{
+    struct bytes path;
+    bytes_init(&path, PATH_MAX);
+    enum status st = ST_TEMP;
+    if (settings_maildir(k->settings, address_local(d->account), address_domain(d->account), &path))
+        st = maildir_prepare(bytes_str(&path), NULL, k->settings->hostname, c, &d->maildir);
+    int why = errno;
+    if (st != ST_OK)
+        log_event(LOG_ERR, "not-delivered", "id", k->id, "to", d->account->text, "maildir", bytes_str(&path), "why",
+                  strerror(why), NULL);
+    bytes_free(&path);
+    errno = why;
+    return st;
+}
+
+static enum status prepare_locals(struct commit *k, struct content c)
+{
+    const struct targets *t = &k->g->envelope.targets;
+    k->deliveries = calloc(t->count + 1, sizeof *k->deliveries);
+    if (!k->deliveries)
+        return ST_TEMP;
+    c.trace = span_bytes(&k->trace_local);
+    for (size_t i = 0; i < t->count; i++) {
+        struct delivery *d = &k->deliveries[k->delivery_count];
+        if (!t->list[i].local)
+            continue;
+        d->account = &t->list[i].address;
+        if (prepare_local(k, d, &c) != ST_OK)
+            return ST_TEMP;
+        k->delivery_count++;
+    }
+    return ST_OK;
+}
+
+/* A queue file for `count` recipients. */
+static enum status prepare_queue(const struct commit *k, const char *id, const struct address *recipients, size_t count,
+                                 struct content c, struct queue_new *q)
+{
+    const struct queue_envelope e = {
+        .sender = k->g->envelope.sender.text,
+        .recipients = recipients,
+        .recipient_count = count,
+        .eight_bit = k->g->envelope.eight_bit,
+    };
+    c.trace = span_from(span_bytes(&k->trace_local), k->return_path);
+    enum status st = queue_prepare(k->settings->spool, id, &e, &c, q);
+    int why = errno;
+    if (st != ST_OK)
+        log_event(LOG_ERR, "not-queued", "id", k->id, "why", strerror(why), NULL);
+    errno = why;
+    return st;
+}
+
+static enum status prepare_outside(struct commit *k, const struct content *c)
+{
+    const struct targets *t = &k->g->envelope.targets;
+    size_t count = 0, outside = t->count - k->delivery_count;
+    if (!outside)
+        return ST_OK;
+    struct address *list = calloc(outside, sizeof *list);
+    if (!list)
+        return ST_TEMP;
+    for (size_t i = 0; i < t->count; i++)
+        if (!t->list[i].local)
+            list[count++] = t->list[i].address;
+    enum status st = prepare_queue(k, k->id, list, count, *c, &k->queue);
+    int why = errno;
+    k->queued = st == ST_OK;
+    free(list);
+    errno = why;
+    return st;
+}
+
+static enum status prepare(struct commit *k, const struct content *c)
+{
+    if (prepare_locals(k, *c) != ST_OK)
+        return ST_TEMP;
+    return prepare_outside(k, c);
+}
+
+static void undo(struct commit *k)
+{
+    int why = errno;
+    for (size_t i = 0; i < k->delivery_count; i++)
+        maildir_abort(&k->deliveries[i].maildir);
+    if (k->queued)
+        queue_abort(&k->queue);
+    errno = why;
+}
+
+/* --- publish and finish */
+
+/* False, with everything undone, if not even the first name could be given. */
+static bool publish(struct commit *k)
+{
+    if (k->queued) {
+        if (queue_publish(&k->queue) != ST_OK) {
+            undo(k);
+            return false;
+        }
+        k->published++;
+    }
+    for (size_t i = 0; i < k->delivery_count; i++) {
+        struct delivery *d = &k->deliveries[i];
+        d->failed = maildir_publish(&d->maildir) != ST_OK;
+        if (!d->failed) {
+            k->published++;
+        } else if (k->published == 0) {
+            undo(k);
+            return false;
+        } else {
+            int why = errno;
+            maildir_abort(&d->maildir);
+            log_event(LOG_ERR, "not-delivered", "id", k->id, "to", d->account->text, "why", strerror(why), NULL);
+        }
+    }
+    return true;
+}
+
+/* How many deliveries are to go through the queue. */
+static size_t finish(struct commit *k)
+{
+    size_t failed = 0;
+    for (size_t i = 0; i < k->delivery_count; i++) {
+        struct delivery *d = &k->deliveries[i];
+        if (!d->failed && maildir_finish(&d->maildir) != ST_OK) {
+            d->failed = true;
+            log_event(LOG_ERR, "not-synced", "id", k->id, "to", d->account->text, "why", strerror(errno), NULL);
+        }
+        failed += d->failed;
+    }
+    return failed;
+}
+
+/* Those whose delivery failed when others' had begun. */
+static enum status queue_failed(struct commit *k, const struct content *c, size_t failed)
+{
+    struct queue_new q;
+    char id[QUEUE_ID_LIMIT];
+    size_t count = 0;
+    struct address *list = calloc(failed, sizeof *list);
+    if (!list)
+        return ST_TEMP;
+    for (size_t i = 0; i < k->delivery_count; i++)
+        if (k->deliveries[i].failed)
+            list[count++] = *k->deliveries[i].account;
+    queue_new_id(id);
+    enum status st = prepare_queue(k, id, list, count, *c, &q);
+    free(list);
+    if (st != ST_OK)
+        return st;
+    if (queue_publish(&q) != ST_OK) {
+        queue_abort(&q);
+        return ST_TEMP;
+    }
+    st = queue_finish(&q);
+    queue_wake(k->settings->spool, id);
+    return st;
+}
+
+static enum verdict finish_all(struct commit *k, const struct content *c)
+{
+    bool bad = k->queued && queue_finish(&k->queue) != ST_OK;
+    size_t failed = finish(k);
+    if (k->queued)
+        queue_wake(k->settings->spool, k->id);
+    if (failed && queue_failed(k, c, failed) != ST_OK)
+        bad = true;
+    return bad ? VERDICT_FAILED : VERDICT_OK;
+}
+
+/* --- all of it */
+
+static void log_accepted(const struct commit *k, const struct content *c)
+{
+    const struct envelope *e = &k->g->envelope;
+    struct bytes to;
+    char size[24];
+    bytes_init(&to, LOG_RECIPIENTS);
+    snprintf(size, sizeof size, "%llu", (unsigned long long)c->size);
+    for (size_t i = 0; i < e->targets.count && !to.failed; i++)
+        bytes_printf(&to, "%s%s%s", i ? "," : "", e->targets.list[i].local ? "" : ">", e->targets.list[i].address.text);
+    log_event(LOG_INFO, "accepted", "id", k->id, "peer", k->g->serving->peer.text, "login",
+              k->g->login.done ? k->g->login.account.text : NULL, "from", e->sender.text, "size", size, "to",
+              bytes_str(&to), NULL);
+    bytes_free(&to);
+}
+
+static enum verdict commit(struct commit *k, const struct content *c)
+{
+    errno = 0;
+    if (prepare(k, c) != ST_OK) {
+        enum verdict v = verdict_of_errno(errno);
+        undo(k);
+        return v;
+    }
+    if (!publish(k))
+        return verdict_of_errno(errno);
+    return finish_all(k, c);
+}
+
+enum verdict guard_commit(const struct smtp_guard *g, const struct said *said, struct content *content,
+                          char id[QUEUE_ID_LIMIT])
+{
+    struct commit k = { .g = g, .settings = g->settings, .id = id };
+    queue_new_id(id);
+    enum verdict v = write_trace(&k, said) ? commit(&k, content) : VERDICT_FAILED;
+    if (v == VERDICT_OK)
+        log_accepted(&k, content);
+    free(k.deliveries);
+    bytes_free(&k.trace_local);
+    return v;
+}

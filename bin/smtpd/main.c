@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * smtpd: SMTP in. Started for one connection or as a warm listener (see net/serve.h).
+ */
+#include "guard.h"
+#include "session.h"
+
+static const struct service smtpd = {
+    .name = "smtpd",
+    .usage = "usage: smtpd [-c FILE] [-s] [-t] [-v]\n"
+             "  -c FILE  settings\n"
+             "  -s       submission: mail of users who log in\n"
+             "  -t       TLS from the first byte\n"
+             "  -v       log the dialogue, secrets masked\n",
+    .flags = "s",
+    .unavailable = "421 4.3.0 The server is not available now, try again later\r\n",
+    .busy = "421 4.7.0 Too many connections, try again later\r\n",
+    .session = session_run,
+    .guard = guard_run,
+    .guard_paths = guard_paths,
+};
+
+int main(int argc, char **argv)
+{
+    return serve(argc, argv, &smtpd);
+}

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * smtpd's session: reads commands, finds their row in the table below, and answers (RFC 5321).
+ *
+ * A command's row says in which states it may come, and which reply is given when it comes at the wrong time. Limits: a command
+ * line 2048 bytes, a line of AUTH 12288 (RFC 4954 4), WRONG_LIMIT wrong commands, the setting
+ * `timeout` for silence, and COMMAND_RATE for what comes slower than anybody types.
+ */
+#include "session.h"
+#include "net/command.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define COMMAND_LIMIT 2048
+#define AUTH_LINE_LIMIT 12288
+#define WRONG_LIMIT 20
+#define COMMAND_RATE 10 /* bytes a second, of a command or message that takes longer than half a minute */
+#define TIMEOUT_MOST 86400
+
+enum { NO_ARGUMENT = 1, LONG_LINE = 2 };
+
+/* --- replies */
+
+void reply(struct session *s, const char *line)
+{
+    conn_write_str(s->conn, line);
+    conn_write_str(s->conn, "\r\n");
+}
+
+void reply_wrong(struct session *s, const char *line)
+{
+    reply(s, line);
+    if (++s->wrong >= WRONG_LIMIT)
+        reply_last(s, "421 4.7.0 Too many wrong commands");
+}
+
+void reply_last(struct session *s, const char *line)
+{
+    reply(s, line);
+    s->ended = true;
+}
+
+bool line_is_good(struct session *s, enum conn_result result)
+{
+    switch (result) {
+    case CONN_OK:
+        return true;
+    case CONN_TOO_LONG:
+        reply_wrong(s, "500 5.5.6 Line too long");
+        break;
+    case CONN_BARE:
+        reply_wrong(s, "500 5.5.2 CR or LF outside CRLF");
+        break;
+    case CONN_NUL:
+        reply_wrong(s, "500 5.5.2 NUL in the line");
+        break;
+    case CONN_TIMEOUT:
+        reply_last(s, "421 4.4.2 Nothing heard for too long");
+        break;
+    case CONN_GONE:
+        s->ended = true;
+        break;
+    }
+    return false;
+}
+
+/* --- the guard */
+
+enum verdict ask(struct session *s)
+{
+    uint64_t verdict;
+    if (!channel_call(s->serving->channel, s->message) || !message_get_u64(s->message, &verdict)) {
+        reply_last(s, "421 4.3.0 Internal error, try again later");
+        return VERDICT_OVER;
+    }
+    return (enum verdict)verdict;
+}
+
+void reply_trouble(struct session *s, enum verdict v)
+{
+    if (v == VERDICT_TABLES)
+        reply_last(s, "421 4.3.0 Our tables can't be read now, try again later");
+    else if (v == VERDICT_DISK_FULL)
+        reply(s, "452 4.3.1 The disk is full, try again later");
+    else if (v != VERDICT_OVER)
+        reply(s, "451 4.3.0 Internal error, try again later");
+}
+
+void forget_transaction(struct session *s)
+{
+    s->transaction = (struct transaction){ .origin = 0 };
+    if (s->state != AT_START)
+        s->state = AT_IDLE;
+}
+
+/* --- commands */
+
+bool login_allowed(const struct session *s)
+{
+    return s->submission && (s->tls || s->serving->settings->plaintext_login);
+}
+
+/* One word without control characters; what is odd in it is replaced in Received. */
+static bool read_helo(struct session *s, struct span name)
+{
+    name = span_trim(name);
+    for (size_t i = 0; i < name.n; i++)
+        if ((unsigned char)name.p[i] <= ' ' || name.p[i] == 127)
+            return false;
+    return name.n && span_copy(name, s->helo, sizeof s->helo);
+}
+
+static bool greet(struct session *s, struct span argument, bool extended)
+{
+    char helo[sizeof s->helo];
+    memcpy(helo, s->helo, sizeof helo);
+    if (!read_helo(s, argument)) {
+        memcpy(s->helo, helo, sizeof helo);
+        reply_wrong(s, extended ? "501 5.5.4 Syntax: EHLO hostname" : "501 5.5.4 Syntax: HELO hostname");
+        return false;
+    }
+    s->extended = extended;
+    s->state = AT_IDLE;
+    forget_transaction(s);
+    return true;
+}
+
+static void run_helo(void *session, struct span argument)
+{
+    struct session *s = session;
+    if (greet(s, argument, false))
+        conn_printf(s->conn, "250 %s\r\n", s->serving->settings->hostname);
+}
+
+static void run_ehlo(void *session, struct span argument)
+{
+    struct session *s = session;
+    const struct settings *set = s->serving->settings;
+    if (!greet(s, argument, true))
+        return;
+    conn_printf(s->conn, "250-%s\r\n250-PIPELINING\r\n250-SIZE %llu\r\n", set->hostname,
+                (unsigned long long)set->message_size);
+    if (s->serving->tls && !s->tls)
+        reply(s, "250-STARTTLS");
+    if (login_allowed(s))
+        reply(s, "250-AUTH PLAIN LOGIN");
+    reply(s, "250-8BITMIME");
+    reply(s, "250 ENHANCEDSTATUSCODES");
+}
+
+static void run_rset(void *session, struct span argument)
+{
+    struct session *s = session;
+    (void)argument;
+    forget_transaction(s);
+    reply(s, "250 2.0.0 Forgotten");
+}
+
+static void run_noop(void *session, struct span argument)
+{
+    (void)argument;
+    reply(session, "250 2.0.0 OK");
+}
+
+static void run_vrfy(void *session, struct span argument)
+{
+    if (!span_trim(argument).n)
+        reply_wrong(session, "501 5.5.4 Syntax: VRFY address");
+    else
+        reply(session, "252 2.5.0 Not told; send it and see");
+}
+
+static void run_help(void *session, struct span argument)
+{
+    (void)argument;
+    reply(session, "214-2.0.0 EHLO HELO MAIL RCPT DATA RSET NOOP VRFY HELP QUIT STARTTLS AUTH");
+    reply(session, "214 2.0.0 See RFC 5321");
+}
+
+static void run_quit(void *session, struct span argument)
+{
+    (void)argument;
+    reply_last(session, "221 2.0.0 Goodbye");
+}
+
+static void run_unknown(void *session, struct span argument)
+{
+    (void)argument;
+    reply_wrong(session, "500 5.5.1 Unknown command");
+}
+
+static void run_not_here(void *session, struct span argument)
+{
+    (void)argument;
+    reply_wrong(session, "502 5.5.1 Not implemented");
+}
+
+static const struct command commands[] = {
+    { "EHLO", AT_ANY, 0, run_ehlo },
+    { "HELO", AT_ANY, 0, run_helo },
+    { "MAIL", AT_IDLE, 0, run_mail },
+    { "RCPT", AT_MAIL | AT_RCPT, 0, run_rcpt },
+    { "DATA", AT_ANY, NO_ARGUMENT, run_data },
+    { "RSET", AT_ANY, NO_ARGUMENT, run_rset },
+    { "NOOP", AT_ANY, 0, run_noop },
+    { "QUIT", AT_ANY, NO_ARGUMENT, run_quit },
+    { "STARTTLS", AT_ANY, NO_ARGUMENT, run_starttls },
+    { "AUTH", AT_ANY, LONG_LINE, run_auth },
+    { "VRFY", AT_ANY, 0, run_vrfy },
+    { "HELP", AT_ANY, 0, run_help },
+    { "EXPN", AT_ANY, 0, run_not_here },
+    { "ETRN", AT_ANY, 0, run_not_here },
+    { "TURN", AT_ANY, 0, run_not_here },
+    { NULL, AT_ANY, 0, run_unknown },
+};
+
+static const char *wrong_state(const struct session *s)
+{
+    switch (s->state) {
+    case AT_START:
+        return "503 5.5.1 EHLO first";
+    case AT_IDLE:
+        return "503 5.5.1 MAIL first";
+    default:
+        return "503 5.5.1 A message is being sent already";
+    }
+}
+
+static void run_command(struct session *s, struct span line)
+{
+    struct span argument;
+    const struct command *c = command_find(commands, line, &argument);
+    if (line.n > COMMAND_LIMIT && !(c->flags & LONG_LINE))
+        reply_wrong(s, "500 5.5.6 Line too long");
+    else if (c->flags & NO_ARGUMENT && span_trim(argument).n)
+        reply_wrong(s, "501 5.5.4 This command takes no argument");
+    else if (!(c->states & s->state))
+        reply_wrong(s, wrong_state(s));
+    else
+        c->run(s, argument);
+}
+
+/* Waits for the command's first byte before the line is asked for, so that a password in it stays out of the log. */
+static enum conn_result read_command(struct session *s, struct span *line)
+{
+    struct span have;
+    enum conn_result result = conn_peek_more(s->conn, 1, &have);
+    if (result != CONN_OK)
+        return result;
+    conn_mask(s->conn, span_istarts(have, "AUTH"));
+    result = conn_line(s->conn, AUTH_LINE_LIMIT, line);
+    conn_mask(s->conn, false);
+    return result;
+}
+
+void session_run(struct serving *serving)
+{
+    struct session s = { .serving = serving, .conn = serving->conn, .state = AT_START, .tls = serving->implicit_tls };
+    uint64_t timeout = serving->settings->timeout < TIMEOUT_MOST ? serving->settings->timeout : TIMEOUT_MOST;
+    struct span line;
+    s.submission = serving_flag(serving, 's');
+    s.message = malloc(sizeof *s.message);
+    if (!s.message) {
+        conn_write_str(s.conn, serving->service->unavailable);
+        conn_flush(s.conn);
+        return;
+    }
+    conn_deadlines(s.conn, (int)(timeout * 1000), COMMAND_RATE);
+    conn_printf(s.conn, "220 %s ESMTP Postern\r\n", serving->settings->hostname);
+    while (!s.ended)
+        if (line_is_good(&s, read_command(&s, &line)))
+            run_command(&s, line);
+    conn_flush(s.conn);
+    free(s.message);
+}

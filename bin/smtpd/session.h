@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * smtpd's session: what it knows of the connection and of the message that is coming in. It believes all
+ * this itself only to give good answers; the guard has its own idea of it and decides.
+ *
+ *     session.c           the loop, the table of commands, and those that need no state
+ *     session_envelope.c  MAIL and RCPT
+ *     session_data.c      DATA
+ *     session_login.c     STARTTLS and AUTH
+ */
+#ifndef POSTERN_SMTPD_SESSION_H
+#define POSTERN_SMTPD_SESSION_H
+
+#include "net/serve.h"
+#include "text/address.h"
+#include "verbs.h"
+
+/* Where a connection stands; struct command's `states`. */
+enum {
+    AT_START = 1, /* before HELO or EHLO */
+    AT_IDLE = 2,  /* no transaction */
+    AT_MAIL = 4,  /* a sender, no recipient yet */
+    AT_RCPT = 8,  /* recipients too */
+    AT_ANY = 15,
+};
+
+struct transaction {
+    unsigned origin;   /* ORIGIN_* bits from the guard */
+    char sender[ADDRESS_LIMIT + 4]; /* for a From field */
+};
+
+struct session {
+    struct serving *serving;
+    struct conn *conn;
+    struct message *message; /* to and from the guard */
+    unsigned state;          /* AT_* */
+    unsigned wrong;          /* commands that were */
+    bool ended;              /* the connection is to be closed */
+    bool submission;
+    bool extended;           /* EHLO */
+    bool tls, login;
+    char helo[SMTPD_HELO_LIMIT + 1];
+    struct transaction transaction;
+};
+
+void session_run(struct serving *serving);
+
+/* A line with its CRLF. */
+void reply(struct session *s, const char *line);
+/* The same for a command that was wrong: too many of these end the connection. */
+void reply_wrong(struct session *s, const char *line);
+/* The same, and then the connection ends. */
+void reply_last(struct session *s, const char *line);
+/* The connection hung up or was silent for too long, or the line couldn't be read: says so. True if it was read. */
+bool line_is_good(struct session *s, enum conn_result result);
+
+/* Asks the guard what s->message holds. The verdict; fields behind it are left to be read. VERDICT_OVER with the connection
+ * ended if there is no guard any more. */
+enum verdict ask(struct session *s);
+/* The replies to verdicts that mean the same everywhere. */
+void reply_trouble(struct session *s, enum verdict v);
+
+/* May this connection AUTH, as it stands? */
+bool login_allowed(const struct session *s);
+/* Forgets the message that was coming in. */
+void forget_transaction(struct session *s);
+
+void run_mail(void *session, struct span argument);
+void run_rcpt(void *session, struct span argument);
+void run_data(void *session, struct span argument);
+void run_starttls(void *session, struct span argument);
+void run_auth(void *session, struct span argument);
+
+#endif

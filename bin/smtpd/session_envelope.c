@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * MAIL and RCPT: the envelope (RFC 5321 4.1.1.2, 4.1.1.3). The session judges their syntax, the guard
+ * everything else.
+ */
+#include "session.h"
+#include "text/smtppath.h"
+
+#include <stdio.h>
+
+static void reply_path(struct session *s, enum smtppath_result result, bool mail)
+{
+    switch (result) {
+    case SMTPPATH_ADDRESS:
+        reply_wrong(s, mail ? "501 5.1.7 This is no sender's address" : "501 5.1.3 This is no recipient's address");
+        break;
+    case SMTPPATH_TOO_LONG:
+        reply_wrong(s, mail ? "501 5.1.7 The address is too long" : "501 5.1.3 The address is too long");
+        break;
+    case SMTPPATH_VALUE:
+        reply_wrong(s, "501 5.5.4 Wrong value of a parameter");
+        break;
+    case SMTPPATH_UNKNOWN:
+        reply_wrong(s, "555 5.5.4 Unknown parameter");
+        break;
+    default:
+        reply_wrong(s, mail ? "501 5.5.4 Syntax: MAIL FROM:<address> [SIZE=number] [BODY=7BIT|8BITMIME]"
+                            : "501 5.5.4 Syntax: RCPT TO:<address>");
+    }
+}
+
+static void put_path(struct message *m, const struct address *a)
+{
+    char path[sizeof a->text + 2];
+    snprintf(path, sizeof path, "<%s>", a->text);
+    message_put_str(m, path);
+}
+
+void run_mail(void *session, struct span argument)
+{
+    struct session *s = session;
+    struct smtppath_mail mail;
+    uint64_t origin = 0;
+    enum smtppath_result result = smtppath_read_mail(argument, login_allowed(s), &mail);
+    if (result != SMTPPATH_OK) {
+        reply_path(s, result, true);
+        return;
+    }
+    if (mail.size > s->serving->settings->message_size) {
+        reply(s, "552 5.3.4 The message is too big");
+        return;
+    }
+    message_start(s->message, VERB_MAIL);
+    put_path(s->message, &mail.sender);
+    message_put_u64(s->message, mail.eight_bit);
+    enum verdict v = ask(s);
+    if (v == VERDICT_OK && message_get_u64(s->message, &origin)) {
+        s->state = AT_MAIL;
+        s->transaction.origin = (unsigned)origin;
+        span_copy(span_of(mail.sender.text), s->transaction.sender, sizeof s->transaction.sender);
+        reply(s, "250 2.1.0 Sender OK");
+    } else if (v == VERDICT_LOGIN_FIRST) {
+        reply_wrong(s, login_allowed(s) ? "530 5.7.0 Authentication required" : "530 5.7.0 STARTTLS and AUTH first");
+    } else if (v == VERDICT_REFUSED) {
+        reply(s, "550 5.7.1 This sender's address isn't yours");
+    } else {
+        reply_trouble(s, v);
+    }
+}
+
+void run_rcpt(void *session, struct span argument)
+{
+    struct session *s = session;
+    struct address recipient;
+    enum smtppath_result result = smtppath_read_rcpt(argument, &recipient);
+    if (result != SMTPPATH_OK) {
+        reply_path(s, result, false);
+        return;
+    }
+    message_start(s->message, VERB_RCPT);
+    put_path(s->message, &recipient);
+    enum verdict v = ask(s);
+    switch (v) {
+    case VERDICT_OK:
+        s->state = AT_RCPT;
+        reply(s, "250 2.1.5 Recipient OK");
+        break;
+    case VERDICT_NO_RELAY:
+        reply(s, s->submission ? "530 5.7.0 Authentication required" : "550 5.7.1 Relaying denied");
+        break;
+    case VERDICT_NO_USER:
+        reply(s, "550 5.1.1 No such user here");
+        break;
+    case VERDICT_TOO_MANY:
+        reply(s, "452 4.5.3 Too many recipients for one message");
+        break;
+    case VERDICT_ALIAS:
+        reply(s, "451 4.3.5 The aliases of this address loop, or are too many");
+        break;
+    default:
+        reply_trouble(s, v);
+    }
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * What smtpd's session may ask its guard, and the verdicts that come back.
+ *
+ *     verb     fields                                       in the reply, behind the verdict
+ *     LOGIN    name, password
+ *     MAIL     path with brackets, eight-bit (0, 1)         ORIGIN_* bits
+ *     RCPT     path with brackets
+ *     AUTHOR   an address of From or Sender, without brackets
+ *     PIECE    bytes of the message, CRLF
+ *     FILE                                                  a descriptor to write the message to
+ *     COMMIT   helo, TLS description, bits, last bytes      the message's ID
+ *
+ * MAIL begins a transaction and forgets the one before, so RSET, EHLO and STARTTLS need not be told. The
+ * message comes as any number of PIECEs and the last bytes with COMMIT, or in the file.
+ */
+#ifndef POSTERN_SMTPD_VERBS_H
+#define POSTERN_SMTPD_VERBS_H
+
+#include "net/guard.h"
+
+enum {
+    VERB_LOGIN = GUARD_OWN,
+    VERB_MAIL,
+    VERB_RCPT,
+    VERB_AUTHOR,
+    VERB_PIECE,
+    VERB_FILE,
+    VERB_COMMIT,
+};
+
+enum verdict {
+    VERDICT_OK,
+    VERDICT_REFUSED,     /* LOGIN: wrong; MAIL, AUTHOR: not an address of this account */
+    VERDICT_OVER,        /* LOGIN: one guess too many; the guard is gone */
+    VERDICT_LOGIN_FIRST, /* MAIL */
+    VERDICT_NO_RELAY,    /* RCPT: not our domain, and no permission to relay */
+    VERDICT_NO_USER,     /* RCPT */
+    VERDICT_TOO_MANY,    /* RCPT */
+    VERDICT_ALIAS,       /* RCPT: its aliases loop or are too many */
+    VERDICT_TABLES,      /* our tables can't be read */
+    VERDICT_DISK_FULL,
+    VERDICT_FAILED,      /* anything else of ours */
+};
+
+/* MAIL: what the session has to do for this sender's messages. */
+enum {
+    ORIGIN_COMPLETE = 1, /* they begin here: add the fields that are missing */
+    ORIGIN_AUTHORS = 2,  /* ask for each address of From and Sender */
+};
+
+/* COMMIT */
+enum {
+    COMMIT_EXTENDED = 1, /* EHLO was said */
+    COMMIT_FILE = 2,     /* the message is in the file */
+    COMMIT_EIGHT_BIT = 4, /* bytes above 127 were seen */
+};
+
+#define SMTPD_HELO_LIMIT 255
+#define SMTPD_MEMORY_LIMIT 1048576 /* bytes of a message that are kept in memory; what is larger goes to a file */
+#define SMTPD_ADDED_LIMIT 4096     /* bytes of the fields that the session adds to a message */
+#define SMTPD_AUTHORS_LIMIT 100    /* addresses in From and Sender fields */
+#define SMTPD_RECEIVED_LIMIT 50    /* Received fields: above it a message runs in a loop */
+
+#endif
