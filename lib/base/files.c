@@ -160,6 +160,19 @@ int file_open_beneath(int dir, const char *path, int flags, mode_t mode)
     return fd;
 }
 
+enum status file_read_beneath(int dir, const char *path, struct bytes *out)
+{
+    int fd = file_open_beneath(dir, path, O_RDONLY, 0);
+    if (fd < 0)
+        return errno == ELOOP || errno == EXDEV || errno == EINVAL || errno == ENXIO ? ST_PERM
+                                                                                       : status_of_errno(errno);
+    enum status st = read_rest(fd, out);
+    if (st == ST_TEMP && errno == EISDIR)
+        st = ST_PERM;
+    file_close(fd);
+    return st;
+}
+
 enum status file_make_dirs(const char *path, mode_t mode)
 {
     char part[PATH_MAX];

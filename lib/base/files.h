@@ -18,6 +18,10 @@
  * than the limit, ST_TEMP for every other failure, with errno set. */
 enum status file_read(int dir, const char *path, struct bytes *out);
 
+/* The same for a file that a mailbox's owner may have planted: opened with file_open_beneath. Whatever stands there
+ * instead of a regular file is ST_PERM. */
+enum status file_read_beneath(int dir, const char *path, struct bytes *out);
+
 /* Writes a file so that readers see the old contents or the new and a crash leaves one of them: a temporary
  * file beside it, fsync, rename, fsync of the directory. An existing file's mode is replaced by `mode`.
  * ST_TEMP with errno set on failure; nothing is left behind then. */
