@@ -22,6 +22,8 @@ int mail_dir(const struct mail *mail);
 const char *mail_hostname(const struct mail *mail);
 /* A lock on what all folders share (subscriptions, the counter of UIDVALIDITY), held for moments. The descriptor to close, or -1. */
 int mail_lock(struct mail *mail);
+/* A UIDVALIDITY that no folder of this account ever had. On disk when it returns. */
+enum status mail_next_validity(struct mail *mail, uint32_t *validity);
 
 struct folder {
     char *name;

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * An account's opened Maildir: its descriptor, and the two locks that belong to the account
- * rather than to a folder. Lock files are empty and stay; flock(2) on them ends with the process, so
+ * rather than to a folder, and its counter of UIDVALIDITY, a small text file. The counter is never behind the clock, so that
+ * it goes on rising even where the file was lost. Lock files are empty and stay; flock(2) on them ends with the process, so
  * that none is ever left behind.
  */
+#include "base/clock.h"
 #include "base/files.h"
 #include "store/folders.h"
 #include "store/mailbox.h"
@@ -11,12 +13,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define LOCK_FILE "postern-account.lock"
 #define POP3_LOCK_FILE "postern-pop3.lock"
+#define COUNTER_FILE "postern-account"
+#define COUNTER_FORMAT "postern-account 1\nuidvalidity "
+#define COUNTER_LIMIT 4096
 #define LOCK_WAIT_MS 10000
 #define POP3_WAIT_MS 500 /* for a session that is just ending */
 
@@ -82,6 +88,43 @@ static int take_lock(struct mail *mail, const char *name, int ms)
 int mail_lock(struct mail *mail)
 {
     return take_lock(mail, LOCK_FILE, LOCK_WAIT_MS);
+}
+
+/* The last value given; 0 where there is none. A file that says something else is no counter: it is replaced. */
+static enum status read_counter(struct mail *mail, uint64_t *last)
+{
+    struct bytes file;
+    bytes_init(&file, COUNTER_LIMIT);
+    enum status st = file_read_beneath(mail->dir, COUNTER_FILE, &file);
+    struct span text = span_bytes(&file);
+    *last = 0;
+    if (st == ST_OK && span_starts(text, COUNTER_FORMAT))
+        span_u64(span_trim(span_from(text, strlen(COUNTER_FORMAT))), UINT32_MAX, last);
+    bytes_free(&file);
+    return st == ST_TEMP ? ST_TEMP : ST_OK;
+}
+
+enum status mail_next_validity(struct mail *mail, uint32_t *validity)
+{
+    uint64_t last;
+    char text[64];
+    int lock = mail_lock(mail);
+    if (lock < 0)
+        return ST_TEMP;
+    enum status st = read_counter(mail, &last);
+    uint64_t now = (uint64_t)clock_now();
+    uint64_t next = last + 1 > now ? last + 1 : now;
+    if (st == ST_OK && next > UINT32_MAX) {
+        st = ST_TEMP;
+        errno = EOVERFLOW;
+    }
+    if (st == ST_OK) {
+        snprintf(text, sizeof text, COUNTER_FORMAT "%llu\n", (unsigned long long)next);
+        st = file_replace(mail->dir, COUNTER_FILE, span_of(text), 0600);
+    }
+    file_close(lock);
+    *validity = (uint32_t)next;
+    return st;
 }
 
 enum status mail_lock_pop3(struct mail *mail)

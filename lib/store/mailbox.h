@@ -33,6 +33,7 @@ struct entry {
     int64_t date;        /* INTERNALDATE: the file's mtime, seconds */
     char *name;          /* the file's name in cur/ (new/ for a read-only mailbox) */
     bool in_new;
+    bool gone;           /* the file is gone; a refresh without `keep` will report it */
 };
 
 struct mailbox {
@@ -84,7 +85,9 @@ enum status mailbox_wire_size(struct mailbox *box, size_t index, uint64_t *size)
 /* The bit of a keyword, made and written to the durable file where `make`. ST_NONE: no such keyword; ST_PERM: all 26 in use or
  * the name is no atom. */
 enum status mailbox_keyword(struct mailbox *box, struct span name, bool make, uint32_t *bit);
-/* Sets exactly these flags: renames the file. ST_NONE if the message is gone. */
+/* Sets exactly these flags: renames the file. If another program changed the flags since the last refresh, its change and
+ * this one are both kept, and entries[index].flags differs from `flags` afterwards. ST_NONE if the message is gone. ST_PERM with
+ * errno EROFS for a read-only mailbox. */
 enum status mailbox_set_flags(struct mailbox *box, size_t index, uint32_t flags);
 
 /* Removes these entries' files, fsyncs, and takes them out of `entries`; indexes ascending. *expunged has the UIDs that really went. */
@@ -97,6 +100,8 @@ enum status mailbox_append_write(struct mailbox_append *append, struct span crlf
 /* Publishes into cur/ with flags, keywords (names; NULL-terminated array) and date (0: now), durable when it returns. */
 enum status mailbox_append_finish(struct mailbox_append *append, uint32_t system_flags, const char *const *keywords,
                                   int64_t date, uint32_t *uid_validity, uint32_t *uid);
+/* mailbox_append_finish() has freed it, whatever it answered; abort instead of finish. Errors of mailbox_append_write are kept and
+ * answered by both. Keywords for which no letter is left are passed over. */
 void mailbox_append_abort(struct mailbox_append *append);
 
 /* Copies entries (indexes ascending) to another folder, all or none, with flags, keywords and date. *uids (malloc'd, the caller frees)

@@ -7,36 +7,17 @@
 #include "base/files.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
 
 #define FILE_NAME "subscriptions"
 #define FILE_LIMIT ((size_t)4 << 20)
 #define NEWER_HEADER "V\t2\n\n"
 
-/* The file as it is; ST_NONE if there is none, or something that is no file. */
+/* Something that is no file stands for no subscriptions; the next change replaces it where it can. */
 static enum status read_file(struct mail *mail, struct bytes *out)
 {
-    int fd = file_open_beneath(mail_dir(mail), FILE_NAME, O_RDONLY, 0);
-    if (fd < 0)
-        return errno == ENOENT || errno == ELOOP || errno == EXDEV || errno == EINVAL ? ST_NONE : ST_TEMP;
-    for (;;) {
-        if (!bytes_reserve(out, 65536)) {
-            file_close(fd);
-            errno = EFBIG;
-            return ST_TEMP;
-        }
-        ssize_t n = read(fd, out->data + out->len, 65536);
-        if (n <= 0) {
-            int saved = n < 0 ? errno : 0;
-            file_close(fd);
-            errno = saved;
-            return n < 0 ? ST_TEMP : ST_OK;
-        }
-        out->len += (size_t)n;
-        out->data[out->len] = '\0';
-    }
+    enum status st = file_read_beneath(mail_dir(mail), FILE_NAME, out);
+    return st == ST_PERM && out->len == 0 ? ST_NONE : st == ST_PERM ? ST_TEMP : st;
 }
 
 enum status subscriptions_read(struct mail *mail, struct bytes *out)

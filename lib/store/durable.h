@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * A folder's durable file: what can't be read off its messages' names.
+ *
+ *     postern-folder 1
+ *     uidnext 0000000017
+ *     uidvalidity 1763752345
+ *     mailboxid 3f1c0d2be1a94c77b0a1d2c3
+ *     keyword a $Forwarded
+ *
+ * All UIDs below uidnext may have been given to a message, also to one that is gone. It is raised, on
+ * disk, before a name gets a UID: that is why none is ever given twice. Only whoever holds the folder's lock writes
+ * the file or gives a message its UID.
+ */
+#ifndef POSTERN_STORE_DURABLE_H
+#define POSTERN_STORE_DURABLE_H
+
+#include "store/mailbox.h"
+
+struct durable {
+    uint32_t uid_validity, uid_next;
+    char mailbox_id[40];
+    char *keywords[MAILBOX_KEYWORDS]; /* owned */
+    struct bytes other;               /* lines of a newer Postern, kept */
+};
+
+/* The folder's lock: the descriptor to close, or -1 with errno if somebody held it for 10 seconds. Nobody ever holds two. */
+int folder_lock(int dir);
+
+/* ST_NONE: there is none, or what is there can't be used (errno EILSEQ then). d is empty then, and may be freed. */
+enum status durable_read(int dir, struct durable *d);
+void durable_free(struct durable *d);
+
+/* The rest needs the lock. */
+/* Reads it, or makes it: with a new UIDVALIDITY. */
+enum status durable_open(struct mail *mail, int dir, struct durable *d);
+/* Writes everything. */
+enum status durable_write(int dir, const struct durable *d);
+/* Raises uid_next on disk to `next`. ST_OK at once if it is there already. */
+enum status durable_raise(int dir, struct durable *d, uint32_t next);
+/* `count` UIDs, from *first on. ST_TEMP with errno EOVERFLOW if there are no more (durable_open makes a new UIDVALIDITY in time). */
+enum status durable_reserve(int dir, struct durable *d, size_t count, uint32_t *first);
+/* The letter of a keyword, or -1. */
+int durable_keyword(const struct durable *d, struct span name);
+/* Gives it a letter, one without a meaning that isn't in `avoid` if there is one; not written yet. ST_PERM: all are in use, or no keyword. */
+enum status durable_add_keyword(struct durable *d, struct span name, uint32_t avoid, int *letter);
+
+#endif

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * UIDs for files that this mailbox doesn't know yet.
+ *
+ * A name's own UID is kept if it was given for this UIDVALIDITY, is above all that were seen
+ * before, and no other file claims it. Everything else, from wherever it came, gets a new one in the order of
+ * arrival: the durable file is raised first, then the files are renamed, then the directory is synced. So
+ * a crash leaves UIDs that nobody has and no UID that two have, and a client is told
+ * only what is on disk.
+ */
+#include "base/files.h"
+#include "base/log.h"
+#include "store/mailboxpriv.h"
+#include "store/maildir.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define UID_CLAIM_LIMIT 0xfe000000u /* a name that claims more was forged, to use UIDs up */
+
+#define FLAGS_ROOM 34 /* left in a name for ":2," and every flag there is */
+
+static int compare_spans(struct span a, struct span b)
+{
+    int order = memcmp(a.p, b.p, a.n < b.n ? a.n : b.n);
+    return order ? order : (a.n > b.n) - (a.n < b.n);
+}
+
+/* Claims by UID, of which the older name comes first; then the others by time of arrival. */
+static int compare_found(const void *a, const void *b)
+{
+    const struct found *x = *(struct found *const *)a, *y = *(struct found *const *)b;
+    uint64_t x_time = filename_time(&x->f), y_time = filename_time(&y->f);
+    if (x->uid != y->uid)
+        return x->uid && y->uid ? (x->uid > y->uid) - (x->uid < y->uid) : x->uid ? -1 : 1;
+    if (x_time != y_time)
+        return x_time > y_time ? 1 : -1;
+    int order = compare_spans(x->f.base, y->f.base);
+    return order ? order : strcmp(x->name, y->name);
+}
+
+/* Without those that are gone or no files, in the order of `compare`, with at most one claim of a UID. */
+static size_t settle_claims(const struct mailbox_private *p, struct found **items, size_t count)
+{
+    size_t kept = 0, lost = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct found *item = items[i];
+        bool named = p->names_only && item->f.size;
+        if (item->uid >= UID_CLAIM_LIMIT)
+            item->uid = 0;
+        item->size = item->f.size;
+        if (named || scan_stat(p->new_dir, p->cur_dir, item))
+            items[kept++] = item;
+    }
+    qsort(items, kept, sizeof *items, compare_found);
+    for (size_t i = kept; i-- > 1;)
+        if (items[i]->uid && items[i]->uid == items[i - 1]->uid) {
+            items[i]->uid = 0;
+            lost++;
+        }
+    if (lost)
+        qsort(items, kept, sizeof *items, compare_found);
+    return kept;
+}
+
+/* The file's name with its UID; a short one of our own where the old one has no room for it. */
+static bool new_name(const struct mailbox *box, const struct found *item, bool to_cur, char *name)
+{
+    struct filename_new n = {
+        .size = item->size, .validity = box->uid_validity, .uid = item->uid, .flags = item->f.flags,
+        .keywords = mailbox_named(box), .info = to_cur,
+    };
+    n.wire = item->f.size == item->size ? item->f.wire : 0;
+    if (filename_write(item->f.base, &item->f, &n, name) && strlen(name) <= FILENAME_LIMIT - FLAGS_ROOM)
+        return true;
+    char base[160];
+    maildir_unique(mail_hostname(box->mail), base, sizeof base);
+    n.copy = true;
+    return filename_write(span_of(base), &item->f, &n, name);
+}
+
+/* Gives the file its name, in cur/ unless the mailbox is read-only. ST_NONE if it is gone. */
+static enum status rename_item(struct mailbox *box, struct found *item, bool *renamed)
+{
+    struct mailbox_private *p = mailbox_private(box);
+    bool has_uid = item->f.uid == item->uid && item->f.validity == box->uid_validity;
+    bool to_cur = !item->in_new || !box->read_only;
+    if (has_uid && (!item->in_new || box->read_only))
+        return ST_OK;
+    char name[FILENAME_LIMIT + 1];
+    if (!new_name(box, item, to_cur, name))
+        return ST_TEMP;
+    if (renameat(item->in_new ? p->new_dir : p->cur_dir, item->name, to_cur ? p->cur_dir : p->new_dir, name) != 0)
+        return errno == ENOENT ? ST_NONE : ST_TEMP;
+    char *copy = strdup(name);
+    if (!copy)
+        return ST_TEMP;
+    free(item->name);
+    item->name = copy;
+    item->in_new = !to_cur;
+    filename_parse(span_of(copy), &item->f);
+    *renamed = true;
+    return ST_OK;
+}
+
+static void fill_entry(const struct mailbox *box, struct entry *e, struct found *item, bool recent)
+{
+    *e = (struct entry){
+        .uid = item->uid, .flags = item->f.flags & (FLAG_SYSTEM | mailbox_named(box)), .recent = recent,
+        .size = item->size, .date = item->date, .name = item->name, .in_new = item->in_new,
+    };
+    e->wire_size = item->f.size == item->size ? item->f.wire : 0;
+    item->name = NULL;
+}
+
+static enum status sync_names(const struct mailbox *box)
+{
+    const struct mailbox_private *p = mailbox_private(box);
+    if (file_sync_dir(p->cur_dir, NULL) != ST_OK)
+        return ST_TEMP;
+    return box->read_only && p->new_dir >= 0 ? file_sync_dir(p->new_dir, NULL) : ST_OK;
+}
+
+/* A file that can't be renamed (the disk is full) is left out, and tried again by the next refresh. */
+static enum status append_entries(struct mailbox *box, struct found **items, size_t count, size_t *failed)
+{
+    bool renamed = false;
+    size_t before = box->count;
+    struct entry *entries = realloc(box->entries, (box->count + count + 1) * sizeof *entries);
+    if (!entries)
+        return ST_TEMP;
+    box->entries = entries;
+    for (size_t i = 0; i < count; i++) {
+        bool recent = items[i]->in_new;
+        enum status st = rename_item(box, items[i], &renamed);
+        if (st == ST_OK)
+            fill_entry(box, &entries[box->count++], items[i], recent);
+        *failed += st == ST_TEMP;
+    }
+    if (!renamed || sync_names(box) == ST_OK)
+        return ST_OK;
+    int saved = errno;
+    while (box->count > before) /* what isn't surely on disk is shown to nobody */
+        free(box->entries[--box->count].name);
+    errno = saved;
+    return ST_TEMP;
+}
+
+/* How many of the items have a UID that is safe on disk: all, or only the claims, or none. */
+static size_t number(struct mailbox *box, struct durable *d, struct found **items, size_t count)
+{
+    struct mailbox_private *p = mailbox_private(box);
+    size_t claims = 0;
+    while (claims < count && items[claims]->uid)
+        claims++;
+    uint32_t first;
+    if (claims && durable_raise(p->dir, d, items[claims - 1]->uid + 1) != ST_OK)
+        return 0;
+    if (claims < count && durable_reserve(p->dir, d, count - claims, &first) != ST_OK)
+        return claims;
+    for (size_t i = claims; i < count; i++)
+        items[i]->uid = first++;
+    return count;
+}
+
+enum status mailbox_assign(struct mailbox *box, struct durable *d, struct scan *s, size_t *items, size_t count)
+{
+    struct found **list = calloc(count + 1, sizeof *list);
+    if (!list)
+        return ST_TEMP;
+    for (size_t i = 0; i < count; i++)
+        list[i] = &s->items[items[i]];
+    count = settle_claims(mailbox_private(box), list, count);
+    size_t numbered = number(box, d, list, count), failed = count - numbered;
+    enum status st = append_entries(box, list, numbered, &failed);
+    int saved = errno;
+    if (failed) {
+        log_event(LOG_WARNING, "mailbox-incomplete", "folder", box->folder, "reason", strerror(errno), NULL);
+        s->settled = false;
+    }
+    free(list);
+    errno = saved;
+    return st;
+}

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Messages from an opened mailbox into a folder: COPY; and what RENAME does to INBOX.
+ *
+ * A copy is a new file: hard links are closed to this process, and two folders with one file would share its
+ * date. The bytes go from file to file in the kernel, shared where the file system can. Files are
+ * written in batches and then fsynced, which lets a journal commit once for many. All or none: what was
+ * renamed before a failure is removed again.
+ */
+#include "store/mailboxpriv.h"
+#include "base/files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define BATCH 32 /* files open at a time */
+
+struct copied {
+    const struct entry *from;
+    char temporary[160];
+    char name[FILENAME_LIMIT + 1]; /* in cur/, "" while it isn't there */
+    uint64_t size;
+};
+
+struct copying {
+    struct mailbox *box;
+    struct place place;
+    struct copied *files;
+    size_t count;
+};
+
+/* *to is the written file. */
+static enum status copy_one(struct copying *c, size_t index, struct copied *file, int *to)
+{
+    int from;
+    struct stat st;
+    *to = -1;
+    enum status result = mailbox_file(c->box, index, &from);
+    if (result == ST_NONE) {
+        errno = ENOENT;
+        return ST_PERM;
+    }
+    if (result != ST_OK)
+        return result;
+    file->from = &c->box->entries[index];
+    *to = place_file(&c->place, file->temporary, sizeof file->temporary);
+    if (*to < 0)
+        file->temporary[0] = '\0';
+    struct timespec times[2] = { { .tv_nsec = UTIME_OMIT } };
+    bool ok = *to >= 0 && fstat(from, &st) == 0;
+    if (ok) {
+        file->size = (uint64_t)st.st_size;
+        times[1] = st.st_mtim;
+    }
+    ok = ok && content_copy(from, file->size, *to) == ST_OK && futimens(*to, times) == 0;
+    file_close(from);
+    return ok ? ST_OK : ST_TEMP;
+}
+
+static enum status copy_batch(struct copying *c, const size_t *indexes, size_t first, size_t count)
+{
+    int fds[BATCH];
+    size_t opened = 0;
+    enum status st = ST_OK;
+    while (st == ST_OK && opened < count) {
+        st = copy_one(c, indexes[first + opened], &c->files[first + opened], &fds[opened]);
+        opened++;
+    }
+    for (size_t i = 0; i < opened; i++) {
+        if (st == ST_OK && fsync(fds[i]) != 0)
+            st = ST_TEMP;
+        file_close(fds[i]);
+    }
+    return st;
+}
+
+/* By source letter: its bit in the target folder. */
+static enum status translate_keywords(struct copying *c, uint32_t *bits)
+{
+    const char *names[MAILBOX_KEYWORDS];
+    uint32_t translated[MAILBOX_KEYWORDS] = { 0 }, used = 0;
+    int letters[MAILBOX_KEYWORDS];
+    size_t count = 0;
+    for (size_t i = 0; i < c->count; i++)
+        used |= c->files[i].from->flags;
+    for (int i = 0; i < MAILBOX_KEYWORDS; i++)
+        if (used >> i & 1 && c->box->keywords[i]) {
+            letters[count] = i;
+            names[count++] = c->box->keywords[i];
+        }
+    enum status st = place_keywords(&c->place, names, count, translated);
+    for (size_t i = 0; i < count; i++)
+        bits[letters[i]] = translated[i];
+    return st;
+}
+
+static bool name_copy(struct copying *c, const struct copied *file, const uint32_t *bits, uint32_t uid, char *name)
+{
+    struct filename f;
+    filename_parse(span_of(file->from->name), &f);
+    struct filename_new n = { .size = file->size, .validity = c->place.durable.uid_validity, .uid = uid, .info = true,
+                              .flags = file->from->flags & FLAG_SYSTEM, .copy = true };
+    n.wire = file->size == file->from->size ? file->from->wire_size : 0;
+    for (int i = 0; i < MAILBOX_KEYWORDS; i++)
+        if (file->from->flags >> i & 1)
+            n.flags |= bits[i];
+    n.keywords = n.flags & ~FLAG_SYSTEM;
+    errno = ENAMETOOLONG;
+    return filename_write(span_of(file->temporary), &f, &n, name);
+}
+
+static enum status publish(struct copying *c, uint32_t **uids)
+{
+    uint32_t bits[MAILBOX_KEYWORDS] = { 0 }, first = 0;
+    enum status st = translate_keywords(c, bits);
+    if (st == ST_OK)
+        st = durable_reserve(c->place.dir, &c->place.durable, c->count, &first);
+    for (size_t i = 0; st == ST_OK && i < c->count; i++) {
+        struct copied *file = &c->files[i];
+        (*uids)[i] = first + (uint32_t)i;
+        if (!name_copy(c, file, bits, (*uids)[i], file->name) ||
+            place_publish(&c->place, file->temporary, file->name) != ST_OK) {
+            file->name[0] = '\0';
+            st = ST_TEMP;
+        }
+    }
+    return st == ST_OK ? file_sync_dir(c->place.cur_dir, NULL) : st;
+}
+
+static void undo(struct copying *c)
+{
+    int saved = errno;
+    for (size_t i = 0; i < c->count; i++) {
+        if (c->files[i].name[0])
+            unlinkat(c->place.cur_dir, c->files[i].name, 0);
+        else if (c->files[i].temporary[0])
+            unlinkat(c->place.tmp_dir, c->files[i].temporary, 0);
+    }
+    errno = saved;
+}
+
+enum status mailbox_copy(struct mailbox *box, const size_t *indexes, size_t count, struct span folder,
+                         uint32_t *uid_validity, uint32_t **uids)
+{
+    struct copying c = { .box = box, .count = count };
+    *uids = NULL;
+    enum status st = place_open(box->mail, folder, &c.place);
+    if (st != ST_OK)
+        return st;
+    c.files = calloc(count + 1, sizeof *c.files);
+    *uids = calloc(count + 1, sizeof **uids);
+    if (!c.files || !*uids)
+        st = ST_TEMP;
+    for (size_t i = 0; st == ST_OK && i < count; i += BATCH)
+        st = copy_batch(&c, indexes, i, count - i < BATCH ? count - i : BATCH);
+    if (st == ST_OK)
+        st = place_lock(&c.place);
+    if (st == ST_OK)
+        st = publish(&c, uids);
+    *uid_validity = c.place.durable.uid_validity;
+    if (st != ST_OK) {
+        if (c.files)
+            undo(&c);
+        free(*uids);
+        *uids = NULL;
+    }
+    place_close(&c.place);
+    free(c.files);
+    return st;
+}
+
+/* The letters mean in the new folder what they meant in INBOX. */
+static enum status take_keywords(struct mail *mail, struct place *to)
+{
+    struct durable inbox;
+    enum status st = durable_read(mail_dir(mail), &inbox);
+    if (st == ST_NONE)
+        return ST_OK;
+    if (st == ST_OK)
+        st = place_lock(to);
+    if (st == ST_OK) {
+        for (size_t i = 0; i < MAILBOX_KEYWORDS; i++) {
+            free(to->durable.keywords[i]);
+            to->durable.keywords[i] = inbox.keywords[i];
+            inbox.keywords[i] = NULL;
+        }
+        st = durable_write(to->dir, &to->durable);
+    }
+    durable_free(&inbox);
+    return st;
+}
+
+static enum status move_all(struct mail *mail, struct place *to)
+{
+    int from_new = file_open_beneath(mail_dir(mail), "new", O_RDONLY | O_DIRECTORY, 0);
+    int from_cur = file_open_beneath(mail_dir(mail), "cur", O_RDONLY | O_DIRECTORY, 0);
+    int to_new = file_open_beneath(to->dir, "new", O_RDONLY | O_DIRECTORY, 0);
+    struct scan s = { 0 };
+    enum status st = from_cur < 0 || to_new < 0 ? ST_TEMP : scan_folder(from_new, from_cur, &s);
+    for (size_t i = 0; st == ST_OK && i < s.count; i++) {
+        struct found *f = &s.items[i];
+        if (renameat(f->in_new ? from_new : from_cur, f->name, f->in_new ? to_new : to->cur_dir, f->name) != 0 &&
+            errno != ENOENT)
+            st = ST_TEMP;
+    }
+    if (st == ST_OK)
+        st = file_sync_dir(to->cur_dir, NULL);
+    if (st == ST_OK)
+        st = file_sync_dir(to_new, NULL);
+    if (st == ST_OK)
+        st = file_sync_dir(from_cur, NULL);
+    int saved = errno;
+    scan_free(&s);
+    file_close(from_new);
+    file_close(from_cur);
+    file_close(to_new);
+    errno = saved;
+    return st;
+}
+
+enum status mailbox_rename_inbox(struct mail *mail, struct span to)
+{
+    struct place place;
+    enum status st = folder_create(mail, to);
+    if (st == ST_OK)
+        st = place_open(mail, to, &place);
+    if (st != ST_OK)
+        return st;
+    st = take_keywords(mail, &place);
+    if (st == ST_OK)
+        st = move_all(mail, &place);
+    place_close(&place);
+    return st;
+}

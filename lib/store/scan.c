@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Reading a folder's directories; see scan.h. getdents64 with a large buffer and no stdio; a
+ * name's type comes with it, so that nothing is asked about a file that isn't new.
+ *
+ * new/ is read before cur/: a message that moves meanwhile, moves in that direction and is seen at
+ * least once. An mtime is believed only when it is a second old or more: the clock of file systems
+ * ticks in milliseconds at best, and two changes within one tick look like one.
+ */
+#include "store/scan.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define BUFFER ((size_t)128 * 1024)
+#define TRIES 3
+#define SETTLE_NS 1000000000LL
+#define MESSAGES_LIMIT 4000000 /* of a folder: its owner must not make us take all memory */
+
+static enum status add(struct scan *s, const char *name, bool in_new)
+{
+    if (s->count == MESSAGES_LIMIT) {
+        errno = EOVERFLOW;
+        return ST_TEMP;
+    }
+    if (s->count == s->room) {
+        size_t room = s->room ? s->room * 2 : 64;
+        struct found *items = realloc(s->items, room * sizeof *items);
+        if (!items)
+            return ST_TEMP;
+        s->items = items;
+        s->room = room;
+    }
+    struct found *item = &s->items[s->count];
+    *item = (struct found){ .name = strdup(name), .in_new = in_new };
+    if (!item->name)
+        return ST_TEMP;
+    filename_parse(span_of(item->name), &item->f);
+    s->count++;
+    return ST_OK;
+}
+
+static bool may_be_message(const struct dirent64 *e)
+{
+    return e->d_name[0] != '.' && (e->d_type == DT_REG || e->d_type == DT_UNKNOWN);
+}
+
+static enum status read_directory(int dir, bool in_new, struct scan *s, char *buffer)
+{
+    if (dir < 0)
+        return ST_OK;
+    if (lseek(dir, 0, SEEK_SET) != 0)
+        return ST_TEMP;
+    for (;;) {
+        ssize_t n = getdents64(dir, buffer, BUFFER);
+        if (n < 0 && errno == ENOENT) /* the folder was removed */
+            return ST_OK;
+        if (n < 0)
+            return ST_TEMP;
+        if (n == 0)
+            return ST_OK;
+        for (ssize_t at = 0; at < n;) {
+            const struct dirent64 *e = (const void *)(buffer + at);
+            if (may_be_message(e) && add(s, e->d_name, in_new) != ST_OK)
+                return ST_TEMP;
+            at += e->d_reclen;
+        }
+    }
+}
+
+static struct timespec mtime_of(int dir)
+{
+    struct stat st;
+    return dir >= 0 && fstat(dir, &st) == 0 ? st.st_mtim : (struct timespec){ 0 };
+}
+
+static bool same_time(struct timespec a, struct timespec b)
+{
+    return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+}
+
+static bool older(struct timespec t, struct timespec now)
+{
+    return (now.tv_sec - t.tv_sec) * 1000000000LL + (now.tv_nsec - t.tv_nsec) > SETTLE_NS;
+}
+
+static bool unchanged(int new_dir, int cur_dir, const struct scan *s)
+{
+    return same_time(mtime_of(new_dir), s->new_time) && same_time(mtime_of(cur_dir), s->cur_time);
+}
+
+bool scan_current(int new_dir, int cur_dir, const struct scan *s)
+{
+    return s->settled && unchanged(new_dir, cur_dir, s);
+}
+
+static enum status scan_once(int new_dir, int cur_dir, struct scan *s, char *buffer)
+{
+    struct timespec now;
+    scan_free(s);
+    s->new_time = mtime_of(new_dir);
+    s->cur_time = mtime_of(cur_dir);
+    clock_gettime(CLOCK_REALTIME, &now);
+    s->settled = older(s->new_time, now) && older(s->cur_time, now);
+    enum status st = read_directory(new_dir, true, s, buffer);
+    return st == ST_OK ? read_directory(cur_dir, false, s, buffer) : st;
+}
+
+enum status scan_folder(int new_dir, int cur_dir, struct scan *s)
+{
+    *s = (struct scan){ 0 };
+    char *buffer = malloc(BUFFER);
+    enum status st = buffer ? ST_OK : ST_TEMP;
+    for (int i = 0; st == ST_OK && i < TRIES; i++) {
+        st = scan_once(new_dir, cur_dir, s, buffer);
+        if (unchanged(new_dir, cur_dir, s))
+            break;
+    }
+    int saved = errno;
+    free(buffer);
+    if (st != ST_OK)
+        scan_free(s);
+    errno = saved;
+    return st;
+}
+
+void scan_free(struct scan *s)
+{
+    for (size_t i = 0; i < s->count; i++)
+        free(s->items[i].name);
+    free(s->items);
+    *s = (struct scan){ 0 };
+}
+
+bool scan_stat(int new_dir, int cur_dir, struct found *item)
+{
+    struct stat st;
+    if (fstatat(item->in_new ? new_dir : cur_dir, item->name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode))
+        return false;
+    item->size = (uint64_t)st.st_size;
+    item->date = st.st_mtim.tv_sec;
+    return true;
+}
