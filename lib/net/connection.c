@@ -62,13 +62,23 @@ static bool input_waits(struct conn *c)
     return conn_pending(c).n || recv(conn_read_fd(c), &one, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
+/* Enters `box` and drops the other two, whose descriptors are nobody else's business. */
+static bool enter_only(struct handler *h, struct sandbox *box)
+{
+    struct sandbox *all[] = { h->session_box, h->guard_box, h->mailbox_box };
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        if (all[i] != box)
+            sandbox_free(all[i]);
+    return sandbox_enter(box);
+}
+
 static _Noreturn void run_session(struct handler *h)
 {
     struct serving *s = &h->serving;
     struct rlimit most = { h->settings.message_size + SPOOL_SLACK, h->settings.message_size + SPOOL_SLACK };
     s->conn = conn_new(s->client_in, s->client_out);
     setrlimit(RLIMIT_FSIZE, &most);
-    if (!s->conn || !sandbox_enter(h->session_box)) {
+    if (!s->conn || !enter_only(h, h->session_box)) {
         connection_refuse(h, s->client_out, s->service->unavailable);
         _exit(EX_CONFIG);
     }
@@ -88,7 +98,7 @@ static _Noreturn void run_session(struct handler *h)
 
 static _Noreturn void run_guard(struct handler *h)
 {
-    if (!sandbox_enter(h->guard_box))
+    if (!enter_only(h, h->guard_box))
         _exit(EX_CONFIG);
     _exit(h->serving.service->guard(&h->serving));
 }
@@ -123,7 +133,7 @@ static int run_guarded(struct handler *h, int pair[2])
         return EX_OSERR;
     s->channel = pair[0];
     int code = EX_CONFIG;
-    if (sandbox_enter(h->guard_box))
+    if (enter_only(h, h->guard_box))
         code = s->service->guard(s);
     close(s->channel);
     return died_by_signal(session, "session") ? EX_SOFTWARE : code;
@@ -182,7 +192,7 @@ static int run_with_mailbox(struct handler *h)
     close(j.relay[0]);
     s->control = j.control[0];
     s->relay = j.relay[1];
-    if (guard > 0 && sandbox_enter(h->mailbox_box))
+    if (guard > 0 && enter_only(h, h->mailbox_box))
         s->service->await(s);
     close(s->control);
     close(s->relay);

@@ -302,7 +302,7 @@ static bool enter_rules(int rules)
     return rules >= 0 && syscall(SYS_landlock_restrict_self, rules, 0) == 0;
 }
 
-bool sandbox_enter(const struct sandbox *box)
+bool sandbox_enter(struct sandbox *box)
 {
     sandbox_first();
     if (box->mode == SANDBOX_NONE)
@@ -312,6 +312,9 @@ bool sandbox_enter(const struct sandbox *box)
     if (box->memory_limit && !SANITIZED)
         limit(RLIMIT_DATA, box->memory_limit);
     bool confined = enter_rules(box->rules);
+    if (box->rules >= 0)
+        close(box->rules);
+    box->rules = -1;
     bool filtered = box->filter.len && syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &box->filter) == 0;
     return (confined && filtered) || box->mode != SANDBOX_REQUIRE;
 }

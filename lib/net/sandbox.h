@@ -40,7 +40,7 @@ struct sandbox;
 enum status sandbox_prepare(enum sandbox_role role, enum sandbox_mode mode, const struct sandbox_path *paths,
                             size_t count, uint64_t memory_limit, struct sandbox **box, struct bytes *error);
 /* Enters it, for ever. False only where mode is SANDBOX_REQUIRE and the kernel refused: the caller must exit. */
-bool sandbox_enter(const struct sandbox *box);
+bool sandbox_enter(struct sandbox *box);
 /* A further Landlock layer for a process that has entered `box` (role SANDBOX_MAILBOX) and knows only now whose mail
  * it serves. False as above. */
 bool sandbox_confine(const struct sandbox *box, const struct sandbox_path *paths, size_t count);

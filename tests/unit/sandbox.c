@@ -127,7 +127,7 @@ static const struct probe {
 static const char *const role_names[] = { "session", "guard", "mailbox", "resolver" };
 
 /* 1 the attempt worked, 0 it failed, 2 the sandbox could not be entered. */
-static int attempt(const struct sandbox *box, const struct probe *p)
+static int attempt(struct sandbox *box, const struct probe *p)
 {
     int how;
     pid_t pid = fork();

@@ -1,0 +1,189 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# The warm listener of pop3d: limits, idle exit, executing itself anew without losing a connection, broken settings; and what the
+# processes of a connection are: sandboxed, not root, and the key in the guard's memory only.
+. tests/tap.sh
+. tests/server.sh
+
+server_place "$work/place"
+port=$(free_port)
+
+server() { # NAME SETTINGS...: a server folder with those settings
+    conf=$place/$1/postern.conf
+    server_setup "$1" mail.example.test example.test || return
+    server_user "$1" alice@example.test alice-secret || return
+    shift
+    [ -z "${SANDBOX:-}" ] || set -- "$@" "sandbox $SANDBOX"
+    printf '%s\n' 'plaintext-login yes' "$@" >>"$conf"
+}
+
+warm() { # starts a listener on $port; its process id is $listener
+    systemd-socket-activate --version >/dev/null || return
+    port=$(free_port)
+    background systemd-socket-activate -l "127.0.0.1:$port" "$place/bin/pop3d" -c "$conf" "$@"
+    leader=$!
+    # setsid and setpriv execute in place, so the listener is the background process itself once a client came.
+    listener=$leader
+    eventually 10 listens
+}
+
+listens() { ss -Hltn "sport = :$port" | grep -q .; }
+
+play() { # INPUT...: sends lines, prints what came back until the server closes
+    printf '%s\r\n' "$@" | timeout 20 nc -N 127.0.0.1 "$port" | tr -d '\r'
+}
+
+greets() { play QUIT | grep -q '^+OK'; }
+says() { play QUIT | grep -q "$1"; }
+gone() { ! kill -0 "$1" 2>/dev/null; }
+same_file() { [ "$(stat -Lc %d:%i "$1")" = "$(stat -Lc %d:%i "$2")" ]; }
+
+# A client that stays: hold NAME opens it with the greeting read, tell NAME LINE sends, let_go NAME closes.
+hold() {
+    rm -f "$work/$1.in"
+    mkfifo "$work/$1.in"
+    : >"$work/$1.out"
+    nc -N 127.0.0.1 "$port" <"$work/$1.in" >"$work/$1.out" 2>/dev/null &
+    pids="$pids $!"
+    eval "exec $2>\"\$work/\$1.in\""
+    eventually 10 test -s "$work/$1.out"
+}
+heard() { grep -q "$2" "$work/$1.out"; }
+
+family() { # all processes below $1
+    for child in $(pgrep -P "$1"); do
+        echo "$child"
+        family "$child"
+    done
+}
+
+# --- idle exit
+
+server idle 'idle-exit 1s'
+warm
+check 'a warm listener answers' greets
+check 'and again' greets
+check 'it ends when nobody came for idle-exit seconds' eventually 10 gone "$listener"
+wait "$listener"
+check 'with exit status 0' test $? = 0
+
+# --- processes
+
+server main 'connections-per-source 3' 'connections 5'
+warm
+check 'a listener' greets
+hold one 3
+check 'greets a client that stays' heard one '^+OK'
+held=$(family "$listener")
+check 'with three processes' test "$(echo "$held" | wc -l)" = 3
+status_of() { sed -n "s/^$2:[[:space:]]*//p" "/proc/$1/status"; }
+each() { for pid in $held; do "$@" "$pid" || return; done; }
+filtered() { [ "$(status_of "$1" Seccomp)" = 2 ] && [ "$(status_of "$1" NoNewPrivs)" = 1 ]; }
+not_root() { ! status_of "$1" Uid | grep -qw 0; }
+# The owner of the files of a process that isn't dumpable is root.
+not_dumpable() { [ "$(stat -c %u "/proc/$1/fd")" = 0 ]; }
+[ "${SANDBOX:-}" = none ] || check 'each with a filter and no new privileges' each filtered
+check 'none is root' each not_root
+check 'none is dumpable' each not_dumpable
+check 'nor is the listener' not_dumpable "$listener"
+
+# --- limits by source
+
+hold two 4
+hold three 5
+check 'one connection too many from a source is told so' says '^-ERR'
+printf 'QUIT\r\n' >&4
+check 'one that leaves makes room' eventually 10 greets
+exec 5>&-
+
+# --- executing itself anew
+
+before=$(cat "/proc/$listener/stat" | cut -d' ' -f22)
+as_server cp "$place/bin/pop3d" "$place/bin/pop3d.new"
+as_server mv "$place/bin/pop3d.new" "$place/bin/pop3d"
+check 'a new executable is taken at the next connection' eventually 10 greets
+if [ "$(id -u)" = 0 ]; then
+    check 'in place' same_file "/proc/$listener/exe" "$place/bin/pop3d"
+fi
+check 'by the same process' test "$before" = "$(cut -d' ' -f22 <"/proc/$listener/stat")"
+printf 'USER alice@example.test\r\nPASS alice-secret\r\nSTAT\r\n' >&3
+check 'a connection that was open goes on' eventually 10 heard one '^+OK 0 0'
+hold four 4
+hold five 5
+check 'and still counts' says '^-ERR'
+exec 4>&- 5>&-
+printf 'bogus 1\n' >>"$conf"
+check 'broken settings are answered' says '^-ERR'
+check 'while an open connection goes on' heard one '^+OK'
+sed -i '/^bogus/d' "$conf"
+check 'and settings that were mended are taken' eventually 10 greets
+printf 'QUIT\r\n' >&3
+exec 3>&-
+check 'the old connection ends' eventually 10 test -z "$(family "$listener")"
+
+# --- no connection is lost while it executes itself anew
+
+sed -i '/^connections/d' "$conf"
+echo 'networks 127.0.0.0/8' >>"$conf"
+many() {
+    perl -MIO::Socket::INET -e '
+        my ($port, $file) = @ARGV;
+        my ($good, $n) = (0, 300);
+        for my $i (1 .. $n) {
+            utime undef, undef, $file if $i % 30 == 0;
+            my $s = IO::Socket::INET->new(PeerAddr => "127.0.0.1", PeerPort => $port, Timeout => 10) or next;
+            print $s "QUIT\r\n";
+            my @lines = <$s>;
+            $good++ if @lines == 2 && $lines[0] =~ /^\+OK/ && $lines[1] =~ /^\+OK/;
+        }
+        print "$good of $n\n";
+        exit $good != $n' "$port" "$conf"
+}
+check '300 connections, executed anew 10 times: none lost' many
+check 'by the same process all the time' test "$before" = "$(cut -d' ' -f22 <"/proc/$listener/stat")"
+
+# --- the key
+
+if [ "$(id -u)" = 0 ]; then
+    cat >"$work/search" <<'X'
+# search PID: does its memory hold the scalar of the EC key whose PEM is on standard input?
+use strict; use MIME::Base64;
+my $pid = shift;
+my $pem = join '', <STDIN>;
+$pem =~ /-----BEGIN[^-]*PRIVATE KEY-----(.*?)-----END/s or die "no key\n";
+my $der = decode_base64($1);
+$der =~ /\x04\x20(.{32})/s or $der =~ /\x02\x21\x00(.{32})/s or die "no scalar\n";
+my $scalar = $1;
+my $reversed = reverse $scalar;    # as limbs lie in memory
+open my $maps, '<', "/proc/$pid/maps" or die "maps: $!\n";
+open my $mem, '<:raw', "/proc/$pid/mem" or die "mem: $!\n";
+while (<$maps>) {
+    my ($from, $to) = /^([0-9a-f]+)-([0-9a-f]+) rw/ or next;
+    sysseek $mem, hex $from, 0 or next;
+    sysread $mem, my $data, hex($to) - hex($from) or next;
+    if (index($data, $scalar) >= 0 || index($data, $reversed) >= 0) { print "found\n"; exit 0 }
+}
+exit 1;
+X
+    holds_key() { perl "$work/search" "$1" <"$place/main/key.pem"; }
+    tls_client() {
+        mkfifo "$work/tls.in"
+        gnutls-cli --insecure --starttls-proto=pop3 -p "$port" 127.0.0.1 <"$work/tls.in" >"$work/tls.out" 2>&1 &
+        pids="$pids $!"
+        exec 6>"$work/tls.in"
+        eventually 10 grep -q 'Handshake was completed' "$work/tls.out"
+    }
+    check 'a TLS session' tls_client
+    held=$(family "$listener")
+    with_key=0
+    for pid in $held; do
+        holds_key "$pid" >/dev/null && with_key=$((with_key + 1))
+    done
+    check 'of its three processes one, the guard, holds the key' test "$with_key" = 1
+    check 'the listener holds none' sh -c "! perl '$work/search' $listener <'$place/main/key.pem'"
+    exec 6>&-
+fi
+
+end_services
+done_testing
