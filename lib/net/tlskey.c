@@ -134,6 +134,7 @@ enum status tlskey_sign(struct tlskey *k, unsigned algorithm, struct span input,
     }
     bool ok = bytes_add(signature, out.data, out.size);
     gnutls_free(out.data);
+    k->given += ok;
     return ok ? ST_OK : ST_PERM;
 }
 

@@ -16,7 +16,8 @@
 struct tlskey {
     const char *file;
     void *key;       /* gnutls_privkey_t once opened */
-    unsigned signed_count;
+    unsigned signed_count;  /* asked for */
+    unsigned given;         /* and not refused: the handshake has come so far */
 };
 
 void tlskey_init(struct tlskey *k, const char *file);

@@ -171,7 +171,7 @@ static enum guard_next run_login(struct guard *g, struct message *m)
     struct span name, password, context;
     struct gate *gate = g->program;
     const struct settings *settings = gate->serving->settings;
-    bool tls = g->key && g->key->signed_count > 0;
+    bool tls = g->key && g->key->given > 0;
     if (!message_get(m, &name) || !message_get(m, &password) || !message_get(m, &context) || !message_end(m) ||
         context.n > HANDOVER_CONTEXT || gate->login.tries >= LOGIN_TRIES || (!tls && !settings->plaintext_login))
         return GUARD_END;

@@ -1,0 +1,68 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# A session that somebody has taken over gets nothing from its guard: garbage, oversize and untimely requests, claimed
+# logins, guesses, foreign signatures, floods, forged log lines and descriptors. What each process of a connection
+# could do in its sandbox is tried from inside it.
+. tests/tap.sh
+. tests/server.sh
+
+prepare() {
+    server_place "$work/place" && cp "$BUILD/tests/helpers/lying-session" "$place/bin/" &&
+        server_setup strict mail.example.test example.test && # mail apart, as it is on a real machine
+        echo "mail $place/mail/%d/%u" >>"$place/strict/postern.conf" &&
+        server_user strict alice@example.test alice-secret && server_user strict bob@example.test bob-secret &&
+        { [ -z "${SANDBOX:-}" ] || echo "sandbox $SANDBOX" >>"$place/strict/postern.conf"; } &&
+        cp -a "$place/strict" "$place/plain" && echo 'plaintext-login yes' >>"$place/plain/postern.conf"
+}
+
+# told SERVER LIE: what the client hears, in one line.
+told() {
+    printf '%s\r\n' "$2" | as_server timeout 60 "$place/bin/lying-session" -c "$place/$1/postern.conf" \
+        2>"$work/log" | tr -d '\r' | tr '\n' ' '
+}
+
+# hears SERVER LIE ANSWER
+hears() {
+    heard=$(told "$1" "$2")
+    [ "$heard" = "$3" ] || { echo "heard: $heard"; echo "not:   $3"; cat "$work/log"; return 1; }
+    ! grep COULD "$work/log"
+}
+
+logged() { [ "$(grep -c "$1" "$work/log")" "$2" "$3" ] || { head -n 5 "$work/log"; return 1; }; }
+
+check "a server of its own" prepare
+
+reached='MAILBOX alice@example.test own mail open confined '
+[ "${SANDBOX:-}" != none ] || reached='MAILBOX alice@example.test '
+
+# The measure: a login that is right is heard, and what comes behind it.
+check "the guard hears a right login" hears plain login "status 0 $reached"
+
+for lie in empty short garbage huge length wrapped-length unknown zero missing-field field-too-many long-context \
+    many-descriptors; do
+    check "malformed, and the connection ends: $lie" hears plain "$lie" 'ended '
+done
+check "a name of 60,000 bytes is a wrong name" hears plain long-name 'status 3 '
+check "a name with a NUL is a wrong name" hears plain nul-name 'status 3 '
+
+check "no login in plain, not even a right one" hears strict login 'ended '
+check "a refused signature is no TLS" hears strict sign-then-login 'status 3 ended '
+check "the fourth guess ends it, right or not" hears plain five-guesses 'status 3 status 3 status 3 ended ended '
+check "the guard is no mailbox process" hears plain start 'ended '
+check "a hand-over without a login reaches nothing" hears plain hand-over ''
+check "a claimed login reaches nothing" hears plain claim ''
+check "a signature must be a handshake's, and two are all" hears plain sign-much 'status 3 status 3 status 3 status 3 '
+check "what is too long to be a hash ends it" hears plain sign-long 'ended '
+
+check "a flood of log lines is borne" hears plain flood 'status 3 '
+check "and cut" logged flood -le 200
+check "a forged log line" hears plain log 'status 3 '
+check "is one line with escapes" logged '^pop3d.1.: ' -eq 0
+check "thousands of descriptors are closed" hears plain descriptors 'status 3 '
+
+check "after a login no other is heard, and the mailbox is the first one's" hears plain two-logins "status 0 ended $reached"
+if [ "${SANDBOX:-}" != none ]; then
+    check "the session can do nothing but talk" hears plain break-out 'confined '
+fi
+done_testing
