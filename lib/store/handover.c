@@ -274,24 +274,42 @@ static bool read_start(struct message *m, struct mailbox_start *start)
     return address_parse(span_of(account), &start->account) == ADDRESS_OK;
 }
 
+/* The Maildir must be there for its Landlock rule; until now all mail is in reach, but nothing is read. */
+static bool enter_mail(struct serving *s, const char *maildir)
+{
+    struct sandbox_path mail = { maildir, SANDBOX_READ | SANDBOX_WRITE };
+    bool there = maildir_create(maildir) == ST_OK;
+    int why = errno;
+    if (there && sandbox_confine(s->mailbox_box, &mail, 1))
+        return true;
+    log_event(LOG_ERR, "mailbox-unusable", "maildir", maildir, "why", there ? "no Landlock" : strerror(why), NULL);
+    return false;
+}
+
+static void serve_mailbox(struct mailbox_start *start, bool usable)
+{
+    const struct service *service = start->serving->service;
+    conn_trace(start->conn, log_is_verbose());
+    if (usable)
+        service->mailbox(start);
+    else
+        conn_write_str(start->conn, service->unavailable);
+    conn_flush(start->conn);
+    conn_free(start->conn);
+}
+
 void handover_await(struct serving *s)
 {
     struct mailbox_start *start = calloc(1, sizeof *start);
     struct message *m = calloc(1, sizeof *m);
     bool named = start && m && channel_receive(s->control, m, -1) && read_start(m, start);
     free(m);
-    /* The Maildir must be there for its Landlock rule; until now all mail is in reach, but nothing is read. */
-    if (named && maildir_create(start->maildir) == ST_OK) {
-        struct sandbox_path mail = { start->maildir, SANDBOX_READ | SANDBOX_WRITE };
+    if (named) {
+        bool usable = enter_mail(s, start->maildir);
         start->serving = s;
-        if (sandbox_confine(s->mailbox_box, &mail, 1))
-            start->conn = start->tls ? relayed_conn(s) : plain_conn(s);
-    }
-    if (named && start->conn) {
-        conn_trace(start->conn, log_is_verbose());
-        s->service->mailbox(start);
-        conn_flush(start->conn);
-        conn_free(start->conn);
+        start->conn = start->tls ? relayed_conn(s) : plain_conn(s);
+        if (start->conn)
+            serve_mailbox(start, usable);
     }
     free(start);
 }
