@@ -131,7 +131,7 @@ static int allow_socket_families(scmp_filter_ctx ctx)
     static const unsigned families[] = { AF_INET, AF_INET6 };
     int err = 0;
     for (size_t i = 0; i < 2 && !err; i++)
-        err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, S(socket), 1, SCMP_A0(SCMP_CMP_EQ, families[i]));
+        err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, S(socket), 1, SCMP_A0(SCMP_CMP_EQ, families[i], 0));
     return err;
 }
 
@@ -145,7 +145,7 @@ static int add_conditional(scmp_filter_ctx ctx, enum sandbox_role role)
             err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, S(mprotect), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
     }
     for (size_t i = 0; i < sizeof file_controls / sizeof file_controls[0] && !err; i++)
-        err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, S(fcntl), 1, SCMP_A1(SCMP_CMP_EQ, (unsigned)file_controls[i]));
+        err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, S(fcntl), 1, SCMP_A1(SCMP_CMP_EQ, (unsigned)file_controls[i], 0));
     if (!err && ROLE(role) & NETWORK)
         err = allow_socket_families(ctx);
     if (!err && role == SANDBOX_SCHEDULER) /* fork(2), but no thread and no new namespace */
