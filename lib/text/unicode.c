@@ -66,8 +66,13 @@ bool unicode_fold(struct span text, struct bytes *out)
         out->failed = out->failed || !empty;
         return !out->failed;
     }
-    uint8_t *folded = u8_casefold((const uint8_t *)valid.data, valid.len, NULL, UNINORM_NFKD, NULL, &n);
+    uint8_t *once = u8_casefold((const uint8_t *)valid.data, valid.len, NULL, UNINORM_NFKD, NULL, &n);
     bytes_free(&valid);
+    if (!once)
+        return take(NULL, 0, out);
+    /* Again, for the capitals that decomposition brought to light: U+1D400 is a bold A. */
+    uint8_t *folded = u8_casefold(once, n, NULL, UNINORM_NFKD, NULL, &n);
+    free(once);
     return take(folded, n, out);
 }
 

@@ -117,6 +117,7 @@ static void searching(void)
         { "sharp s", "Stra\xc3\x9f" "e", "STRASSE", true },
         { "decomposed", "Gru\xcc\x88n", "gr\xc3\xbcn", true },
         { "Greek", "\xce\xa3\xce\x8a\xce\xa3\xce\xa5\xce\xa6\xce\x9f\xce\xa3", "\xcf\x83\xce\xaf\xcf\x83\xcf\x85\xcf\x86\xce\xbf\xcf\x82", true },
+        { "bold capital", "\xf0\x9d\x90\x80", "a", true },
         { "Kelvin", "300 \xe2\x84\xaa", "300 k", true },
         { "ASCII needle in other text", "\xd0\x9f\xd1\x80\xd0\xb8 Hello", "hello", true },
         { "umlaut isn't its letter", "u", "\xc3\xbc", false },
