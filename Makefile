@@ -23,6 +23,7 @@ PROGRAMS := $(patsubst bin/%/,%,$(sort $(dir $(wildcard bin/*/*.c))))
 # Every C file in these folders of tests/ is a program of its own.
 TEST_SOURCES := $(wildcard tests/unit/*.c tests/helpers/*.c tests/bench/*.c)
 UNIT_TESTS := $(patsubst %.c,$(BUILD)/%.t,$(filter tests/unit/%,$(TEST_SOURCES)))
+FUZZERS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/*.c))
 HELPERS := $(patsubst %.c,$(BUILD)/%,$(filter-out tests/unit/%,$(TEST_SOURCES)))
 TESTS ?= $(wildcard tests/*.t) $(UNIT_TESTS)
 DEPS = $(BUILD)/deps.stamp
@@ -33,7 +34,7 @@ MORE_MAKE = +$(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAG
 Q = $(if $(V),,@)
 
 .SECONDARY:
-.PHONY: all help tests deps check asan warnings tidy demo bench install uninstall clean
+.PHONY: all help tests deps check asan fuzz fuzzers warnings tidy demo bench install uninstall clean
 all: $(PROGRAMS:%=$(BUILD)/bin/%) ## build every program
 tests: all $(UNIT_TESTS) $(HELPERS) ## build the tests too
 
@@ -79,6 +80,18 @@ check: $(DEPS) ## build everything and run every test
 asan: ## the tests under the address and undefined-behaviour sanitizers
 	$(MORE_MAKE) check BUILD=build/asan SANDBOX=none CFLAGS="-O1 -g -U_FORTIFY_SOURCE -fno-omit-frame-pointer" \
 		EXTRA_CFLAGS="-fsanitize=address,undefined -fno-sanitize-recover=undefined"
+
+$(FUZZERS): $(BUILD)/%: $(BUILD)/obj/%.o $(BUILD)/libpostern.a
+	@mkdir -p $(@D)
+	@echo "  link $@"
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBRARIES)
+
+fuzzers: $(FUZZERS)
+
+fuzz: $(DEPS) ## libFuzzer over every parser, FUZZ_SECONDS each (30); FUZZ="mime date" runs some
+	$(MORE_MAKE) fuzzers BUILD=build/fuzz CC=clang CFLAGS="-O1 -g -U_FORTIFY_SOURCE -fno-omit-frame-pointer" \
+		EXTRA_CFLAGS="-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined"
+	@BUILD=build/fuzz FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz/run $(FUZZ)
 
 warnings: $(DEPS) ## build everything with gcc and with clang, where any warning is an error
 	$(MORE_MAKE) tests BUILD=build/gcc CC=gcc

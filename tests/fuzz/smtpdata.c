@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The text behind DATA: in whatever pieces it arrives, its end, size and faults are the same, and what is kept is
+ * the input with dots unstuffed and all of its lines ended.
+ */
+#include "fuzz.h"
+
+#include "text/smtpdata.h"
+
+struct outcome {
+    struct smtpdata d;
+    size_t used;
+    struct bytes out;
+};
+
+static void play(struct span input, size_t piece, struct outcome *o)
+{
+    smtpdata_init(&o->d);
+    bytes_init(&o->out, input.n);
+    o->used = 0;
+    while (o->used < input.n && !o->d.ended) {
+        struct span in = span_head(span_from(input, o->used), piece);
+        size_t n = smtpdata_read(&o->d, in, &o->out);
+        HOLDS(n <= in.n && (n == in.n || o->d.ended));
+        o->used += n;
+    }
+    HOLDS(!o->out.failed);
+}
+
+/* Where CRLF.CRLF ends, the message beginning behind a CRLF; 0 if nowhere. */
+static size_t find_end(struct span input)
+{
+    if (span_starts(input, ".\r\n"))
+        return 3;
+    const char *at = input.n ? memmem(input.p, input.n, "\r\n.\r\n", 5) : NULL;
+    return at ? (size_t)(at - input.p) + 5 : 0;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct span input = fuzz_span(data, size);
+    struct outcome whole, pieces;
+    play(input, size + 1, &whole);
+    play(input, size ? data[0] % 7 + 1U : 1, &pieces);
+    HOLDS(whole.d.ended == pieces.d.ended && whole.used == pieces.used && whole.d.found == pieces.d.found);
+    HOLDS(whole.d.size == pieces.d.size);
+    HOLDS(whole.d.ended == (find_end(input) != 0));
+    if (whole.d.ended)
+        HOLDS(whole.used == find_end(input));
+    if (!(whole.d.found & SMTPDATA_FAULTS)) {
+        HOLDS(whole.out.len == whole.d.size && span_eq(span_bytes(&whole.out), span_bytes(&pieces.out)));
+        HOLDS(!whole.d.ended || whole.out.len == 0 || span_eq_str(span_from(span_bytes(&whole.out), whole.out.len - 2), "\r\n"));
+    }
+    bytes_free(&whole.out);
+    bytes_free(&pieces.out);
+    return 0;
+}
