@@ -14,7 +14,7 @@
 static const char *const standard[] = { "postmaster", "abuse", "hostmaster", "root" };
 
 /* The entry of a name, in any case; alias_entry_free(e) in each case. EX_OK: *found says whether. */
-static int find(const struct bytes *text, const char *name, struct alias_entry *e, bool *found)
+static int find(struct admin *a, const struct bytes *text, const char *name, struct alias_entry *e, bool *found)
 {
     struct alias_reader reader;
     const char *why;
@@ -24,7 +24,7 @@ static int find(const struct bytes *text, const char *name, struct alias_entry *
     while (!*found && alias_next(&reader, e, &why))
         *found = span_ieq_str(span_bytes(&e->name), name);
     if (!*found && why)
-        return complain(EX_DATAERR, "aliases:%u: %s; correct it first", e->line, why);
+        return complain(EX_DATAERR, "%s/aliases:%u: %s; nothing was changed", a->s.directory, e->line, why);
     return EX_OK;
 }
 
@@ -77,7 +77,7 @@ static int add_locked(struct admin *a, int argc, char **argv)
     int result = edit_read(a, TABLE_ALIASES, &text);
     bytes_init(&more, ALIASES_VALUE_LIMIT);
     if (result == EX_OK) {
-        result = find(&text, argv[0], &e, &found);
+        result = find(a, &text, argv[0], &e, &found);
         if (found) {
             struct span at = { text.data + e.value_end, 0 };
             for (int i = 1; i < argc; i++)
@@ -165,7 +165,7 @@ int alias_remove(struct admin *a, int argc, char **argv)
         return result;
     result = edit_read(a, TABLE_ALIASES, &text);
     if (result == EX_OK) {
-        result = find(&text, argv[0], &e, &found);
+        result = find(a, &text, argv[0], &e, &found);
         if (result == EX_OK && !found)
             result = complain(EX_NOUSER, "%s: is no alias; `postern alias list` shows them", argv[0]);
         if (result == EX_OK)
@@ -194,7 +194,7 @@ int alias_list(struct admin *a, int argc, char **argv)
         putchar('\n');
     }
     if (result == EX_OK && why)
-        result = complain(EX_DATAERR, "aliases:%u: %s", e.line, why);
+        result = complain(EX_DATAERR, "%s/aliases:%u: %s", a->s.directory, e.line, why);
     alias_entry_free(&e);
     bytes_free(&text);
     return result;
@@ -208,7 +208,7 @@ int alias_make_standard(struct admin *a, const char *target)
     char line[ADDRESS_LIMIT + 32];
     int result = edit_read(a, TABLE_ALIASES, &text);
     for (size_t i = 0; result == EX_OK && i < sizeof standard / sizeof standard[0]; i++) {
-        result = find(&text, standard[i], &e, &found);
+        result = find(a, &text, standard[i], &e, &found);
         alias_entry_free(&e);
         size_t n = strlen(standard[i]);
         if (found || (strncasecmp(target, standard[i], n) == 0 && target[n] == '@'))

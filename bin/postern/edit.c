@@ -51,6 +51,8 @@ int edit_read(struct admin *a, enum table_name name, struct bytes *text)
     enum status st = file_read(AT_FDCWD, path, text);
     if (st == ST_OK || st == ST_NONE)
         return EX_OK;
+    if (errno == EACCES)
+        return complain(EX_NOPERM, "%s: can't be read; it must belong to the user as whom the server runs", path);
     return complain(EX_NOINPUT, "%s: %s", path, st == ST_PERM ? "is larger than 64 MiB" : strerror(errno));
 }
 

@@ -78,7 +78,7 @@ static void list_message(const struct queue_message *m)
         if (!waits(m->recipients[i].mark))
             continue;
         format_next(m, m->recipients[i].mark, next, sizeof next);
-        printf("%-28s %4s %6s %6s  <", m->id, age, size, next);
+        printf("%-31s %4s %6s %6s  <", m->id, age, size, next);
         say_text(span_of(m->sender));
         fputs("> <", stdout);
         say_text(span_of(m->recipients[i].address.text));
@@ -120,7 +120,7 @@ int queue_list_command(struct admin *a, int argc, char **argv)
     if (result != EX_OK)
         return result;
     if (isatty(STDOUT_FILENO))
-        printf("%-28s %4s %6s %6s  %s\n", "ID", "AGE", "SIZE", "NEXT", "SENDER RECIPIENT LAST-REPLY");
+        printf("%-31s %4s %6s %6s  %s\n", "ID", "AGE", "SIZE", "NEXT", "SENDER RECIPIENT LAST-REPLY");
     result = for_each(dir, list_message, &count);
     if (count == 0 && isatty(STDOUT_FILENO))
         puts("(the queue is empty)");

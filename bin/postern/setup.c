@@ -31,6 +31,7 @@
 struct setup {
     struct admin *a;
     const char *hostname, *domain, *address; /* address NULL: not given */
+    struct address canonical; /* the same as it will be written */
     char folder[PATH_MAX], spool[PATH_MAX], mail[PATH_MAX]; /* mail: the root of all Maildirs */
     bool system;    /* in /etc/postern */
     bool is_new;    /* there was no settings file */
@@ -270,10 +271,8 @@ static int add_aliases(struct setup *u)
     struct bytes text, domain;
     struct span rest, line;
     struct address to;
-    if (u->address) {
-        int result = edit_address(u->a, u->address, &to);
-        return result == EX_OK ? alias_make_standard(u->a, to.text) : result;
-    }
+    if (u->address)
+        return alias_make_standard(u->a, u->address);
     int result = edit_read(u->a, TABLE_ACCOUNTS, &text);
     rest = span_bytes(&text);
     if (result == EX_OK && edit_next(&rest, &line) && (result = edit_first_domain(u->a, &domain)) == EX_OK) {
@@ -331,7 +330,8 @@ static void say_next(struct setup *u)
     printf("  3. The certificate is self-signed: servers accept it, mail programs warn. Set tls-certificate\n"
            "     and tls-key in %s to a real one; it is used from the next connection on.\n", u->a->file);
     if (u->system)
-        puts("  4. systemctl enable --now the sockets you want; README.md lists them.");
+        puts("  4. systemctl enable --now postern-smtp.socket postern-submission.socket postern-imap.socket \\\n"
+             "         postern-qrun.socket postern-qrun.timer postern-submit.socket");
     else
         puts("  4. Start a handler by hand, such as `smtpd -c FILE`, or from systemd or inetd; README.md shows how.");
 }
@@ -348,8 +348,10 @@ static int check_arguments(struct setup *u)
             return complain(EX_DATAERR, "%s: is no %s; one looks like %s", names[i], i ? "domain" : "host name",
                             i ? "example.org" : "mail.example.org");
     }
-    if (u->address && !tables_address(span_of(u->address), span_of(u->domain), &a))
+    if (u->address && !tables_address(span_of(u->address), span_of(u->domain), &u->canonical))
         return complain(EX_DATAERR, "%s: is no address; one looks like you@%s", u->address, u->domain);
+    if (u->address)
+        u->address = u->canonical.text;
     return EX_OK;
 }
 
@@ -370,6 +372,7 @@ int setup_command(struct admin *a, int argc, char **argv)
     snprintf(u.folder, sizeof u.folder, "%.*s", (int)(strrchr(file, '/') - file), file);
     u.system = strcmp(u.folder, SYSTEM_FOLDER) == 0;
     int result = check_arguments(&u);
+    umask(022); /* for folders on the way to ours; all else gets its mode by name */
     int (*const steps[])(struct setup *) = { find_places, make_folders, write_settings, make_spool, write_certificate,
                                              write_tables };
     for (size_t i = 0; result == EX_OK && i < sizeof steps / sizeof steps[0]; i++)

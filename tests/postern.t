@@ -1,0 +1,312 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# postern(8), the administrator's command: setup (twice, as root and not), domains, accounts, aliases, tables edited by
+# hand, the queue, many edits at a time, and what it says when something is wrong.
+
+. tests/tap.sh
+BUILD=${BUILD:-build}
+postern=$(cd "$BUILD" && pwd)/bin/postern
+d=$work/server
+conf=$d/postern.conf
+out=$work/out
+
+run() { "$postern" -c "$conf" "$@"; }
+# says STATUS TEXT COMMAND...: the command ends with STATUS, and TEXT is in what it says
+says() {
+    want=$1 text=$2
+    shift 2
+    "$@" >"$out" 2>&1 </dev/null
+    status=$?
+    cat "$out"
+    [ "$status" = "$want" ] && grep -qF -- "$text" "$out"
+}
+add() { echo "$2" | run user add "$1"; }
+has() { grep -qxF -- "$2" "$d/$1"; }
+hasnt() { ! grep -qF -- "$2" "$d/$1"; }
+mode_is() { [ "$(stat -c %a "$1")" = "$2" ]; }
+sums() { (cd "$d" && find . -type f ! -name '*.lock' | sort | xargs sha256sum); }
+as_owner() { if [ "$(id -u)" = 0 ]; then setpriv --reuid="$(stat -c %u "$d")" --clear-groups "$@"; else "$@"; fi; }
+EX_USAGE=64 EX_DATAERR=65 EX_NOINPUT=66 EX_NOUSER=67 EX_NOHOST=68 EX_TEMPFAIL=75 EX_NOPERM=77 EX_CONFIG=78
+
+# --- options and help
+check 'help lists the commands' says 0 'user add ADDRESS' "$postern" help
+check '--help too' says 0 'queue drop ID' "$postern" --help
+check '--version' says 0 'postern ' "$postern" --version
+check 'no command is a usage error' says $EX_USAGE 'usage:' "$postern"
+check 'an unknown one is named' says $EX_USAGE "'frobnicate' is no command" "$postern" frobnicate
+check 'an unknown option is named' says $EX_USAGE '--frob' "$postern" --frob help
+check 'missing arguments show the usage' says $EX_USAGE 'usage: postern user add ADDRESS' run user add
+check 'before setup it says what to do' says $EX_CONFIG 'postern setup' run user list
+
+# --- setup
+check 'setup refuses what is no host name' says $EX_DATAERR 'is no host name' run setup 'mail example' example.test
+check 'setup refuses what is no domain' says $EX_DATAERR 'is no domain' run setup mail.example.test 'a..b'
+check 'setup refuses what is no address' says $EX_DATAERR 'is no address' run setup mail.example.test example.test 'a b@'
+check 'a refused setup made nothing' test ! -e "$d"
+check 'setup works' says 0 'user add' run setup mail.example.test Example.TEST
+for f in postern.conf domains accounts aliases secrets domains.gdbm accounts.gdbm aliases.gdbm secrets.gdbm cert.pem key.pem; do
+    check "it made $f" test -f "$d/$f"
+done
+for f in spool spool/queue spool/tmp spool/slots mail; do
+    check "it made $f" test -d "$d/$f"
+done
+check 'secrets are ours alone' mode_is "$d/secrets" 600
+check 'their table too' mode_is "$d/secrets.gdbm" 600
+check 'the key too' mode_is "$d/key.pem" 600
+check 'the spool too' mode_is "$d/spool" 700
+check 'the mail too' mode_is "$d/mail" 700
+check 'nothing belongs to root' sh -c "[ -z \"\$(find '$d' -user 0)\" ]"
+check 'the certificate is for the host' sh -c "certtool -i <'$d/cert.pem' | grep -q 'DNSname: mail.example.test'"
+check 'it is ECDSA P-256' sh -c "certtool -i <'$d/cert.pem' | grep -q 'Curve:.SECP256R1'"
+check 'it can sign no others' sh -c "certtool -i <'$d/cert.pem' | grep -q 'CA): FALSE'"
+check 'the key fits it' sh -c "[ \"\$(certtool --pubkey-info --load-privkey '$d/key.pem' --outder | sha256sum)\" = \
+    \"\$(certtool --pubkey-info --load-certificate '$d/cert.pem' --outder | sha256sum)\" ]"
+check 'the domain is in lower case' has domains example.test
+check 'config prints the settings' says 0 "spool $d/spool" run config
+
+check 'a first account' add alice@example.test alice-secret
+check 'gets the standard folders' test -d "$d/mail/example.test/alice/.Junk/cur"
+for f in Drafts Sent Junk Trash Archive; do
+    check "$f is subscribed" has mail/example.test/alice/subscriptions $f
+done
+for name in postmaster abuse hostmaster root; do
+    check "$name leads to it" has aliases "$name: alice@example.test"
+done
+echo '# a remark of mine' >>"$d/domains"
+sums >"$work/before"
+check 'setup again' says 0 'user add' run setup mail.example.test example.test
+sums >"$work/after"
+check 'changes nothing but the table of what was edited' sh -c "diff '$work/before' '$work/after' | grep '^[<>]' | grep -v domains.gdbm; [ \$? = 1 ]"
+check 'setup with another host name keeps the old one and says so' says 0 'stays mail.example.test' run setup other.example.test example.test
+check 'setup with another domain adds it' says 0 'ready' run setup mail.example.test second.test
+check 'behind the first' sh -c "run() { '$postern' -c '$conf' \"\$@\"; }; [ \"\$(run domain list | tr '\n' ' ')\" = 'example.test second.test ' ]"
+rm "$d/key.pem"
+check 'a certificate without its key is not replaced' says $EX_CONFIG 'key.pem' run setup mail.example.test example.test
+rm "$d/cert.pem"
+check 'where both are gone both are made' says 0 'ready' run setup mail.example.test example.test
+
+mkdir "$work/named" && chmod 777 "$work/named"
+check 'setup with an address' says 0 'user add you@named.test' "$postern" -c "$work/named/postern.conf" setup mx.named.test named.test You
+check 'its aliases are there before the account' grep -qx 'abuse: you@named.test' "$work/named/aliases"
+if [ "$(id -u)" = 0 ]; then
+    mkdir "$work/full" && : >"$work/full/precious"
+    check 'as root it gives no folder away that has something in it' says $EX_NOPERM 'chown' \
+        "$postern" -c "$work/full/postern.conf" setup mail.example.test example.test
+    check 'and it stays root'\''s' test "$(stat -c %u "$work/full")" = 0
+fi
+
+# --- domains
+check 'a domain is added' run domain add Third.test
+check 'once' says $EX_DATAERR 'already' run domain add third.TEST
+check 'no domain isn'\''t' says $EX_DATAERR 'is no domain' run domain add 'x y'
+check 'an address literal isn'\''t' says $EX_DATAERR 'is no domain' run domain add '[127.0.0.1]'
+check 'a domain is removed' run domain remove third.test
+check 'only if it is there' says $EX_NOHOST 'is no domain' run domain remove third.test
+check 'not while it has accounts' says $EX_DATAERR 'has 1 account' run domain remove example.test
+check 'the remark is still there' has domains '# a remark of mine'
+
+# --- accounts
+check 'a name without a domain is in the first' add Bob bob-secret
+check 'in lower case' has accounts bob@example.test
+check 'an account exists once' says $EX_DATAERR 'already' run user add bob
+check 'in a domain of ours' says $EX_NOHOST 'domain add' run user add x@elsewhere.test
+check 'with an address' says $EX_DATAERR 'is no address' run user add 'a b'
+check 'that can be a folder' sh -c "echo x | '$postern' -c '$conf' user add '\"../x\"' 2>&1 | grep 'can.t be the name of a folder'"
+check 'which made nothing' hasnt secrets '../x'
+check 'a password is needed' says $EX_DATAERR 'no password on standard input' run user add carol
+check 'an empty one is none' sh -c "echo | '$postern' -c '$conf' user add carol 2>&1 | grep 'empty password'"
+check 'one that is too long is refused' sh -c "head -c 600 /dev/zero | tr '\0' x | '$postern' -c '$conf' user add carol 2>&1 | grep 'longer than 511'"
+check 'no account came of it' hasnt accounts carol
+check 'accounts are listed' sh -c "[ \"\$('$postern' -c '$conf' user list | tr '\n' ' ')\" = 'alice@example.test bob@example.test ' ]"
+sed -i 's/^\(bob@.*\)$/\1:1000:1000::\/home\/bob/' "$d/secrets"
+before=$(grep ^bob@ "$d/secrets")
+check 'a password is changed' sh -c "echo new-secret | '$postern' -c '$conf' user passwd bob"
+check 'by another hash' test "$(grep ^bob@ "$d/secrets")" != "$before"
+check 'that fits it' sh -c "grep ^bob@ '$d/secrets' | perl -ne 'm/\{CRYPT\}([^:]+)/ or exit 1; exit(crypt(q(new-secret), \$1) ne \$1)'"
+check 'what stood behind it stays' sh -c "grep -q '^bob@example.test:{CRYPT}[^:]*:1000:1000::/home/bob\$' '$d/secrets'"
+check 'there is one line of it' test "$(grep -c ^bob@ "$d/secrets")" = 1
+check 'nobody has no password to change' says $EX_NOUSER 'is no account' run user passwd nobody
+
+as_owner touch "$d/mail/example.test/bob/new/precious"
+check 'removing says where the mail is' says 0 "$d/mail/example.test/bob" run user remove bob
+check 'and keeps it' test -f "$d/mail/example.test/bob/new/precious"
+check 'the account is gone' hasnt accounts bob
+check 'and its password' hasnt secrets bob
+check 'it can'\''t be removed twice' says $EX_NOUSER 'is no account' run user remove bob
+
+# --- a password typed at a terminal: asked twice, not shown
+typed() { # FIRST SECOND
+    mkfifo "$work/keys"
+    script -qefc "'$postern' -c '$conf' user add dora" /dev/null <"$work/keys" >"$work/screen" 2>&1 &
+    typist=$!
+    exec 9>"$work/keys"
+    eventually 10 grep -q 'Password for' "$work/screen" && echo "$1" >&9
+    eventually 10 grep -q 'The same again' "$work/screen" && echo "$2" >&9
+    wait "$typist"
+    typed_status=$?
+    exec 9>&-
+    rm "$work/keys"
+    cat "$work/screen"
+    return $typed_status
+}
+differ() { ! typed dora-secret dora-secrte && grep -q differ "$work/screen"; }
+silent() { ! grep -q secret "$work/screen"; }
+check 'two different ones are refused' differ
+check 'so there is no account' hasnt accounts dora
+check 'the same twice is taken' typed dora-secret dora-secret
+check 'the account is there' has accounts dora@example.test
+check 'the password wasn'\''t shown' silent
+
+# --- aliases, between comments and continuation lines
+cat >>"$d/aliases" <<END
+# the team
+Team: alice,   # the boss
+   dora
+# the end
+END
+check 'an alias is added' run alias add info alice dora@example.test
+check 'as a line' has aliases 'info: alice, dora@example.test'
+check 'a target is added to one that is there' run alias add team someone@elsewhere.test
+check 'where it stands' sh -c "grep -A1 '^Team: alice,   # the boss' '$d/aliases' | grep -qx '   dora, someone@elsewhere.test'"
+check 'the comments stay' sh -c "grep -qx '# the team' '$d/aliases' && grep -qx '# the end' '$d/aliases'"
+check 'aliases are listed' says 0 'Team: alice, dora, someone@elsewhere.test' run alias list
+check 'a target is removed' run alias remove team dora
+check 'the others stay' says 0 'Team: alice, someone@elsewhere.test' run alias list
+check 'one that isn'\''t there can'\''t be' says $EX_NOUSER "doesn't lead to" run alias remove team dora
+check 'the last target takes the alias with it' sh -c "'$postern' -c '$conf' alias remove team alice && '$postern' -c '$conf' alias remove team someone@elsewhere.test"
+check 'it is gone' hasnt aliases Team
+check 'an alias is removed' run alias remove INFO
+check 'only if it is there' says $EX_NOUSER 'is no alias' run alias remove info
+check 'a catch-all' run alias add @second.test alice
+check 'for an address' run alias add sales@second.test alice
+check 'a loop is warned of' says 0 'in a circle' sh -c "'$postern' -c '$conf' alias add l1 l2 && '$postern' -c '$conf' alias add l2 l1"
+check 'a target that doesn'\''t exist is warned of' says 0 'until one of its targets exists' run alias add lonely ghost
+check 'what is no address is refused' says $EX_DATAERR 'names and targets' run alias add x '|rm -rf'
+check 'or no name' says $EX_DATAERR 'is no name' run alias add a@b@c alice
+check 'and nothing was changed' hasnt aliases 'a@b@c'
+
+# --- edited by hand
+echo 'hand@second.test: alice' >>"$d/aliases"
+check 'tables compiles what was edited' run tables
+cp "$d/aliases" "$work/aliases" && cp "$d/aliases.gdbm" "$work/aliases.gdbm"
+echo 'this is no alias' >>"$d/aliases"
+check 'a mistake names file and line' says $EX_DATAERR "$d/aliases:$(wc -l <"$d/aliases"): this is no alias: needs a ':'" run tables
+check 'and leaves the table' cmp "$d/aliases.gdbm" "$work/aliases.gdbm"
+check 'an edit refuses to build on it' says $EX_DATAERR 'nothing was changed' run alias add new alice
+cp "$work/aliases" "$d/aliases"
+printf 'esc: "\033[31mred"@example.test\n' >>"$d/aliases"
+check 'control characters are shown harmless' says 0 '\x1b[31mred' run alias list
+cp "$work/aliases" "$d/aliases"
+printf 'no-line-feed@example.test' >>"$d/accounts"
+check 'a last line without its end is completed' sh -c "echo x | '$postern' -c '$conf' user add erna && grep -qx no-line-feed@example.test '$d/accounts' && grep -qx erna@example.test '$d/accounts'"
+
+# --- wrong settings
+cp "$conf" "$work/conf"
+echo 'message-size huge' >>"$conf"
+check 'a wrong value names file, line and key' says $EX_CONFIG "$conf:$(wc -l <"$conf"): message-size:" run user list
+cp "$work/conf" "$conf"
+echo 'messages-size 1M' >>"$conf"
+check 'an unknown key too' says $EX_CONFIG "$conf:$(wc -l <"$conf"): messages-size:" run config
+check 'setup doesn'\''t touch it' says $EX_CONFIG 'messages-size' run setup mail.example.test example.test
+cp "$work/conf" "$conf"
+
+# --- many at a time
+many() {
+    list=
+    for i in $(seq 20); do
+        add "u$i" "secret-$i" &
+        list="$list $!"
+    done
+    run alias add busy alice &
+    list="$list $!"
+    for p in $list; do
+        wait "$p" || return 1
+    done
+}
+check 'twenty are added at a time' many
+check 'no account is lost' test "$(run user list | grep -c '^u[0-9]*@example.test')" = 20
+check 'no secret' test "$(grep -c '^u[0-9]*@example.test:{CRYPT}' "$d/secrets")" = 20
+check 'nor the alias' has aliases 'busy: alice'
+check 'nothing is left lying about' sh -c "! ls '$d' | grep -e tmp -e new"
+
+# --- killed anywhere, the next one goes on
+killed() {
+    done=
+    for i in $(seq 25); do
+        echo secret | timeout -s KILL "0.0$((i + 10))" "$postern" -c "$conf" user add "k$i" 2>/dev/null && done="$done $i"
+        run user list >/dev/null || return 1
+    done
+    run tables || return 1
+    for i in $done; do
+        has accounts "k$i@example.test" || return 1
+    done
+    for i in $(seq 25); do
+        add "k$i" secret 2>"$out" || has accounts "k$i@example.test" || return 1
+    done
+    [ "$(run user list | grep -c '^k')" = 25 ] && [ "$(grep -c '^k' "$d/secrets")" = 25 ]
+}
+check 'killed at any moment it loses nothing' killed
+
+# --- the queue
+message() { # ID SENDER RECIPIENT...
+    id=$1 sender=$2
+    shift 2
+    {
+        printf 'postern-queue 1\ntime %s\nsize 22\nbody 7bit\nfrom %s\n' "$(($(date +%s) - 7200))" "$sender"
+        printf 'T %s\n' "$@"
+        printf '\nSubject: hi\r\n\r\nhello\r'
+    } >"$work/message"
+    printf '\n' >>"$work/message"
+    chmod 644 "$work/message"
+    as_owner cp "$work/message" "$d/spool/queue/$id"
+}
+
+id1=0006440f2a3b4c-0123456789abcdef
+id2=0006440f2a3b4d-0123456789abcdef
+quiet() { [ -z "$("$@" 2>&1)" ]; }
+mark() { awk -v to="$2" '$2 == to { print $1; exit }' "$d/spool/queue/$1"; }
+check 'an empty queue says nothing to a pipe' quiet run queue
+message $id1 alice@example.test bob@far.test carol@far.test
+message $id2 '' "$(printf 'x\303\244@far.test')"
+check 'the list has a line a recipient' test "$(run queue list | wc -l)" = 3
+check 'with id, age, size, next attempt, sender and recipient' sh -c "'$postern' -c '$conf' queue | grep -qE '^$id1  *2h  *22  *now  <alice@example.test> <carol@far.test> -\$'"
+check 'one is shown' says 0 'waiting    <bob@far.test>' run queue show $id1
+printf 'Subject: hi\r\n\r\nhello\r\n' >"$work/content"
+check 'with its message as it is' sh -c "'$postern' -c '$conf' queue show $id1 | tail -n 3 | cmp - '$work/content'"
+check 'it is held' run queue hold $id1
+check 'for all recipients' test "$(mark $id1 bob@far.test)$(mark $id1 carol@far.test)" = HH
+check 'the list says so' sh -c "[ \$('$postern' -c '$conf' queue | grep -c ' held ') = 2 ]"
+check 'it is held once' says $EX_DATAERR 'no recipient that waits' run queue hold $id1
+check 'and released' run queue release $id1
+check 'to be tried again' test "$(mark $id1 bob@far.test)$(mark $id1 carol@far.test)" = TT
+check 'what isn'\''t held can'\''t be' says $EX_DATAERR 'no recipient that is held' run queue release $id1
+due=$(($(date +%s) + 3600))
+as_owner mkdir -p "$d/spool/queue/deferred/$due"
+as_owner mv "$d/spool/queue/$id1" "$d/spool/queue/deferred/$due/$id1"
+printf 'next %s\nattempts 3\n0 450 4.2.0 \033[31mlater\n' $due >"$work/why" && chmod 644 "$work/why"
+as_owner cp "$work/why" "$d/spool/queue/deferred/$due/$id1.why"
+check 'a deferred one says when and why, and nothing that a terminal obeys' \
+    sh -c "'$postern' -c '$conf' queue | grep -qE '^$id1 .* (59|60)m  .*bob@far.test> 450 4.2.0 .x1b.31mlater\$'"
+check 'it is shown with its attempts' says 0 'attempts   3' run queue show $id1
+check 'retry' run queue retry $id1
+check 'makes it due' sh -c "'$postern' -c '$conf' queue | grep -qE '^$id1 .* now  .*bob@far.test> 450'"
+check 'retry of all' run queue retry
+locked() {
+    (
+        flock 8
+        says $EX_TEMPFAIL 'being sent just now' run queue drop $id2
+    ) 8<>"$d/spool/queue/$id2"
+}
+check 'what is being sent is left alone' locked
+check 'drop' run queue drop $id2
+check 'it is gone' test ! -e "$d/spool/queue/$id2"
+check 'what isn'\''t there is said so' says $EX_NOINPUT "isn't in the queue" run queue show $id2
+check 'what is no ID is said so' says $EX_DATAERR 'is no ID' run queue drop ../../accounts
+printf 'garbage' >"$work/garbage" && chmod 644 "$work/garbage"
+as_owner cp "$work/garbage" "$d/spool/queue/$id2"
+check 'a damaged file is named, and the others are listed' says $EX_DATAERR "$id2: the file is damaged" run queue
+check 'it stays' test -f "$d/spool/queue/$id2"
+
+check 'in the end nothing belongs to root' sh -c "find '$d' -user 0 | { ! grep .; }"
+done_testing
