@@ -21,8 +21,10 @@
 #define SWEEP_AGE (36 * 3600)        /* seconds after which nobody can still be at work */
 #define DEFER_TRIES 5                /* a due directory may be removed by a sweep just before the rename */
 
+/* Every recipient gets its mark in memory, whatever the disk says: what was sent must not be sent again by this run. */
 enum status queue_mark_all(struct queue_message *m, const size_t *indexes, size_t count, char mark)
 {
+    bool good = true;
     for (size_t i = count; i-- > 0;) {
         struct queue_recipient *r = &m->recipients[indexes[i]];
         r->mark = mark;
@@ -30,10 +32,11 @@ enum status queue_mark_all(struct queue_message *m, const size_t *indexes, size_
         do
             n = pwrite(m->fd, &mark, 1, r->at);
         while (n < 0 && errno == EINTR);
-        if (n != 1)
-            return ST_TEMP;
+        good = good && n == 1;
     }
-    return count == 0 || fdatasync(m->fd) == 0 ? ST_OK : ST_TEMP;
+    if (count && fdatasync(m->fd) != 0)
+        good = false;
+    return good ? ST_OK : ST_TEMP;
 }
 
 enum status queue_mark(struct queue_message *m, size_t index, char mark)

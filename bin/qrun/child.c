@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Children: forked, stripped of every descriptor that isn't theirs (those of locked messages above all: a lock lives as long
+ * as any copy of its descriptor), sandboxed, and killed by the kernel when the scheduler dies.
+ */
+#include "connector.h"
+#include "qrun.h"
+#include "sender.h"
+
+#include "base/files.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#define FIRST_OWN 3 /* behind stdin, stdout, stderr */
+
+static void close_all_but(int a, int b)
+{
+    unsigned low = (unsigned)(b >= 0 && b < a ? b : a), high = (unsigned)(b > a ? b : a);
+    if (low > FIRST_OWN)
+        close_range(FIRST_OWN, low - 1, 0);
+    if (high > low + 1)
+        close_range(low + 1, high - 1, 0);
+    close_range(high + 1, ~0u, 0);
+}
+
+static void run(struct qrun *q, const struct child_start *start, int channel, pid_t parent)
+{
+    bool sender = start->kind == CHILD_SENDER;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent)
+        _exit(EX_OK);
+    close_all_but(channel, start->socket);
+    if (!sandbox_enter(sender ? q->sender_box : q->connector_box))
+        _exit(EX_OSERR);
+    if (sender) {
+        struct sender_start s = { q->settings, start->socket, start->host, start->no_tls };
+        sender_run(channel, &s);
+    } else {
+        struct connector_start s = { q->settings, &q->resolver, start->domain };
+        connector_run(channel, &s);
+    }
+    _exit(EX_OK);
+}
+
+int child_start(struct qrun *q, const struct child_start *start)
+{
+    int pair[2];
+    pid_t parent = getpid();
+    if (channel_pair(pair) != ST_OK)
+        return -1;
+    pid_t pid = fork();
+    if (pid == 0)
+        run(q, start, pair[1], parent);
+    file_close(pair[1]);
+    if (pid > 0)
+        return pair[0];
+    log_event(LOG_ERR, "cannot-fork", "text", strerror(errno), NULL);
+    file_close(pair[0]);
+    return -1;
+}

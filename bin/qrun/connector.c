@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Walks through a destination's hosts and their addresses; see connector.h. What it walks through is found when
+ * it is first asked. It has sockets and nothing else: no file, no message.
+ */
+#include "connector.h"
+#include "route.h"
+#include "verbs.h"
+
+#include "base/clock.h"
+#include "base/files.h"
+#include "net/channel.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define CONNECT_MS 30000    /* one attempt */
+#define ATTEMPTS 12         /* from the first host on, before the scheduler has to begin again */
+
+struct walk {
+    const struct connector_start *start;
+    struct route route;
+    bool routed;
+    size_t host;                /* whose addresses these are */
+    struct in6_addr addresses[2 * ROUTE_ADDRESSES];
+    size_t address_count, address; /* the current one */
+    unsigned attempts;
+    bool unresolved;            /* a host's addresses could not be looked up */
+    bool reached;               /* there was an address at least */
+    struct bytes why;           /* the last thing that went wrong */
+};
+
+static void address_text(const struct in6_addr *a, char text[INET6_ADDRSTRLEN])
+{
+    if (IN6_IS_ADDR_V4MAPPED(a))
+        inet_ntop(AF_INET, a->s6_addr + 12, text, INET6_ADDRSTRLEN);
+    else
+        inet_ntop(AF_INET6, a, text, INET6_ADDRSTRLEN);
+}
+
+static int start_connect(const struct in6_addr *address, uint64_t port)
+{
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } to = { .v6 = { .sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port), .sin6_addr = *address } };
+    socklen_t length = sizeof to.v6;
+    if (IN6_IS_ADDR_V4MAPPED(address)) {
+        to.v4 = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
+        memcpy(&to.v4.sin_addr, address->s6_addr + 12, 4);
+        length = sizeof to.v4;
+    }
+    int fd = socket(to.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd >= 0 && connect(fd, &to.any, length) != 0 && errno != EINPROGRESS) {
+        file_close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+/* The channel is watched too: a scheduler that is gone needs no connection. */
+static int connect_to(int channel, const struct in6_addr *address, const struct settings *s)
+{
+    int fd = start_connect(address, s->smtp_port), error = 0, n;
+    int64_t limit = (int64_t)s->timeout * 1000 < CONNECT_MS ? (int64_t)s->timeout * 1000 : CONNECT_MS;
+    struct pollfd p[2] = { { .fd = fd, .events = POLLOUT }, { .fd = channel, .events = POLLIN } };
+    socklen_t size = sizeof error;
+    if (fd < 0)
+        return -1;
+    do
+        n = poll(p, 2, (int)limit);
+    while (n < 0 && errno == EINTR);
+    if (n == 0)
+        error = ETIMEDOUT;
+    else if (n < 0 || !p[0].revents)
+        error = EPIPE;
+    else if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0)
+        error = errno;
+    if (error) {
+        close(fd);
+        errno = error;
+        return -1;
+    }
+    return fd;
+}
+
+static void begin(struct walk *w)
+{
+    w->host = 0;
+    w->address = w->address_count = 0;
+    w->attempts = 0;
+    w->unresolved = w->reached = false;
+}
+
+/* The addresses of the current host, or of the first after it that has any. */
+static bool find_addresses(struct walk *w)
+{
+    for (; w->host < w->route.count; w->host++) {
+        w->address = 0;
+        if (w->route.literal) {
+            w->addresses[0] = w->route.address;
+            w->address_count = 1;
+            return true;
+        }
+        const char *host = w->route.hosts[w->host];
+        enum status st = route_addresses(w->start->resolver, host, w->addresses, &w->address_count);
+        if (st == ST_OK)
+            return true;
+        w->unresolved = w->unresolved || st == ST_TEMP;
+        bytes_clear(&w->why);
+        bytes_printf(&w->why, "%s %s has no address%s", st == ST_TEMP ? "4.4.3" : "5.4.4", host,
+                     st == ST_TEMP ? " now: DNS didn't answer" : "");
+    }
+    return false;
+}
+
+/* To the next address; false at the end. */
+static bool step(struct walk *w)
+{
+    if (w->address_count && ++w->address < w->address_count)
+        return true;
+    if (w->address_count)
+        w->host++;
+    w->address_count = 0;
+    return find_addresses(w);
+}
+
+static void report_connected(struct walk *w, int fd, struct message *m)
+{
+    char text[INET6_ADDRSTRLEN];
+    address_text(&w->addresses[w->address], text);
+    message_start(m, VERB_CONNECTED);
+    message_put_str(m, w->route.hosts[w->host]);
+    message_put_str(m, text);
+    m->fd = fd;
+}
+
+/* Once an address was there, and refused us, that is never for ever. */
+static void report_none(struct walk *w, struct message *m, bool permanent)
+{
+    message_start(m, VERB_NO_HOST);
+    message_put_u64(m, permanent);
+    message_put_str(m, w->why.len ? bytes_str(&w->why) : "4.4.1 No host could be reached");
+}
+
+static int try_current(struct walk *w, int channel)
+{
+    char text[INET6_ADDRSTRLEN];
+    w->attempts++;
+    w->reached = true;
+    int fd = connect_to(channel, &w->addresses[w->address], w->start->settings);
+    if (fd >= 0)
+        return fd;
+    int error = errno;
+    address_text(&w->addresses[w->address], text);
+    bytes_clear(&w->why);
+    bytes_printf(&w->why, "4.4.1 Can't connect to %s[%s]: %s", w->route.hosts[w->host], text, strerror(error));
+    return -1;
+}
+
+static void answer(struct walk *w, int channel, struct message *m)
+{
+    unsigned verb = m->verb;
+    int fd = -1;
+    if (!w->routed) {
+        const struct connector_start *s = w->start;
+        enum status st = route_find(s->resolver, s->domain, s->settings->hostname, &w->route, &w->why);
+        if (st != ST_OK) {
+            report_none(w, m, st == ST_PERM);
+            bytes_clear(&w->why);
+            return;
+        }
+        w->routed = true;
+        verb = VERB_CONNECT_FIRST;
+    }
+    if (verb == VERB_CONNECT_FIRST)
+        begin(w);
+    if (verb == VERB_CONNECT_SAME && w->address < w->address_count)
+        fd = try_current(w, channel);
+    while (fd < 0 && w->attempts < ATTEMPTS && step(w))
+        fd = try_current(w, channel);
+    if (fd >= 0)
+        report_connected(w, fd, m);
+    else
+        report_none(w, m, !w->reached && !w->unresolved);
+}
+
+void connector_run(int channel, const struct connector_start *start)
+{
+    struct walk w = { .start = start };
+    struct message m;
+    bytes_init(&w.why, QUEUE_REPLY_LIMIT - 1);
+    while (channel_receive(channel, &m, -1)) {
+        if (m.fd >= 0 || !message_end(&m) || m.verb < VERB_CONNECT_FIRST || m.verb > VERB_CONNECT_SAME)
+            return;
+        answer(&w, channel, &m);
+        if (!channel_send(channel, &m))
+            return;
+        file_close(m.fd);
+    }
+}

@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * A message from its first look to its end in this run:
+ *
+ *     load    lock and read it; a mark F is a bounce that a crash prevented: that comes first
+ *     split   recipients of ours are delivered here and now; the others go in parts to their destinations
+ *     end     when no part is left: what waited too long fails, what failed bounces, what is done goes, the rest is deferred
+ */
+#include "qrun.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define HELD_SECONDS 3600 /* a message that is only held is looked at again then */
+
+static void set_text(char **to, const char *text)
+{
+    char *copy = text ? strdup(text) : NULL;
+    free(*to);
+    *to = copy;
+}
+
+void job_outcome(struct qrun *q, struct job *j, size_t index, char mark, const char *reply, const char *host)
+{
+    struct queue_recipient *r = &j->m.recipients[index];
+    (void)q;
+    j->tried = true;
+    r->mark = mark;
+    set_text(&j->m.replies[index], reply);
+    set_text(&j->hosts[index], host);
+    log_event(mark == QUEUE_FAILED ? LOG_NOTICE : LOG_INFO,
+              mark == QUEUE_DONE ? "delivered" : mark == QUEUE_FAILED ? "failed" : "deferred", "id", j->m.id, "from",
+              j->m.sender, "to", r->address.text, "host", host, "reply", reply, NULL);
+}
+
+/* D and F by one fsync each; what can't be written is kept in memory, and said. */
+static void write_marks(struct job *j, const size_t *indexes, size_t count)
+{
+    static const char marks[] = { QUEUE_DONE, QUEUE_FAILED };
+    size_t *some = malloc((count + 1) * sizeof *some);
+    for (size_t k = 0; some && k < sizeof marks; k++) {
+        size_t n = 0;
+        for (size_t i = 0; i < count; i++)
+            if (j->m.recipients[indexes[i]].mark == marks[k])
+                some[n++] = indexes[i];
+        if (queue_mark_all(&j->m, some, n, marks[k]) != ST_OK)
+            log_event(LOG_ERR, "mark-not-written", "id", j->m.id, "text", strerror(errno), NULL);
+    }
+    free(some);
+}
+
+void job_marks(struct qrun *q, const struct part *p)
+{
+    (void)q;
+    write_marks(p->job, p->indexes, p->count);
+}
+
+static void job_free(struct qrun *q, struct job *j)
+{
+    struct job **at = &q->jobs;
+    while (*at && *at != j)
+        at = &(*at)->next;
+    if (*at) {
+        *at = j->next;
+        q->job_count--;
+    }
+    for (size_t i = 0; i < j->m.recipient_count && j->hosts; i++)
+        free(j->hosts[i]);
+    free(j->hosts);
+    free(j->expired);
+    queue_message_free(&j->m);
+    free(j);
+}
+
+/* --- the end */
+
+static size_t with_mark(const struct job *j, char mark, size_t *indexes)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < j->m.recipient_count; i++)
+        if (j->m.recipients[i].mark == mark)
+            indexes[n++] = i;
+    return n;
+}
+
+/* Bounces what is marked F, and marks it B. ST_TEMP: the bounce is still owed. */
+static enum status settle_failures(struct qrun *q, struct job *j)
+{
+    size_t *indexes = malloc((j->m.recipient_count + 1) * sizeof *indexes);
+    if (!indexes)
+        return ST_TEMP;
+    size_t n = with_mark(j, QUEUE_FAILED, indexes);
+    enum status st = n ? bounce_send(q, j, indexes, n) : ST_OK;
+    if (st == ST_OK && queue_mark_all(&j->m, indexes, n, QUEUE_BOUNCED) != ST_OK)
+        log_event(LOG_ERR, "mark-not-written", "id", j->m.id, "text", strerror(errno), NULL);
+    free(indexes);
+    return st;
+}
+
+static void give_up_old(struct qrun *q, struct job *j)
+{
+    if (!j->tried || clock_now() - j->m.queued < (int64_t)q->settings->queue_lifetime)
+        return;
+    for (size_t i = 0; i < j->m.recipient_count; i++) {
+        if (j->m.recipients[i].mark != QUEUE_TODO)
+            continue;
+        j->expired[i] = true;
+        queue_mark(&j->m, i, QUEUE_FAILED);
+        log_event(LOG_NOTICE, "expired", "id", j->m.id, "to", j->m.recipients[i].address.text, "reply", j->m.replies[i], NULL);
+    }
+}
+
+static void defer(struct qrun *q, struct job *j, bool only_held)
+{
+    int64_t wait = HELD_SECONDS;
+    if (!only_held) {
+        j->m.attempts++;
+        wait = queue_backoff(q->settings->retry_first, q->settings->retry_max, j->m.attempts, random_u64());
+    }
+    j->m.next_attempt = clock_now() + wait;
+    if (queue_defer(q->queue_dir, &j->m) != ST_OK)
+        log_event(LOG_ERR, "not-deferred", "id", j->m.id, "text", strerror(errno), NULL);
+}
+
+static void job_end(struct qrun *q, struct job *j)
+{
+    size_t left[128] = { 0 };
+    give_up_old(q, j);
+    settle_failures(q, j);
+    for (size_t i = 0; i < j->m.recipient_count; i++)
+        left[(unsigned char)j->m.recipients[i].mark % 128]++;
+    if (left[QUEUE_TODO] || left[QUEUE_FAILED] || left[QUEUE_HELD]) {
+        defer(q, j, !left[QUEUE_TODO] && !left[QUEUE_FAILED]);
+    } else {
+        if (queue_remove(q->queue_dir, &j->m) == ST_TEMP)
+            log_event(LOG_ERR, "not-removed", "id", j->m.id, "text", strerror(errno), NULL);
+        else
+            log_event(LOG_INFO, "removed", "id", j->m.id, NULL);
+    }
+    job_free(q, j);
+}
+
+void part_finish(struct qrun *q, struct part *p)
+{
+    struct job *j = p->job;
+    free(p);
+    if (--j->parts == 0)
+        job_end(q, j);
+}
+
+/* --- the beginning */
+
+static struct job *job_open(struct qrun *q, const struct ticket *t, enum status *st)
+{
+    struct job *j = calloc(1, sizeof *j);
+    *st = ST_TEMP;
+    if (!j)
+        return NULL;
+    *st = queue_read(q->queue_dir, t->id, true, &j->m);
+    if (*st != ST_OK) {
+        if (*st == ST_TEMP && errno != EWOULDBLOCK)
+            log_event(LOG_ERR, "cannot-read", "id", t->id, "text", strerror(errno), NULL);
+        free(j);
+        return NULL;
+    }
+    j->hosts = calloc(j->m.recipient_count, sizeof *j->hosts);
+    j->expired = calloc(j->m.recipient_count, sizeof *j->expired);
+    if (!t->forced && j->m.next_attempt > clock_now())
+        *st = ST_NONE;
+    if (!j->hosts || !j->expired)
+        *st = ST_TEMP;
+    if (*st != ST_OK) {
+        job_free(q, j);
+        return NULL;
+    }
+    j->next = q->jobs;
+    q->jobs = j;
+    q->job_count++;
+    return j;
+}
+
+static void domain_of(const struct address *a, char to[ADDRESS_DOMAIN_LIMIT + 1])
+{
+    span_copy(address_domain(a), to, ADDRESS_DOMAIN_LIMIT + 1);
+    for (char *p = to; *p; p++)
+        *p = ascii_lower(*p);
+}
+
+/* Are all destinations it would go to full? One that isn't is reason enough to take the message up. */
+static struct destination *full_destination(struct qrun *q, const struct job *j)
+{
+    struct destination *full = NULL;
+    for (size_t i = 0; i < j->m.recipient_count; i++) {
+        char domain[ADDRESS_DOMAIN_LIMIT + 1];
+        if (j->m.recipients[i].mark != QUEUE_TODO)
+            continue;
+        domain_of(&j->m.recipients[i].address, domain);
+        struct destination *d = destination_get(q, domain);
+        if (!d || !destination_is_full(d))
+            return NULL;
+        full = d;
+    }
+    return full;
+}
+
+/* The message stays in its file, mapped: only the kernel holds it. */
+static void deliver_here(struct qrun *q, struct job *j, size_t i)
+{
+    struct bytes why;
+    off_t page = sysconf(_SC_PAGESIZE), start = j->m.content / page * page;
+    size_t before = (size_t)(j->m.content - start), length = before + (size_t)j->m.size;
+    bytes_init(&why, QUEUE_REPLY_LIMIT);
+    char *map = mmap(NULL, length ? length : 1, PROT_READ, MAP_PRIVATE, j->m.fd, start);
+    enum status st = ST_TEMP;
+    if (map != MAP_FAILED) {
+        struct span message = { map + before, (size_t)j->m.size };
+        st = local_deliver(q, &j->m.recipients[i].address, j->m.sender, message, j->m.eight_bit, NULL, &why);
+        munmap(map, length ? length : 1);
+    } else {
+        bytes_add_str(&why, "4.3.0 The message can't be read");
+    }
+    job_outcome(q, j, i, st == ST_OK ? QUEUE_DONE : st == ST_PERM ? QUEUE_FAILED : QUEUE_TODO,
+                st == ST_OK ? "2.1.5 Delivered here" : bytes_str(&why), NULL);
+    write_marks(j, &i, 1);
+    bytes_free(&why);
+}
+
+
+/* The part for a recipient's destination that has room, or a new one. */
+static struct part *part_for(struct job *j, struct part **parts, struct destination **owners, size_t *count, struct destination *d)
+{
+    for (size_t i = *count; i-- > 0;)
+        if (owners[i] == d && parts[i]->count < TRANSACTION_RECIPIENTS)
+            return parts[i];
+    struct part *p = calloc(1, sizeof *p);
+    if (!p)
+        return NULL;
+    p->job = j;
+    owners[*count] = d;
+    parts[(*count)++] = p;
+    return p;
+}
+
+/* A recipient that isn't ours goes into a part; one that is is delivered. */
+static void place(struct qrun *q, struct job *j, size_t i, struct part **parts, struct destination **owners, size_t *count)
+{
+    char domain[ADDRESS_DOMAIN_LIMIT + 1];
+    enum status here = local_is(q, &j->m.recipients[i].address);
+    if (here == ST_OK) {
+        deliver_here(q, j, i);
+        return;
+    }
+    domain_of(&j->m.recipients[i].address, domain);
+    struct destination *d = here == ST_NONE ? destination_get(q, domain) : NULL;
+    struct part *p = d ? part_for(j, parts, owners, count, d) : NULL;
+    if (p)
+        p->indexes[p->count++] = i;
+    else
+        job_outcome(q, j, i, QUEUE_TODO, "4.3.0 The tables can't be read, or memory is short", NULL);
+}
+
+static void split(struct qrun *q, struct job *j)
+{
+    size_t n = j->m.recipient_count, count = 0;
+    struct part **parts = calloc(n, sizeof *parts);
+    struct destination **owners = calloc(n, sizeof *owners);
+    j->parts = 1; /* ours, while we are at it */
+    for (size_t i = 0; i < n && parts && owners; i++)
+        if (j->m.recipients[i].mark == QUEUE_TODO)
+            place(q, j, i, parts, owners, &count);
+    j->parts += count;
+    for (size_t i = 0; i < count; i++)
+        destination_add(q, owners[i], parts[i]);
+    free(parts);
+    free(owners);
+    if (--j->parts == 0)
+        job_end(q, j);
+}
+
+enum status job_load(struct qrun *q, const struct ticket *t)
+{
+    enum status st;
+    struct job *j = job_open(q, t, &st);
+    if (!j)
+        return st;
+    struct destination *full = full_destination(q, j);
+    if (full) {
+        destination_park(full, t);
+        job_free(q, j);
+        return ST_OK;
+    }
+    if (settle_failures(q, j) != ST_OK) {
+        job_end(q, j);
+        return ST_OK;
+    }
+    split(q, j);
+    return ST_OK;
+}

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Writes a bounce; see report.h. Replies and addresses come from strangers: only printable ASCII of them gets in. The
+ * original's headers are passed on as they came, but for line ends; the boundary is random, so nothing in
+ * them can end its part.
+ */
+#include "report.h"
+
+#include "base/clock.h"
+#include "text/date.h"
+#include "text/reply.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define FOLD 900 /* a line is 998 bytes at most (RFC 5322 2.1.1) */
+
+static void add_clean(struct bytes *out, const char *text)
+{
+    for (size_t n = 0; *text && n < FOLD; text++, n++)
+        bytes_add_char(out, *text >= ' ' && *text < 0x7f ? *text : '?');
+}
+
+static void add_field(struct bytes *out, const char *name, const char *value)
+{
+    bytes_printf(out, "%s: ", name);
+    add_clean(out, value);
+    bytes_add_str(out, "\r\n");
+}
+
+static void add_date(struct bytes *out, const char *name, int64_t when)
+{
+    bytes_printf(out, "%s: ", name);
+    date_write(when, out);
+    bytes_add_str(out, "\r\n");
+}
+
+static unsigned code_of(const char *reply)
+{
+    uint64_t code;
+    return span_u64(span_head(span_of(reply), 3), 599, &code) && code >= 200 ? (unsigned)code : 0;
+}
+
+static void add_status(struct bytes *out, const struct report_recipient *r)
+{
+    char status[12] = "";
+    unsigned code = r->reply ? code_of(r->reply) : 0;
+    if (r->expired)
+        snprintf(status, sizeof status, "4.4.7");
+    else if (r->reply)
+        reply_status(r->reply + (code ? strlen(r->reply) > 4 ? 4 : strlen(r->reply) : 0), code, status);
+    add_field(out, "Status", status[0] ? status : "5.0.0");
+}
+
+static void add_recipient(struct bytes *out, const struct report_recipient *r, int64_t now)
+{
+    char host[300];
+    bytes_add_str(out, "\r\nFinal-Recipient: rfc822; ");
+    add_clean(out, r->address);
+    bytes_add_str(out, "\r\nAction: failed\r\n");
+    add_status(out, r);
+    if (r->host) {
+        struct span name = span_of(r->host);
+        span_copy(span_head(name, span_find(name, '[') ? span_find(name, '[') : name.n), host, sizeof host);
+        bytes_add_str(out, "Remote-MTA: dns; ");
+        add_clean(out, host);
+        bytes_add_str(out, "\r\n");
+    }
+    if (r->reply) {
+        bytes_add_str(out, r->host && code_of(r->reply) ? "Diagnostic-Code: smtp; " : "Diagnostic-Code: x-postern; ");
+        add_clean(out, r->reply);
+        bytes_add_str(out, "\r\n");
+    }
+    add_date(out, "Last-Attempt-Date", now);
+}
+
+static void add_words(struct bytes *out, const struct report *r)
+{
+    bytes_printf(out, "This is the mail server %s.\r\n\r\n", r->hostname);
+    bytes_add_str(out, r->for_postmaster
+                           ? "A message without a sender (most often a bounce) could not be delivered to the\r\n"
+                             "addresses below. Nobody else can be told about it, so you are.\r\n"
+                           : "Your message could not be delivered to the addresses below, and no further attempt\r\n"
+                             "will be made. To the other recipients, if any, it was delivered.\r\n");
+    for (size_t i = 0; i < r->count; i++) {
+        const struct report_recipient *one = &r->recipients[i];
+        bytes_add_str(out, "\r\n  <");
+        add_clean(out, one->address);
+        bytes_add_str(out, ">\r\n");
+        if (one->expired)
+            bytes_add_str(out, "    was tried for as long as mail is kept here. The last answer was:\r\n");
+        bytes_add_str(out, "    ");
+        if (one->host) {
+            add_clean(out, one->host);
+            bytes_add_str(out, ": ");
+        }
+        add_clean(out, one->reply ? one->reply : "failed; the server's answer was not recorded");
+        bytes_add_str(out, "\r\n");
+    }
+    bytes_add_str(out, "\r\nThe headers of the message follow, behind a report for programs.\r\n");
+}
+
+/* Lines as they are, but each ended by CRLF, none longer than it may be, and no NUL. */
+static void add_header(struct bytes *out, struct span header)
+{
+    struct span line;
+    while (span_cut(&header, '\n', &line)) {
+        if (line.n && line.p[line.n - 1] == '\r')
+            line.n--;
+        if (line.n == 0)
+            break;
+        line = span_head(line, FOLD);
+        for (size_t i = 0; i < line.n; i++)
+            bytes_add_char(out, line.p[i] == '\0' || line.p[i] == '\r' ? '?' : line.p[i]);
+        bytes_add_str(out, "\r\n");
+    }
+}
+
+static bool has_eight_bit(struct span s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if ((unsigned char)s.p[i] >= 0x80)
+            return true;
+    return false;
+}
+
+bool report_write(const struct report *r, struct bytes *out, bool *eight_bit)
+{
+    char boundary[40];
+    *eight_bit = has_eight_bit(r->header);
+    snprintf(boundary, sizeof boundary, "postern-%016" PRIx64, random_u64());
+    bytes_printf(out, "From: Mail Delivery System <MAILER-DAEMON@%s>\r\nTo: <", r->hostname);
+    add_clean(out, r->to);
+    bytes_add_str(out, ">\r\n");
+    add_date(out, "Date", r->now);
+    bytes_printf(out, "Subject: %s\r\nMessage-ID: <%s@%s>\r\nAuto-Submitted: auto-replied\r\nMIME-Version: 1.0\r\n",
+                 r->for_postmaster ? "A bounce could not be delivered" : "Your message could not be delivered", r->bounce_id,
+                 r->hostname);
+    bytes_printf(out, "Content-Type: multipart/report; report-type=delivery-status;\r\n\tboundary=\"%s\"\r\n%s\r\n", boundary,
+                 *eight_bit ? "Content-Transfer-Encoding: 8bit\r\n" : "");
+    bytes_printf(out, "--%s\r\nContent-Type: text/plain; charset=us-ascii\r\n\r\n", boundary);
+    add_words(out, r);
+    bytes_printf(out, "\r\n--%s\r\nContent-Type: message/delivery-status\r\n\r\n", boundary);
+    bytes_printf(out, "Reporting-MTA: dns; %s\r\nX-Postern-Queue-ID: %s\r\n", r->hostname, r->id);
+    add_date(out, "Arrival-Date", r->queued);
+    for (size_t i = 0; i < r->count; i++)
+        add_recipient(out, &r->recipients[i], r->now);
+    bytes_printf(out, "\r\n--%s\r\nContent-Type: text/rfc822-headers%s\r\n\r\n", boundary,
+                 *eight_bit ? "\r\nContent-Transfer-Encoding: 8bit" : "");
+    add_header(out, r->header);
+    bytes_printf(out, "\r\n--%s--\r\n", boundary);
+    return !out->failed;
+}

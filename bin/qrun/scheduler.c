@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The loop: wake-ups first, then a scan if one is due, then messages are taken up while there is room, then destinations
+ * get slots, then it waits for whatever comes. It waits for nothing else: not for DNS, a connection or a reply, which are
+ * the children's, so a wake-up is answered at once whoever is slow.
+ */
+#include "qrun.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SCAN_MS 60000    /* between scans while there is something to do */
+#define SLOT_MS 2000     /* between looks for a slot while destinations wait */
+#define POLL_FDS 512
+#define FORCED_LIMIT 100000
+
+bool line_add(struct line *l, const char *id, bool forced)
+{
+    struct ticket *t = l->count < FORCED_LIMIT || !forced ? malloc(sizeof *t) : NULL;
+    if (!t)
+        return false;
+    *t = (struct ticket){ .forced = forced };
+    snprintf(t->id, sizeof t->id, "%s", id);
+    if (l->last)
+        l->last->next = t;
+    else
+        l->first = t;
+    l->last = t;
+    l->count++;
+    return true;
+}
+
+bool line_take(struct line *l, struct ticket *t)
+{
+    struct ticket *first = l->first;
+    if (!first)
+        return false;
+    *t = *first;
+    l->first = first->next;
+    if (!l->first)
+        l->last = NULL;
+    l->count--;
+    free(first);
+    t->next = NULL;
+    return true;
+}
+
+/* Tables may have changed since the last time. */
+static void reopen_directory(struct qrun *q)
+{
+    struct directory *fresh;
+    if (directory_open(q->settings, &fresh) != ST_OK)
+        return;
+    directory_close(q->directory);
+    q->directory = fresh;
+}
+
+/* A scan replaces what the one before found: nothing is in line twice. */
+static void scan(struct qrun *q)
+{
+    char **ids;
+    size_t count;
+    struct ticket old;
+    q->next_scan = clock_ms() + SCAN_MS;
+    while (line_take(&q->scanned, &old))
+        continue;
+    destination_unpark_scanned(q);
+    if (queue_list(q->queue_dir, true, &ids, &count) != ST_OK) {
+        log_event(LOG_ERR, "cannot-scan", "text", strerror(errno), NULL);
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        line_add(&q->scanned, ids[i], false);
+        free(ids[i]);
+    }
+    free(ids);
+}
+
+static void take_up(struct qrun *q)
+{
+    struct ticket t;
+    while (q->job_count < JOBS_LIMIT && (line_take(&q->forced, &t) || line_take(&q->scanned, &t)))
+        job_load(q, &t);
+}
+
+static bool has_work(const struct qrun *q)
+{
+    return q->jobs || q->active || q->waiting_first || q->forced.count || q->scanned.count;
+}
+
+static void wait_and_answer(struct qrun *q)
+{
+    int fds[POLL_FDS];
+    struct destination *owners[POLL_FDS];
+    struct pollfd p[POLL_FDS + 1];
+    size_t n = destination_fds(q, fds, owners, POLL_FDS);
+    int64_t left = q->next_scan - clock_ms();
+    if (q->waiting_first && left > SLOT_MS)
+        left = SLOT_MS;
+    for (size_t i = 0; i < n; i++)
+        p[i] = (struct pollfd){ .fd = fds[i], .events = POLLIN };
+    p[n] = (struct pollfd){ .fd = q->wake, .events = POLLIN };
+    if (poll(p, n + 1, left > 0 ? (int)left : 0) <= 0)
+        return;
+    for (size_t i = 0; i < n; i++)
+        if (p[i].revents)
+            destination_input(q, owners[i], fds[i]);
+}
+
+void scheduler_run(struct qrun *q)
+{
+    for (;;) {
+        bool asked = wake_drain(q);
+        if (asked || clock_ms() >= q->next_scan) {
+            if (q->jobs || q->active)
+                reopen_directory(q);
+            scan(q);
+        }
+        take_up(q);
+        destination_start_waiting(q);
+        if (!has_work(q))
+            return;
+        if (q->active)
+            wait_and_answer(q);
+    }
+}

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * MAIL, RCPT, DATA and the message; see transaction.h.
+ *
+ * With PIPELINING (RFC 2920) MAIL, all RCPT and DATA leave together and their replies are read in order. Recipients
+ * that were refused keep their own reply; those that were accepted share the one to DATA or to its end. Where the
+ * connection breaks after the final dot we can't know what the server did: the message waits and is sent again (RFC 5321
+ * 4.5.3.2.6 and 6.1: better twice than never). A message with 8-bit bytes is sent as it is also to a server that doesn't
+ * offer 8BITMIME: no server of today would be helped by a bounce.
+ */
+#include "transaction.h"
+
+#include "base/clock.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PIECE 32768
+#define LEAST_RATE 1024       /* bytes a second that a server must take */
+#define RATE_GRACE_MS 600000
+
+static void mark_all(struct transaction *t, const struct reply *r, char mark)
+{
+    for (size_t i = 0; i < t->count; i++) {
+        if (t->recipients[i].mark)
+            continue;
+        t->recipients[i].mark = mark;
+        t->recipients[i].reply = *r;
+    }
+}
+
+static char mark_of(unsigned code)
+{
+    return code / 100 == 2 ? QUEUE_DONE : code / 100 == 5 ? QUEUE_FAILED : QUEUE_TODO;
+}
+
+static void refuse_all(struct transaction *t, const char *text, char mark)
+{
+    struct reply r = { 0 };
+    r.length = (size_t)snprintf(r.text, sizeof r.text, "%s", text);
+    mark_all(t, &r, mark);
+}
+
+static void send_mail(struct smtp *s, const struct transaction *t)
+{
+    char size[32] = "";
+    if (s->ehlo.size)
+        snprintf(size, sizeof size, " SIZE=%llu", (unsigned long long)t->size);
+    smtp_command(s, "MAIL FROM:<%s>%s%s", t->sender, size, s->ehlo.eight_bit && t->eight_bit ? " BODY=8BITMIME" : "");
+}
+
+static bool read_mail(struct smtp *s, struct transaction *t)
+{
+    if (!smtp_reply(s, SMTP_COMMAND_MS, false))
+        return false;
+    if (smtp_class(s) == 2)
+        return true;
+    mark_all(t, &s->reply, mark_of(s->reply.code));
+    return false;
+}
+
+/* 552 here means too many recipients: later, not never (RFC 5321 4.5.3.1.10). */
+static bool read_recipient(struct smtp *s, struct transaction *t, size_t i)
+{
+    if (!smtp_reply(s, SMTP_COMMAND_MS, false))
+        return false;
+    t->recipients[i].accepted = smtp_class(s) == 2;
+    if (!t->recipients[i].accepted && !t->recipients[i].mark) {
+        t->recipients[i].mark = s->reply.code == 552 ? QUEUE_TODO : mark_of(s->reply.code);
+        t->recipients[i].reply = s->reply;
+    }
+    return t->recipients[i].accepted;
+}
+
+static void send_recipient(struct smtp *s, const struct transaction *t, size_t i)
+{
+    smtp_command(s, "RCPT TO:<%s>", t->recipients[i].address);
+}
+
+/* Up to the reply to DATA. True: it was 354 and somebody will get the message. */
+static bool negotiate_pipelined(struct smtp *s, struct transaction *t)
+{
+    bool accepted = false;
+    send_mail(s, t);
+    for (size_t i = 0; i < t->count; i++)
+        send_recipient(s, t, i);
+    smtp_command(s, "DATA");
+    bool mail = read_mail(s, t);
+    for (size_t i = 0; i < t->count && !s->gone; i++)
+        accepted = read_recipient(s, t, i) || accepted;
+    if (s->gone || !smtp_reply(s, SMTP_DATA_MS, false))
+        return false;
+    if (smtp_class(s) == 3 && !(mail && accepted)) { /* it wants a message for nobody (RFC 2920 3.1) */
+        conn_write_str(s->conn, ".\r\n");
+        smtp_reply(s, SMTP_END_MS, false);
+        return false;
+    }
+    return mail && accepted;
+}
+
+static bool negotiate(struct smtp *s, struct transaction *t)
+{
+    bool accepted = false;
+    send_mail(s, t);
+    if (!read_mail(s, t))
+        return false;
+    for (size_t i = 0; i < t->count && !s->gone; i++) {
+        send_recipient(s, t, i);
+        accepted = read_recipient(s, t, i) || accepted;
+    }
+    if (!accepted || s->gone)
+        return false;
+    smtp_command(s, "DATA");
+    return smtp_reply(s, SMTP_DATA_MS, false);
+}
+
+/* Adds the piece with its dots stuffed; *at_line is whether a line begins. */
+static void write_stuffed(struct smtp *s, struct span piece, bool *at_line)
+{
+    while (piece.n) {
+        if (*at_line && piece.p[0] == '.')
+            conn_write_str(s->conn, ".");
+        size_t end = span_find(piece, '\n');
+        size_t n = end < piece.n ? end + 1 : piece.n;
+        conn_write(s->conn, piece.p, n);
+        *at_line = end < piece.n;
+        piece = span_from(piece, n);
+    }
+}
+
+/* False: the connection or the file failed; the end was not sent. */
+static bool send_content(struct smtp *s, const struct transaction *t)
+{
+    char piece[PIECE];
+    uint64_t sent = 0;
+    bool at_line = true;
+    int64_t block = s->timeout_ms < SMTP_BLOCK_MS ? s->timeout_ms : SMTP_BLOCK_MS;
+    int64_t until = clock_ms() + RATE_GRACE_MS + (int64_t)(t->size / LEAST_RATE * 1000);
+    conn_deadlines(s->conn, (int)block, 0);
+    while (sent < t->size) {
+        size_t want = t->size - sent < PIECE ? (size_t)(t->size - sent) : PIECE;
+        ssize_t n = pread(t->fd, piece, want, t->content + (off_t)sent);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0) {
+            smtp_lost(s, "4.3.0 The message could not be read from the queue");
+            return false;
+        }
+        write_stuffed(s, (struct span){ piece, (size_t)n }, &at_line);
+        sent += (uint64_t)n;
+        if (conn_is_gone(s->conn) || clock_ms() > until) {
+            smtp_lost(s, "4.4.2 The connection broke while the message was sent");
+            return false;
+        }
+    }
+    if (!at_line)
+        conn_write_str(s->conn, "\r\n");
+    if (!conn_flush(s->conn)) {
+        smtp_lost(s, "4.4.2 The connection broke while the message was sent");
+        return false;
+    }
+    return true;
+}
+
+static bool fits(const struct smtp *s, struct transaction *t)
+{
+    char text[160];
+    if (!s->ehlo.size || !s->ehlo.size_limit || t->size <= s->ehlo.size_limit)
+        return true;
+    snprintf(text, sizeof text, "5.3.4 The message has %llu bytes, the server takes %llu", (unsigned long long)t->size,
+             (unsigned long long)s->ehlo.size_limit);
+    refuse_all(t, text, QUEUE_FAILED);
+    return false;
+}
+
+static void reset(struct smtp *s)
+{
+    if (s->gone)
+        return;
+    smtp_command(s, "RSET");
+    if (smtp_reply(s, SMTP_COMMAND_MS, false) && smtp_class(s) != 2)
+        s->gone = true;
+}
+
+enum after transaction_run(struct smtp *s, struct transaction *t)
+{
+    if (!fits(s, t))
+        return AFTER_READY;
+    bool ready = s->ehlo.pipelining ? negotiate_pipelined(s, t) : negotiate(s, t);
+    if (!ready || smtp_class(s) != 3) {
+        bool lost = s->gone && s->reply.code == 0;
+        mark_all(t, &s->reply, s->reply.code ? mark_of(s->reply.code) == QUEUE_DONE ? QUEUE_TODO : mark_of(s->reply.code)
+                                             : QUEUE_TODO);
+        reset(s);
+        return lost ? AFTER_LOST : s->gone ? AFTER_GONE : AFTER_READY;
+    }
+    if (!send_content(s, t)) {
+        mark_all(t, &s->reply, QUEUE_TODO);
+        return AFTER_LOST;
+    }
+    conn_write_str(s->conn, ".\r\n");
+    bool answered = smtp_reply(s, SMTP_END_MS, false);
+    mark_all(t, &s->reply, answered ? mark_of(s->reply.code) : QUEUE_TODO);
+    return s->gone ? AFTER_GONE : AFTER_READY;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * One message to up to TRANSACTION_RECIPIENTS recipients of one host (RFC 5321 3.3).
+ */
+#ifndef POSTERN_QRUN_TRANSACTION_H
+#define POSTERN_QRUN_TRANSACTION_H
+
+#include "smtp.h"
+#include "verbs.h"
+
+struct transaction {
+    char sender[ADDRESS_LIMIT + 4];
+    int fd;             /* the queue's file */
+    off_t content;      /* where the message begins in it */
+    uint64_t size;
+    bool eight_bit;
+    size_t count;
+    struct {
+        char address[ADDRESS_LIMIT + 4];
+        char mark;          /* what became of it: D, F or T */
+        bool accepted;      /* RCPT was */
+        struct reply reply; /* that said so; code 0: our own words */
+    } recipients[TRANSACTION_RECIPIENTS];
+};
+
+/* Sends it; every recipient gets a mark and a reply. */
+enum after transaction_run(struct smtp *s, struct transaction *t);
+
+#endif
