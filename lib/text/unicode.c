@@ -12,6 +12,9 @@
 #include <unicase.h>
 #include <uninorm.h>
 
+#define WINDOW 65536 /* bytes of a haystack that are folded at a time */
+#define SHRINKS 5    /* folding makes no text shorter than by this factor: four bytes may become one, and some */
+
 static bool is_ascii(struct span s)
 {
     for (size_t i = 0; i < s.n; i++)
@@ -76,6 +79,36 @@ bool unicode_fold(struct span text, struct bytes *out)
     return take(folded, n, out);
 }
 
+/* The character boundary at or before `at`. */
+static size_t boundary_before(struct span s, size_t at)
+{
+    size_t back = 0;
+    while (at < s.n && back < 3 && back < at && ((unsigned char)s.p[at - back] & 0xc0) == 0x80)
+        back++;
+    return at < s.n ? at - back : s.n;
+}
+
+/* Folds and looks through the haystack a window at a time, so that a large one needs no memory in its size. Windows
+ * overlap by as much as could fold to the needle. */
+static bool contains_folded(struct span haystack, struct span needle)
+{
+    struct bytes window;
+    bool found = false;
+    size_t overlap = needle.n * SHRINKS;
+    bytes_init(&window, SIZE_MAX / 2);
+    while (!found && !window.failed) {
+        bytes_clear(&window);
+        size_t end = boundary_before(haystack, WINDOW + overlap);
+        unicode_fold(span_head(haystack, end), &window);
+        found = !window.failed && memmem(bytes_str(&window), window.len, needle.p, needle.n);
+        if (end == haystack.n)
+            break;
+        haystack = span_from(haystack, boundary_before(haystack, WINDOW));
+    }
+    bytes_free(&window);
+    return found;
+}
+
 bool unicode_contains(struct span haystack, struct span needle)
 {
     if (is_ascii(needle)) {
@@ -83,13 +116,11 @@ bool unicode_contains(struct span haystack, struct span needle)
         if (plain || is_ascii(haystack))
             return plain;
     }
-    struct bytes hay, small;
-    bytes_init(&hay, SIZE_MAX / 2);
-    bytes_init(&small, SIZE_MAX / 2);
-    bool found = unicode_fold(haystack, &hay) && unicode_fold(needle, &small) &&
-                 (small.len == 0 || memmem(hay.data, hay.len, small.data, small.len));
-    bytes_free(&hay);
-    bytes_free(&small);
+    struct bytes folded;
+    bytes_init(&folded, SIZE_MAX / 2);
+    bool found = needle.n < SIZE_MAX / 64 && unicode_fold(needle, &folded) &&
+                 contains_folded(haystack, span_bytes(&folded));
+    bytes_free(&folded);
     return found;
 }
 

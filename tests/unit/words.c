@@ -130,6 +130,20 @@ static void searching(void)
            rows[i].name);
     ok(unicode_contains(SPAN("a\0\xc3\xbc"), SPAN("\0\xc3\x9c")), "search, NUL");
 
+    struct bytes large;
+    bytes_init(&large, 1 << 20);
+    bool everywhere = true;
+    for (int i = 0; i < 100000; i++)
+        bytes_add_str(&large, "\xc3\xbc");
+    for (size_t at = 130980; at < 131120 && everywhere; at++) { /* around the edges of windows */
+        memcpy(large.data + at, "J\xc3\x96RG", 5);
+        everywhere = unicode_contains(span_bytes(&large), SPAN("j\xc3\xb6rg"));
+        memcpy(large.data + at, at % 2 ? "\xbc\xc3\xbc\xc3\xbc" : "\xc3\xbc\xc3\xbc\xc3", 5);
+    }
+    ok(everywhere && !unicode_contains(span_bytes(&large), SPAN("j\xc3\xb6rg")), "search, a large haystack");
+    ok(unicode_contains(span_bytes(&large), span_bytes(&large)), "search, a large needle");
+    bytes_free(&large);
+
     struct bytes out;
     bytes_init(&out, 100);
     ok(unicode_nfc(SPAN("u\xcc\x88"), &out) && strcmp(bytes_str(&out), "\xc3\xbc") == 0, "NFC");
