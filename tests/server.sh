@@ -72,7 +72,7 @@ service() {
 
 end_services() {
     for service_pid in $services; do
-        kill -TERM -- "-$service_pid" 2>/dev/null || true
+        kill -s TERM -- "-$service_pid" 2>/dev/null || true
     done
     for service_pid in $services; do
         wait "$service_pid" 2>/dev/null || true
