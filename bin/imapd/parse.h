@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The grammar of IMAP commands (RFC 3501 9): pure functions from bytes to structs, without
+ * input or output, so that they can be fuzzed.
+ *
+ * A parser walks over one whole command in which literals stand where they were sent, `{5}` CRLF and five
+ * bytes. Every function returns false at what it doesn't understand and leaves a line for the
+ * client in p->error; the first such line stays. Spans point into the command or into p->text.
+ */
+#ifndef POSTERN_IMAPD_PARSE_H
+#define POSTERN_IMAPD_PARSE_H
+
+#include "base/bytes.h"
+
+#define TAG_LIMIT 128
+#define KEYWORDS_LIMIT 64 /* keywords in one flag list */
+#define FETCH_ITEMS 64    /* items of one FETCH */
+#define FETCH_NAMES 256   /* header names of one FETCH, all items together */
+#define FETCH_PARTS 50    /* numbers in one part specifier: MIME_DEPTH */
+#define SEARCH_KEYS 2000  /* keys of one SEARCH */
+#define SEARCH_DEPTH 40   /* parentheses, NOT and OR within each other */
+#define STATUS_ITEMS 16
+
+struct parser {
+    struct span in;
+    size_t at;
+    struct bytes *text; /* unescaped quoted strings; room for all is made first, so it never moves */
+    const char *error;  /* NULL, or why parsing failed */
+};
+
+/* `text` is emptied; its limit must be no less than in.n. */
+void parser_init(struct parser *p, struct span in, struct bytes *text);
+/* Sets the error, if none is set. Always false. */
+bool parse_fail(struct parser *p, const char *error);
+
+/* What stands next, or 0 at the end. */
+char parse_peek(const struct parser *p);
+bool parse_char(struct parser *p, char c); /* without an error: to try */
+bool parse_space(struct parser *p);
+bool parse_end(struct parser *p);
+bool parse_tag(struct parser *p, struct span *tag);
+bool parse_atom(struct parser *p, struct span *atom);
+bool parse_astring(struct parser *p, struct span *s);
+bool parse_string(struct parser *p, struct span *s);       /* quoted or literal */
+bool parse_list_mailbox(struct parser *p, struct span *s); /* astring in which % and * may stand */
+bool parse_number(struct parser *p, uint32_t *n);
+/* ID's argument (RFC 2971): NIL or a list of strings, which nobody keeps. */
+bool parse_id(struct parser *p);
+/* An opening literal `{n}` or `{n+}` at the end of the input, that is without its bytes: APPEND's message. */
+bool parse_literal_head(struct parser *p, uint32_t *size, bool *plus);
+
+/* A sequence set; 0 stands for '*'. Free with set_free, also after a failure. */
+struct range {
+    uint32_t first, last;
+};
+struct set {
+    struct range *ranges;
+    size_t count, room;
+};
+bool parse_set(struct parser *p, struct set *set);
+void set_free(struct set *set);
+
+struct flag_list {
+    uint32_t system; /* FLAG_* of store/mailbox.h */
+    struct span keywords[KEYWORDS_LIMIT];
+    size_t keyword_count;
+};
+/* `(\Seen $Work)`. With `bare`, also without parentheses (STORE). \Recent and unknown system flags are
+ * refused. */
+bool parse_flags(struct parser *p, bool bare, struct flag_list *flags);
+
+enum store_mode { STORE_SET, STORE_ADD, STORE_REMOVE };
+/* `+FLAGS.SILENT (...)` */
+bool parse_store(struct parser *p, enum store_mode *mode, bool *silent, struct flag_list *flags);
+
+/* APPEND's arguments up to the message's literal. date is 0 where none was given. */
+struct append_args {
+    struct span folder;
+    struct flag_list flags;
+    int64_t date;
+    uint32_t size;
+    bool plus;
+};
+bool parse_append(struct parser *p, struct append_args *args);
+
+enum status_item { STATUS_MESSAGES, STATUS_RECENT, STATUS_UIDNEXT, STATUS_UIDVALIDITY, STATUS_UNSEEN };
+struct status_args {
+    struct span folder;
+    enum status_item items[STATUS_ITEMS];
+    size_t count;
+};
+bool parse_status(struct parser *p, struct status_args *args);
+
+/* --- FETCH (parse_fetch.c) */
+enum fetch_kind {
+    FETCH_UID,
+    FETCH_FLAGS,
+    FETCH_INTERNALDATE,
+    FETCH_SIZE,
+    FETCH_ENVELOPE,
+    FETCH_BODY,
+    FETCH_BODYSTRUCTURE,
+    FETCH_SECTION,
+};
+enum section_what {
+    SECTION_ALL,
+    SECTION_HEADER,
+    SECTION_FIELDS,
+    SECTION_FIELDS_NOT,
+    SECTION_TEXT,
+    SECTION_MIME
+};
+struct fetch_item {
+    enum fetch_kind kind;
+    const char *label; /* RFC822 and its kin; NULL: BODY[...] */
+    enum section_what what;
+    bool peek;
+    bool partial;
+    uint32_t offset, length;
+    uint32_t parts[FETCH_PARTS];
+    size_t part_count;
+    size_t first_name, name_count; /* in fetch.names */
+};
+struct fetch {
+    struct fetch_item items[FETCH_ITEMS];
+    size_t count;
+    struct span names[FETCH_NAMES];
+    size_t name_count;
+};
+bool parse_fetch(struct parser *p, struct fetch *fetch);
+
+/* --- SEARCH (parse_search.c) */
+enum search_kind {
+    SEARCH_AND, /* all children; an empty one matches everything */
+    SEARCH_OR,
+    SEARCH_NOT,
+    SEARCH_ALL,
+    SEARCH_FLAG,   /* number: all these bits are set */
+    SEARCH_UNFLAG, /* none is */
+    SEARCH_KEYWORD,
+    SEARCH_UNKEYWORD,
+    SEARCH_RECENT,
+    SEARCH_OLD,
+    SEARCH_NEW,
+    SEARCH_BEFORE,
+    SEARCH_ON,
+    SEARCH_SINCE,
+    SEARCH_SENTBEFORE,
+    SEARCH_SENTON,
+    SEARCH_SENTSINCE,
+    SEARCH_HEADER,
+    SEARCH_BODY,
+    SEARCH_TEXT,
+    SEARCH_LARGER,
+    SEARCH_SMALLER,
+    SEARCH_SEQUENCE,
+    SEARCH_UID,
+};
+struct search_key {
+    enum search_kind kind;
+    bool deep;         /* the message's file must be read for it, or for a key below */
+    size_t child;      /* first key below, 0 if none (key 0 is the root) */
+    size_t next;       /* its next sibling, 0 if none */
+    struct span field; /* HEADER's name */
+    struct span text;  /* what is sought; a keyword's name */
+    int64_t number;    /* flags, size, or a day's first second */
+    struct set set;
+};
+struct search {
+    struct search_key *keys; /* keys[0] is an AND of all */
+    size_t count, room;
+    struct span charset; /* empty if none was given */
+};
+/* Free with search_free, also after a failure. */
+bool parse_search(struct parser *p, struct search *search);
+void search_free(struct search *search);
+
+#endif

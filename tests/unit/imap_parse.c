@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * imapd's parser: what it takes, what it refuses, and its limits.
+ */
+#include "tap.h"
+
+#include "../../bin/imapd/parse.c"
+#include "../../bin/imapd/parse_fetch.c"
+#include "../../bin/imapd/parse_search.c"
+
+#include <stdlib.h>
+
+static struct bytes text, out;
+
+static void check(const char *name, bool good, const char *expected)
+{
+    const char *got = good ? bytes_str(&out) : "BAD";
+    ok(strcmp(got, expected) == 0, "%s: %.200s", name, got);
+}
+
+static void start(struct parser *p, const char *input)
+{
+    bytes_clear(&out);
+    parser_init(p, span_of(input), &text);
+}
+
+static void strings(void)
+{
+    static const struct { const char *name, *input, *expected; } rows[] = {
+        { "atom", "abc", "abc" },
+        { "atom with ]", "a]c", "a]c" },
+        { "quoted", "\"a b\"", "a b" },
+        { "empty quoted", "\"\"", "" },
+        { "escapes", "\"a\\\"b\\\\c\"", "a\"b\\c" },
+        { "wrong escape", "\"a\\bc\"", "BAD" },
+        { "escape at the end", "\"a\\", "BAD" },
+        { "quoted without end", "\"abc", "BAD" },
+        { "8-bit in quotes", "\"\xc3\xa4\"", "BAD" },
+        { "8-bit in an atom", "\xc3\xa4", "BAD" },
+        { "CR in quotes", "\"a\rb\"", "BAD" },
+        { "literal", "{3}\r\na\r\n", "a\r\n" },
+        { "8-bit literal", "{2}\r\n\xc3\xa4", "\xc3\xa4" },
+        { "literal+", "{3+}\r\nabc", "abc" },
+        { "empty literal", "{0}\r\n", "" },
+        { "short literal", "{4}\r\nabc", "BAD" },
+        { "huge literal", "{4294967295}\r\nabc", "BAD" },
+        { "overflowing literal", "{4294967296}\r\nabc", "BAD" },
+        { "literal without a number", "{}\r\n", "BAD" },
+        { "negative literal", "{-1}\r\n", "BAD" },
+        { "literal without CRLF", "{3}abc", "BAD" },
+        { "wildcards are no astring", "a*", "BAD" },
+        { "nothing", "", "BAD" },
+        { "two arguments", "a b", "BAD" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct parser p;
+        struct span s;
+        start(&p, rows[i].input);
+        bool good = parse_astring(&p, &s) && parse_end(&p);
+        if (good)
+            bytes_add_span(&out, s);
+        check(rows[i].name, good, rows[i].expected);
+    }
+}
+
+static void sets(void)
+{
+    static const struct { const char *name, *input, *expected; } rows[] = {
+        { "one", "1", "1:1 " },
+        { "list", "1,3:5,*", "1:1 3:5 0:0 " },
+        { "backwards", "5:3", "5:3 " },
+        { "to the end", "7:*", "7:0 " },
+        { "from the end", "*:7", "0:7 " },
+        { "largest", "4294967295", "4294967295:4294967295 " },
+        { "too large", "4294967296", "BAD" },
+        { "zero", "0", "BAD" },
+        { "zero at the end", "1:0", "BAD" },
+        { "empty element", "1,,2", "BAD" },
+        { "comma at the end", "1,", "BAD" },
+        { "open range", "1:", "BAD" },
+        { "no number", "a", "BAD" },
+        { "negative", "-1", "BAD" },
+        { "blank inside", "1, 2", "BAD" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct parser p;
+        struct set set;
+        start(&p, rows[i].input);
+        bool good = parse_set(&p, &set) && parse_end(&p);
+        for (size_t n = 0; n < set.count; n++)
+            bytes_printf(&out, "%u:%u ", set.ranges[n].first, set.ranges[n].last);
+        check(rows[i].name, good, rows[i].expected);
+        set_free(&set);
+    }
+}
+
+static void print_items(const struct fetch *f)
+{
+    for (size_t n = 0; n < f->count; n++) {
+        const struct fetch_item *item = &f->items[n];
+        bytes_printf(&out, "%d", (int)item->kind);
+        if (item->kind == FETCH_SECTION)
+            bytes_printf(&out, "/%d", (int)item->what);
+        for (size_t k = 0; k < item->part_count; k++)
+            bytes_printf(&out, ".%u", item->parts[k]);
+        for (size_t k = 0; k < item->name_count; k++)
+            bytes_printf(&out, "(%.*s)", SPAN_FMT(f->names[item->first_name + k]));
+        if (item->partial)
+            bytes_printf(&out, "<%u.%u>", item->offset, item->length);
+        bytes_add_str(&out, item->peek ? "p " : " ");
+    }
+}
+
+static void fetches(void)
+{
+    static const struct { const char *name, *input, *expected; } rows[] = {
+        { "one", "FLAGS", "1 " },
+        { "macro ALL", "all", "1 2 3 4 " },
+        { "macro FAST", "FAST", "1 2 3 " },
+        { "macro FULL", "FULL", "1 2 3 4 5 " },
+        { "a macro isn't an item", "(ALL)", "BAD" },
+        { "list", "(UID RFC822.SIZE BODYSTRUCTURE)", "0 3 6 " },
+        { "empty list", "()", "BAD" },
+        { "BODY", "BODY", "5 " },
+        { "BODY.PEEK alone", "BODY.PEEK", "BAD" },
+        { "whole", "BODY[]", "7/0 " },
+        { "peek", "body.peek[]", "7/0p " },
+        { "header", "BODY[HEADER]", "7/1 " },
+        { "text", "BODY[TEXT]", "7/4 " },
+        { "MIME needs a part", "BODY[MIME]", "BAD" },
+        { "part", "BODY[1.2.3]", "7/0.1.2.3 " },
+        { "part MIME", "BODY[2.MIME]", "7/5.2 " },
+        { "part header", "BODY.PEEK[3.HEADER]", "7/1.3p " },
+        { "part zero", "BODY[0]", "BAD" },
+        { "dot at the end", "BODY[1.]", "BAD" },
+        { "no dot", "BODY[1TEXT]", "BAD" },
+        { "part too large", "BODY[4294967296]", "BAD" },
+        { "fields", "BODY[HEADER.FIELDS (From \"To\")]", "7/2(From)(To) " },
+        { "fields not", "BODY.PEEK[1.HEADER.FIELDS.NOT (Received)]<0.100>", "7/3.1(Received)<0.100>p " },
+        { "a literal name", "BODY[HEADER.FIELDS ({4}\r\nFrom)]", "7/2(From) " },
+        { "no names", "BODY[HEADER.FIELDS ()]", "BAD" },
+        { "no list", "BODY[HEADER.FIELDS From]", "BAD" },
+        { "partial", "BODY[]<10.20>", "7/0<10.20> " },
+        { "partial of nothing", "BODY[]<10.0>", "BAD" },
+        { "partial without length", "BODY[]<10>", "BAD" },
+        { "RFC822", "(RFC822 RFC822.HEADER RFC822.TEXT)", "7/0 7/1p 7/4 " },
+        { "unknown", "BOGUS", "BAD" },
+        { "unknown section", "BODY[BOGUS]", "BAD" },
+        { "section without end", "BODY[TEXT", "BAD" },
+        { "more behind", "FLAGS UID", "BAD" },
+        { "list without end", "(FLAGS", "BAD" },
+        { "two spaces", "(FLAGS  UID)", "BAD" },
+    };
+    struct fetch *f = calloc(1, sizeof *f);
+    for (size_t i = 0; f && i < sizeof rows / sizeof rows[0]; i++) {
+        struct parser p;
+        start(&p, rows[i].input);
+        bool good = parse_fetch(&p, f);
+        print_items(f);
+        check(rows[i].name, good, rows[i].expected);
+    }
+    free(f);
+}
+
+static void print_key(const struct search *s, size_t at)
+{
+    const struct search_key *key = &s->keys[at];
+    bytes_printf(&out, "%d", (int)key->kind);
+    if (key->deep)
+        bytes_add_char(&out, 'd');
+    if (key->field.n)
+        bytes_printf(&out, "[%.*s]", SPAN_FMT(key->field));
+    if (key->text.n)
+        bytes_printf(&out, "\"%.*s\"", SPAN_FMT(key->text));
+    if (key->kind >= SEARCH_LARGER)
+        bytes_printf(&out, "=%lld", (long long)key->number);
+    if (!key->child)
+        return;
+    bytes_add_char(&out, '(');
+    for (size_t n = key->child; n; n = s->keys[n].next) {
+        if (n != key->child)
+            bytes_add_char(&out, ' ');
+        print_key(s, n);
+    }
+    bytes_add_char(&out, ')');
+}
+
+static void searches(void)
+{
+    static const struct { const char *name, *input, *expected; } rows[] = {
+        { "all", "ALL", "0(3)" },
+        { "two keys", "UNSEEN DELETED", "0(5 4)" },
+        { "header", "FROM \"x y\"", "0d(17d[From]\"x y\")" },
+        { "HEADER", "HEADER Message-ID <a@b>", "0d(17d[Message-ID]\"<a@b>\")" },
+        { "HEADER with nothing", "HEADER X \"\"", "0d(17d[X])" },
+        { "or", "OR SEEN (ANSWERED TEXT x)", "0d(1d(4 0d(4 19d\"x\")))" },
+        { "not", "NOT NOT SEEN", "0(2(2(4)))" },
+        { "sizes", "LARGER 10 SMALLER 20", "0(20=10 21=20)" },
+        { "set", "1:3,5", "0(22=0)" },
+        { "star", "*", "0(22=0)" },
+        { "uid", "UID 1:*", "0(23=0)" },
+        { "keyword", "KEYWORD $Work UNKEYWORD x", "0(6\"$Work\" 7\"x\")" },
+        { "date", "SINCE 1-Jan-2020", "0(13)" },
+        { "quoted date", "SENTON \"01-Feb-2021\"", "0d(15d)" },
+        { "bad date", "SINCE 32-Jan-2020", "BAD" },
+        { "no date", "ON tomorrow", "BAD" },
+        { "charset", "CHARSET UTF-8 SUBJECT {2}\r\n\xc3\xa4", "0d(17d[Subject]\"\xc3\xa4\")" },
+        { "charset alone", "CHARSET UTF-8", "BAD" },
+        { "empty", "", "BAD" },
+        { "empty parentheses", "()", "BAD" },
+        { "or with one", "OR SEEN", "BAD" },
+        { "not with none", "NOT", "BAD" },
+        { "unknown", "BOGUS", "BAD" },
+        { "missing argument", "FROM", "BAD" },
+        { "open parenthesis", "(SEEN", "BAD" },
+        { "closing parenthesis", "SEEN)", "BAD" },
+        { "size too large", "LARGER 4294967296", "BAD" },
+        { "bad set", "1:", "BAD" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct parser p;
+        struct search s;
+        start(&p, rows[i].input);
+        bool good = parse_search(&p, &s);
+        if (good)
+            print_key(&s, 0);
+        check(rows[i].name, good, rows[i].expected);
+        search_free(&s);
+    }
+}
+
+/* Repeats `piece` between `before` and `after` and parses that as a SEARCH. */
+static bool search_of(const char *before, const char *piece, size_t times, const char *after)
+{
+    struct bytes in;
+    struct parser p;
+    struct search s;
+    bytes_init(&in, 100000);
+    bytes_add_str(&in, before);
+    for (size_t n = 0; n < times; n++)
+        bytes_add_str(&in, piece);
+    bytes_add_str(&in, after);
+    parser_init(&p, span_bytes(&in), &text);
+    bool good = parse_search(&p, &s);
+    search_free(&s);
+    bytes_free(&in);
+    return good;
+}
+
+static void limits(void)
+{
+    ok(search_of("", "NOT ", SEARCH_DEPTH - 1, "SEEN"), "a search as deep as may be");
+    ok(!search_of("", "NOT ", SEARCH_DEPTH, "SEEN"), "and deeper");
+    ok(!search_of("", "(", 90000, "SEEN"), "thousands of parentheses");
+    ok(!search_of("", "OR ", 30000, "SEEN"), "thousands of ORs");
+    ok(search_of("ALL", " SEEN", SEARCH_KEYS - 2, ""), "as many keys as may be");
+    ok(!search_of("ALL", " SEEN", SEARCH_KEYS - 1, ""), "and more");
+    ok(search_of("1", ",2:4", 20000, ""), "a long set");
+}
+
+static void flags(void)
+{
+    static const struct { const char *name, *input, *expected; } rows[] = {
+        { "set", "FLAGS (\\Seen \\Deleted)", "0 0 24000000" },
+        { "add silently", "+FLAGS.SILENT \\Flagged", "1 1 10000000" },
+        { "remove", "-flags (Work \\seen)", "2 0 4000000 Work" },
+        { "none", "FLAGS ()", "0 0 0" },
+        { "bare list", "FLAGS \\Seen \\Draft a b", "0 0 44000000 a b" },
+        { "\\Recent can't be stored", "FLAGS (\\Recent)", "BAD" },
+        { "unknown system flag", "FLAGS (\\Bogus)", "BAD" },
+        { "no flags", "FLAGS", "BAD" },
+        { "list without end", "FLAGS (\\Seen", "BAD" },
+        { "other item", "ANNOTATION (x)", "BAD" },
+        { "more behind", "FLAGS (\\Seen) x", "BAD" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct parser p;
+        struct flag_list list;
+        enum store_mode mode;
+        bool silent;
+        start(&p, rows[i].input);
+        bool good = parse_store(&p, &mode, &silent, &list);
+        if (good)
+            bytes_printf(&out, "%d %d %x", (int)mode, silent, list.system);
+        for (size_t n = 0; good && n < list.keyword_count; n++)
+            bytes_printf(&out, " %.*s", SPAN_FMT(list.keywords[n]));
+        check(rows[i].name, good, rows[i].expected);
+    }
+}
+
+static void appends(void)
+{
+    static const struct { const char *name, *input, *expected; } rows[] = {
+        { "plain", "INBOX {10}", "INBOX 0 0 10 0" },
+        { "flags", "Sent (\\Seen x) {5+}", "Sent 4000000 0 5 1" },
+        { "date", "a \"21-Nov-2026 21:38:01 +0000\" {1}", "a 0 1795297081 1 0" },
+        { "both", "a (\\Draft) \"01-Jan-1970 01:00:00 +0000\" {1}", "a 40000000 3600 1 0" },
+        { "name as literal", "{3}\r\na b {1}", "a b 0 0 1 0" },
+        { "the literal may be the name", "{3}", "BAD" },
+        { "bad date", "a \"yesterday\" {1}", "BAD" },
+        { "no literal", "a \"text\"", "BAD" },
+        { "literal too large", "a {4294967296}", "BAD" },
+        { "nothing", "", "BAD" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct parser p;
+        struct append_args a;
+        start(&p, rows[i].input);
+        bool good = parse_append(&p, &a);
+        if (good)
+            bytes_printf(&out, "%.*s %x %lld %u %d", SPAN_FMT(a.folder), a.flags.system, (long long)a.date, a.size, a.plus);
+        check(rows[i].name, good, rows[i].expected);
+    }
+}
+
+static void others(void)
+{
+    static const struct { const char *name, *input, *expected; } rows[] = {
+        { "status", "INBOX (MESSAGES unseen)", "INBOX 0 4" },
+        { "no items", "INBOX ()", "BAD" },
+        { "unknown item", "INBOX (BOGUS)", "BAD" },
+        { "no list", "INBOX MESSAGES", "BAD" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct parser p;
+        struct status_args a;
+        start(&p, rows[i].input);
+        bool good = parse_status(&p, &a);
+        if (good)
+            bytes_printf(&out, "%.*s", SPAN_FMT(a.folder));
+        for (size_t n = 0; good && n < a.count; n++)
+            bytes_printf(&out, " %d", (int)a.items[n]);
+        check(rows[i].name, good, rows[i].expected);
+    }
+    static const struct { const char *input; bool good; } ids[] = {
+        { "NIL", true },         { "()", true },        { "(\"name\" \"x\" \"version\" NIL)", true },
+        { "(\"name\" \"x\"", false }, { "(name x)", false }, { "", false }, { "\"x\"", false },
+    };
+    for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++) {
+        struct parser p;
+        start(&p, ids[i].input);
+        ok(parse_id(&p) == ids[i].good, "ID %s", ids[i].input);
+    }
+}
+
+int main(void)
+{
+    bytes_init(&text, 200000);
+    bytes_init(&out, 200000);
+    strings();
+    sets();
+    fetches();
+    searches();
+    flags();
+    appends();
+    others();
+    limits();
+    bytes_free(&text);
+    bytes_free(&out);
+    return done_testing();
+}
