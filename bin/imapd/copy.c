@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * COPY, MOVE and EXPUNGE (RFC 3501 6.4.3 and 6.4.7, RFC 6851), with the response codes of UIDPLUS (RFC 4315).
+ *
+ * MOVE copies all messages, durably, before it removes the first: a crash between leaves them twice, never
+ * lost.
+ */
+#include "imapd.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+static uint32_t *uids_of(const struct mailbox *box, const size_t *indexes, size_t count)
+{
+    uint32_t *uids = malloc((count + 1) * sizeof *uids);
+    for (size_t n = 0; uids && n < count; n++)
+        uids[n] = box->entries[indexes[n]].uid;
+    return uids;
+}
+
+static void add_copyuid(struct bytes *b, uint32_t validity, const uint32_t *from, const uint32_t *to,
+                        size_t count)
+{
+    bytes_printf(b, "OK [COPYUID %u ", validity);
+    add_uids(b, from, count);
+    bytes_add_char(b, ' ');
+    add_uids(b, to, count);
+    bytes_add_str(b, "] Done");
+}
+
+static bool expunge(struct imap *i, const size_t *indexes, size_t count)
+{
+    struct mailbox_changes gone = { 0 };
+    enum status st = count > 0 ? mailbox_expunge(i->box, indexes, count, &gone) : ST_OK;
+    write_expunged(i, &gone);
+    mailbox_changes_free(&gone);
+    if (st != ST_OK)
+        reply_failed(i, st);
+    return st == ST_OK;
+}
+
+/* Copies; the reply is COPYUID. For MOVE that goes out untagged, before the EXPUNGEs (RFC 6851 4.3). */
+static void copy_entries(struct imap *i, const size_t *indexes, size_t count, struct span folder, bool move)
+{
+    uint32_t validity, *to = NULL, *from = uids_of(i->box, indexes, count);
+    if (!from)
+        return reply(i, "NO [UNAVAILABLE] Out of memory");
+    enum status st = mailbox_copy(i->box, indexes, count, folder, &validity, &to);
+    if (st == ST_NONE) {
+        reply(i, "NO [TRYCREATE] No such mailbox");
+    } else if (st == ST_PERM && errno == ENOENT) {
+        reply(i, "NO [EXPUNGEISSUED] Some of these messages are gone");
+    } else if (st != ST_OK) {
+        reply_failed(i, st);
+    } else if (!move) {
+        bytes_clear(&i->reply);
+        add_copyuid(&i->reply, validity, from, to, count);
+    } else {
+        bytes_add_str(&i->line, "* ");
+        add_copyuid(&i->line, validity, from, to, count);
+        bytes_add_str(&i->line, "\r\n");
+        write_line(i);
+        if (expunge(i, indexes, count))
+            reply(i, "OK Done");
+    }
+    free(from);
+    free(to);
+}
+
+static void copy(struct imap *i, struct span argument, bool move)
+{
+    struct parser p;
+    struct set set = { 0 };
+    struct span name, folder;
+    size_t *indexes = NULL, count;
+    parser_init(&p, argument, &i->text);
+    if (!parse_set(&p, &set) || !parse_space(&p) || !parse_astring(&p, &name) || !parse_end(&p))
+        reply_bad(i, &p);
+    else if (move && i->box->read_only)
+        reply(i, "NO [READ-ONLY] The mailbox was opened by EXAMINE");
+    else if (folder_argument(i, name, &folder) && set_indexes(i, &set, i->uid, &indexes, &count)) {
+        if (count > 0)
+            copy_entries(i, indexes, count, folder, move);
+        else
+            reply(i, "OK No such messages");
+    }
+    free(indexes);
+    set_free(&set);
+}
+
+void command_copy(void *imap, struct span argument)
+{
+    copy(imap, argument, false);
+}
+
+void command_move(void *imap, struct span argument)
+{
+    copy(imap, argument, true);
+}
+
+/* Keeps, of the indexes, those of \Deleted messages. */
+static size_t only_deleted(const struct mailbox *box, size_t *indexes, size_t count)
+{
+    size_t kept = 0;
+    for (size_t n = 0; n < count; n++)
+        if (box->entries[indexes[n]].flags & FLAG_DELETED)
+            indexes[kept++] = indexes[n];
+    return kept;
+}
+
+/* UID EXPUNGE has a set; EXPUNGE has all. */
+void command_expunge(void *imap, struct span argument)
+{
+    struct imap *i = imap;
+    struct parser p;
+    struct set set = { 0 };
+    static const struct range everything = { 1, 0 };
+    struct set all = { (struct range *)&everything, 1, 0 };
+    size_t *indexes = NULL, count;
+    parser_init(&p, argument, &i->text);
+    if (i->uid ? !parse_set(&p, &set) || !parse_end(&p) : argument.p != NULL) {
+        parse_fail(&p, "Too many arguments");
+        reply_bad(i, &p);
+    } else if (i->box->read_only) {
+        reply(i, "NO [READ-ONLY] The mailbox was opened by EXAMINE");
+    } else if (set_indexes(i, i->uid ? &set : &all, true, &indexes, &count)) {
+        if (expunge(i, indexes, only_deleted(i->box, indexes, count)))
+            reply(i, "OK Done");
+    }
+    free(indexes);
+    set_free(&set);
+}

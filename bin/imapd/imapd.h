@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * What imapd's files share: the state of a logged-in connection, replies, and the commands.
+ *
+ *     session.c   before login: greeting, STARTTLS, LOGIN, AUTHENTICATE (the sandboxed session)
+ *     commands.c  after it: the command loop and its table (the mailbox process)
+ *
+ * A command's function leaves its tagged reply with reply(); the loop first reports what changed in the
+ * selected mailbox, then sends it, as RFC 3501 7 wants. Untagged data are written at once.
+ */
+#ifndef POSTERN_IMAPD_IMAPD_H
+#define POSTERN_IMAPD_IMAPD_H
+
+#include "net/command.h"
+#include "net/conn.h"
+#include "parse.h"
+#include "reader.h"
+#include "store/handover.h"
+#include "store/mailbox.h"
+
+#define BAD_LIMIT 20               /* wrong commands end a connection */
+#define REPLY_LIMIT (16u << 20)    /* bytes of a tagged reply: a COPYUID of a large folder */
+#define LINE_LIMIT (16u << 20)     /* bytes of an untagged reply, apart from streamed literals */
+#define LITERALS_LIMIT 65536       /* bytes of literals in a command after login, APPEND's message apart */
+#define IDLE_MS (30 * 60 * 1000)   /* RFC 3501 5.4 */
+#define LITERAL_MS (5 * 60 * 1000) /* silence within an APPEND */
+
+/* States, and the flags of a command's row. */
+enum {
+    STATE_NONE = 1,
+    STATE_USER = 2,
+    STATE_SELECTED = 4,
+    STATE_ANY = STATE_NONE | STATE_USER | STATE_SELECTED
+};
+enum {
+    COMMAND_KEEP = 1,   /* no EXPUNGE while it runs: sequence numbers stay (RFC 3501 7.4.1) */
+    COMMAND_SILENT = 2, /* changes aren't looked for behind it */
+};
+
+/* Where the last partial FETCH ended, so that a message read piece by piece is walked over once. */
+struct fetch_place {
+    uint32_t uid;
+    uint64_t start;  /* of the section in its file */
+    uint64_t wire;   /* bytes with CRLF behind start */
+    uint64_t stored; /* the same place in the file */
+};
+
+struct imap {
+    struct mailbox_start *start;
+    const struct settings *settings;
+    struct conn *conn;
+    struct reader reader;
+    struct mail *mail;
+    struct mailbox *box; /* the selected mailbox, or NULL */
+    char tag[TAG_LIMIT + 1];
+    bool uid; /* the command came as UID ... */
+    bool done;
+    unsigned bad;       /* wrong commands so far */
+    struct bytes text;  /* unescaped strings of the command */
+    struct bytes line;  /* an untagged reply in the making */
+    struct bytes reply; /* the tagged reply behind the tag */
+    struct fetch_place place;
+};
+
+/* --- respond.c */
+/* The tagged reply, such as "OK [READ-ONLY] Selected"; the last one counts. */
+void reply(struct imap *i, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* BAD with the parser's error; counts as a wrong command. */
+void reply_bad(struct imap *i, const struct parser *p);
+/* NO for a status that isn't ST_OK: of a folder (ST_NONE: [NONEXISTENT]) or the store. */
+void reply_failed(struct imap *i, enum status st);
+/* The folder's name of a command as it is stored; false, with a reply, if it can't be one. INBOX in capitals.
+ */
+bool folder_argument(struct imap *i, struct span name, struct span *folder);
+void add_number(struct bytes *b, uint64_t n);
+void add_mailbox(struct bytes *b, struct span name); /* folders.c: quoted */
+void add_flags(struct bytes *b, const struct mailbox *box, uint32_t flags, bool recent);
+void write_line(struct imap *i); /* sends i->line and empties it */
+void write_flags_of_folder(struct imap *i);
+void write_exists(struct imap *i);
+void write_expunged(struct imap *i, const struct mailbox_changes *changes);
+/* `* n FETCH (FLAGS (...))`, with UID in UID commands. */
+void write_flags(struct imap *i, size_t index);
+/* Reports what others changed. With `keep` nothing is expunged. */
+void sync_mailbox(struct imap *i, bool keep);
+
+/* --- sets.c */
+/* The entries that a set names, ascending, each once. *indexes is malloc'd. False with a reply: a sequence
+ * number that isn't there, or no memory. */
+bool set_indexes(struct imap *i, const struct set *set, bool uid, size_t **indexes, size_t *count);
+/* Ranges of UIDs in the order given, for COPYUID: "4,7:9". */
+void add_uids(struct bytes *b, const uint32_t *uids, size_t count);
+
+/* --- commands; each takes the struct imap and the argument behind the command's name */
+void imap_mailbox(struct mailbox_start *start); /* commands.c: `mailbox` of struct service */
+void imap_session(struct serving *s);           /* session.c: `session` of struct service */
+void command_select(void *imap, struct span argument);
+void command_examine(void *imap, struct span argument);
+void command_close(void *imap, struct span argument);
+void command_unselect(void *imap, struct span argument);
+void command_status(void *imap, struct span argument);
+void command_fetch(void *imap, struct span argument);
+void command_store(void *imap, struct span argument);
+void command_search(void *imap, struct span argument);
+void command_copy(void *imap, struct span argument);
+void command_move(void *imap, struct span argument);
+void command_expunge(void *imap, struct span argument);
+void command_append(void *imap, struct span argument); /* an APPEND without a message */
+void command_idle(void *imap, struct span argument);
+void command_list(void *imap, struct span argument);
+void command_lsub(void *imap, struct span argument);
+void command_create(void *imap, struct span argument);
+void command_delete(void *imap, struct span argument);
+void command_rename(void *imap, struct span argument);
+void command_subscribe(void *imap, struct span argument);
+void command_unsubscribe(void *imap, struct span argument);
+/* append.c: READ_APPEND of the reader. */
+void append_message(struct imap *i, struct span argument);
+
+#endif

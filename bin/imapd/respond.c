@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Replies: tagged ones, kept until the end of their command, and the untagged data about the selected mailbox
+ * that several commands share (RFC 3501 7.2 to 7.4).
+ */
+#include "imapd.h"
+
+#include <errno.h>
+
+void reply(struct imap *i, const char *format, ...)
+{
+    va_list ap;
+    bytes_clear(&i->reply);
+    va_start(ap, format);
+    bytes_vprintf(&i->reply, format, ap);
+    va_end(ap);
+}
+
+void reply_bad(struct imap *i, const struct parser *p)
+{
+    i->bad++;
+    reply(i, "BAD %s", p->error ? p->error : "Syntax error");
+}
+
+void reply_failed(struct imap *i, enum status st)
+{
+    if (st == ST_NONE)
+        reply(i, "NO [NONEXISTENT] No such mailbox");
+    else if (st == ST_PERM && errno == EEXIST)
+        reply(i, "NO [ALREADYEXISTS] There is one of that name");
+    else if (st == ST_PERM)
+        reply(i, "NO [CANNOT] That can't be done");
+    else if (errno == ENOSPC || errno == EDQUOT)
+        reply(i, "NO [OVERQUOTA] No space left");
+    else
+        reply(i, "NO [UNAVAILABLE] The mail store doesn't answer; try again later");
+}
+
+bool folder_argument(struct imap *i, struct span name, struct span *folder)
+{
+    if (span_ieq_str(name, "INBOX")) {
+        *folder = SPAN("INBOX");
+        return true;
+    }
+    *folder = name;
+    if (folder_name_valid(name))
+        return true;
+    reply(i, "NO [CANNOT] That can't be a mailbox's name");
+    return false;
+}
+
+void add_number(struct bytes *b, uint64_t n)
+{
+    char digits[20];
+    size_t at = sizeof digits;
+    do {
+        digits[--at] = (char)('0' + n % 10);
+        n /= 10;
+    } while (n > 0);
+    bytes_add(b, digits + at, sizeof digits - at);
+}
+
+static void add_word(struct bytes *b, const char *word)
+{
+    if (b->len > 0 && b->data[b->len - 1] != '(')
+        bytes_add_char(b, ' ');
+    bytes_add_str(b, word);
+}
+
+void add_flags(struct bytes *b, const struct mailbox *box, uint32_t flags, bool recent)
+{
+    static const struct {
+        uint32_t bit;
+        const char *name;
+    } names[] = {
+        { FLAG_ANSWERED, "\\Answered" }, { FLAG_FLAGGED, "\\Flagged" }, { FLAG_DELETED, "\\Deleted" },
+        { FLAG_SEEN, "\\Seen" },         { FLAG_DRAFT, "\\Draft" },
+    };
+    bytes_add_char(b, '(');
+    for (size_t n = 0; n < sizeof names / sizeof names[0]; n++)
+        if (flags & names[n].bit)
+            add_word(b, names[n].name);
+    if (recent)
+        add_word(b, "\\Recent");
+    for (size_t n = 0; n < MAILBOX_KEYWORDS; n++)
+        if ((flags & (UINT32_C(1) << n)) && box->keywords[n])
+            add_word(b, box->keywords[n]);
+    bytes_add_char(b, ')');
+}
+
+void write_line(struct imap *i)
+{
+    if (i->line.failed)
+        conn_write_str(i->conn, "* NO Out of memory\r\n");
+    else
+        conn_write_span(i->conn, span_bytes(&i->line));
+    bytes_clear(&i->line);
+}
+
+void write_flags_of_folder(struct imap *i)
+{
+    uint32_t all = FLAG_SYSTEM | ((UINT32_C(1) << MAILBOX_KEYWORDS) - 1);
+    bool full = true;
+    for (size_t n = 0; n < MAILBOX_KEYWORDS; n++)
+        full = full && i->box->keywords[n];
+    bytes_add_str(&i->line, "* FLAGS ");
+    add_flags(&i->line, i->box, all, false);
+    bytes_add_str(&i->line, "\r\n* OK [PERMANENTFLAGS ");
+    if (i->box->read_only) {
+        bytes_add_str(&i->line, "()");
+    } else {
+        add_flags(&i->line, i->box, all, false);
+        if (!full && !i->line.failed) { /* new keywords may be made */
+            i->line.len--;
+            bytes_add_str(&i->line, " \\*)");
+        }
+    }
+    bytes_add_str(&i->line, "] Flags that are kept\r\n");
+    write_line(i);
+}
+
+void write_exists(struct imap *i)
+{
+    size_t recent = 0;
+    for (size_t n = 0; n < i->box->count; n++)
+        recent += i->box->entries[n].recent;
+    conn_printf(i->conn, "* %zu EXISTS\r\n* %zu RECENT\r\n", i->box->count, recent);
+}
+
+/* The entries are gone from the array already: what is left below a UID, plus one, was its sequence number
+ * when those before it had been reported. */
+void write_expunged(struct imap *i, const struct mailbox_changes *changes)
+{
+    for (size_t n = 0; n < changes->expunged_count; n++)
+        conn_printf(i->conn, "* %zu EXPUNGE\r\n", mailbox_find(i->box, changes->expunged[n]) + 1);
+}
+
+void write_flags(struct imap *i, size_t index)
+{
+    const struct entry *e = &i->box->entries[index];
+    bytes_add_str(&i->line, "* ");
+    add_number(&i->line, index + 1);
+    bytes_add_str(&i->line, " FETCH (");
+    if (i->uid) {
+        bytes_add_str(&i->line, "UID ");
+        add_number(&i->line, e->uid);
+        bytes_add_char(&i->line, ' ');
+    }
+    bytes_add_str(&i->line, "FLAGS ");
+    add_flags(&i->line, i->box, e->flags, e->recent);
+    bytes_add_str(&i->line, ")\r\n");
+    write_line(i);
+}
+
+void sync_mailbox(struct imap *i, bool keep)
+{
+    struct mailbox_changes changes = { 0 };
+    enum status st = mailbox_refresh(i->box, keep, &changes);
+    if (st == ST_NONE) {
+        conn_write_str(i->conn, "* BYE [UNAVAILABLE] The selected mailbox is gone\r\n");
+        i->done = true;
+    }
+    if (st != ST_OK) /* what couldn't be looked at now is reported by the next command */
+        return mailbox_changes_free(&changes);
+    write_expunged(i, &changes);
+    if (changes.added > 0)
+        write_exists(i);
+    if (changes.keywords)
+        write_flags_of_folder(i);
+    for (size_t n = 0; n < changes.changed_count; n++) {
+        size_t index = mailbox_find(i->box, changes.changed[n]);
+        if (index < i->box->count && i->box->entries[index].uid == changes.changed[n])
+            write_flags(i, index);
+    }
+    mailbox_changes_free(&changes);
+}

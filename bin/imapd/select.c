@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * SELECT, EXAMINE, CLOSE, UNSELECT and STATUS (RFC 3501 6.3.1, 6.3.2, 6.3.10, 6.4.2, RFC 3691).
+ */
+#include "imapd.h"
+
+#include <stdlib.h>
+
+static void close_box(struct imap *i)
+{
+    if (i->box)
+        mailbox_close(i->box);
+    i->box = NULL;
+    i->place = (struct fetch_place){ 0 };
+}
+
+static void write_first_unseen(struct imap *i)
+{
+    for (size_t n = 0; n < i->box->count; n++)
+        if (!(i->box->entries[n].flags & FLAG_SEEN)) {
+            conn_printf(i->conn, "* OK [UNSEEN %zu] First unseen\r\n", n + 1);
+            return;
+        }
+}
+
+/* A failed SELECT leaves no mailbox selected, as RFC 3501 6.3.1 says. */
+static void open_box(struct imap *i, struct span argument, bool read_only)
+{
+    struct parser p;
+    struct span name, folder;
+    parser_init(&p, argument, &i->text);
+    if (!parse_astring(&p, &name) || !parse_end(&p))
+        return reply_bad(i, &p);
+    close_box(i);
+    if (!folder_argument(i, name, &folder))
+        return;
+    enum status st = mailbox_open(i->mail, folder, read_only, &i->box);
+    if (st != ST_OK) {
+        i->box = NULL;
+        return reply_failed(i, st);
+    }
+    write_flags_of_folder(i);
+    write_exists(i);
+    write_first_unseen(i);
+    conn_printf(i->conn, "* OK [UIDVALIDITY %u] UIDs are valid\r\n* OK [UIDNEXT %u] Predicted next UID\r\n",
+                i->box->uid_validity, i->box->uid_next);
+    reply(i, read_only ? "OK [READ-ONLY] Examined" : "OK [READ-WRITE] Selected");
+}
+
+void command_select(void *imap, struct span argument)
+{
+    open_box(imap, argument, false);
+}
+
+void command_examine(void *imap, struct span argument)
+{
+    open_box(imap, argument, true);
+}
+
+/* CLOSE removes \Deleted messages without telling. */
+void command_close(void *imap, struct span argument)
+{
+    struct imap *i = imap;
+    struct parser p;
+    parser_init(&p, argument, &i->text);
+    if (argument.p)
+        parse_fail(&p, "Too many arguments");
+    if (p.error)
+        return reply_bad(i, &p);
+    size_t count = 0, *indexes = i->box->read_only ? NULL : malloc((i->box->count + 1) * sizeof *indexes);
+    for (size_t n = 0; indexes && n < i->box->count; n++)
+        if (i->box->entries[n].flags & FLAG_DELETED)
+            indexes[count++] = n;
+    struct mailbox_changes gone = { 0 };
+    enum status st = count > 0 ? mailbox_expunge(i->box, indexes, count, &gone) : ST_OK;
+    mailbox_changes_free(&gone);
+    free(indexes);
+    close_box(i);
+    if (st != ST_OK)
+        return reply_failed(i, st);
+    reply(i, "OK Closed");
+}
+
+void command_unselect(void *imap, struct span argument)
+{
+    struct imap *i = imap;
+    if (argument.p) {
+        i->bad++;
+        return reply(i, "BAD Too many arguments");
+    }
+    close_box(i);
+    reply(i, "OK Closed");
+}
+
+static void add_status_item(struct bytes *b, enum status_item item, const struct mailbox_status *st)
+{
+    switch (item) {
+    case STATUS_MESSAGES:
+        bytes_printf(b, "MESSAGES %u", st->messages);
+        break;
+    case STATUS_RECENT:
+        bytes_printf(b, "RECENT %u", st->recent);
+        break;
+    case STATUS_UIDNEXT:
+        bytes_printf(b, "UIDNEXT %u", st->uid_next);
+        break;
+    case STATUS_UIDVALIDITY:
+        bytes_printf(b, "UIDVALIDITY %u", st->uid_validity);
+        break;
+    case STATUS_UNSEEN:
+        bytes_printf(b, "UNSEEN %u", st->unseen);
+        break;
+    }
+}
+
+void command_status(void *imap, struct span argument)
+{
+    struct imap *i = imap;
+    struct parser p;
+    struct status_args args;
+    struct mailbox_status numbers;
+    struct span folder;
+    parser_init(&p, argument, &i->text);
+    if (!parse_status(&p, &args))
+        return reply_bad(i, &p);
+    if (!folder_argument(i, args.folder, &folder))
+        return;
+    enum status st = mailbox_status(i->mail, folder, &numbers);
+    if (st != ST_OK)
+        return reply_failed(i, st);
+    bytes_add_str(&i->line, "* STATUS ");
+    add_mailbox(&i->line, folder);
+    bytes_add_str(&i->line, " (");
+    for (size_t n = 0; n < args.count; n++) {
+        if (n > 0)
+            bytes_add_char(&i->line, ' ');
+        add_status_item(&i->line, args.items[n], &numbers);
+    }
+    bytes_add_str(&i->line, ")\r\n");
+    write_line(i);
+    reply(i, "OK Done");
+}

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * STORE (RFC 3501 6.4.6).
+ */
+#include "imapd.h"
+
+#include <stdlib.h>
+
+/* Flags and keywords as bits; keywords that the folder hasn't are made, unless they are to be removed. */
+static bool flag_bits(struct imap *i, const struct flag_list *flags, bool make, uint32_t *bits)
+{
+    *bits = flags->system;
+    for (size_t n = 0; n < flags->keyword_count; n++) {
+        uint32_t bit = 0;
+        enum status st = mailbox_keyword(i->box, flags->keywords[n], make, &bit);
+        if (st == ST_PERM)
+            reply(i, "NO [LIMIT] No more keywords in this mailbox");
+        else if (st == ST_TEMP)
+            reply_failed(i, st);
+        if (st == ST_PERM || st == ST_TEMP)
+            return false;
+        *bits |= bit;
+    }
+    return true;
+}
+
+static size_t keyword_count(const struct mailbox *box)
+{
+    size_t count = 0;
+    for (size_t n = 0; n < MAILBOX_KEYWORDS; n++)
+        count += box->keywords[n] != NULL;
+    return count;
+}
+
+static enum status store_message(struct imap *i, size_t index, enum store_mode mode, uint32_t bits,
+                                 bool silent)
+{
+    uint32_t old = i->box->entries[index].flags;
+    uint32_t flags = mode == STORE_ADD ? old | bits : mode == STORE_REMOVE ? old & ~bits : bits;
+    enum status st = flags == old ? ST_OK : mailbox_set_flags(i->box, index, flags);
+    if (st == ST_OK && !silent)
+        write_flags(i, index);
+    return st;
+}
+
+static void store_all(struct imap *i, const struct set *set, enum store_mode mode, bool silent,
+                      const struct flag_list *flags)
+{
+    uint32_t bits;
+    size_t *indexes, count, known = keyword_count(i->box);
+    enum status worst = ST_OK;
+    if (i->box->read_only)
+        return reply(i, "NO [READ-ONLY] The mailbox was opened by EXAMINE");
+    if (!set_indexes(i, set, i->uid, &indexes, &count))
+        return;
+    if (flag_bits(i, flags, mode != STORE_REMOVE, &bits)) {
+        if (keyword_count(i->box) != known)
+            write_flags_of_folder(i);
+        for (size_t n = 0; n < count && !conn_is_gone(i->conn); n++)
+            worst = status_worse(worst, store_message(i, indexes[n], mode, bits, silent));
+        if (worst == ST_NONE)
+            reply(i, "NO [EXPUNGEISSUED] Some of these messages are gone");
+        else if (worst != ST_OK)
+            reply_failed(i, worst);
+        else
+            reply(i, "OK Done");
+    }
+    free(indexes);
+}
+
+void command_store(void *imap, struct span argument)
+{
+    struct imap *i = imap;
+    struct parser p;
+    struct set set = { 0 };
+    enum store_mode mode;
+    bool silent;
+    struct flag_list flags;
+    parser_init(&p, argument, &i->text);
+    if (parse_set(&p, &set) && parse_space(&p) && parse_store(&p, &mode, &silent, &flags))
+        store_all(i, &set, mode, silent, &flags);
+    else
+        reply_bad(i, &p);
+    set_free(&set);
+}
