@@ -176,6 +176,7 @@ check 'the others stay' says 0 'Team: alice, someone@elsewhere.test' run alias l
 check 'one that isn'\''t there can'\''t be' says $EX_NOUSER "doesn't lead to" run alias remove team dora
 check 'the last target takes the alias with it' sh -c "'$postern' -c '$conf' alias remove team alice && '$postern' -c '$conf' alias remove team someone@elsewhere.test"
 check 'it is gone' hasnt aliases Team
+check 'an account behind an alias of its name is warned of' sh -c "echo x | '$postern' -c '$conf' user add info 2>&1 | grep 'stands before the account'"
 check 'an alias is removed' run alias remove INFO
 check 'only if it is there' says $EX_NOUSER 'is no alias' run alias remove info
 check 'a catch-all' run alias add @second.test alice
@@ -229,6 +230,16 @@ check 'no account is lost' test "$(run user list | grep -c '^u[0-9]*@example.tes
 check 'no secret' test "$(grep -c '^u[0-9]*@example.test:{CRYPT}' "$d/secrets")" = 20
 check 'nor the alias' has aliases 'busy: alice'
 check 'nothing is left lying about' sh -c "! ls '$d' | grep -e tmp -e new"
+
+# --- no room: what was there goes on, and the same command works when there is room again
+no_room() { (trap '' XFSZ; ulimit -f 16; add full full-secret 2>"$out"; [ $? != 0 ]) && grep -qF "$d/" "$out"; }
+check 'without room for a table it says so' no_room
+check 'the account isn'\''t there' hasnt accounts full@
+check 'nothing is left lying about then' sh -c "! ls '$d' | grep -e tmp -e new"
+check 'with room it works' add full full-secret
+check 'there is one secret of it' test "$(grep -c ^full@ "$d/secrets")" = 1
+full_output() { run config >/dev/full 2>"$out"; [ $? = 74 ]; }
+check 'output that can'\''t be written is an error' full_output
 
 # --- killed anywhere, the next one goes on
 killed() {

@@ -76,5 +76,7 @@ enum status certificate_make(const char *hostname, const char *certificate_file,
 /* --- alias.c --- */
 /* Adds `name: target` for each of postmaster, abuse, hostmaster and root that has no alias yet. Lock held. */
 int alias_make_standard(struct admin *a, const char *target);
+/* Warns if aliases keep mail from a new account. */
+void alias_warn_account(struct admin *a, const struct address *account);
 
 #endif

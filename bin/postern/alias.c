@@ -69,6 +69,23 @@ static void try_alias(struct admin *a, const char *name)
     directory_close(d);
 }
 
+void alias_warn_account(struct admin *a, const struct address *account)
+{
+    struct directory *d;
+    struct targets targets = { 0 };
+    bool arrives = false;
+    if (directory_open(&a->s, &d) != ST_OK)
+        return;
+    enum status st = directory_expand(d, account, &targets);
+    for (size_t i = 0; i < targets.count; i++)
+        arrives = arrives || address_same(&targets.list[i].address, account);
+    if (st != ST_TEMP && !arrives)
+        complain(EX_OK, "warning: an alias of that name stands before the account, and sends its mail elsewhere; "
+                        "`postern alias add %s %s` keeps a copy here", account->text, account->text);
+    targets_free(&targets);
+    directory_close(d);
+}
+
 static int add_locked(struct admin *a, int argc, char **argv)
 {
     struct bytes text, more;

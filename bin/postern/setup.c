@@ -95,6 +95,18 @@ static int find_owner(struct setup *u)
     return EX_OK;
 }
 
+/* As root, gives a folder to the owner: by descriptor, so that nobody can put a link in its place meanwhile. */
+static bool give_away(struct setup *u, const char *path, mode_t mode)
+{
+    struct stat info;
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    bool ok = fd >= 0 && fstat(fd, &info) == 0 && (mode == 0 || fchmod(fd, mode) == 0);
+    if (ok && getuid() == 0 && info.st_uid == 0)
+        ok = fchown(fd, u->uid, u->gid) == 0;
+    file_close(fd);
+    return ok;
+}
+
 /* Makes a folder and, as root, gives it to the owner if we made it or it is empty and root's. */
 static int make_folder(struct setup *u, const char *path, mode_t mode)
 {
@@ -102,35 +114,53 @@ static int make_folder(struct setup *u, const char *path, mode_t mode)
     bool there = stat(path, &info) == 0;
     if (!there && file_make_dirs(path, 0755) != ST_OK)
         return complain(EX_CANTCREAT, "%s: can't make it: %s", path, strerror(errno));
-    if (!there && chmod(path, mode) != 0)
-        return complain(EX_CANTCREAT, "%s: can't set its mode: %s", path, strerror(errno));
-    if (getuid() != 0 || (there && info.st_uid != 0))
+    if (there && (getuid() != 0 || info.st_uid != 0))
         return EX_OK;
     if (there && !is_empty(path) && strcmp(path, SYSTEM_FOLDER) != 0)
         return complain(EX_NOPERM, "%s: belongs to root and isn't empty; Postern doesn't run as root. Choose another "
                                    "folder, or give this one away: chown %u:%u %s", path, (unsigned)u->uid,
                         (unsigned)u->gid, path);
-    if (chown(path, u->uid, u->gid) != 0)
+    if (!give_away(u, path, there ? 0 : mode))
         return complain(EX_NOPERM, "%s: can't give it to user %u: %s", path, (unsigned)u->uid, strerror(errno));
     return EX_OK;
+}
+
+static int must_be_writable(const char *path)
+{
+    if (access(path, W_OK | X_OK) == 0)
+        return EX_OK;
+    return complain(EX_NOPERM, "%s: user %u, as whom the server runs, can't write there: %s", path, (unsigned)geteuid(),
+                    strerror(errno));
+}
+
+/* Is the path in our own folder? Then it is made by its owner, who may do there what he likes, and not by root. */
+static bool in_folder(const struct setup *u, const char *path)
+{
+    size_t n = strlen(u->folder);
+    return strncmp(path, u->folder, n) == 0 && path[n] == '/';
 }
 
 static int make_folders(struct setup *u)
 {
     struct bytes error;
+    const char *places[] = { u->spool, u->mail };
     int result = getuid() == 0 ? find_owner(u) : EX_OK;
     bytes_init(&error, 4096);
     if (result == EX_OK)
         result = make_folder(u, u->folder, 0755);
-    if (result == EX_OK)
-        result = make_folder(u, u->spool, 0700);
-    if (result == EX_OK)
-        result = make_folder(u, u->mail, 0700);
-    if (result == EX_OK && sandbox_drop_root(u->spool, &error) != ST_OK)
+    for (size_t i = 0; result == EX_OK && i < 2; i++)
+        if (!in_folder(u, places[i]))
+            result = make_folder(u, places[i], 0700);
+    if (result == EX_OK && sandbox_drop_root(in_folder(u, u->spool) ? u->folder : u->spool, &error) != ST_OK)
         result = complain(EX_NOPERM, "%s", bytes_str(&error));
-    if (result == EX_OK && access(u->folder, W_OK | X_OK) != 0)
-        result = complain(EX_NOPERM, "%s: user %u, as whom the server runs, can't write there: %s", u->folder,
-                          (unsigned)geteuid(), strerror(errno));
+    if (result == EX_OK)
+        result = must_be_writable(u->folder);
+    for (size_t i = 0; result == EX_OK && i < 2; i++) {
+        if (in_folder(u, places[i]))
+            result = make_folder(u, places[i], 0700);
+        if (result == EX_OK)
+            result = must_be_writable(places[i]);
+    }
     bytes_free(&error);
     return result;
 }

@@ -143,6 +143,8 @@ int user_add(struct admin *a, int argc, char **argv)
         if (result == EX_OK)
             result = add_account(a, account.text);
         edit_unlock(a);
+        if (result == EX_OK)
+            alias_warn_account(a, &account);
     }
     bytes_wipe(&secret);
     return result;
