@@ -10,9 +10,9 @@
 #include "store/tables.h"
 
 struct admin {
-    const char *file;      /* of the settings, as given or the default */
-    struct settings s;     /* loaded, except in setup, help and version */
-    int lock;              /* of the tables; -1 while not held */
+    const char *file;  /* of the settings, as given or the default */
+    struct settings s; /* loaded, except in setup, help and version */
+    int lock;          /* of the tables; -1 while not held */
 };
 
 /* --- commands: argc counts the arguments behind the command's words --- */
@@ -36,11 +36,11 @@ int queue_drop(struct admin *a, int argc, char **argv);
 int tables_command(struct admin *a, int argc, char **argv);
 
 /* --- terminal.c --- */
-/* "postern: " and a line on standard error; returns `status`, so that `return complain(EX_..., ...)` reads well. What
- * %s brings in is made harmless. */
+/* "postern: " and a line on standard error; returns `status`, so that `return complain(EX_..., ...)` reads
+ * well. What %s brings in is made harmless. */
 int complain(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* Text from tables or mail on standard output: control bytes and what isn't UTF-8 come as \xNN, on a terminal and elsewhere (a
- * name may not break a line for awk either). */
+/* Text from tables or mail on standard output: control bytes and what isn't UTF-8 come as \xNN, on a terminal
+ * and elsewhere (a name may not break a line for awk either). */
 void say_text(struct span text);
 /* A password from a terminal (twice, without echo) or one line of standard input. False after saying why. */
 bool read_password(const char *whose, struct bytes *password);
@@ -56,8 +56,10 @@ int edit_write(struct admin *a, enum table_name name, const struct bytes *text);
 /* Compiles one table from its text, or all. EX_OK, or complains. */
 int edit_compile(struct admin *a, enum table_name name);
 int edit_compile_all(struct admin *a);
-/* The span of the line (with its LF) whose address, or domain, is `canonical`; false if there is none. Not for aliases. */
-bool edit_find(struct admin *a, enum table_name name, const struct bytes *text, const char *canonical, struct span *line);
+/* The span of the line (with its LF) whose address, or domain, is `canonical`; false if there is none. Not
+ * for aliases. */
+bool edit_find(struct admin *a, enum table_name name, const struct bytes *text, const char *canonical,
+               struct span *line);
 /* Appends a line (giving the one before its LF, if it has none). */
 void edit_append(struct bytes *text, const char *line);
 /* Replaces `part`, a span of text, by `with`. */
@@ -71,7 +73,8 @@ int edit_address(struct admin *a, const char *text, struct address *address);
 
 /* --- certificate.c --- */
 /* A self-signed ECDSA P-256 certificate and key for hostname, in files that don't exist yet (0644, 0600). */
-enum status certificate_make(const char *hostname, const char *certificate_file, const char *key_file, struct bytes *error);
+enum status certificate_make(const char *hostname, const char *certificate_file, const char *key_file,
+                             struct bytes *error);
 
 /* --- alias.c --- */
 /* Adds `name: target` for each of postmaster, abuse, hostmaster and root that has no alias yet. Lock held. */

@@ -14,7 +14,8 @@
 static const char *const standard[] = { "postmaster", "abuse", "hostmaster", "root" };
 
 /* The entry of a name, in any case; alias_entry_free(e) in each case. EX_OK: *found says whether. */
-static int find(struct admin *a, const struct bytes *text, const char *name, struct alias_entry *e, bool *found)
+static int find(struct admin *a, const struct bytes *text, const char *name, struct alias_entry *e,
+                bool *found)
 {
     struct alias_reader reader;
     const char *why;
@@ -32,7 +33,8 @@ static int find(struct admin *a, const struct bytes *text, const char *name, str
 static int check_word(const char *word)
 {
     if (!word[0] || strpbrk(word, " \t\r\n\",:#\\|/()<>"))
-        return complain(EX_DATAERR, "'%s': names and targets are addresses, without blanks, quotes or <>", word);
+        return complain(EX_DATAERR, "'%s': names and targets are addresses, without blanks, quotes or <>",
+                        word);
     return EX_OK;
 }
 
@@ -80,8 +82,10 @@ void alias_warn_account(struct admin *a, const struct address *account)
     for (size_t i = 0; i < targets.count; i++)
         arrives = arrives || address_same(&targets.list[i].address, account);
     if (st != ST_TEMP && !arrives)
-        complain(EX_OK, "warning: an alias of that name stands before the account, and sends its mail elsewhere; "
-                        "`postern alias add %s %s` keeps a copy here", account->text, account->text);
+        complain(EX_OK,
+                 "warning: an alias of that name stands before the account, and sends its mail elsewhere; "
+                 "`postern alias add %s %s` keeps a copy here",
+                 account->text, account->text);
     targets_free(&targets);
     directory_close(d);
 }
@@ -98,7 +102,9 @@ static int add_locked(struct admin *a, int argc, char **argv)
         if (found) {
             struct span at = { text.data + e.value_end, 0 };
             for (int i = 1; i < argc; i++)
-                bytes_printf(&more, "%s%s", i == 1 && (e.value.len == 0 || e.value.data[e.value.len - 1] == ',') ? " " : ", ",
+                bytes_printf(&more, "%s%s",
+                             i == 1 && (e.value.len == 0 || e.value.data[e.value.len - 1] == ',') ? " "
+                                                                                                  : ", ",
                              argv[i]);
             edit_replace(&text, at, span_bytes(&more));
         } else {

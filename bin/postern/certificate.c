@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The self-signed certificate that `setup` begins with, so that TLS works before a real one is there: ECDSA P-256, for the host's
- * name, ten years. Includes GnuTLS (its X.509 part), which otherwise only lib/net/tls.c and lib/net/tlskey.c do.
+ * The self-signed certificate that `setup` begins with, so that TLS works before a real one is there: ECDSA
+ * P-256, for the host's name, ten years. Includes GnuTLS (its X.509 part), which otherwise only lib/net/tls.c
+ * and lib/net/tlskey.c do.
  */
 #include "admin.h"
 #include "base/clock.h"
@@ -30,10 +31,12 @@ static int fill(gnutls_x509_crt_t crt, gnutls_x509_privkey_t key, const char *ho
     e = e ? e : gnutls_x509_crt_set_serial(crt, serial, sizeof serial);
     e = e ? e : gnutls_x509_crt_set_activation_time(crt, now - 86400);
     e = e ? e : gnutls_x509_crt_set_expiration_time(crt, now + (time_t)VALID_SECONDS);
-    e = e ? e : gnutls_x509_crt_set_dn_by_oid(crt, GNUTLS_OID_X520_COMMON_NAME, 0, hostname,
-                                              (unsigned)strnlen(hostname, 64)); /* the attribute's limit */
-    e = e ? e : gnutls_x509_crt_set_subject_alt_name(crt, GNUTLS_SAN_DNSNAME, hostname, (unsigned)strlen(hostname),
-                                                     GNUTLS_FSAN_SET);
+    e = e ? e
+          : gnutls_x509_crt_set_dn_by_oid(crt, GNUTLS_OID_X520_COMMON_NAME, 0, hostname,
+                                          (unsigned)strnlen(hostname, 64)); /* the attribute's limit */
+    e = e ? e
+          : gnutls_x509_crt_set_subject_alt_name(crt, GNUTLS_SAN_DNSNAME, hostname,
+                                                 (unsigned)strlen(hostname), GNUTLS_FSAN_SET);
     e = e ? e : gnutls_x509_crt_set_basic_constraints(crt, 0, -1);
     e = e ? e : gnutls_x509_crt_set_key_usage(crt, GNUTLS_KEY_DIGITAL_SIGNATURE);
     e = e ? e : gnutls_x509_crt_set_key_purpose_oid(crt, GNUTLS_KP_TLS_WWW_SERVER, 0);
@@ -51,16 +54,20 @@ static enum status write_pem(const char *file, const gnutls_datum_t *pem, mode_t
     return ST_TEMP;
 }
 
-enum status certificate_make(const char *hostname, const char *certificate_file, const char *key_file, struct bytes *error)
+enum status certificate_make(const char *hostname, const char *certificate_file, const char *key_file,
+                             struct bytes *error)
 {
     gnutls_x509_privkey_t key = NULL;
     gnutls_x509_crt_t crt = NULL;
     gnutls_datum_t key_pem = { 0 }, crt_pem = { 0 };
     int e = gnutls_x509_privkey_init(&key);
     e = e ? e : gnutls_x509_crt_init(&crt);
-    e = e ? e : gnutls_x509_privkey_generate(key, GNUTLS_PK_ECDSA, GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1), 0);
+    e = e ? e
+          : gnutls_x509_privkey_generate(key, GNUTLS_PK_ECDSA,
+                                         GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1), 0);
     e = e ? e : fill(crt, key, hostname);
-    e = e ? e : gnutls_x509_privkey_export2_pkcs8(key, GNUTLS_X509_FMT_PEM, NULL, GNUTLS_PKCS_PLAIN, &key_pem);
+    e = e ? e
+          : gnutls_x509_privkey_export2_pkcs8(key, GNUTLS_X509_FMT_PEM, NULL, GNUTLS_PKCS_PLAIN, &key_pem);
     e = e ? e : gnutls_x509_crt_export2(crt, GNUTLS_X509_FMT_PEM, &crt_pem);
     enum status st = ST_TEMP;
     if (e)

@@ -66,7 +66,8 @@ static int count_accounts(struct admin *a, const char *domain, unsigned *count)
         bytes_init(&first, 0);
     *count = 0;
     for (rest = span_bytes(&text); result == EX_OK && edit_next(&rest, &line);)
-        if (tables_address(line, span_bytes(&first), &account) && span_eq_str(address_domain(&account), domain))
+        if (tables_address(line, span_bytes(&first), &account) &&
+            span_eq_str(address_domain(&account), domain))
             ++*count;
     bytes_free(&first);
     bytes_free(&text);
@@ -84,8 +85,8 @@ static int remove_locked(struct admin *a, const char *domain)
     if (result == EX_OK)
         result = count_accounts(a, domain, &accounts);
     if (result == EX_OK && accounts)
-        result = complain(EX_DATAERR, "%s: has %u account%s; remove %s first (postern user remove)", domain, accounts,
-                          accounts == 1 ? "" : "s", accounts == 1 ? "it" : "them");
+        result = complain(EX_DATAERR, "%s: has %u account%s; remove %s first (postern user remove)", domain,
+                          accounts, accounts == 1 ? "" : "s", accounts == 1 ? "it" : "them");
     if (result == EX_OK) {
         edit_replace(&text, line, SPAN(""));
         result = edit_write(a, TABLE_DOMAINS, &text);

@@ -28,7 +28,8 @@ int edit_lock(struct admin *a)
         return complain(EX_CONFIG, "%s: the path is too long", a->s.directory);
     a->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (a->lock < 0)
-        return complain(EX_NOPERM, "%s: %s; run this as root, or as the user whose folder it is", path, strerror(errno));
+        return complain(EX_NOPERM, "%s: %s; run this as root, or as the user whose folder it is", path,
+                        strerror(errno));
     if (file_lock(a->lock, LOCK_MS) != ST_OK) {
         edit_unlock(a);
         return complain(EX_TEMPFAIL, "%s: another postern has held it for a minute; try again", path);
@@ -52,7 +53,8 @@ int edit_read(struct admin *a, enum table_name name, struct bytes *text)
     if (st == ST_OK || st == ST_NONE)
         return EX_OK;
     if (errno == EACCES)
-        return complain(EX_NOPERM, "%s: can't be read; it must belong to the user as whom the server runs", path);
+        return complain(EX_NOPERM, "%s: can't be read; it must belong to the user as whom the server runs",
+                        path);
     return complain(EX_NOINPUT, "%s: %s", path, st == ST_PERM ? "is larger than 64 MiB" : strerror(errno));
 }
 
@@ -90,7 +92,8 @@ static int replace_text(const char *path, enum table_name name, const struct byt
     mode_t mode = name == TABLE_SECRETS ? 0600 : stat(path, &info) == 0 ? info.st_mode & 0777 : 0640;
     if (file_replace(AT_FDCWD, path, span_bytes(text), mode) == ST_OK)
         return EX_OK;
-    return complain(errno == EACCES ? EX_NOPERM : EX_CANTCREAT, "%s: can't write it: %s", path, strerror(errno));
+    return complain(errno == EACCES ? EX_NOPERM : EX_CANTCREAT, "%s: can't write it: %s", path,
+                    strerror(errno));
 }
 
 int edit_write(struct admin *a, enum table_name name, const struct bytes *text)
@@ -154,7 +157,8 @@ static bool line_is(enum table_name name, struct span line, struct span first_do
     return tables_address(line, first_domain, &a) && strcmp(a.text, canonical) == 0;
 }
 
-bool edit_find(struct admin *a, enum table_name name, const struct bytes *text, const char *canonical, struct span *line)
+bool edit_find(struct admin *a, enum table_name name, const struct bytes *text, const char *canonical,
+               struct span *line)
 {
     struct bytes domain;
     struct span rest = span_bytes(text), whole;

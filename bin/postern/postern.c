@@ -33,15 +33,18 @@ static int help_command(struct admin *a, int argc, char **argv);
 static int config_command(struct admin *a, int argc, char **argv);
 
 static const struct command commands[] = {
-    { "setup", NULL, "HOSTNAME DOMAIN [ADDRESS]", "make a working server in FILE's folder", 2, 3, NO_SETTINGS | KEEP_ROOT, setup_command },
+    { "setup", NULL, "HOSTNAME DOMAIN [ADDRESS]", "make a working server in FILE's folder", 2, 3,
+      NO_SETTINGS | KEEP_ROOT, setup_command },
     { "domain", "add", "DOMAIN", "receive mail for a domain", 1, 1, 0, domain_add },
     { "domain", "remove", "DOMAIN", "no longer", 1, 1, 0, domain_remove },
     { "domain", "list", "", "the first is what names without a domain mean", 0, 0, 0, domain_list },
-    { "user", "add", "ADDRESS", "make an account; the password comes from the terminal or a line of input", 1, 1, 0, user_add },
+    { "user", "add", "ADDRESS", "make an account; the password comes from the terminal or a line of input", 1,
+      1, 0, user_add },
     { "user", "remove", "ADDRESS", "remove an account; its mail stays", 1, 1, 0, user_remove },
     { "user", "passwd", "ADDRESS", "change a password", 1, 1, 0, user_passwd },
     { "user", "list", "", "all accounts", 0, 0, 0, user_list },
-    { "alias", "add", "NAME TARGET...", "send mail for a name (everywhere), NAME@DOMAIN or @DOMAIN to targets", 2, INT_MAX, 0, alias_add },
+    { "alias", "add", "NAME TARGET...",
+      "send mail for a name (everywhere), NAME@DOMAIN or @DOMAIN to targets", 2, INT_MAX, 0, alias_add },
     { "alias", "remove", "NAME [TARGET]", "remove an alias, or one of its targets", 1, 2, 0, alias_remove },
     { "alias", "list", "", "all aliases", 0, 0, 0, alias_list },
     { "queue", NULL, "", "what waits to go out, a line for each recipient", 0, 0, 0, queue_list_command },
@@ -64,7 +67,8 @@ static int help_command(struct admin *a, int argc, char **argv)
     for (size_t i = 0; i < COMMANDS; i++) {
         char line[80];
         snprintf(line, sizeof line, "%s%s%s%s%s", commands[i].word, commands[i].second ? " " : "",
-                 commands[i].second ? commands[i].second : "", commands[i].arguments[0] ? " " : "", commands[i].arguments);
+                 commands[i].second ? commands[i].second : "", commands[i].arguments[0] ? " " : "",
+                 commands[i].arguments);
         printf("  %-34s %s\n", line, commands[i].help);
     }
     puts("\n  -c FILE     the settings, " SETTINGS_DEFAULT_FILE " if not given; the tables lie beside them\n"

@@ -2,8 +2,8 @@
  *
  * postern queue: what waits to go out, and what an administrator does about it.
  *
- * The list has a line for each recipient that still waits, so that grep and awk need no more than that. Whatever changes a message takes its
- * lock first: one that is being sent just now says so and is left alone.
+ * The list has a line for each recipient that still waits, so that grep and awk need no more than that.
+ * Whatever changes a message takes its lock first: one that is being sent just now says so and is left alone.
  */
 #include "admin.h"
 #include "base/clock.h"
@@ -88,7 +88,8 @@ static void list_message(const struct queue_message *m)
     }
 }
 
-/* Calls for each message, without its lock. A message that left meanwhile is passed over; a damaged one is named. */
+/* Calls for each message, without its lock. A message that left meanwhile is passed over; a damaged one is
+ * named. */
 static int for_each(int dir, void (*call)(const struct queue_message *m), size_t *count)
 {
     char **ids;
@@ -103,7 +104,8 @@ static int for_each(int dir, void (*call)(const struct queue_message *m), size_t
             call(&m);
             queue_message_free(&m);
         } else if (st != ST_NONE) {
-            result = complain(EX_DATAERR, "%s: %s", ids[i], st == ST_PERM ? "the file is damaged" : strerror(errno));
+            result = complain(EX_DATAERR, "%s: %s", ids[i],
+                              st == ST_PERM ? "the file is damaged" : strerror(errno));
         }
         free(ids[i]);
     }
@@ -168,8 +170,11 @@ static void show_envelope(const struct queue_message *m)
         static const struct {
             char mark;
             const char *word;
-        } words[] = { { QUEUE_TODO, "waiting" }, { QUEUE_DONE, "sent" }, { QUEUE_FAILED, "failed" },
-                      { QUEUE_BOUNCED, "bounced" }, { QUEUE_HELD, "held" } };
+        } words[] = { { QUEUE_TODO, "waiting" },
+                      { QUEUE_DONE, "sent" },
+                      { QUEUE_FAILED, "failed" },
+                      { QUEUE_BOUNCED, "bounced" },
+                      { QUEUE_HELD, "held" } };
         const char *word = "unknown";
         for (size_t w = 0; w < sizeof words / sizeof words[0]; w++)
             if (words[w].mark == m->recipients[i].mark)
@@ -205,8 +210,9 @@ static int show_content(const struct queue_message *m)
                 bytes_add_char(&line, piece[i]);
                 continue;
             }
-            say_text(span_trim(span_bytes(&line)).n ? span_head(span_bytes(&line), line.len - (line.data[line.len - 1] == '\r'))
-                                                    : SPAN(""));
+            say_text(span_trim(span_bytes(&line)).n
+                         ? span_head(span_bytes(&line), line.len - (line.data[line.len - 1] == '\r'))
+                         : SPAN(""));
             putchar('\n');
             bytes_clear(&line);
         }
@@ -325,7 +331,8 @@ static int do_drop(struct admin *a, int dir, struct queue_message *m)
     return complain(EX_IOERR, "%s: can't be removed: %s", m->id, strerror(errno));
 }
 
-static int with_message(struct admin *a, const char *id, int (*act)(struct admin *, int, struct queue_message *))
+static int with_message(struct admin *a, const char *id,
+                        int (*act)(struct admin *, int, struct queue_message *))
 {
     struct queue_message m;
     int dir;

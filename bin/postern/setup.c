@@ -1,22 +1,18 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * postern setup: a working server in the settings' folder. It asks nothing, and writes only what isn't there yet, so it
- * can be run again after anything. In /etc/postern the mail and the spool lie below /var; anywhere else
- * they lie in the folder itself, so that a whole server fits in it.
+ * postern setup: a working server in the settings' folder. It asks nothing, and writes only what isn't there
+ * yet, so it can be run again after anything. In /etc/postern the mail and the spool lie below /var; anywhere
+ * else they lie in the folder itself, so that a whole server fits in it.
  *
- * As root it does two things as root: it makes the folders, and gives those that it made (or found empty) to their owner.
- * Then it becomes that owner, and all else is done as whom the handlers run. The owner is whoever has the spool or the
- * folder already, else the user postern; for a trial in a folder of one's own on a machine without that user, nobody.
+ * What is done as root, and who owns the files then, is in setup_folders.c; all here is done as the owner.
  */
-#include "admin.h"
+#include "setup.h"
 #include "base/files.h"
 #include "net/sandbox.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,148 +20,17 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#define SYSTEM_FOLDER "/etc/postern"
-#define OWNER "postern"
-#define TRIAL_OWNER "nobody"
-
-struct setup {
-    struct admin *a;
-    const char *hostname, *domain, *address; /* address NULL: not given */
-    struct address canonical; /* the same as it will be written */
-    char folder[PATH_MAX], spool[PATH_MAX], mail[PATH_MAX]; /* mail: the root of all Maildirs */
-    bool system;    /* in /etc/postern */
-    bool is_new;    /* there was no settings file */
-    bool trial;     /* belongs to nobody */
-    uid_t uid;      /* the owner, where we are root */
-    gid_t gid;
-};
-
 static const char *const table_texts[TABLES] = {
-    [TABLE_DOMAINS] = "# The domains whose mail this server receives, one a line. The first is what names without\n"
-                      "# a domain mean. After editing by hand: postern tables\n",
-    [TABLE_ACCOUNTS] = "# The accounts, one address a line. `postern user add` adds one, with password and folders.\n",
-    [TABLE_ALIASES] = "# name: target, target      for every domain of this server; also name@domain: and @domain:\n"
-                      "# See aliases(5). After editing by hand: postern tables\n",
+    [TABLE_DOMAINS] =
+        "# The domains whose mail this server receives, one a line. The first is what names without\n"
+        "# a domain mean. After editing by hand: postern tables\n",
+    [TABLE_ACCOUNTS] =
+        "# The accounts, one address a line. `postern user add` adds one, with password and folders.\n",
+    [TABLE_ALIASES] =
+        "# name: target, target      for every domain of this server; also name@domain: and @domain:\n"
+        "# See aliases(5). After editing by hand: postern tables\n",
     [TABLE_SECRETS] = "# user@domain:{SCHEME}hash   `postern user passwd` changes one\n",
 };
-
-/* --- as root: folders and their owner --- */
-
-static bool is_empty(const char *path)
-{
-    DIR *d = opendir(path);
-    size_t count = 0;
-    if (!d)
-        return false;
-    while (readdir(d))
-        count++;
-    closedir(d);
-    return count <= 2;
-}
-
-static int no_owner(void)
-{
-    return complain(EX_NOUSER, "there is no user `" OWNER "`, as whom the server would run. Installing makes it "
-                               "(systemd-sysusers); by hand: useradd --system --user-group --no-create-home "
-                               "--home-dir /nonexistent --shell /usr/sbin/nologin " OWNER);
-}
-
-static int find_owner(struct setup *u)
-{
-    struct stat info;
-    const char *places[] = { u->spool, u->folder };
-    for (size_t i = 0; i < 2; i++)
-        if (stat(places[i], &info) == 0 && info.st_uid != 0) {
-            u->uid = info.st_uid;
-            const struct passwd *p = getpwuid(info.st_uid);
-            u->gid = p ? p->pw_gid : info.st_gid;
-            return EX_OK;
-        }
-    const struct passwd *p = getpwnam(OWNER);
-    if (!p && u->system)
-        return no_owner();
-    if (!p) {
-        p = getpwnam(TRIAL_OWNER);
-        u->trial = true;
-    }
-    if (!p || p->pw_uid == 0)
-        return no_owner();
-    u->uid = p->pw_uid;
-    u->gid = p->pw_gid;
-    return EX_OK;
-}
-
-/* As root, gives a folder to the owner: by descriptor, so that nobody can put a link in its place meanwhile. */
-static bool give_away(struct setup *u, const char *path, mode_t mode)
-{
-    struct stat info;
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    bool ok = fd >= 0 && fstat(fd, &info) == 0 && (mode == 0 || fchmod(fd, mode) == 0);
-    if (ok && getuid() == 0 && info.st_uid == 0)
-        ok = fchown(fd, u->uid, u->gid) == 0;
-    file_close(fd);
-    return ok;
-}
-
-/* Makes a folder and, as root, gives it to the owner if we made it or it is empty and root's. */
-static int make_folder(struct setup *u, const char *path, mode_t mode)
-{
-    struct stat info;
-    bool there = stat(path, &info) == 0;
-    if (!there && file_make_dirs(path, 0755) != ST_OK)
-        return complain(EX_CANTCREAT, "%s: can't make it: %s", path, strerror(errno));
-    if (there && (getuid() != 0 || info.st_uid != 0))
-        return EX_OK;
-    if (there && !is_empty(path) && strcmp(path, SYSTEM_FOLDER) != 0)
-        return complain(EX_NOPERM, "%s: belongs to root and isn't empty; Postern doesn't run as root. Choose another "
-                                   "folder, or give this one away: chown %u:%u %s", path, (unsigned)u->uid,
-                        (unsigned)u->gid, path);
-    if (!give_away(u, path, there ? 0 : mode))
-        return complain(EX_NOPERM, "%s: can't give it to user %u: %s", path, (unsigned)u->uid, strerror(errno));
-    return EX_OK;
-}
-
-static int must_be_writable(const char *path)
-{
-    if (access(path, W_OK | X_OK) == 0)
-        return EX_OK;
-    return complain(EX_NOPERM, "%s: user %u, as whom the server runs, can't write there: %s", path, (unsigned)geteuid(),
-                    strerror(errno));
-}
-
-/* Is the path in our own folder? Then it is made by its owner, who may do there what he likes, and not by root. */
-static bool in_folder(const struct setup *u, const char *path)
-{
-    size_t n = strlen(u->folder);
-    return strncmp(path, u->folder, n) == 0 && path[n] == '/';
-}
-
-static int make_folders(struct setup *u)
-{
-    struct bytes error;
-    const char *places[] = { u->spool, u->mail };
-    int result = getuid() == 0 ? find_owner(u) : EX_OK;
-    bytes_init(&error, 4096);
-    if (result == EX_OK)
-        result = make_folder(u, u->folder, 0755);
-    for (size_t i = 0; result == EX_OK && i < 2; i++)
-        if (!in_folder(u, places[i]))
-            result = make_folder(u, places[i], 0700);
-    if (result == EX_OK && sandbox_drop_root(in_folder(u, u->spool) ? u->folder : u->spool, &error) != ST_OK)
-        result = complain(EX_NOPERM, "%s", bytes_str(&error));
-    if (result == EX_OK)
-        result = must_be_writable(u->folder);
-    for (size_t i = 0; result == EX_OK && i < 2; i++) {
-        if (in_folder(u, places[i]))
-            result = make_folder(u, places[i], 0700);
-        if (result == EX_OK)
-            result = must_be_writable(places[i]);
-    }
-    bytes_free(&error);
-    return result;
-}
-
-/* --- as the owner --- */
 
 static int write_new(const char *path, const char *contents, mode_t mode)
 {
@@ -196,12 +61,16 @@ static const char *sandbox_line(void)
     struct sandbox *box = NULL;
     struct bytes error;
     bytes_init(&error, 4096);
-    enum status st = sandbox_prepare(SANDBOX_SESSION, SANDBOX_REQUIRE, NULL, 0, (uint64_t)1 << 30, &box, &error);
+    enum status st =
+        sandbox_prepare(SANDBOX_SESSION, SANDBOX_REQUIRE, NULL, 0, (uint64_t)1 << 30, &box, &error);
     if (st != ST_OK)
-        complain(EX_OK, "warning: %s. Each connection is normally locked into a sandbox, so that a mistake in the code "
-                        "that strangers talk to gives them nothing. Here it can't be, or only in part; the setting "
-                        "`sandbox try` makes the server run all the same. Better: a kernel with Landlock and seccomp, "
-                        "such as Debian 12's", bytes_str(&error));
+        complain(
+            EX_OK,
+            "warning: %s. Each connection is normally locked into a sandbox, so that a mistake in the code "
+            "that strangers talk to gives them nothing. Here it can't be, or only in part; the setting "
+            "`sandbox try` makes the server run all the same. Better: a kernel with Landlock and seccomp, "
+            "such as Debian 12's",
+            bytes_str(&error));
     sandbox_free(box);
     bytes_free(&error);
     return st == ST_OK ? "" : "sandbox try\n";
@@ -209,9 +78,11 @@ static const char *sandbox_line(void)
 
 static void settings_text(struct setup *u, struct bytes *text)
 {
-    bytes_printf(text, "# The settings of this server: lines of `key value`. postern.conf(5) explains each key;\n"
-                       "# `postern config` prints all of them as they are in effect.\n\n"
-                       "hostname %s\n", u->hostname);
+    bytes_printf(text,
+                 "# The settings of this server: lines of `key value`. postern.conf(5) explains each key;\n"
+                 "# `postern config` prints all of them as they are in effect.\n\n"
+                 "hostname %s\n",
+                 u->hostname);
     if (!u->system)
         bytes_add_str(text, "mail mail/%d/%u\nspool spool\n");
     bytes_add_str(text, sandbox_line());
@@ -235,8 +106,9 @@ static int find_places(struct setup *u)
     if (u->is_new && u->system)
         bytes_add_str(&root, "/postern");
     snprintf(u->mail, sizeof u->mail, "%s", bytes_str(&root));
-    int n = u->is_new ? snprintf(u->spool, sizeof u->spool, "%s", u->system ? "/var/spool/postern" : u->folder)
-                      : snprintf(u->spool, sizeof u->spool, "%s", u->a->s.spool ? u->a->s.spool : "");
+    int n = u->is_new
+                ? snprintf(u->spool, sizeof u->spool, "%s", u->system ? "/var/spool/postern" : u->folder)
+                : snprintf(u->spool, sizeof u->spool, "%s", u->a->s.spool ? u->a->s.spool : "");
     if (u->is_new && !u->system && n > 0 && (size_t)n < sizeof u->spool)
         n += snprintf(u->spool + n, sizeof u->spool - (size_t)n, "/spool");
     if (result == EX_OK && (root.failed || n < 0 || (size_t)n >= sizeof u->spool))
@@ -271,9 +143,11 @@ static int write_certificate(struct setup *u)
     if (certificate && key)
         return EX_OK;
     if (certificate)
-        return complain(EX_CONFIG, "%s: is missing, though its certificate %s is there", s->tls_key, s->tls_certificate);
+        return complain(EX_CONFIG, "%s: is missing, though its certificate %s is there", s->tls_key,
+                        s->tls_certificate);
     if (key)
-        return complain(EX_CONFIG, "%s: is missing, though its key %s is there", s->tls_certificate, s->tls_key);
+        return complain(EX_CONFIG, "%s: is missing, though its key %s is there", s->tls_certificate,
+                        s->tls_key);
     bytes_init(&error, 4096);
     int result = EX_OK;
     if (certificate_make(s->hostname, s->tls_certificate, s->tls_key, &error) != ST_OK)
@@ -295,7 +169,8 @@ static int add_domain(struct setup *u)
     return result;
 }
 
-/* postmaster and so on lead to ADDRESS, else to the first account; without either, the first `user add` sees to it. */
+/* postmaster and so on lead to ADDRESS, else to the first account; without either, the first `user add` sees
+ * to it. */
 static int add_aliases(struct setup *u)
 {
     struct bytes text, domain;
@@ -344,26 +219,33 @@ static void say_next(struct setup *u)
     const char *host = u->a->s.hostname;
     if (!u->system)
         snprintf(option, sizeof option, " -c %s", u->a->file);
-    printf("%s is ready to receive mail for %s. Settings and tables are in %s,\nmail in %s, the spool in %s.\n", host,
-           u->domain, u->folder, u->mail, u->spool);
+    printf(
+        "%s is ready to receive mail for %s. Settings and tables are in %s,\nmail in %s, the spool in %s.\n",
+        host, u->domain, u->folder, u->mail, u->spool);
     if (strcasecmp(host, u->hostname) != 0)
-        printf("The host name stays %s, as %s has it; change it there if %s is right.\n", host, u->a->file, u->hostname);
+        printf("The host name stays %s, as %s has it; change it there if %s is right.\n", host, u->a->file,
+               u->hostname);
     if (u->trial)
-        printf("There is no user `postern` on this machine, so the files belong to `%s`: fine for a trial.\n", TRIAL_OWNER);
+        printf("There is no user `postern` on this machine, so the files belong to `%s`: fine for a trial.\n",
+               TRIAL_OWNER);
     printf("\nNext:\n"
            "  1. postern%s user add %s\n"
-           "     makes an account; mail for postmaster and abuse goes to %s.\n", option,
-           u->address ? u->address : "YOU", u->address ? u->address : "the first one");
+           "     makes an account; mail for postmaster and abuse goes to %s.\n",
+           option, u->address ? u->address : "YOU", u->address ? u->address : "the first one");
     printf("  2. In the DNS, give %s the addresses of this machine (A, AAAA; and the same name back,\n"
            "     PTR, which your provider sets), and name it as the mail server of %s:\n"
-           "       %s. MX 10 %s.\n", host, u->domain, u->domain, host);
+           "       %s. MX 10 %s.\n",
+           host, u->domain, u->domain, host);
     printf("  3. The certificate is self-signed: servers accept it, mail programs warn. Set tls-certificate\n"
-           "     and tls-key in %s to a real one; it is used from the next connection on.\n", u->a->file);
+           "     and tls-key in %s to a real one; it is used from the next connection on.\n",
+           u->a->file);
     if (u->system)
-        puts("  4. systemctl enable --now postern-smtp.socket postern-submission.socket postern-imap.socket \\\n"
+        puts("  4. systemctl enable --now postern-smtp.socket postern-submission.socket postern-imap.socket "
+             "\\\n"
              "         postern-qrun.socket postern-qrun.timer postern-submit.socket");
     else
-        puts("  4. Start a handler by hand, such as `smtpd -c FILE`, or from systemd or inetd; README.md shows how.");
+        puts("  4. Start a handler by hand, such as `smtpd -c FILE`, or from systemd or inetd; README.md "
+             "shows how.");
 }
 
 static int check_arguments(struct setup *u)
@@ -375,8 +257,8 @@ static int check_arguments(struct setup *u)
         int n = snprintf(probe, sizeof probe, "x@%s", names[i]);
         if (n < 0 || (size_t)n >= sizeof probe || !tables_address(span_of(probe), SPAN(""), &a) ||
             address_domain(&a).p[0] == '[')
-            return complain(EX_DATAERR, "%s: is no %s; one looks like %s", names[i], i ? "domain" : "host name",
-                            i ? "example.org" : "mail.example.org");
+            return complain(EX_DATAERR, "%s: is no %s; one looks like %s", names[i],
+                            i ? "domain" : "host name", i ? "example.org" : "mail.example.org");
     }
     if (u->address && !tables_address(span_of(u->address), span_of(u->domain), &u->canonical))
         return complain(EX_DATAERR, "%s: is no address; one looks like you@%s", u->address, u->domain);
@@ -403,8 +285,8 @@ int setup_command(struct admin *a, int argc, char **argv)
     u.system = strcmp(u.folder, SYSTEM_FOLDER) == 0;
     int result = check_arguments(&u);
     umask(022); /* for folders on the way to ours; all else gets its mode by name */
-    int (*const steps[])(struct setup *) = { find_places, make_folders, write_settings, make_spool, write_certificate,
-                                             write_tables };
+    int (*const steps[])(struct setup *) = { find_places, setup_folders,     write_settings,
+                                             make_spool,  write_certificate, write_tables };
     for (size_t i = 0; result == EX_OK && i < sizeof steps / sizeof steps[0]; i++)
         result = steps[i](&u);
     if (result == EX_OK)

@@ -14,7 +14,8 @@
 #define MESSAGE_LIMIT 8192
 #define PASSWORD_LIMIT 511 /* what crypt(3) takes */
 
-/* The length of the printable UTF-8 character at s, or 0: control bytes (C1 too), direction marks and bad sequences. */
+/* The length of the printable UTF-8 character at s, or 0: control bytes (C1 too), direction marks and bad
+ * sequences. */
 static size_t printable(struct span s)
 {
     unsigned char c = (unsigned char)s.p[0];

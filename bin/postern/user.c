@@ -74,7 +74,8 @@ static int must_be_new(struct admin *a, const struct address *account)
            edit_find(a, TABLE_DOMAINS, &domains, domain, &line);
     bytes_free(&domains);
     if (result == EX_OK && !ours)
-        return complain(EX_NOHOST, "%s: the domain isn't one of this server's; `postern domain add` makes it one",
+        return complain(EX_NOHOST,
+                        "%s: the domain isn't one of this server's; `postern domain add` makes it one",
                         account->text);
     if (result == EX_OK)
         result = find_account(a, account->text, &there);
@@ -97,7 +98,8 @@ static int make_maildir(struct admin *a, const struct address *account)
     int result = EX_OK;
     if (!maildir_of(a, account, &path))
         result = complain(EX_DATAERR, "%s: can't be the name of a folder; choose another", account->text);
-    else if (mail_open(bytes_str(&path), a->s.hostname, &mail) != ST_OK || folders_make_standard(mail) != ST_OK)
+    else if (mail_open(bytes_str(&path), a->s.hostname, &mail) != ST_OK ||
+             folders_make_standard(mail) != ST_OK)
         result = complain(EX_CANTCREAT, "%s: can't make the Maildir: %s", bytes_str(&path), strerror(errno));
     mail_close(mail);
     bytes_free(&path);

@@ -52,8 +52,8 @@ static bool is_continued(struct span line)
     return line.n && (line.p[0] == ' ' || line.p[0] == '\t');
 }
 
-/* Takes one possibly quoted word up to an unquoted `stop`; *used is how much of s it was, without the stop. A quote
- * anywhere begins a quoted stretch, whose quotes are taken off. */
+/* Takes one possibly quoted word up to an unquoted `stop`; *used is how much of s it was, without the stop. A
+ * quote anywhere begins a quoted stretch, whose quotes are taken off. */
 static const char *word(struct span s, char stop, struct bytes *to, size_t *used)
 {
     bool quoted = false;

@@ -12,8 +12,9 @@
 #define ALIASES_VALUE_LIMIT 65536 /* bytes of one entry's targets */
 
 struct alias_entry {
-    unsigned line;      /* of its name, from 1 */
-    size_t begin, end;  /* in the text: from its name to behind its last line (with that one's LF, if it has one) */
+    unsigned line; /* of its name, from 1 */
+    size_t begin,
+        end; /* in the text: from its name to behind its last line (with that one's LF, if it has one) */
     size_t value_end;   /* behind its last target */
     struct bytes name;  /* unquoted, as written */
     struct bytes value; /* its targets on one line, comments taken out */
@@ -26,14 +27,14 @@ struct alias_reader {
 };
 
 void alias_reader_init(struct alias_reader *r, struct span text);
-/* The next entry into *e, which alias_entry_init made and which is used again for each. False at the end; or where the text is wrong: *wrong
- * then says what is, e->line where. */
+/* The next entry into *e, which alias_entry_init made and which is used again for each. False at the end; or
+ * where the text is wrong: *wrong then says what is, e->line where. */
 bool alias_next(struct alias_reader *r, struct alias_entry *e, const char **wrong);
 void alias_entry_init(struct alias_entry *e);
 void alias_entry_free(struct alias_entry *e);
 
-/* The next target of a value, without blanks and outer quotes, into *target (cleared first). False at the end or,
- * with *wrong set, at a quote that isn't closed. Empty ones, as after a last comma, are passed over. */
+/* The next target of a value, without blanks and outer quotes, into *target (cleared first). False at the end
+ * or, with *wrong set, at a quote that isn't closed. Empty ones, as after a last comma, are passed over. */
 bool alias_target_next(struct span *value, struct bytes *target, const char **wrong);
 
 #endif

@@ -34,7 +34,9 @@ static const char *read_all(const char *text, struct bytes *out)
     return bytes_str(out);
 }
 
-static const struct { const char *name, *text, *expected; } rows[] = {
+static const struct {
+    const char *name, *text, *expected;
+} rows[] = {
     { "nothing", "", "" },
     { "comments and empty lines", "# a\n\n   # b\n \n", "" },
     { "one", "a: b\n", "a=b" },
@@ -57,7 +59,8 @@ static const struct { const char *name, *text, *expected; } rows[] = {
     { "no targets", "a:\n", "a=" },
     { "no colon", "a b\n", "!1 needs a ':' between the name and its targets" },
     { "no name", "x: y\n: b\n", "x=y!2 has no name before the ':'" },
-    { "continues nothing", "# x\n  b\n", "!2 begins with a blank, as if it continued a line, but there is none before it" },
+    { "continues nothing", "# x\n  b\n",
+      "!2 begins with a blank, as if it continued a line, but there is none before it" },
     { "open quote in a name", "\"a: b\n", "!1 a quote isn't closed" },
     { "open quote in a target", "a: \"b\n", "a=!1 a quote isn't closed" },
 };
@@ -83,7 +86,8 @@ int main(void)
     struct bytes out;
     bytes_init(&out, 65536);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-        ok(strcmp(read_all(rows[i].text, &out), rows[i].expected) == 0, "%s: %s", rows[i].name, bytes_str(&out));
+        ok(strcmp(read_all(rows[i].text, &out), rows[i].expected) == 0, "%s: %s", rows[i].name,
+           bytes_str(&out));
     places();
     bytes_free(&out);
     return done_testing();

@@ -67,8 +67,8 @@ static void fill(struct settings *s, struct bytes *error)
     if (settings_load(path, s, error) != ST_OK)
         abort();
     for (int t = 0; t < TABLES; t++)
-        ok(tables_compile(s, (enum table_name)t, error) == ST_OK, "%s is compiled %s", tables_word((enum table_name)t),
-           bytes_str(error));
+        ok(tables_compile(s, (enum table_name)t, error) == ST_OK, "%s is compiled %s",
+           tables_word((enum table_name)t), bytes_str(error));
     bytes_free(&text);
 }
 
@@ -76,12 +76,14 @@ static struct address address(const char *text)
 {
     struct address a;
     struct span path = SPAN("<Postmaster>");
-    if (strcmp(text, "Postmaster") == 0 ? address_path(&path, &a) != ADDRESS_OK : address_parse(span_of(text), &a) != ADDRESS_OK)
+    if (strcmp(text, "Postmaster") == 0 ? address_path(&path, &a) != ADDRESS_OK
+                                        : address_parse(span_of(text), &a) != ADDRESS_OK)
         abort();
     return a;
 }
 
-/* "alice@example.test>out@elsewhere.test": '>' in front of an outside one. Or "NONE", "TEMP", "PERM reason". */
+/* "alice@example.test>out@elsewhere.test": '>' in front of an outside one. Or "NONE", "TEMP", "PERM reason".
+ */
 static const char *expand(struct directory *d, const char *text, struct bytes *out)
 {
     struct address a = address(text);
@@ -96,18 +98,24 @@ static const char *expand(struct directory *d, const char *text, struct bytes *o
     case ST_TEMP:
         return "TEMP";
     case ST_PERM:
-        return errno == EREMOTE ? "PERM remote" : errno == ELOOP ? "PERM loop" : errno == E2BIG ? "PERM many" : "PERM ?";
+        return errno == EREMOTE ? "PERM remote"
+               : errno == ELOOP ? "PERM loop"
+               : errno == E2BIG ? "PERM many"
+                                : "PERM ?";
     }
     if (targets.count > 20)
         bytes_printf(out, "%zu targets", targets.count);
     else
         for (size_t i = 0; i < targets.count; i++)
-            bytes_printf(out, "%s%s", targets.list[i].local ? (i ? " " : "") : ">", targets.list[i].address.text);
+            bytes_printf(out, "%s%s", targets.list[i].local ? (i ? " " : "") : ">",
+                         targets.list[i].address.text);
     targets_free(&targets);
     return bytes_str(out);
 }
 
-static const struct { const char *address, *expected; } rows[] = {
+static const struct {
+    const char *address, *expected;
+} rows[] = {
     { "alice@example.test", "alice@example.test" },
     { "ALICE@EXAMPLE.TEST", "alice@example.test" },
     { "\"alice\"@example.test", "alice@example.test" },
@@ -118,9 +126,12 @@ static const struct { const char *address, *expected; } rows[] = {
     { "Postmaster", "alice@example.test" },
     { "postmaster@example.test", "alice@example.test" },
     { "postmaster@second.test", "alice@example.test" },
-    { "team@example.test", "alice@example.test bob@example.test>archive@elsewhere.test>outside@elsewhere.test" },
-    { "team@second.test", "alice@example.test bob@example.test>archive@elsewhere.test>outside@elsewhere.test" },
-    { "twice@example.test", "alice@example.test bob@example.test>archive@elsewhere.test>outside@elsewhere.test" },
+    { "team@example.test",
+      "alice@example.test bob@example.test>archive@elsewhere.test>outside@elsewhere.test" },
+    { "team@second.test",
+      "alice@example.test bob@example.test>archive@elsewhere.test>outside@elsewhere.test" },
+    { "twice@example.test",
+      "alice@example.test bob@example.test>archive@elsewhere.test>outside@elsewhere.test" },
     { "sales@second.test", "eve@second.test" },
     { "sales@example.test", "NONE" },
     { "anything@second.test", "eve@second.test" },
@@ -138,7 +149,10 @@ static const struct { const char *address, *expected; } rows[] = {
 
 static void may_send(struct directory *d)
 {
-    static const struct { const char *account, *as; enum status expected; } sends[] = {
+    static const struct {
+        const char *account, *as;
+        enum status expected;
+    } sends[] = {
         { "alice@example.test", "alice@example.test", ST_OK },
         { "alice@example.test", "Alice@Example.Test", ST_OK },
         { "alice@example.test", "team@example.test", ST_OK },
@@ -162,11 +176,14 @@ static void may_send(struct directory *d)
 static void together(struct directory *d)
 {
     struct targets targets = { 0 };
-    struct address alice = address("alice@example.test"), team = address("team@example.test"), ghost = address("ghost@example.test");
-    ok(directory_expand(d, &alice, &targets) == ST_OK && directory_expand(d, &team, &targets) == ST_OK && targets.count == 4,
+    struct address alice = address("alice@example.test"), team = address("team@example.test"),
+                   ghost = address("ghost@example.test");
+    ok(directory_expand(d, &alice, &targets) == ST_OK && directory_expand(d, &team, &targets) == ST_OK &&
+           targets.count == 4,
        "targets that are there already aren't added again");
     ok(directory_expand(d, &alice, &targets) == ST_OK && targets.count == 4, "and that isn't \"unknown\"");
-    ok(directory_expand(d, &ghost, &targets) == ST_NONE && targets.count == 4, "an unknown one leaves the list as it is");
+    ok(directory_expand(d, &ghost, &targets) == ST_NONE && targets.count == 4,
+       "an unknown one leaves the list as it is");
     targets_free(&targets);
 }
 
@@ -177,9 +194,12 @@ static void simple(struct directory *d)
     bytes_init(&first, 300);
     ok(directory_domain(d, SPAN("EXAMPLE.test")) == ST_OK, "a domain in any case");
     ok(directory_domain(d, SPAN("test")) == ST_NONE && directory_domain(d, SPAN("")) == ST_NONE &&
-           directory_domain(d, SPAN(".")) == ST_NONE, "what is none");
-    ok(directory_first_domain(d, &first) == ST_OK && strcmp(bytes_str(&first), "example.test") == 0, "the first domain");
-    ok(directory_account(d, &a, &account) == ST_OK && strcmp(account.text, "bob@example.test") == 0, "an account's canonical name");
+           directory_domain(d, SPAN(".")) == ST_NONE,
+       "what is none");
+    ok(directory_first_domain(d, &first) == ST_OK && strcmp(bytes_str(&first), "example.test") == 0,
+       "the first domain");
+    ok(directory_account(d, &a, &account) == ST_OK && strcmp(account.text, "bob@example.test") == 0,
+       "an account's canonical name");
     a = address("team@example.test");
     ok(directory_account(d, &a, &account) == ST_NONE, "an alias is no account");
     bytes_free(&first);
@@ -226,18 +246,23 @@ static void fresh(const struct settings *s, struct bytes *error)
     ok(tables_fresh(s, TABLE_ACCOUNTS, t) == ST_NONE, "no longer when a byte of the text differs");
     write_text("accounts", SPAN("alice@example.test\nnot an address\n"));
     bytes_clear(error);
-    ok(tables_compile(s, TABLE_ACCOUNTS, error) == ST_PERM && strstr(bytes_str(error), "accounts:2: not an address"),
+    ok(tables_compile(s, TABLE_ACCOUNTS, error) == ST_PERM &&
+           strstr(bytes_str(error), "accounts:2: not an address"),
        "a mistake names file and line: %s", bytes_str(error));
     table_close(t);
     struct address eve = address("eve@second.test"), account;
     struct directory *d;
-    ok(directory_open(s, &d) == ST_OK && directory_account(d, &eve, &account) == ST_OK, "and the old table stays");
+    ok(directory_open(s, &d) == ST_OK && directory_account(d, &eve, &account) == ST_OK,
+       "and the old table stays");
     directory_close(d);
 }
 
 static void mistakes(const struct settings *s, struct bytes *error)
 {
-    static const struct { enum table_name table; const char *text, *expected; } wrongs[] = {
+    static const struct {
+        enum table_name table;
+        const char *text, *expected;
+    } wrongs[] = {
         { TABLE_DOMAINS, "a.test\nb test\n", "domains:2: b test: is no domain" },
         { TABLE_DOMAINS, "[1.2.3.4]\n", "domains:1: [1.2.3.4]: is no domain" },
         { TABLE_SECRETS, "alice@example.test\n", "secrets:1: alice@example.test: has no {SCHEME}hash" },
@@ -252,7 +277,8 @@ static void mistakes(const struct settings *s, struct bytes *error)
     for (size_t i = 0; i < sizeof wrongs / sizeof wrongs[0]; i++) {
         bytes_clear(error);
         ok(tables_check(s, wrongs[i].table, span_of(wrongs[i].text), error) == ST_PERM &&
-               strstr(bytes_str(error), wrongs[i].expected), "%s", bytes_str(error));
+               strstr(bytes_str(error), wrongs[i].expected),
+           "%s", bytes_str(error));
     }
 }
 

@@ -41,7 +41,8 @@ static void fill(struct settings *s, struct bytes *error)
                             "odd@example.test:{ROT13}frperg\n");
     write_text("postern.conf", SPAN("hostname mail.example.test\nspool spool\n"));
     write_text("domains", SPAN("example.test\n"));
-    write_text("accounts", SPAN("alice@example.test\nbob@example.test\nlocked@example.test\nodd@example.test\n"));
+    write_text("accounts",
+               SPAN("alice@example.test\nbob@example.test\nlocked@example.test\nodd@example.test\n"));
     write_text("aliases", SPAN("team: alice\n"));
     write_text("secrets", span_bytes(&secrets));
     snprintf(path, sizeof path, "%s/spool/slots", folder);
@@ -54,7 +55,10 @@ static void fill(struct settings *s, struct bytes *error)
     bytes_free(&secrets);
 }
 
-static const struct { const char *name, *password; enum status expected; } rows[] = {
+static const struct {
+    const char *name, *password;
+    enum status expected;
+} rows[] = {
     { "alice@example.test", "alice-secret", ST_OK },
     { "alice", "alice-secret", ST_OK },
     { "ALICE@Example.Test", "alice-secret", ST_OK },
@@ -63,9 +67,9 @@ static const struct { const char *name, *password; enum status expected; } rows[
     { "alice", "", ST_PERM },
     { "bob", "alice-secret", ST_PERM },
     { "nobody", "x", ST_PERM },
-    { "ghost", "ghost-secret", ST_PERM },    /* a secret, but no account */
-    { "locked", "", ST_PERM },               /* an account, but no secret */
-    { "team", "alice-secret", ST_PERM },     /* an alias */
+    { "ghost", "ghost-secret", ST_PERM }, /* a secret, but no account */
+    { "locked", "", ST_PERM },            /* an account, but no secret */
+    { "team", "alice-secret", ST_PERM },  /* an alias */
     { "alice@elsewhere.test", "alice-secret", ST_PERM },
     { "", "x", ST_PERM },
     { "@", "x", ST_PERM },
@@ -106,15 +110,19 @@ static void tries(const struct settings *s)
     int64_t first = clock_ms() - start;
     ok(login_check(&l, SPAN("alice"), SPAN("x")) == ST_PERM && errno != EACCES, "a second");
     int64_t second = clock_ms() - start - first;
-    ok(first >= 500 && second >= 1000, "each waits, longer and longer: %lld, %lld ms", (long long)first, (long long)second);
+    ok(first >= 500 && second >= 1000, "each waits, longer and longer: %lld, %lld ms", (long long)first,
+       (long long)second);
     ok(login_check(&l, SPAN("alice"), SPAN("y")) == ST_PERM && errno != EACCES, "a third");
     start = clock_ms();
-    ok(login_check(&l, SPAN("alice"), SPAN("alice-secret")) == ST_PERM && errno == EACCES && clock_ms() - start < 100,
+    ok(login_check(&l, SPAN("alice"), SPAN("alice-secret")) == ST_PERM && errno == EACCES &&
+           clock_ms() - start < 100,
        "a fourth isn't looked at, right as it is");
     login_init(&l, s);
     ok(login_check(&l, SPAN("alice"), SPAN("alice-secret")) == ST_OK && l.done &&
-           strcmp(l.account.text, "alice@example.test") == 0, "another connection isn't concerned");
-    ok(login_check(&l, SPAN("bob"), SPAN("bob-secret")) == ST_PERM && errno == EACCES, "nobody logs in twice");
+           strcmp(l.account.text, "alice@example.test") == 0,
+       "another connection isn't concerned");
+    ok(login_check(&l, SPAN("bob"), SPAN("bob-secret")) == ST_PERM && errno == EACCES,
+       "nobody logs in twice");
 }
 
 static int64_t cost(const struct settings *s, struct span name)
@@ -134,8 +142,8 @@ static int64_t cost(const struct settings *s, struct span name)
 static void same_cost(const struct settings *s)
 {
     int64_t known = cost(s, SPAN("alice")), unknown = cost(s, SPAN("nobody"));
-    ok(known > 0 && unknown > known / 2 && unknown < known * 2, "unknown users cost the same: %lld and %lld us",
-       (long long)known, (long long)unknown);
+    ok(known > 0 && unknown > known / 2 && unknown < known * 2,
+       "unknown users cost the same: %lld and %lld us", (long long)known, (long long)unknown);
 }
 
 /* All slots held: a login waits for one, and gets it. */
@@ -156,7 +164,8 @@ static void slots(const struct settings *s)
             close(fds[i]);
         login_init(&l, s);
         int64_t start = clock_ms();
-        _exit(login_check(&l, SPAN("alice"), SPAN("alice-secret")) == ST_OK && clock_ms() - start >= 250 ? 0 : 1);
+        enum status st = login_check(&l, SPAN("alice"), SPAN("alice-secret"));
+        _exit(st == ST_OK && clock_ms() - start >= 250 ? 0 : 1);
     }
     usleep(300000);
     for (int i = 0; i < count; i++)
@@ -174,18 +183,26 @@ static void broken(const struct settings *s)
     snprintf(away, sizeof away, "%s/away", folder);
     login_init(&l, s);
     rename(path, away);
-    ok(login_check(&l, SPAN("alice"), SPAN("alice-secret")) == ST_TEMP && !l.done, "without slots: closed, ST_TEMP");
+    ok(login_check(&l, SPAN("alice"), SPAN("alice-secret")) == ST_TEMP && !l.done,
+       "without slots: closed, ST_TEMP");
     rename(away, path);
     write_text("secrets.gdbm", SPAN("damage"));
-    ok(login_check(&l, SPAN("alice"), SPAN("alice-secret")) == ST_TEMP && !l.done, "a damaged table: ST_TEMP");
+    ok(login_check(&l, SPAN("alice"), SPAN("alice-secret")) == ST_TEMP && !l.done,
+       "a damaged table: ST_TEMP");
     snprintf(path, sizeof path, "%s/secrets.gdbm", folder);
     unlink(path);
-    ok(login_check(&l, SPAN("alice"), SPAN("alice-secret")) == ST_TEMP && !l.done, "a missing table: ST_TEMP");
+    ok(login_check(&l, SPAN("alice"), SPAN("alice-secret")) == ST_TEMP && !l.done,
+       "a missing table: ST_TEMP");
 }
 
 static void plain(void)
 {
-    static const struct { const char *text; size_t n; bool good; const char *name, *password; } messages[] = {
+    static const struct {
+        const char *text;
+        size_t n;
+        bool good;
+        const char *name, *password;
+    } messages[] = {
         { "\0alice\0secret", 13, true, "alice", "secret" },
         { "alice\0alice\0secret", 18, true, "alice", "secret" },
         { "bob\0alice\0secret", 16, false, "", "" },
@@ -200,7 +217,8 @@ static void plain(void)
     for (size_t i = 0; i < sizeof messages / sizeof messages[0]; i++) {
         struct span name = SPAN(""), password = SPAN("");
         bool good = login_split_plain((struct span){ messages[i].text, messages[i].n }, &name, &password);
-        ok(good == messages[i].good && (!good || (span_eq_str(name, messages[i].name) && span_eq_str(password, messages[i].password))),
+        ok(good == messages[i].good && (!good || (span_eq_str(name, messages[i].name) &&
+                                                  span_eq_str(password, messages[i].password))),
            "PLAIN message %zu is %s", i, good ? "good" : "refused");
     }
 }

@@ -15,12 +15,15 @@ static const struct {
     enum status expected;
 } rows[] = {
     { "MD5-CRYPT", "{MD5-CRYPT}$1$saltstri$YMyguxXMBpd2TEZ.vS/3q1", "Hello world!", ST_OK },
-    { "SHA256-CRYPT", "{SHA256-CRYPT}$5$saltstring$5B8vYYiY.CVt1RlTTf8KbXBH3hsxY/GNooZaBBGWEc5", "Hello world!", ST_OK },
+    { "SHA256-CRYPT", "{SHA256-CRYPT}$5$saltstring$5B8vYYiY.CVt1RlTTf8KbXBH3hsxY/GNooZaBBGWEc5",
+      "Hello world!", ST_OK },
     { "SHA512-CRYPT",
-      "{SHA512-CRYPT}$6$saltstring$svn8UoSVapNtMuq1ukKS4tPQd8iKwSMHWjl/O817G3uBnIFNjnQJuesI68u4OTLiBFdcbYEdFCoEOfaS35inz1",
+      "{SHA512-CRYPT}$6$saltstring$svn8UoSVapNtMuq1ukKS4tPQd8iKwSMHWjl/"
+      "O817G3uBnIFNjnQJuesI68u4OTLiBFdcbYEdFCoEOfaS35inz1",
       "Hello world!", ST_OK },
     { "BLF-CRYPT", "{BLF-CRYPT}$2y$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW", "U*U", ST_OK },
-    { "bcrypt as CRYPT", "{CRYPT}$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW", "U*U", ST_OK },
+    { "bcrypt as CRYPT", "{CRYPT}$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW", "U*U",
+      ST_OK },
     { "scheme in lower case", "{crypt}$1$saltstri$YMyguxXMBpd2TEZ.vS/3q1", "Hello world!", ST_OK },
     { "no scheme is CRYPT", "$1$saltstri$YMyguxXMBpd2TEZ.vS/3q1", "Hello world!", ST_OK },
     { "wrong", "{CRYPT}$1$saltstri$YMyguxXMBpd2TEZ.vS/3q1", "Hello world", ST_PERM },
@@ -55,9 +58,11 @@ static void ours(void)
     memset(long_one, 'x', 2000);
     bytes_clear(&two);
     ok(password_hash((struct span){ long_one, 511 }, &two) == ST_OK &&
-           password_check(span_bytes(&two), (struct span){ long_one, 511 }) == ST_OK, "511 bytes are a password");
+           password_check(span_bytes(&two), (struct span){ long_one, 511 }) == ST_OK,
+       "511 bytes are a password");
     ok(password_check(span_bytes(&two), (struct span){ long_one, 512 }) == ST_PERM &&
-           password_check(span_bytes(&two), (struct span){ long_one, 2000 }) == ST_PERM, "what is longer doesn't fit it");
+           password_check(span_bytes(&two), (struct span){ long_one, 2000 }) == ST_PERM,
+       "what is longer doesn't fit it");
     ok(password_hash((struct span){ long_one, 512 }, &two) == ST_PERM, "and isn't hashed");
     free(long_one);
     ok(password_check_nobody(SPAN("x"), SPAN("y")) == ST_PERM, "nobody's password is wrong");

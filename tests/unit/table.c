@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Tables: what was put is found; a file that is damaged anywhere, or cut anywhere, answers "could not look" and never "not there", a
- * wrong value or a crash; a builder that is killed at any call leaves the old table.
+ * Tables: what was put is found; a file that is damaged anywhere, or cut anywhere, answers "could not look"
+ * and never "not there", a wrong value or a crash; a builder that is killed at any call leaves the old table.
  */
 #include "tap.h"
 
@@ -123,7 +123,8 @@ static void cut(const struct bytes *good)
     for (size_t i = 0; i < 3; i++) {
         struct table *t;
         write_file(other, span_of(texts[i]));
-        ok(table_open(other, &t) == ST_TEMP, "a file that is no table (%zu bytes) is ST_TEMP", strlen(texts[i]));
+        ok(table_open(other, &t) == ST_TEMP, "a file that is no table (%zu bytes) is ST_TEMP",
+           strlen(texts[i]));
     }
 }
 
@@ -149,7 +150,8 @@ static void kill_builders(void)
         broken += !(examine(path) & 8);
     }
     ok(killed > 0 && broken == 0, "killed at %u moments, the table could always be read", killed);
-    ok(build(path, ENTRIES) == ST_OK && examine(path) == 8, "and the next builder isn't hindered by what they left");
+    ok(build(path, ENTRIES) == ST_OK && examine(path) == 8,
+       "and the next builder isn't hindered by what they left");
 }
 
 static void measure(void)
@@ -190,9 +192,11 @@ int main(void)
     ok(table_get(t, SPAN("x"), &value) == ST_NONE, "in which nothing is");
     table_close(t);
     ok(build(path, ENTRIES) == ST_OK && examine(path) == 8, "all entries are found with their values");
-    ok(table_open(path, &t) == ST_OK && table_get(t, SPAN("user1"), &value) == ST_NONE, "part of a key isn't it");
+    ok(table_open(path, &t) == ST_OK && table_get(t, SPAN("user1"), &value) == ST_NONE,
+       "part of a key isn't it");
     ok(table_source(t)->mtime_ns == 123456789012345 && table_source(t)->size == 77 &&
-           table_source(t)->digest == 0xfedcba9876543210, "the source comes back");
+           table_source(t)->digest == 0xfedcba9876543210,
+       "the source comes back");
     ok(build(path, 0) == ST_OK && table_get(t, SPAN("user1@example.test"), &value) == ST_OK,
        "an open table stays what it was when another takes its place");
     table_close(t);
