@@ -35,7 +35,8 @@ play() { # INPUT...: sends lines, prints what came back until the server closes
 }
 
 greets() { play QUIT | grep -q '^+OK'; }
-says() { play QUIT | grep -q "$1"; }
+# Sends nothing: bytes that a refusal leaves unread would reset the connection.
+says() { timeout 20 nc -N 127.0.0.1 "$port" </dev/null | grep -qe "^$1"; }
 gone() { ! kill -0 "$1" 2>/dev/null; }
 same_file() { [ "$(stat -Lc %d:%i "$1")" = "$(stat -Lc %d:%i "$2")" ]; }
 
@@ -92,7 +93,7 @@ check 'nor is the listener' not_dumpable "$listener"
 
 hold two 4
 hold three 5
-check 'one connection too many from a source is told so' says '^-ERR'
+check 'one connection too many from a source is told so' says -ERR
 printf 'QUIT\r\n' >&4
 check 'one that leaves makes room' eventually 10 greets
 exec 5>&-
@@ -111,16 +112,17 @@ printf 'USER alice@example.test\r\nPASS alice-secret\r\nSTAT\r\n' >&3
 check 'a connection that was open goes on' eventually 10 heard one '^+OK 0 0'
 hold four 4
 hold five 5
-check 'and still counts' says '^-ERR'
+check 'and still counts' says -ERR
 exec 4>&- 5>&-
 printf 'bogus 1\n' >>"$conf"
-check 'broken settings are answered' says '^-ERR'
+check 'broken settings are answered' says -ERR
 check 'while an open connection goes on' heard one '^+OK'
 sed -i '/^bogus/d' "$conf"
 check 'and settings that were mended are taken' eventually 10 greets
 printf 'QUIT\r\n' >&3
 exec 3>&-
-check 'the old connection ends' eventually 10 test -z "$(family "$listener")"
+alone() { [ -z "$(family "$listener")" ]; }
+check 'the old connection ends' eventually 10 alone
 
 # --- no connection is lost while it executes itself anew
 
@@ -138,7 +140,7 @@ many() {
             $good++ if @lines == 2 && $lines[0] =~ /^\+OK/ && $lines[1] =~ /^\+OK/;
         }
         print "$good of $n\n";
-        exit $good != $n' "$port" "$conf"
+        exit($good != $n)' "$port" "$conf"
 }
 check '300 connections, executed anew 10 times: none lost' many
 check 'by the same process all the time' test "$before" = "$(cut -d' ' -f22 <"/proc/$listener/stat")"
@@ -153,7 +155,7 @@ my $pid = shift;
 my $pem = join '', <STDIN>;
 $pem =~ /-----BEGIN[^-]*PRIVATE KEY-----(.*?)-----END/s or die "no key\n";
 my $der = decode_base64($1);
-$der =~ /\x04\x20(.{32})/s or $der =~ /\x02\x21\x00(.{32})/s or die "no scalar\n";
+$der =~ /\x04\x20(.{32})/s or $der =~ /\x04\x21\x00(.{32})/s or die "no scalar\n";
 my $scalar = $1;
 my $reversed = reverse $scalar;    # as limbs lie in memory
 open my $maps, '<', "/proc/$pid/maps" or die "maps: $!\n";
