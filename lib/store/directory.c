@@ -235,9 +235,11 @@ enum status directory_expand(struct directory *d, const struct address *a, struc
     st = expand(x, &start);
     if (st == ST_OK && !x->reached)
         st = ST_NONE; /* an alias none of whose targets exists */
+    int saved = errno;
     if (st != ST_OK)
         targets->count = x->first;
-    int saved = errno;
+    if (targets->count == 0)
+        targets_free(targets);
     free(x);
     errno = saved;
     return st;

@@ -38,7 +38,8 @@ struct targets {
 };
 /* Expands aliases, each target once. A `<Postmaster>` without domain is our first domain's. ST_NONE: the
  * domain is ours and the user unknown (550 5.1.1). ST_PERM with errno: EREMOTE the domain isn't ours; ELOOP
- * the aliases loop; E2BIG too many. Appends to *targets, which the caller frees. */
+ * the aliases loop; E2BIG too many. Appends to *targets, which the caller frees; adds nothing when it fails.
+ */
 enum status directory_expand(struct directory *d, const struct address *a, struct targets *targets);
 void targets_free(struct targets *targets);
 
