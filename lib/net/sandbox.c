@@ -268,6 +268,7 @@ enum status sandbox_prepare(enum sandbox_role role, enum sandbox_mode mode, cons
         bytes_printf(error, "the kernel has no %s; update it, or set `sandbox try` in postern.conf",
                      filtered ? "Landlock (ABI 2 or later)" : "seccomp filters");
         sandbox_free(box);
+        *out = NULL;
         return ST_PERM;
     }
     return ST_OK;
