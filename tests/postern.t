@@ -89,6 +89,11 @@ check 'where both are gone both are made' says 0 'ready' run setup mail.example.
 mkdir "$work/named" && chmod 777 "$work/named"
 check 'setup with an address' says 0 'user add you@named.test' "$postern" -c "$work/named/postern.conf" setup mx.named.test named.test You
 check 'its aliases are there before the account' grep -qx 'abuse: you@named.test' "$work/named/aliases"
+mkdir "$work/bare" && chmod 777 "$work/bare"
+check 'without Landlock setup says what that means' says 0 'locked into a sandbox' \
+    "$BUILD/tests/helpers/without-landlock" "$postern" -c "$work/bare/postern.conf" setup mail.example.test example.test
+check 'and lets the server run all the same' grep -qx 'sandbox try' "$work/bare/postern.conf"
+check 'which it doesn'\''t where nothing is missing' sh -c "! grep -q sandbox '$conf'"
 if [ "$(id -u)" = 0 ]; then
     mkdir "$work/full" && : >"$work/full/precious"
     check 'as root it gives no folder away that has something in it' says $EX_NOPERM 'chown' \

@@ -71,7 +71,8 @@ static const char *sandbox_line(void)
             "`sandbox try` makes the server run all the same. Better: a kernel with Landlock and seccomp, "
             "such as Debian 12's",
             bytes_str(&error));
-    sandbox_free(box);
+    else
+        sandbox_free(box);
     bytes_free(&error);
     return st == ST_OK ? "" : "sandbox try\n";
 }
