@@ -263,6 +263,10 @@ killed() {
     [ "$(run user list | grep -c '^k')" = 25 ] && [ "$(grep -c '^k' "$d/secrets")" = 25 ]
 }
 check 'killed at any moment it loses nothing' killed
+as_owner touch "$d/secrets.123.456.tmp" "$d/secrets.mine"
+check 'the next command' run tables
+check 'removes what they left' sh -c "! ls '$d' | grep 'tmp\$'"
+check 'and nothing else' test -f "$d/secrets.mine"
 
 # --- the queue
 message() { # ID SENDER RECIPIENT...

@@ -9,6 +9,7 @@
 #include "admin.h"
 #include "base/files.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -20,6 +21,30 @@
 
 #define LOCK_FILE "tables.lock"
 #define LOCK_MS 60000
+
+/* Is it a temporary file of file_replace() for one of our texts? */
+static bool is_left_over(const char *name)
+{
+    size_t n = strlen(name);
+    for (int t = 0; t < TABLES; t++) {
+        const char *word = tables_word((enum table_name)t);
+        size_t k = strlen(word);
+        if (strncmp(name, word, k) == 0 && name[k] == '.' && n > k + 4 && strcmp(name + n - 4, ".tmp") == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Removes what a killed postern left. As we hold the lock, nobody is writing it. */
+static void sweep(struct admin *a)
+{
+    DIR *d = opendir(a->s.directory);
+    for (struct dirent *e; d && (e = readdir(d));)
+        if (is_left_over(e->d_name))
+            unlinkat(dirfd(d), e->d_name, 0);
+    if (d)
+        closedir(d);
+}
 
 int edit_lock(struct admin *a)
 {
@@ -34,6 +59,7 @@ int edit_lock(struct admin *a)
         edit_unlock(a);
         return complain(EX_TEMPFAIL, "%s: another postern has held it for a minute; try again", path);
     }
+    sweep(a);
     return EX_OK;
 }
 
