@@ -184,21 +184,22 @@ static void end_header(struct parser *p, struct place start)
     }
 }
 
-/* Ends the parts above the first `keep` of the stack at `end`. What began behind it, on the line of the delimiter whose
- * line end `end` leaves out, is empty. */
+/* Ends the parts above the first `keep` of the stack at `end`, which leaves out the line end in front of a delimiter. But
+ * where that line end was the empty line of a header, that header keeps it, and so do all parts around. */
 static void close_parts(struct parser *p, size_t keep, struct place end)
 {
     while (p->depth > keep && !p->failed) {
         struct open_part *o = top(p);
-        struct place stop = o->start.at > end.at ? o->start : end;
+        if (o->start.at > end.at)
+            end = o->start;
         if (o->in_header) { /* may open a message inside */
-            end_header(p, stop);
+            end_header(p, end);
             continue;
         }
         struct mime_part *part = o->part;
-        part->body = slice(p, o->start.at, stop.at);
-        part->lines = stop.lines - o->start.lines;
-        part->bare = stop.bare - o->start.bare;
+        part->body = slice(p, o->start.at, end.at);
+        part->lines = end.lines - o->start.lines;
+        part->bare = end.bare - o->start.bare;
         if (part->is_multipart && !part->child)
             make_text(part);
         p->depth--;
@@ -283,9 +284,9 @@ struct mime_part *mime_parse(struct span message)
     p->failed = false;
     struct place here = { 0, 0, 0 };
     open_part(p, &root, here);
-    while (here.at < message.n && !p->failed) {
-        const char *end = memchr(message.p + here.at, '\n', message.n - here.at);
-        take_line(p, &here, end ? (size_t)(end - message.p) + 1 : message.n);
+    while (here.at < p->text.n && !p->failed) {
+        const char *end = memchr(p->text.p + here.at, '\n', p->text.n - here.at);
+        take_line(p, &here, end ? (size_t)(end - p->text.p) + 1 : p->text.n);
     }
     close_parts(p, 0, here);
     if (p->failed) {

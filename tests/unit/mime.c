@@ -106,6 +106,8 @@ static void structures(void)
           "multipart/digest{46,10,0}[61](message/rfc822{2,2,0}[9](text/plain{8,0,0}[x]) text/plain{28,0,0}[y])" },
         { "digest's message without a header", DIGEST "--b\r\n--b--\r\n",
           "multipart/digest{46,2,0}[12](message/rfc822{0,0,0}[0](text/plain{0,0,0}[]))" },
+        { "digest's message with an empty header", "Content-Type: multipart/digest; boundary=b\n\n--b\n\n\n--b",
+          "multipart/digest{44,3,3}[9](message/rfc822{1,1,1}[1](text/plain{1,0,0}[]) message/rfc822{0,0,0}[0](text/plain{0,0,0}[]))" },
         { "message/rfc822 in a message", RFC822 RFC822 "A: b\r\n\r\nx",
           "message/rfc822{32,4,0}[41](message/rfc822{32,2,0}[9](text/plain{8,0,0}[x]))" },
         { "other message types", "Content-Type: message/delivery-status\r\n\r\nA: b\r\n\r\n",
