@@ -290,7 +290,7 @@ static void log_session(const struct maildrop *d)
     char retrieved[24], removed[24];
     snprintf(retrieved, sizeof retrieved, "%zu", d->retrieved);
     snprintf(removed, sizeof removed, "%zu", d->removed);
-    log_event(LOG_INFO, "session", "account", d->start->account.text, "from", d->start->serving->peer.text,
+    log_event(LOG_INFO, "session", "account", d->start->account.text, "peer", d->start->serving->peer.text,
               "retrieved", retrieved, "removed", removed, NULL);
 }
 
