@@ -19,14 +19,23 @@
 
 #define FIRST_OWN 3 /* behind stdin, stdout, stderr */
 
-static void close_all_but(int a, int b)
+/* Closes all but these; -1 counts for none. */
+static void close_all_but(int a, int b, int c)
 {
-    unsigned low = (unsigned)(b >= 0 && b < a ? b : a), high = (unsigned)(b > a ? b : a);
-    if (low > FIRST_OWN)
-        close_range(FIRST_OWN, low - 1, 0);
-    if (high > low + 1)
-        close_range(low + 1, high - 1, 0);
-    close_range(high + 1, ~0u, 0);
+    unsigned from = FIRST_OWN;
+    int keep[3] = { a, b, c };
+    for (size_t round = 0; round < 3; round++) {
+        int lowest = -1;
+        for (size_t i = 0; i < 3; i++)
+            if (keep[i] >= (int)from && (lowest < 0 || keep[i] < lowest))
+                lowest = keep[i];
+        if (lowest < 0)
+            break;
+        if ((unsigned)lowest > from)
+            close_range(from, (unsigned)lowest - 1, 0);
+        from = (unsigned)lowest + 1;
+    }
+    close_range(from, ~0u, 0);
 }
 
 static void run(struct qrun *q, const struct child_start *start, int channel, pid_t parent)
@@ -35,8 +44,9 @@ static void run(struct qrun *q, const struct child_start *start, int channel, pi
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
         _exit(EX_OK);
-    close_all_but(channel, start->socket);
-    if (!sandbox_enter(sender ? q->sender_box : q->connector_box))
+    struct sandbox *box = sender ? q->sender_box : q->connector_box;
+    close_all_but(channel, start->socket, sandbox_descriptor(box));
+    if (!sandbox_enter(box))
         _exit(EX_OSERR);
     if (sender) {
         struct sender_start s = { q->settings, start->socket, start->host, start->no_tls };
