@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * imapd's parser: whatever a client sends, what was parsed lies inside the command or the strings unescaped
+ * from it, counts keep their limits, and a search is a tree. The first byte says which grammar.
+ */
+#include "fuzz.h"
+
+#include "../../bin/imapd/parse.c"
+#include "../../bin/imapd/parse_fetch.c"
+#include "../../bin/imapd/parse_search.c"
+
+static void check_span(const struct parser *p, struct span s)
+{
+    HOLDS(s.n == 0 || fuzz_within(s, p->in) || fuzz_within(s, span_bytes(p->text)));
+    HOLDS(span_find(s, '\0') == s.n);
+}
+
+static void check_parser(const struct parser *p, bool good)
+{
+    HOLDS(p->at <= p->in.n);
+    HOLDS(good == (p->error == NULL));
+    HOLDS(!p->text->failed && p->text->len <= p->in.n);
+}
+
+static void fetches(struct parser *p)
+{
+    struct fetch *f = calloc(1, sizeof *f);
+    HOLDS(f != NULL);
+    bool good = parse_fetch(p, f);
+    check_parser(p, good);
+    HOLDS(f->count <= FETCH_ITEMS && f->name_count <= FETCH_NAMES && (!good || f->count > 0));
+    for (size_t n = 0; n < f->count; n++) {
+        const struct fetch_item *item = &f->items[n];
+        HOLDS(item->part_count <= FETCH_PARTS && item->first_name + item->name_count <= f->name_count);
+        for (size_t k = 0; k < item->part_count; k++)
+            HOLDS(item->parts[k] > 0);
+        for (size_t k = 0; k < item->name_count; k++)
+            check_span(p, f->names[item->first_name + k]);
+    }
+    free(f);
+}
+
+/* Every key but the root is reached once. */
+static size_t count_keys(const struct parser *p, const struct search *s, size_t at, unsigned depth)
+{
+    size_t count = 1;
+    HOLDS(at < s->count && depth <= SEARCH_DEPTH + 2);
+    check_span(p, s->keys[at].text);
+    bool deep = false, leaf = s->keys[at].child == 0;
+    for (size_t n = s->keys[at].child; n; n = s->keys[n].next) {
+        count += count_keys(p, s, n, depth + 1);
+        deep |= s->keys[n].deep;
+    }
+    HOLDS(leaf || deep == s->keys[at].deep);
+    return count;
+}
+
+static void searches(struct parser *p)
+{
+    struct search s;
+    bool good = parse_search(p, &s);
+    check_parser(p, good);
+    HOLDS(s.count <= SEARCH_KEYS);
+    if (good)
+        HOLDS(count_keys(p, &s, 0, 0) == s.count);
+    search_free(&s);
+}
+
+static void sets(struct parser *p)
+{
+    struct set set;
+    bool good = parse_set(p, &set);
+    HOLDS(p->at <= p->in.n && (!good || set.count > 0) && set.count <= p->in.n);
+    set_free(&set);
+}
+
+static void flags(struct parser *p)
+{
+    struct flag_list list = { 0 };
+    enum store_mode mode;
+    bool silent, good = parse_store(p, &mode, &silent, &list);
+    check_parser(p, good);
+    HOLDS(list.keyword_count <= KEYWORDS_LIMIT && (list.system & ~(uint32_t)FLAG_SYSTEM) == 0);
+    for (size_t n = 0; good && n < list.keyword_count; n++)
+        check_span(p, list.keywords[n]);
+}
+
+static void appends(struct parser *p)
+{
+    struct append_args a;
+    if (parse_append(p, &a)) {
+        check_span(p, a.folder);
+        HOLDS(a.flags.keyword_count <= KEYWORDS_LIMIT && a.date >= 0);
+    }
+}
+
+static void others(struct parser *p)
+{
+    struct status_args a;
+    struct span s;
+    struct parser again = *p;
+    if (parse_status(&again, &a))
+        check_span(&again, a.folder);
+    again = *p;
+    parse_id(&again);
+    again = *p;
+    if (parse_tag(&again, &s) && parse_space(&again) && parse_astring(&again, &s) && parse_space(&again))
+        parse_list_mailbox(&again, &s);
+    HOLDS(again.at <= again.in.n);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static void (*const grammars[])(struct parser *p) = { fetches, searches, sets, flags, appends, others };
+    struct parser p;
+    struct bytes text;
+    if (size == 0)
+        return 0;
+    bytes_init(&text, size + 1);
+    parser_init(&p, fuzz_span(data + 1, size - 1), &text);
+    grammars[data[0] % (sizeof grammars / sizeof grammars[0])](&p);
+    bytes_free(&text);
+    return 0;
+}
