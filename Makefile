@@ -21,7 +21,8 @@ LIB_SOURCES := $(wildcard lib/*/*.c)
 LIB_OBJECTS := $(LIB_SOURCES:%.c=$(BUILD)/obj/%.o)
 PROGRAMS := $(patsubst bin/%/,%,$(sort $(dir $(wildcard bin/*/*.c))))
 # Every C file in these folders of tests/ is a program of its own.
-TEST_SOURCES := $(wildcard tests/unit/*.c tests/helpers/*.c tests/bench/*.c)
+SHIM = $(BUILD)/tests/crash/shim.so
+TEST_SOURCES := $(filter-out tests/crash/shim.c,$(wildcard tests/unit/*.c tests/helpers/*.c tests/bench/*.c tests/crash/*.c))
 UNIT_TESTS := $(patsubst %.c,$(BUILD)/%.t,$(filter tests/unit/%,$(TEST_SOURCES)))
 FUZZERS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/*.c))
 HELPERS := $(patsubst %.c,$(BUILD)/%,$(filter-out tests/unit/%,$(TEST_SOURCES)))
@@ -36,7 +37,7 @@ Q = $(if $(V),,@)
 .SECONDARY:
 .PHONY: all help tests deps check asan fuzz fuzzers warnings tidy demo bench install uninstall clean
 all: $(PROGRAMS:%=$(BUILD)/bin/%) ## build every program
-tests: all $(UNIT_TESTS) $(HELPERS) ## build the tests too
+tests: all $(UNIT_TESTS) $(HELPERS) $(SHIM) ## build the tests too
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +68,11 @@ $(HELPERS): $(BUILD)/%: $(BUILD)/obj/%.o $(BUILD)/libpostern.a
 	@mkdir -p $(@D)
 	@echo "  link $@"
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBRARIES)
+
+$(SHIM): tests/crash/shim.c # preloaded into programs, so without their sanitizers
+	@mkdir -p $(@D)
+	@echo "  link $@"
+	$(Q)$(CC) -std=c11 -D_GNU_SOURCE $(filter-out -Wmissing-prototypes,$(WARNINGS)) -O2 -g -fPIC -shared -o $@ $< -ldl
 
 deps: $(DEPS) ## install what building and testing need (as root; else prints the command)
 $(DEPS): tests/deps

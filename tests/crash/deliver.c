@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * One message to several Maildirs as the guard does it: prepare all, publish all, finish all. Says "done" when the
+ * reply would be 250, "failed" when it would be 452.
+ *
+ *     deliver MAILDIR... <MESSAGE     (CRLF, below 64 KiB)
+ */
+#include "store/maildir.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#define MAILDIRS 8
+#define MESSAGE_LIMIT 65536
+
+static int say(const char *word, int status)
+{
+    return write(STDOUT_FILENO, word, strlen(word)) < 0 ? 1 : status;
+}
+
+int main(int argc, char **argv)
+{
+    static char message[MESSAGE_LIMIT];
+    struct maildir_delivery d[MAILDIRS];
+    int count = argc - 1 < MAILDIRS ? argc - 1 : MAILDIRS, prepared = 0;
+    ssize_t n = read(STDIN_FILENO, message, sizeof message);
+    struct content c = { .trace = SPAN("Return-Path: <s@sender.test>\r\n"), .memory = { message, n < 0 ? 0 : (size_t)n },
+                         .fd = -1, .size = (uint64_t)n };
+    while (prepared < count && maildir_prepare(argv[prepared + 1], NULL, "mx.test", &c, &d[prepared]) == ST_OK)
+        prepared++;
+    if (prepared < count) {
+        while (prepared-- > 0)
+            maildir_abort(&d[prepared]);
+        return say("failed\n", 75);
+    }
+    bool all = true;
+    for (int i = 0; i < count; i++)
+        if (maildir_publish(&d[i]) != ST_OK) {
+            maildir_abort(&d[i]);
+            all = false;
+        }
+    for (int i = 0; i < count; i++)
+        if (d[i].new_dir >= 0 && maildir_finish(&d[i]) != ST_OK)
+            all = false;
+    return all ? say("done\n", 0) : say("failed\n", 75);
+}

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * What IMAP does with a mailbox, each thing said once it is promised; and a look at what is there.
+ *
+ *     session work MAILDIR     "validity N", then "has UID TEXT" or "gone UID" in FOLDER, as replies would promise
+ *     session look MAILDIR     the same lines for every folder, from a fresh opening that checks every size
+ *
+ * Lines are "FOLDER validity N", "FOLDER has UID TEXT", "FOLDER gone UID", "FOLDER uidnext N". TEXT is the message's last line.
+ */
+#include "store/mailbox.h"
+#include "store/maildir.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define INBOX SPAN("INBOX")
+#define ARCHIVE SPAN("Archive")
+
+static void need(enum status st, const char *what)
+{
+    if (st == ST_OK)
+        return;
+    printf("failed %s\n", what);
+    exit(75);
+}
+
+static void say_message(struct mailbox *box, size_t i)
+{
+    struct mailbox_map map;
+    uint64_t wire;
+    need(mailbox_map(box, i, &map), "map");
+    need(mailbox_wire_size(box, i, &wire), "size");
+    struct span text = map.bytes;
+    size_t line = text.n ? text.n - 1 : 0;
+    while (line > 0 && text.p[line - 1] != '\n')
+        line--;
+    if (box->entries[i].size != text.n || wire != lf_wire_size(text) || !text.n || text.p[text.n - 1] != '\n')
+        printf("damaged %u\n", box->entries[i].uid);
+    printf("%s has %u %.*s", box->folder, box->entries[i].uid, SPAN_FMT(span_from(text, line)));
+    mailbox_unmap(&map);
+}
+
+static void say_box(struct mailbox *box)
+{
+    printf("%s validity %u\n", box->folder, box->uid_validity);
+    for (size_t i = 0; i < box->count; i++)
+        say_message(box, i);
+}
+
+static void append(struct mail *mail, struct span folder, const char *text)
+{
+    struct mailbox_append *a;
+    uint32_t validity, uid;
+    static const char *const keywords[] = { "$Crash", NULL };
+    need(mailbox_append_begin(mail, folder, &a), "begin");
+    mailbox_append_write(a, SPAN("Subject: x\r\n\r\n"));
+    mailbox_append_write(a, span_of(text));
+    mailbox_append_write(a, SPAN("\r\n"));
+    need(mailbox_append_finish(a, FLAG_SEEN, keywords, 1000000000, &validity, &uid), "append");
+    printf("%.*s has %u %s\n", SPAN_FMT(folder), uid, text);
+}
+
+static void work(struct mail *mail)
+{
+    struct mailbox *box;
+    struct mailbox_changes c;
+    uint32_t bit, validity, *uids;
+    need(mailbox_open(mail, INBOX, false, &box), "open");
+    say_box(box);
+    need(box->count == 2 ? ST_OK : ST_TEMP, "count");
+    append(mail, INBOX, "appended");
+    need(mailbox_refresh(box, false, &c), "refresh");
+    mailbox_changes_free(&c);
+    need(box->count == 3 ? ST_OK : ST_TEMP, "count");
+    need(mailbox_keyword(box, SPAN("kept"), true, &bit), "keyword");
+    need(mailbox_set_flags(box, 0, FLAG_SEEN | bit), "flags");
+    need(folder_create(mail, ARCHIVE), "create");
+    need(mailbox_copy(box, (size_t[]){ 0, 2 }, 2, ARCHIVE, &validity, &uids), "copy");
+    printf("Archive validity %u\nArchive has %u one\nArchive has %u appended\n", validity, uids[0], uids[1]);
+    free(uids);
+    enum status st = mailbox_expunge(box, (size_t[]){ 0, 2 }, 2, &c);
+    for (size_t i = 0; i < c.expunged_count && st == ST_OK; i++)
+        printf("INBOX gone %u\n", c.expunged[i]);
+    mailbox_changes_free(&c);
+    need(st, "expunge");
+    append(mail, INBOX, "last");
+    mailbox_close(box);
+    printf("done\n");
+}
+
+static void look(struct mail *mail, struct span folder)
+{
+    struct mailbox *box;
+    if (folder_exists(mail, folder) == ST_NONE)
+        return;
+    need(mailbox_open(mail, folder, false, &box), "open");
+    say_box(box);
+    printf("%s uidnext %u\n", box->folder, box->uid_next);
+    mailbox_close(box);
+}
+
+int main(int argc, char **argv)
+{
+    struct mail *mail;
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    if (argc != 3)
+        return 64;
+    need(mail_open(argv[2], "mx.test", &mail), "mail");
+    if (strcmp(argv[1], "work") == 0) {
+        work(mail);
+    } else {
+        look(mail, INBOX);
+        look(mail, ARCHIVE);
+    }
+    mail_close(mail);
+    return 0;
+}

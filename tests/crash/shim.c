@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Preloaded into a program, ends it or fails it at the Nth call that changes files. The calls that
+ * count are those by which something becomes true on disk: write, writev, pwrite and copy_file_range to regular
+ * files, fsync, fdatasync, link, rename, unlink, mkdir, rmdir, and opening with O_CREAT. They are counted in a shared
+ * file over all processes that the program forks, so that a test can tell when N was beyond the last.
+ *
+ *     SHIM_COUNT   a file of 8 bytes: the number of calls so far
+ *     SHIM_AT      N, from 1
+ *     SHIM_ACTION  exit: half of a write happens, any other call doesn't, and the process is gone
+ *                  fail: this one call fails with SHIM_ERRNO
+ *                  full: from this one on, whatever needs room fails with SHIM_ERRNO, as on a full disk; removing works
+ */
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+enum action { NOTHING, EXIT, FAIL, FULL };
+
+static struct {
+    _Atomic uint64_t *count;
+    uint64_t at;
+    enum action action;
+    int error;
+} shim;
+
+__attribute__((constructor)) static void shim_start(void)
+{
+    const char *file = getenv("SHIM_COUNT"), *n = getenv("SHIM_AT"), *action = getenv("SHIM_ACTION");
+    const char *error = getenv("SHIM_ERRNO");
+    if (!file || !n || !action)
+        return;
+    int fd = open(file, O_RDWR | O_CLOEXEC);
+    void *page = fd < 0 ? MAP_FAILED : mmap(NULL, sizeof *shim.count, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (page == MAP_FAILED)
+        _exit(99);
+    close(fd);
+    shim.at = strtoull(n, NULL, 10);
+    shim.error = error ? atoi(error) : EIO;
+    shim.action = strcmp(action, "exit") == 0 ? EXIT : strcmp(action, "fail") == 0 ? FAIL : FULL;
+    shim.count = page;
+}
+
+/* What is to happen to this call. `room`: it needs some on the disk. */
+static enum action next(bool room)
+{
+    if (!shim.count)
+        return NOTHING;
+    uint64_t n = atomic_fetch_add(shim.count, 1) + 1;
+    if (shim.action == FULL)
+        return n >= shim.at && room ? FAIL : NOTHING;
+    return n == shim.at ? shim.action : NOTHING;
+}
+
+/* True if the call is to fail; doesn't return if the process is to end. */
+static bool stopped(bool room)
+{
+    enum action a = next(room);
+    if (a == EXIT)
+        _exit(98);
+    if (a == FAIL)
+        errno = shim.error;
+    return a == FAIL;
+}
+
+/* A regular file, but none that is only memory, such as libseccomp writes filters to. */
+static bool is_file(int fd)
+{
+    struct stat st;
+    int saved = errno;
+    bool file = shim.count && fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+    file = file && !(st.st_nlink == 0 && fcntl(fd, F_GET_SEALS) >= 0);
+    errno = saved;
+    return file;
+}
+
+#define REAL(name) \
+    static __typeof__(&name) real; \
+    if (!real) \
+    *(void **)&real = dlsym(RTLD_NEXT, #name)
+
+ssize_t write(int fd, const void *data, size_t n)
+{
+    REAL(write);
+    enum action a = is_file(fd) ? next(true) : NOTHING;
+    if (a == EXIT) {
+        real(fd, data, n / 2);
+        _exit(98);
+    }
+    if (a == FAIL) {
+        errno = shim.error;
+        return -1;
+    }
+    return real(fd, data, n);
+}
+
+ssize_t pwrite(int fd, const void *data, size_t n, off_t at)
+{
+    REAL(pwrite);
+    return is_file(fd) && stopped(false) ? -1 : real(fd, data, n, at);
+}
+
+ssize_t writev(int fd, const struct iovec *parts, int count)
+{
+    REAL(writev);
+    enum action a = is_file(fd) ? next(true) : NOTHING;
+    if (a == EXIT) {
+        real(fd, parts, count / 2);
+        _exit(98);
+    }
+    if (a == FAIL) {
+        errno = shim.error;
+        return -1;
+    }
+    return real(fd, parts, count);
+}
+
+ssize_t copy_file_range(int from, off_t *from_at, int to, off_t *to_at, size_t n, unsigned flags)
+{
+    REAL(copy_file_range);
+    return stopped(true) ? -1 : real(from, from_at, to, to_at, n, flags);
+}
+
+int fsync(int fd)
+{
+    REAL(fsync);
+    return stopped(false) ? -1 : real(fd);
+}
+
+int fdatasync(int fd)
+{
+    REAL(fdatasync);
+    return stopped(false) ? -1 : real(fd);
+}
+
+int link(const char *from, const char *to)
+{
+    REAL(link);
+    return stopped(true) ? -1 : real(from, to);
+}
+
+int linkat(int from_dir, const char *from, int to_dir, const char *to, int flags)
+{
+    REAL(linkat);
+    return stopped(true) ? -1 : real(from_dir, from, to_dir, to, flags);
+}
+
+int rename(const char *from, const char *to)
+{
+    REAL(rename);
+    return stopped(false) ? -1 : real(from, to);
+}
+
+int renameat(int from_dir, const char *from, int to_dir, const char *to)
+{
+    REAL(renameat);
+    return stopped(false) ? -1 : real(from_dir, from, to_dir, to);
+}
+
+int renameat2(int from_dir, const char *from, int to_dir, const char *to, unsigned flags)
+{
+    REAL(renameat2);
+    return stopped(false) ? -1 : real(from_dir, from, to_dir, to, flags);
+}
+
+int unlink(const char *path)
+{
+    REAL(unlink);
+    return stopped(false) ? -1 : real(path);
+}
+
+int unlinkat(int dir, const char *path, int flags)
+{
+    REAL(unlinkat);
+    return stopped(false) ? -1 : real(dir, path, flags);
+}
+
+int mkdir(const char *path, mode_t mode)
+{
+    REAL(mkdir);
+    return stopped(true) ? -1 : real(path, mode);
+}
+
+int mkdirat(int dir, const char *path, mode_t mode)
+{
+    REAL(mkdirat);
+    return stopped(true) ? -1 : real(dir, path, mode);
+}
+
+int rmdir(const char *path)
+{
+    REAL(rmdir);
+    return stopped(false) ? -1 : real(path);
+}
+
+static mode_t mode_of(int flags, va_list ap)
+{
+    return flags & (O_CREAT | __O_TMPFILE) ? va_arg(ap, mode_t) : 0;
+}
+
+int open(const char *path, int flags, ...)
+{
+    REAL(open);
+    va_list ap;
+    va_start(ap, flags);
+    mode_t mode = mode_of(flags, ap);
+    va_end(ap);
+    return flags & O_CREAT && stopped(true) ? -1 : real(path, flags, mode);
+}
+
+int openat(int dir, const char *path, int flags, ...)
+{
+    REAL(openat);
+    va_list ap;
+    va_start(ap, flags);
+    mode_t mode = mode_of(flags, ap);
+    va_end(ap);
+    return flags & O_CREAT && stopped(true) ? -1 : real(dir, path, flags, mode);
+}
+
+/* openat2 has no function of its own in libc. */
+long syscall(long number, ...)
+{
+    REAL(syscall);
+    long a[6];
+    va_list ap;
+    va_start(ap, number);
+    for (int i = 0; i < 6; i++)
+        a[i] = va_arg(ap, long);
+    va_end(ap);
+    if (number == SYS_openat2 && ((const struct open_how *)a[2])->flags & O_CREAT && stopped(true))
+        return -1;
+    return real(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+}
