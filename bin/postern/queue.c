@@ -207,7 +207,7 @@ static int show_content(const struct queue_message *m)
         }
         for (ssize_t i = 0; i < n; i++) {
             if (piece[i] != '\n' && line.len < SHOW_PIECE) {
-                bytes_add_char(&line, piece[i]);
+                bytes_add_char(&line, piece[i] == '\t' ? ' ' : piece[i]);
                 continue;
             }
             say_text(span_trim(span_bytes(&line)).n
