@@ -1,0 +1,153 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# sendmail(8) with an smtpd of its own, and through the submission socket as several users.
+cd "$(dirname "$0")/.." || exit 1
+. tests/tap.sh
+. tests/server.sh
+trap 'end_services; tap_end' EXIT
+
+server_place "$work/place"
+server_setup home mail.example.test example.test
+server_user home alice@example.test alice-secret
+server_user home bob@example.test bob-secret
+home=$place/home
+conf=$home/postern.conf
+mail=$(as_server "$place/bin/postern" -c "$conf" config | sed -n 's/^mail //p' | sed 's|/%d/%u||;s|%d/%u||')
+me=$(as_server id -un)
+alice=$mail/example.test/alice
+bob=$mail/example.test/bob
+
+# send MESSAGE OPTION...: by an smtpd of its own
+send() {
+    printf '%b' "$1" >"$work/in"
+    shift
+    as_server "$place/bin/sendmail" -c "$conf" "$@" <"$work/in"
+}
+# exits CODE COMMAND...
+exits() {
+    wanted=$1
+    shift
+    "$@"
+    got=$?
+    echo "exit code $got"
+    [ "$got" = "$wanted" ]
+}
+# newest MAILDIR: the newest message's path
+newest() {
+    ls -t "$1"/new/* | head -1
+}
+contains() {
+    cat "$1"
+    grep -q -- "$2" "$1"
+}
+lacks() {
+    cat "$1"
+    ! grep -q -- "$2" "$1"
+}
+clear_mail() {
+    rm -f "$alice"/new/* "$bob"/new/*
+}
+
+check "a plain body to a bare name" send 'hello\n' alice
+check "its sender is the user" contains "$(newest "$alice")" "^Return-Path: <$me@example.test>"
+check "it has From" contains "$(newest "$alice")" "^From: .*<$me@example.test>"
+check "it has Date" contains "$(newest "$alice")" '^Date: '
+check "it has Message-ID" contains "$(newest "$alice")" '^Message-ID: <.*@mail.example.test>'
+check "Received names the user" contains "$(newest "$alice")" 'by mail.example.test (uid '
+check "the body stands behind an empty line" test "$(tail -2 "$(newest "$alice")")" = "$(printf '\nhello')"
+clear_mail
+
+check "-t with Bcc" send 'To: alice, "Bob, the other" <bob@example.test>\nBcc: out@far.test\nFrom: x@example.test\nSubject: s\n\nbody\n' -t
+check "alice has it" contains "$(newest "$alice")" '^Subject: s'
+check "bob has it" contains "$(newest "$bob")" '^Subject: s'
+check "Bcc is gone" lacks "$(newest "$bob")" '[Bb]cc'
+check "From stays as it is" test "$(grep -c '^From: x@example.test$' "$(newest "$bob")")" = 1
+check "the outside recipient is queued" sh -c "as=\$('$place/bin/postern' -c '$conf' queue list); echo \"\$as\"; echo \"\$as\" | grep -q 'out@far.test'"
+check "mailq shows it" sh -c "ln -s sendmail '$place/bin/mailq'; '$place/bin/mailq' -c '$conf' | grep -q out@far.test"
+check "sendmail -bp shows it" sh -c "'$place/bin/sendmail' -c '$conf' -bp | grep -q out@far.test"
+clear_mail
+
+check "-t: Resent- fields come first" send 'To: alice\nResent-To: bob\n\nbody\n' -t
+check "only bob has it" test "$(ls "$alice/new" | wc -l)-$(ls "$bob/new" | wc -l)" = 0-1
+clear_mail
+
+check "CRLF, a lone CR, NUL and a From_ line" send 'From me Mon Jan 1\nSubject: odd\r\n\r\none\rtwo\0000three\r\n\r\n' bob
+check "became lines" test "$(tail -3 "$(newest "$bob")" | tr '\n' '|')" = 'one|twothree||'
+check "no From_ line" lacks "$(newest "$bob")" '^From me'
+clear_mail
+
+check "a dot alone ends the message" send 'Subject: dot\n\none\n.\ntwo\n' bob
+check "and nothing behind it counts" lacks "$(newest "$bob")" two
+clear_mail
+for option in -i -oi; do
+    check "$option: it doesn't" send 'Subject: dot\n\none\n.\n..two\n' $option bob
+    check "$option: dots are as they were" test "$(tail -3 "$(newest "$bob")" | tr '\n' '|')" = 'one|.|..two|'
+    clear_mail
+done
+
+check "a line of 200000 bytes is broken" sh -c "head -c 200000 /dev/zero | tr '\\0' x | '$place/bin/sendmail' -c '$conf' bob"
+clear_mail
+check "8-bit text" send 'Subject: \303\244\n\n\303\266\n' bob
+check "came through" contains "$(newest "$bob")" "$(printf '\303\266')"
+clear_mail
+
+check "-f" send 'x\n' -f alice@example.test bob
+check "its Return-Path" contains "$(newest "$bob")" '^Return-Path: <alice@example.test>'
+clear_mail
+check "-f <>" send 'x\n' -f '<>' bob
+check "its Return-Path is null" contains "$(newest "$bob")" '^Return-Path: <>'
+clear_mail
+check "-F" send 'x\n' -F 'Some "One"' bob
+check "its From" contains "$(newest "$bob")" '^From: "Some \\"One\\"" <'
+clear_mail
+check "options that mean nothing are passed over" send 'x\n' -oem -odb -N never -v -B 8BITMIME -m -oo -- bob
+clear_mail
+
+check "two megabytes" sh -c "(printf 'Subject: big\n\n'; head -c 2000000 /dev/zero | tr '\\0' x | fold -w 70) | '$place/bin/sendmail' -c '$conf' bob"
+check "all of them" test "$(wc -c <"$(newest "$bob")")" -gt 2000000
+clear_mail
+
+check "an unknown user: EX_NOUSER" exits 67 send 'x\n' nobody@example.test
+check "the others get it all the same" exits 67 send 'x\n' nobody@example.test alice
+check "alice has it" test "$(ls "$alice/new" | wc -l)" = 1
+clear_mail
+check "no recipients: EX_USAGE" exits 64 send 'x\n'
+check "-t without any: EX_USAGE" exits 64 send 'Subject: x\n\n' -t
+check "no address: EX_USAGE" exits 64 send 'x\n' 'a b@c'
+check "an unknown option: EX_USAGE" exits 64 send 'x\n' -Z bob
+check "-bs: EX_USAGE" exits 64 send 'x\n' -bs
+check "no settings: EX_CONFIG" exits 78 as_server "$place/bin/sendmail" -c "$place/none.conf" bob </dev/null
+mv "$home/accounts.gdbm" "$home/accounts.away"
+check "tables that can't be read: EX_TEMPFAIL" exits 75 send 'x\n' bob
+mv "$home/accounts.away" "$home/accounts.gdbm"
+echo 'recipients 1' >>"$conf"
+check "more recipients than a transaction takes" send 'x\n' alice bob out@far.test
+check "both have it" test "$(ls "$alice/new" | wc -l)-$(ls "$bob/new" | wc -l)" = 1-1
+clear_mail
+
+# --- the socket
+POSTERN_SUBMIT=$place/submit
+export POSTERN_SUBMIT
+check "nobody listens: EX_TEMPFAIL" exits 75 as_server "$place/bin/sendmail" -c "$conf" bob </dev/null
+background systemd-socket-activate --accept --inetd -l "$place/submit" "$place/bin/smtpd" -s -c "$conf"
+eventually 10 test -S "$place/submit"
+chmod 666 "$place/submit"
+check "through the socket, as the owner of the spool" send 'x\n' -f anybody@far.test bob
+check "it is there" contains "$(newest "$bob")" '^Return-Path: <anybody@far.test>'
+clear_mail
+if [ "$(id -u)" = 0 ]; then
+    as_daemon() {
+        printf 'x\n' | setpriv --reuid=daemon --regid=daemon --clear-groups -- "$place/bin/sendmail" -c "$conf" "$@"
+    }
+    check "as another user" as_daemon bob
+    check "who is the sender" contains "$(newest "$bob")" '^Return-Path: <daemon@example.test>'
+    check "with a uid in Received" contains "$(newest "$bob")" "(uid $(id -u daemon))"
+    clear_mail
+    check "as somebody else: EX_NOPERM" exits 77 as_daemon -f alice@example.test bob
+    check "as oneself at our host name" as_daemon -f daemon@mail.example.test bob
+    check "with a null sender" as_daemon -f '' out@far.test
+    unset POSTERN_SUBMIT
+    check "without the socket: EX_TEMPFAIL" exits 75 as_daemon bob
+fi
+done_testing
