@@ -67,7 +67,11 @@ $(BUILD)/tests/unit/%.t: $(BUILD)/obj/tests/unit/%.o $(BUILD)/libpostern.a
 $(HELPERS): $(BUILD)/%: $(BUILD)/obj/%.o $(BUILD)/libpostern.a
 	@mkdir -p $(@D)
 	@echo "  link $@"
-	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBRARIES)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(MORE_OBJECTS) $^ $(LIBRARIES)
+
+# One that takes a program's guard along.
+$(BUILD)/tests/helpers/lying-smtp: MORE_OBJECTS = $(BUILD)/obj/bin/smtpd/guard.o $(BUILD)/obj/bin/smtpd/guard_commit.o
+$(BUILD)/tests/helpers/lying-smtp: | $(BUILD)/bin/smtpd
 
 $(SHIM): tests/crash/shim.c # preloaded into programs, so without their sanitizers
 	@mkdir -p $(@D)

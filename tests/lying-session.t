@@ -8,7 +8,7 @@
 . tests/server.sh
 
 prepare() {
-    server_place "$work/place" && cp "$BUILD/tests/helpers/lying-session" "$place/bin/" &&
+    server_place "$work/place" && cp "$BUILD/tests/helpers/lying-pop3" "$place/bin/" &&
         server_setup strict mail.example.test example.test && # mail apart, as it is on a real machine
         echo "mail $place/mail/%d/%u" >>"$place/strict/postern.conf" &&
         server_user strict alice@example.test alice-secret && server_user strict bob@example.test bob-secret &&
@@ -18,7 +18,7 @@ prepare() {
 
 # told SERVER LIE: what the client hears, in one line.
 told() {
-    printf '%s\r\n' "$2" | as_server timeout 60 "$place/bin/lying-session" -c "$place/$1/postern.conf" \
+    printf '%s\r\n' "$2" | as_server timeout 60 "$place/bin/lying-pop3" -c "$place/$1/postern.conf" \
         2>"$work/log" | tr -d '\r' | tr '\n' ' '
 }
 

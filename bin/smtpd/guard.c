@@ -81,7 +81,7 @@ static enum guard_next run_login(struct guard *guard, struct message *m)
 {
     struct smtp_guard *g = guard->program;
     struct span name, password;
-    bool allowed = is_submission(g) && (g->key.signed_count || g->settings->plaintext_login);
+    bool allowed = is_submission(g) && (g->key.given || g->settings->plaintext_login);
     if (!message_get(m, &name) || !message_get(m, &password) || !message_end(m) || !allowed || g->login.done ||
         name.n > LOGIN_NAME_LIMIT || password.n > LOGIN_PASSWORD_LIMIT)
         return GUARD_END;

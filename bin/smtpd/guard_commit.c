@@ -61,7 +61,7 @@ static bool write_trace(struct commit *k, const struct said *said)
         .uid = peer->uid,
         .hostname = k->settings->hostname,
         .extended = said->extended,
-        .tls = g->key.signed_count != 0,
+        .tls = g->key.given != 0,
         .login = g->login.done,
         .tls_description = said->tls,
         .id = k->id,

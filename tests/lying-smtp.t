@@ -1,0 +1,83 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# A session of smtpd that somebody has taken over gets nothing from its guard: no relaying, no step left out, no
+# sender that isn't the account's, no forged trace, nothing larger than allowed. Mail and queue are looked at after each lie.
+. tests/tap.sh
+. tests/server.sh
+
+prepare() {
+    server_place "$work/place" && cp "$BUILD/tests/helpers/lying-smtp" "$place/bin/" &&
+        server_setup strict mail.example.test example.test &&
+        server_user strict alice@example.test alice-secret && server_user strict bob@example.test bob-secret &&
+        echo 'message-size 50000' >>"$place/strict/postern.conf" &&
+        { [ -z "${SANDBOX:-}" ] || echo "sandbox $SANDBOX" >>"$place/strict/postern.conf"; } &&
+        cp -a "$place/strict" "$place/plain" && echo 'plaintext-login yes' >>"$place/plain/postern.conf"
+}
+
+# The messages in all mailboxes and the queue of SERVER.
+messages() {
+    (cd "$place/$1" && find . \( -path '*/new/*' -o -path '*/cur/*' -o -path '*/tmp/*' -o -path '*/queue/*' \) -type f)
+}
+
+# hears SERVER OPTIONS LIE ANSWER [MESSAGES]: what the client hears, in one line, and how many messages are there then.
+hears() {
+    heard=$(printf '%s\r\n' "$3" | as_server timeout 60 "$place/bin/lying-smtp" -c "$place/$1/postern.conf" $2 \
+        2>"$work/log" | tr -d '\r' | tr '\n' ' ')
+    there=$(messages "$1")
+    count=$(printf %s "$there" | grep -c .)
+    [ -z "$there" ] || (cd "$place/$1" && cat $there >"$work/message" && rm $there)
+    [ "$heard" = "$4" ] && [ "$count" = "${5:-0}" ] && ! grep COULD "$work/log" && return
+    echo "heard: $heard"
+    echo "not:   $4"
+    echo "$count messages, not ${5:-0}"
+    cat "$work/log"
+    return 1
+}
+
+check "a server of its own" prepare
+
+# The measure: what an honest session does is done.
+check "the guard takes a message" hears plain '' none 'status 0 status 0 status 0 ' 1
+
+check "no recipient without a sender" hears plain '' rcpt-first 'ended '
+check "no message without a sender" hears plain '' commit-first 'ended '
+check "no message without a recipient" hears plain '' no-rcpt 'status 0 ended '
+check "no bytes without a recipient" hears plain '' piece-first 'status 0 ended '
+check "MAIL forgets the recipients before it" hears plain '' mail-again 'status 0 status 0 status 0 ended '
+check "a refused recipient is none" hears plain '' refused-rcpt 'status 0 status 5 ended '
+check "one message is committed once" hears plain '' commit-twice 'status 0 status 0 status 0 ended ' 1
+
+check "no relaying" hears plain '' relay 'status 0 status 4 status 4 status 5 ended '
+check "no login on the MX port" hears plain '' login 'ended '
+check "no login in plain" hears strict -s login 'ended '
+check "a refused signature is no TLS" hears strict -s sign-then-login 'status 3 ended '
+check "the fourth guess ends it, right or not" hears plain -s guesses 'status 1 status 1 status 1 status 2 ended '
+check "no submission without a login" hears plain -s no-login 'status 3 ended '
+check "no sender that isn't the account's" hears plain -s other-sender 'status 0 status 1 ended '
+check "one login a connection" hears plain -s login-twice 'status 0 ended '
+check "nobody is asked about authors without a login" hears plain '' author 'status 0 status 0 ended '
+
+check "a path with a line behind it" hears plain '' path-lines 'ended '
+check "a path with a line in it" hears plain '' path-control 'ended '
+check "a quoted path with a line in it" hears plain '' path-quoted 'ended '
+check "a path without brackets" hears plain '' path-bare 'status 0 ended '
+check "a path that leads upwards" hears plain '' path-up 'status 0 status 5 status 5 ended '
+check "a HELO with lines in it is taken" hears plain '' helo 'status 0 status 0 status 0 ' 1
+check "and makes no line" sh -c "! grep '^X-Forged' '$work/message'"
+
+check "a message above message-size" hears plain '' too-large 'status 0 status 0 ended '
+check "pieces without end" hears plain '' pieces 'status 0 status 0 status 10 '
+check "a piece that is too large" hears plain '' large-piece 'status 0 status 0 ended '
+check "a file that nobody asked for" hears plain '' file-unasked 'status 0 status 0 ended '
+check "a file and bytes" hears plain '' file-and-bytes 'status 0 status 0 status 0 ended '
+check "two files" hears plain '' two-files 'status 0 status 0 status 0 ended '
+check "a file without end" hears plain '' large-file 'status 0 status 0 status 0 bounded ended '
+check "a message in a file" hears plain '' late-write 'status 0 status 0 status 0 status 0 ' 1
+check "is not what was written to it later" sh -c "! grep LATE '$work/message' && grep -q '^Subject: x' '$work/message'"
+check "garbage" hears plain '' garbage 'ended '
+if [ "${SANDBOX:-}" != none ]; then
+    check "the file gets no name" hears plain '' link-file 'status 0 status 0 status 0 no link '
+    check "the session can do nothing but talk" hears plain '' break-out 'confined '
+fi
+done_testing
