@@ -50,7 +50,8 @@ struct address_entry {
     struct bytes domain; /* empty if there was none */
 };
 /* The next entry of the list (an unfolded or folded header value) at *rest. False at the end. Never fails: what
- * can't be read is skipped to the next comma. Limits are ADDRESS_NAME_LIMIT bytes a field. Free with address_entry_free. */
+ * can't be read is skipped to the next comma. Fields are cut at ADDRESS_NAME_LIMIT bytes; one that has `failed` set lost something
+ * because memory ran out. Free with address_entry_free. */
 #define ADDRESS_NAME_LIMIT 1024
 bool address_list_next(struct span *rest, struct address_entry *entry);
 /* The mailbox of an ADDRESS_MAILBOX entry in the form that address_parse gives, for comparisons and envelopes. */

@@ -211,8 +211,10 @@ bool address_list_next(struct span *rest, struct address_entry *entry)
         if (end != ';' || entry->kind == ADDRESS_GROUP_END) /* a ';' behind a mailbox is the next entry */
             r.rest = span_from(r.rest, 1);
     }
-    if (found && entry->kind == ADDRESS_MAILBOX && entry->name.len == 0)
+    if (found && entry->kind == ADDRESS_MAILBOX && entry->name.len == 0) {
         put_span(&entry->name, span_trim(span_bytes(&r.comment)));
+        entry->name.failed |= r.comment.failed;
+    }
     bytes_free(&r.comment);
     *rest = r.rest;
     if (!found)

@@ -90,7 +90,8 @@ static void value_string(struct span value, struct bytes *out)
         return;
     }
     bytes_init(&text, VALUE_LIMIT);
-    header_unfold(span_head(value, VALUE_LIMIT), &text);
+    if (!header_unfold(span_head(value, VALUE_LIMIT), &text))
+        out->failed = true;
     imap_string(span_bytes(&text), out);
     bytes_free(&text);
 }
@@ -109,6 +110,7 @@ static void parameters(struct span value, struct bytes *out)
         imap_string(span_bytes(&text), out);
     }
     bytes_add_str(out, count ? ")" : "NIL");
+    out->failed = out->failed || name.failed || text.failed;
     bytes_free(&name);
     bytes_free(&text);
 }

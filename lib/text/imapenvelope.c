@@ -40,6 +40,8 @@ static void end_group(struct addresses *list)
 static void add_entry(struct addresses *list, const struct address_entry *entry)
 {
     struct span nil = { NULL, 0 }, name = span_bytes(&entry->name);
+    if (entry->name.failed || entry->local.failed || entry->domain.failed)
+        list->out.failed = true;
     if (entry->kind != ADDRESS_MAILBOX)
         end_group(list);
     if (entry->kind == ADDRESS_GROUP_END)
@@ -85,7 +87,8 @@ static void write_text(const struct envelope *e, enum text which, struct bytes *
         return;
     }
     bytes_init(&text, VALUE_LIMIT);
-    header_unfold(span_head(value, VALUE_LIMIT), &text);
+    if (!header_unfold(span_head(value, VALUE_LIMIT), &text))
+        out->failed = true;
     imap_string(span_bytes(&text), out);
     bytes_free(&text);
 }

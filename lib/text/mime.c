@@ -147,7 +147,7 @@ static void open_part(struct parser *p, struct mime_part **slot, struct place st
     o->boundary_length = 0;
 }
 
-static void read_boundary(struct open_part *o)
+static bool read_boundary(struct open_part *o)
 {
     struct bytes boundary;
     bytes_init(&boundary, BOUNDARY_LIMIT + 1);
@@ -160,7 +160,9 @@ static void read_boundary(struct open_part *o)
             o->boundary_length = n;
         }
     }
+    bool good = !boundary.failed;
     bytes_free(&boundary);
+    return good;
 }
 
 /* The header of the part on top is over; its body begins at `start`. */
@@ -178,7 +180,7 @@ static void end_header(struct parser *p, struct place start)
         make_text(part);
     } else if (part->is_multipart) {
         o->tail = &part->child;
-        read_boundary(o);
+        p->failed = !read_boundary(o);
     } else if (part->is_message) {
         open_part(p, &part->child, start);
     }

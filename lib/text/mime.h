@@ -35,9 +35,11 @@ struct mime_part *mime_parse(struct span message);
 void mime_free(struct mime_part *root);
 
 /* The next parameter at *rest (which begins behind the value proper), RFC 2231 continuations and charsets left
- * as they are. name and value are put into *name, *value unquoted. False at the end. */
+ * as they are. name and value are put into *name, *value unquoted, as far as they fit. False at the end, or with `failed` set in one of
+ * them if memory ran out. Clear both before the first call. */
 bool mime_parameter_next(struct span *rest, struct bytes *name, struct bytes *value);
-/* The parameter `name` of a header value like Content-Type, unquoted. False if there is none. */
+/* The parameter `name` of a header value like Content-Type, unquoted, in place of what *value held and as far as it fits. False if there
+ * is none; value->failed only if memory ran out. */
 bool mime_parameter(struct span header_value, const char *name, struct bytes *value);
 /* The decoded bytes of a leaf part. False only over out's limit. */
 bool mime_decode(const struct mime_part *part, struct bytes *out);

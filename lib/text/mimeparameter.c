@@ -46,6 +46,8 @@ bool mime_parameter_next(struct span *rest, struct bytes *name, struct bytes *va
     while (rest->n) {
         struct span at = lexical_skip(behind_semicolon(*rest));
         *rest = at;
+        if (name->failed || value->failed)
+            return false;
         bytes_clear(name);
         bytes_clear(value);
         while (at.n && lexical_token_char(at.p[0])) {
@@ -74,10 +76,13 @@ bool mime_parameter(struct span header_value, const char *name, struct bytes *va
     struct bytes each;
     bytes_init(&each, 100);
     bool found = false;
+    bytes_clear(value);
     while (!found && mime_parameter_next(&header_value, &each, value))
         found = span_ieq_str(span_bytes(&each), name);
+    bool failed = each.failed || value->failed;
     if (!found)
         bytes_clear(value);
+    value->failed = failed;
     bytes_free(&each);
     return found;
 }

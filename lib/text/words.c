@@ -88,6 +88,7 @@ static bool take_words(struct span *rest, struct bytes *out)
     while (length) {
         if (charset.p && !span_ieq(charset, w.charset)) {
             charset_to_utf8(charset, span_bytes(&raw), out);
+            out->failed = out->failed || raw.failed;
             bytes_clear(&raw);
         }
         charset = w.charset;
@@ -98,6 +99,7 @@ static bool take_words(struct span *rest, struct bytes *out)
         length = length ? gap + length : 0;
     }
     charset_to_utf8(charset, span_bytes(&raw), out);
+    out->failed = out->failed || raw.failed;
     bytes_free(&raw);
     return true;
 }

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Memory that runs out: each parser and writer is run with its first allocation refused, then its second, and so on until
+ * it needs no more. Each time it must say that it failed (or do without: what it gives must be right). The sanitizers have an allocator
+ * of their own, under which nothing is refused.
+ */
+#include "tap.h"
+
+#include "text/base64.h"
+#include "text/date.h"
+#include "text/imapbody.h"
+#include "text/unicode.h"
+#include "text/utf7.h"
+#include "text/words.h"
+
+#include <stdlib.h>
+
+static const char message[] =
+    "From: \"Joe Doe\" <joe@x.test>, Friends: a@b (c);\nTo: mary@y.test\nSubject: =?utf-8?B?w7w=?=\n"
+    "Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: message/rfc822\n\nSubject: x\n\ny\n"
+    "--b\nContent-Type: text/plain; charset=utf-8; name=\"a b\"\nContent-ID: <a@b>\n"
+    "Content-Disposition: attachment; filename=c\nContent-Transfer-Encoding: base64\n\neA==\n--b--\n";
+
+static struct mime_part *parsed; /* of `message`, from before */
+
+static bool run_parse(struct bytes *out)
+{
+    struct mime_part *root = mime_parse(SPAN(message));
+    bool good = root && imap_body_structure(root, true, out);
+    mime_free(root);
+    return good;
+}
+
+static bool run_envelope(struct bytes *out)
+{
+    return imap_envelope(parsed->header, out);
+}
+
+static bool run_structure(struct bytes *out)
+{
+    return imap_body_structure(parsed, true, out);
+}
+
+static bool run_decode(struct bytes *out)
+{
+    return mime_decode(parsed->child->next, out);
+}
+
+static bool run_words(struct bytes *out)
+{
+    return words_decode(SPAN("=?utf-8?Q?=C3?= =?utf-8?Q?=BC?= =?koi8-r?B?8NLJ?= and words"), out);
+}
+
+static bool run_fold(struct bytes *out)
+{
+    return unicode_fold(SPAN("Stra\xc3\x9f" "e"), out);
+}
+
+static bool run_contains(struct bytes *out)
+{
+    (void)out;
+    return unicode_contains(SPAN("Stra\xc3\x9f" "e"), SPAN("STRASSE"));
+}
+
+static bool run_nfc(struct bytes *out)
+{
+    return unicode_nfc(SPAN("u\xcc\x88"), out);
+}
+
+static bool run_utf7(struct bytes *out)
+{
+    return utf7_from_utf8(SPAN("Entw\xc3\xbcrfe"), out) && utf7_valid(SPAN("Entw&APw-rfe"));
+}
+
+static bool run_base64(struct bytes *out)
+{
+    return base64_encode(SPAN("abc"), out) && base64_decode(SPAN("YWJj"), out) && base64_decode_body(SPAN("YWJj"), out) &&
+           quoted_printable_decode(SPAN("a=3Db"), out);
+}
+
+static bool run_date(struct bytes *out)
+{
+    return date_write(0, out) && date_write_imap(0, out);
+}
+
+static bool run_parameter(struct bytes *out)
+{
+    struct bytes value;
+    bytes_init(&value, 1000);
+    bool found = mime_parameter(SPAN("a/b; one=two; three=four"), "three", &value) && !value.failed;
+    bytes_free(&value);
+    (void)out;
+    return found;
+}
+
+static const struct {
+    const char *name;
+    bool (*run)(struct bytes *out);
+} runs[] = {
+    { "mime_parse", run_parse },   { "imap_envelope", run_envelope }, { "imap_body_structure", run_structure },
+    { "mime_decode", run_decode }, { "words_decode", run_words },     { "unicode_fold", run_fold },
+    { "unicode_contains", run_contains }, { "unicode_nfc", run_nfc }, { "modified UTF-7", run_utf7 },
+    { "base64", run_base64 },      { "dates", run_date },             { "mime_parameter", run_parameter },
+};
+
+static long left = -1;  /* allocations until one is refused; -1: none is */
+static bool refused;
+
+#if !defined(__SANITIZE_ADDRESS__)
+extern void *__libc_malloc(size_t n);
+extern void *__libc_calloc(size_t count, size_t n);
+extern void *__libc_realloc(void *old, size_t n);
+
+static bool refuse(void)
+{
+    bool now = left == 0;
+    left -= left >= 0;
+    refused |= now;
+    return now;
+}
+
+void *malloc(size_t n)
+{
+    return refuse() ? NULL : __libc_malloc(n);
+}
+
+void *calloc(size_t count, size_t n)
+{
+    return refuse() ? NULL : __libc_calloc(count, n);
+}
+
+void *realloc(void *old, size_t n)
+{
+    return refuse() ? NULL : __libc_realloc(old, n);
+}
+#endif
+
+int main(void)
+{
+    parsed = mime_parse(SPAN(message));
+    for (size_t i = 0; i < sizeof runs / sizeof runs[0]; i++) {
+        long count = 0;
+        bool right = true;
+        struct bytes whole;
+        bytes_init(&whole, 1 << 20);
+        bool good = runs[i].run(&whole);
+        do {
+            struct bytes out;
+            bytes_init(&out, 1 << 20);
+            refused = false;
+            left = count;
+            good = runs[i].run(&out);
+            left = -1;
+            right = right && (good || refused) && (!good || span_eq(span_bytes(&out), span_bytes(&whole)));
+            bytes_free(&out);
+            count++;
+        } while (refused && count < 10000);
+        bytes_free(&whole);
+        ok(good && right, "%s, with each of %ld allocations refused", runs[i].name, count - 1);
+    }
+    mime_free(parsed);
+    return done_testing();
+}
