@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * imapd whole: the input is what a client sends, to the session before login (first byte even) or to the mailbox
+ * process of a small Maildir (odd). Nothing to hold but that it ends, and touches no memory that isn't its own.
+ */
+#include "fuzz.h"
+
+#include "../../bin/imapd/append.c"
+#include "../../bin/imapd/commands.c"
+#include "../../bin/imapd/copy.c"
+#include "../../bin/imapd/fetch.c"
+#include "../../bin/imapd/folders.c"
+#include "../../bin/imapd/idle.c"
+#include "../../bin/imapd/match.c"
+#include "../../bin/imapd/parse.c"
+#include "../../bin/imapd/parse_fetch.c"
+#include "../../bin/imapd/parse_search.c"
+#include "../../bin/imapd/reader.c"
+#include "../../bin/imapd/respond.c"
+#include "../../bin/imapd/search.c"
+#include "../../bin/imapd/section.c"
+#include "../../bin/imapd/select.c"
+#include "../../bin/imapd/sets.c"
+#include "../../bin/imapd/store.c"
+#include "../../bin/imapd/wire.c"
+/* What session.c names as commands.c does. */
+#define no_argument session_no_argument
+#define table session_table
+#define run_command session_run_command
+#define refuse session_refuse
+#define step session_step
+#include "../../bin/imapd/session.c"
+
+#include "base/files.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define FRESH 200 /* inputs that one Maildir is used for */
+
+static char place[64];
+static struct settings settings;
+static unsigned runs;
+
+static void remove_place(void)
+{
+    char command[128];
+    snprintf(command, sizeof command, "rm -rf %s", place);
+    if (system(command) != 0)
+        fprintf(stderr, "%s stays\n", place);
+}
+
+static void put(const char *name, const char *text)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/new/%s", place, name);
+    int fd = open(path, O_CREAT | O_WRONLY | O_TRUNC, 0600);
+    HOLDS(fd >= 0 && file_write(fd, span_of(text)) == ST_OK);
+    close(fd);
+}
+
+static void fresh_maildir(void)
+{
+    struct mail *mail;
+    if (runs++ % FRESH != 0)
+        return;
+    if (runs == 1) {
+        snprintf(place, sizeof place, "%s/postern-fuzz-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+        HOLDS(mkdtemp(place) != NULL);
+        atexit(remove_place);
+    } else {
+        remove_place();
+    }
+    HOLDS(mail_open(place, "fuzz.test", &mail) == ST_OK && folder_create(mail, SPAN("A")) == ST_OK);
+    mail_close(mail);
+    put("1.a", "Subject: one\nFrom: a@example.org\n\ntext\n");
+    put("2.b", "Subject: two\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\none\n--b\n"
+               "Content-Type: message/rfc822\n\nSubject: in\n\ninner\n--b--\n");
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    if (size == 0)
+        return 0;
+    settings.hostname = (char *)(uintptr_t) "fuzz.test";
+    settings.message_size = 10000;
+    settings.timeout = 1;
+    settings.plaintext_login = true;
+    int in = memfd_create("input", MFD_CLOEXEC), null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    HOLDS(in >= 0 && null >= 0 && file_write(in, fuzz_span(data + 1, size - 1)) == ST_OK && lseek(in, 0, SEEK_SET) == 0);
+    struct serving serving = { .settings = &settings, .channel = -1, .relay = -1, .control = -1 };
+    serving.conn = conn_new(in, null);
+    HOLDS(serving.conn != NULL);
+    if (data[0] % 2 == 0) {
+        serving.channel = null; /* no guard: every login fails */
+        imap_session(&serving);
+    } else {
+        fresh_maildir();
+        struct mailbox_start start = { .serving = &serving, .conn = serving.conn, .context = "a" };
+        snprintf(start.maildir, sizeof start.maildir, "%s", place);
+        imap_mailbox(&start);
+    }
+    conn_free(serving.conn);
+    close(in);
+    close(null);
+    return 0;
+}
