@@ -154,9 +154,10 @@ enum status mailbox_refresh(struct mailbox *box, bool keep, struct mailbox_chang
     struct mailbox_private *p = box->private;
     *changes = (struct mailbox_changes){ 0 };
     drain_watch(box);
-    if (!scan_current(p->new_dir, p->cur_dir, &p->last))
-        return mailbox_sync(box, keep, changes);
-    return keep ? ST_OK : mailbox_purge(box, changes);
+    if (scan_current(p->new_dir, p->cur_dir, &p->last))
+        return keep ? ST_OK : mailbox_purge(box, changes);
+    enum status st = mailbox_sync(box, keep, changes);
+    return st == ST_TEMP && errno == ESTALE ? ST_NONE : st;
 }
 
 void mailbox_changes_free(struct mailbox_changes *changes)

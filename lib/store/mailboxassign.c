@@ -39,31 +39,65 @@ static int compare_found(const void *a, const void *b)
     if (x_time != y_time)
         return x_time > y_time ? 1 : -1;
     int order = compare_spans(x->f.base, y->f.base);
-    return order ? order : strcmp(x->name, y->name);
+    if (order == 0)
+        order = strcmp(x->name, y->name);
+    return order ? order : x->in_new - y->in_new;
 }
 
-/* Without those that are gone or no files, in the order of `compare`, with at most one claim of a UID. */
+/* In order, each file once. */
+static size_t sort_items(struct found **items, size_t count)
+{
+    size_t kept = 0;
+    qsort(items, count, sizeof *items, compare_found);
+    for (size_t i = 0; i < count; i++)
+        if (kept == 0 || compare_found(&items[kept - 1], &items[i]) != 0)
+            items[kept++] = items[i];
+    return kept;
+}
+
+/* Fills in sizes and dates; without those that are gone or no files. *moved: one with a UID is gone, or has another name. */
+static size_t stat_items(const struct mailbox_private *p, struct found **items, size_t count, bool *moved)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        items[i]->size = items[i]->f.size;
+        if ((p->names_only && items[i]->f.size) || scan_stat(p->new_dir, p->cur_dir, items[i]))
+            items[kept++] = items[i];
+        else
+            *moved |= items[i]->uid != 0;
+    }
+    return kept;
+}
+
+/* Leaves a UID to the first of its claimants that is still there: another may be the same file under the name it
+ * had before. How many lost theirs. */
 static size_t settle_claims(const struct mailbox_private *p, struct found **items, size_t count)
 {
-    size_t kept = 0, lost = 0;
+    size_t lost = 0, first = 0;
     for (size_t i = 0; i < count; i++) {
-        struct found *item = items[i];
-        bool named = p->names_only && item->f.size;
-        if (item->uid >= UID_CLAIM_LIMIT)
-            item->uid = 0;
-        item->size = item->f.size;
-        if (named || scan_stat(p->new_dir, p->cur_dir, item))
-            items[kept++] = item;
-    }
-    qsort(items, kept, sizeof *items, compare_found);
-    for (size_t i = kept; i-- > 1;)
-        if (items[i]->uid && items[i]->uid == items[i - 1]->uid) {
-            items[i]->uid = 0;
+        if (items[i]->uid >= UID_CLAIM_LIMIT) {
+            items[i]->uid = 0; /* its order changes, but not that of the claims before it */
             lost++;
         }
-    if (lost)
-        qsort(items, kept, sizeof *items, compare_found);
-    return kept;
+        if (i == 0 || items[i]->uid == 0 || items[i]->uid != items[first]->uid) {
+            first = i;
+        } else if (scan_stat(p->new_dir, p->cur_dir, items[first])) {
+            items[i]->uid = 0;
+            lost++;
+        } else {
+            items[first]->uid = 0; /* gone: renaming it will say so */
+            first = i;
+            lost++;
+        }
+    }
+    return lost;
+}
+
+/* The files that are there, each once, in the order in which they get or keep UIDs. */
+static size_t settle(const struct mailbox_private *p, struct found **items, size_t count, bool *moved)
+{
+    count = stat_items(p, items, sort_items(items, count), moved);
+    return settle_claims(p, items, count) ? sort_items(items, count) : count;
 }
 
 /* The file's name with its UID; a short one of our own where the old one has no room for it. */
@@ -166,14 +200,19 @@ static size_t number(struct mailbox *box, struct durable *d, struct found **item
     return count;
 }
 
-enum status mailbox_assign(struct mailbox *box, struct durable *d, struct scan *s, size_t *items, size_t count)
+enum status mailbox_assign(struct mailbox *box, struct durable *d, struct scan *s, size_t *items, size_t count, bool last)
 {
+    bool moved = false;
     struct found **list = calloc(count + 1, sizeof *list);
     if (!list)
         return ST_TEMP;
     for (size_t i = 0; i < count; i++)
         list[i] = &s->items[items[i]];
-    count = settle_claims(mailbox_private(box), list, count);
+    count = settle(mailbox_private(box), list, count, &moved);
+    if (moved && !last) {
+        free(list);
+        return ST_NONE;
+    }
     size_t numbered = number(box, d, list, count), failed = count - numbered;
     enum status st = append_entries(box, list, numbered, &failed);
     int saved = errno;

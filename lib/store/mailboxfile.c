@@ -160,13 +160,8 @@ static enum status rename_flags(struct mailbox *box, struct entry *e, uint32_t w
     return ST_OK;
 }
 
-enum status mailbox_set_flags(struct mailbox *box, size_t index, uint32_t flags)
+static enum status follow_and_rename(struct mailbox *box, struct entry *e, uint32_t flags)
 {
-    struct entry *e = &box->entries[index];
-    if (box->read_only) {
-        errno = EROFS;
-        return ST_PERM;
-    }
     for (int i = 0; i < TRIES; i++) {
         enum status st = e->gone ? ST_NONE : rename_flags(box, e, flags);
         if (st != ST_NONE || e->gone)
@@ -177,6 +172,19 @@ enum status mailbox_set_flags(struct mailbox *box, size_t index, uint32_t flags)
     }
     errno = EAGAIN;
     return ST_TEMP;
+}
+
+enum status mailbox_set_flags(struct mailbox *box, size_t index, uint32_t flags)
+{
+    if (box->read_only) {
+        errno = EROFS;
+        return ST_PERM;
+    }
+    /* So that no other session's scan misses the file between its two names. Without the lock it is renamed all the same. */
+    int lock = folder_lock(mailbox_private(box)->dir);
+    enum status st = follow_and_rename(box, &box->entries[index], flags);
+    file_close(lock);
+    return st;
 }
 
 static enum status remove_file(struct mailbox *box, struct entry *e)

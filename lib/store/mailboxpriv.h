@@ -21,7 +21,7 @@ struct mailbox_private {
     bool opened;               /* the first scan is done */
     bool names_only;           /* STATUS: sizes from names where they say one, and no dates */
     struct scan last;          /* the times of the last scan; no items */
-    uint32_t floor;            /* every message with a UID below was there, or gone, at a scan under the folder's lock */
+    uint32_t floor;            /* above all UIDs that were ever among the entries: what comes must not be below */
     uint32_t letters;          /* in names, but without a meaning */
     size_t gone;               /* entries that are */
 };
@@ -38,8 +38,9 @@ enum status mailbox_sync(struct mailbox *box, bool keep, struct mailbox_changes 
 /* Learns the present names of all files, and which are gone, and nothing else: what a session sees of
  * the mailbox stays as it was. For when a file isn't where it was. */
 enum status mailbox_relocate(struct mailbox *box);
-/* Appends entries for `items` of the scan (indexes), giving UIDs; the lock is held and the durable file read. */
-enum status mailbox_assign(struct mailbox *box, struct durable *d, struct scan *s, size_t *items, size_t count);
+/* Appends entries for `items` of the scan (indexes), giving UIDs; the lock is held and the durable file read. ST_NONE, unless this is
+ * the `last` attempt: a file that has a UID was renamed meanwhile, nothing was done, scan again. */
+enum status mailbox_assign(struct mailbox *box, struct durable *d, struct scan *s, size_t *items, size_t count, bool last);
 /* Takes gone entries out; appends their UIDs to *changes if it isn't NULL. */
 enum status mailbox_purge(struct mailbox *box, struct mailbox_changes *changes);
 

@@ -5,10 +5,10 @@
  *   - Files are recognised by their UID and the unique part of their name; flags are read off the
  *     rest. While nothing is unknown, no lock is needed.
  *   - With anything unknown, the folder is locked and scanned again. Under the lock nobody is half way through giving
- *     UIDs, so the scan sees all there are: a UID that appears later, below the floor that it leaves, can
- *     only be a file that was put back, and gets a new one. Entries therefore only grow at their end.
- *   - What is missing is looked for twice before it is called gone: a file that another program renames
- *     while we read the directory may be skipped by it.
+ *     UIDs and no Postern renames, so the scan sees all there are: a UID that appears later, below one that
+ *     was shown, can only be a file that was put back, and gets a new one. Entries therefore only grow at their end.
+ *   - What is missing is looked for twice before it is called gone, and what has a UID and is no longer where the
+ *     scan saw it is looked for again: other programs rename without asking anybody.
  */
 #include "store/mailboxpriv.h"
 #include "base/files.h"
@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #define NO_ITEM SIZE_MAX
+#define ATTEMPTS 10 /* at a scan in which no file changes its name before it is dealt with */
 
 /* How a scan and the entries fit together. */
 struct match {
@@ -48,6 +49,12 @@ static bool item_exists(const struct mailbox_private *p, const struct found *ite
     return fstatat(item->in_new ? p->new_dir : p->cur_dir, item->name, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
+/* The same file, found by two readings of the directory. */
+static bool same_file(const struct found *a, const struct found *b)
+{
+    return a->in_new == b->in_new && strcmp(a->name, b->name) == 0;
+}
+
 static void match_item(struct mailbox *box, struct scan *s, size_t i, struct match *m)
 {
     struct mailbox_private *p = mailbox_private(box);
@@ -58,6 +65,8 @@ static void match_item(struct mailbox *box, struct scan *s, size_t i, struct mat
     if (at < box->count && box->entries[at].uid == claim) {
         size_t *of = &m->item_of[at];
         bool same = has_base(box->entries[at].name, item->f.base);
+        if (same && *of != NO_ITEM && same_file(&s->items[*of], item))
+            return;
         if (same && (*of == NO_ITEM || !item_exists(p, &s->items[*of]))) {
             *of = i;
             return;
@@ -166,23 +175,39 @@ enum status mailbox_relocate(struct mailbox *box)
     return st;
 }
 
-/* With the lock held: everything. */
+/* One attempt at everything; ST_NONE: names changed too fast. */
+static enum status attempt(struct mailbox *box, struct durable *d, struct scan *s, struct match *m,
+                           struct mailbox_changes *changes, bool last)
+{
+    enum status st = look(box, s, m);
+    if (st == ST_OK)
+        st = update(box, s, m, changes);
+    if (st != ST_OK || m->unknown_count == 0)
+        return st;
+    return mailbox_assign(box, d, s, m->unknown, m->unknown_count, last);
+}
+
+/* With the lock held. */
 static enum status take_in(struct mailbox *box, struct durable *d, struct scan *s, struct match *m,
                            struct mailbox_changes *changes)
 {
     struct mailbox_private *p = mailbox_private(box);
     size_t before = box->count;
     enum status st = mailbox_adopt(box, d, &changes->keywords);
-    if (st == ST_OK)
-        st = look(box, s, m);
-    if (st == ST_OK)
-        st = update(box, s, m, changes);
-    if (st == ST_OK && m->unknown_count)
-        st = mailbox_assign(box, d, s, m->unknown, m->unknown_count);
+    if (st != ST_OK)
+        return st;
+    for (int i = 1; i == 1 || (st == ST_NONE && i <= ATTEMPTS); i++)
+        st = attempt(box, d, s, m, changes, i == ATTEMPTS);
+    if (st != ST_OK && p->opened) { /* what is known is told all the same */
+        s->settled = false;
+        return ST_OK;
+    }
     if (st != ST_OK)
         return st;
     changes->added += box->count - before;
-    box->uid_next = p->floor = d->uid_next;
+    box->uid_next = d->uid_next;
+    if (box->count && box->entries[box->count - 1].uid >= p->floor)
+        p->floor = box->entries[box->count - 1].uid + 1;
     p->opened = true;
     return ST_OK;
 }

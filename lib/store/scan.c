@@ -4,7 +4,8 @@
  * name's type comes with it, so that nothing is asked about a file that isn't new.
  *
  * new/ is read before cur/: a message that moves meanwhile, moves in that direction and is seen at
- * least once. An mtime is believed only when it is a second old or more: the clock of file systems
+ * least once. A file that is renamed within a directory while that is read may be missed, so a directory that changed
+ * meanwhile is read again, and what any reading found counts: it then stands there more than once. An mtime is believed only when it is a second old or more: the clock of file systems
  * ticks in milliseconds at best, and two changes within one tick look like one.
  */
 #include "store/scan.h"
@@ -102,7 +103,6 @@ bool scan_current(int new_dir, int cur_dir, const struct scan *s)
 static enum status scan_once(int new_dir, int cur_dir, struct scan *s, char *buffer)
 {
     struct timespec now;
-    scan_free(s);
     s->new_time = mtime_of(new_dir);
     s->cur_time = mtime_of(cur_dir);
     clock_gettime(CLOCK_REALTIME, &now);

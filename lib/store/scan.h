@@ -26,8 +26,8 @@ struct scan {
     bool settled; /* both mtimes were old enough that a later change must show in them */
 };
 
-/* The descriptors' offsets move. Directories, links and names that begin with '.' are passed over. A directory that changed while it was
- * read is read again, a few times: readdir may miss a file that is renamed meanwhile. ST_TEMP with errno. */
+/* The descriptors' offsets move. Directories, links and names that begin with '.' are passed over. If a directory changed while it was
+ * read, items may stand there twice, also under names that they no longer have; but none is missing. ST_TEMP with errno. */
 enum status scan_folder(int new_dir, int cur_dir, struct scan *s);
 void scan_free(struct scan *s);
 

@@ -92,7 +92,8 @@ static void flags(void)
         deliver("m", "flags", "x\r\n");
     struct mailbox *box = open_box("flags", false), *other = open_box("flags", false);
     uint32_t bit, again;
-    ok(mailbox_set_flags(box, 1, FLAG_SEEN | FLAG_DRAFT) == ST_OK && box->entries[1].flags == (FLAG_SEEN | FLAG_DRAFT) &&
+    enum status set = mailbox_set_flags(box, 1, FLAG_SEEN | FLAG_DRAFT);
+    ok(set == ST_OK && box->entries[1].flags == (FLAG_SEEN | FLAG_DRAFT) &&
            strstr(box->entries[1].name, ":2,DS"), "flags are letters: %s", box->entries[1].name);
     struct mailbox_changes c = refresh(box, false);
     ok(c.changed_count == 0 && c.expunged_count == 0 && c.added == 0, "one's own change is no news");
