@@ -230,8 +230,16 @@ static enum mode mode_of_name(const char *name)
     return strcmp(name, "mailq") == 0 ? LIST_QUEUE : strcmp(name, "newaliases") == 0 ? COMPILE_ALIASES : SEND;
 }
 
+static const char usage[] = "usage: sendmail [-c FILE] [-F NAME] [-f SENDER] [-it] [RECIPIENT...]   hand in the message on stdin\n"
+                            "       mailq        list the queue\n"
+                            "       newaliases   compile the tables\n";
+
 int main(int argc, char **argv)
 {
+    if (argc == 2 && strcmp(argv[1], "--help") == 0) {
+        fputs(usage, stdout);
+        return EX_OK;
+    }
     struct job job = { .dots = false };
     enum mode mode = mode_of_name(argc ? argv[0] : "sendmail");
     int code = read_options(argc, argv, &job, &mode);

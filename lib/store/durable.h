@@ -42,7 +42,8 @@ enum status durable_raise(int dir, struct durable *d, uint32_t next);
 enum status durable_reserve(int dir, struct durable *d, size_t count, uint32_t *first);
 /* The letter of a keyword, or -1. */
 int durable_keyword(const struct durable *d, struct span name);
-/* Gives it a letter, one without a meaning that isn't in `avoid` if there is one; not written yet. ST_PERM: all are in use, or no keyword. */
+/* Gives it a letter, one without a meaning that isn't in `avoid` if there is one; not written yet. ST_PERM: all are in
+ * use, or no keyword. */
 enum status durable_add_keyword(struct durable *d, struct span name, uint32_t avoid, int *letter);
 
 #endif

@@ -18,8 +18,9 @@ struct maildir_delivery {
 
 /* Makes maildir/{tmp,new,cur} (0700) and parents where missing. */
 enum status maildir_create(const char *maildir);
-/* Writes and fsyncs the message in tmp/, making the Maildir where it is missing. `folder` is NULL for INBOX, or a folder's name ("Junk"), which falls back to INBOX
- * where it doesn't exist. ST_TEMP with errno set (ENOSPC, EDQUOT, ...): nothing is left behind. */
+/* Writes and fsyncs the message in tmp/, making the Maildir where it is missing. `folder` is NULL for INBOX, or
+ * a folder's name ("Junk"), which falls back to INBOX where it doesn't exist. ST_TEMP with errno set (ENOSPC,
+ * EDQUOT, ...): nothing is left behind. */
 enum status maildir_prepare(const char *maildir, const char *folder, const char *hostname, const struct content *c,
                             struct maildir_delivery *d);
 /* Renames into new/: the message is delivered from now on. */

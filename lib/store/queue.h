@@ -67,8 +67,8 @@ struct queue_message {
     unsigned attempts;
     char **replies;       /* by recipient; NULL where none */
 };
-/* Reads envelope and .why. With `lock`, takes the message's lock first: ST_TEMP with errno EWOULDBLOCK if another tool holds it. ST_NONE: not there.
- * ST_PERM: the file is damaged (it is left alone, and logged). */
+/* Reads envelope and .why. With `lock`, takes the message's lock first: ST_TEMP with errno EWOULDBLOCK if another
+ * tool holds it. ST_NONE: not there. ST_PERM: the file is damaged (it is left alone, and logged). */
 enum status queue_read(int queue_dir, const char *id, bool lock, struct queue_message *m);
 void queue_message_free(struct queue_message *m); /* closes, which unlocks */
 /* Overwrites the mark of recipient `index` and fsyncs. */
