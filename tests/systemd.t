@@ -1,0 +1,187 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# The units under a real systemd, on a machine of their own (tests/with-systemd): install, set up, and mail by real clients over every
+# port, cold and then warm. No process is left behind, none runs as root, and what is queued goes out at once.
+cd "$(dirname "$0")/.." || exit 1
+if [ "$(id -u)" != 0 ]; then
+    echo "1..0 # SKIP needs root: it boots a systemd in namespaces"
+    exit 0
+fi
+if [ -z "${ON_OWN_MACHINE:-}" ]; then
+    ON_OWN_MACHINE=yes exec tests/with-systemd "tests/${0##*/}"
+fi
+. tests/tap.sh
+
+BUILD=${BUILD:-build}
+unit_dir=/usr/local/lib/systemd/system
+ports='smtp submission submissions imap imaps pop3 pop3s'
+mail=/var/mail/postern/example.test
+
+# ---- setting up
+
+install_and_set_up() {
+    make -s install BUILD="$BUILD" PREFIX=/usr/local &&
+        systemd-sysusers && systemd-tmpfiles --create /usr/local/lib/tmpfiles.d/postern.conf && systemctl daemon-reload &&
+        postern setup mail.example.test example.test && echo alice-secret | postern user add alice@example.test &&
+        echo bob-secret | postern user add bob@example.test
+}
+
+# The outside world: a DNS server that names 127.0.0.1 as MX of outside.test, and a second Postern there.
+outside_world() {
+    local folder=/srv/outside
+    dnsmasq --keep-in-foreground --conf-file=/dev/null --no-resolv --no-hosts --port=5300 --listen-address=127.0.0.1 \
+        --bind-interfaces --user=root --pid-file= --mx-host=outside.test,mx.outside.test,10 \
+        --address=/mx.outside.test/127.0.0.1 --local=/test/ >/dev/null 2>&1 &
+    pids="$pids $!"
+    postern -c $folder/postern.conf setup mx.outside.test outside.test || return
+    echo carol-secret | postern -c $folder/postern.conf user add carol@outside.test || return
+    sed -e 's/^ListenStream=.*/ListenStream=127.0.0.1:2525/' -e '/^Conflicts/d' $unit_dir/postern-smtp.socket \
+        >/etc/systemd/system/outside.socket
+    sed -e "s|/smtpd|& -c $folder/postern.conf|" "$unit_dir/postern-smtp@.service" \
+        >/etc/systemd/system/outside@.service
+    printf 'resolver 127.0.0.1:5300\nsmtp-port 2525\nidle-exit 2\n' >>/etc/postern/postern.conf
+    systemctl daemon-reload
+    systemctl start outside.socket
+}
+
+# ---- looking
+
+postern_processes() {
+    cat /sys/fs/cgroup/postern.slice/*/cgroup.procs 2>/dev/null
+}
+
+no_process() {
+    [ -z "$(postern_processes)" ]
+}
+
+# Every process of Postern that is there now (at least $1 of them) has only the user and group `postern`, and no capability.
+all_are_postern() {
+    local count=0 pid uid
+    uid=$(id -u postern)
+    for pid in $(postern_processes); do
+        # systemd's own, on its way to be a handler.
+        case $(readlink "/proc/$pid/exe") in */systemd) continue ;; esac
+        grep -Eq "^Uid:	$uid	$uid	$uid	$uid\$" "/proc/$pid/status" || { cat "/proc/$pid/status"; return 1; }
+        grep -Eq '^Cap(Inh|Prm|Eff|Bnd|Amb):	0*[1-9a-f]' "/proc/$pid/status" && { cat "/proc/$pid/status"; return 1; }
+        grep -q '^NoNewPrivs:	1' "/proc/$pid/status" || return 1
+        count=$((count + 1))
+    done
+    echo "$count processes"
+    [ "$count" -ge "$1" ]
+}
+
+# What the journal has from Postern's processes came from no other user.
+journal_says_postern() {
+    journalctl -o json --output-fields=_UID _SYSTEMD_SLICE=postern.slice |
+        grep -o '"_UID":"[0-9]*"' | sort | uniq -c
+    ! journalctl -o json --output-fields=_UID,MESSAGE,_SYSTEMD_UNIT _SYSTEMD_SLICE=postern.slice |
+        grep -v "\"_UID\":\"$(id -u postern)\"" | grep '"_UID"'
+}
+
+# has USER-FOLDER TEXT: a message of the Maildir has the text.
+has() {
+    grep -rqs -- "$2" "$1/new" "$1/cur"
+}
+
+on_disk() {
+    eventually 10 has "$@"
+}
+
+fetched() { # URL USER:PASSWORD TEXT [curl options]
+    local url=$1 login=$2 text=$3
+    shift 3
+    curl -sS -k --max-time 20 "$@" -u "$login" "$url" | tee "$work/fetched"
+    grep -q -- "$text" "$work/fetched"
+}
+
+# ---- one round
+
+send_and_read() { # MODE
+    local mode=$1 subject="round-$1"
+    check "$mode: a stranger's message on port 25" swaks --timeout 10 -s 127.0.0.1 -p 25 -tls-optional \
+        --from zoe@elsewhere.test --to alice@example.test --header "Subject: $subject-stranger"
+    check "$mode: ... lies in the Maildir" on_disk $mail/alice "$subject-stranger"
+    check "$mode: no relaying for strangers" bash -c '! swaks --timeout 10 -s 127.0.0.1 -p 25 --from zoe@elsewhere.test \
+        --to carol@outside.test'
+    check "$mode: submission with STARTTLS and AUTH" swaks --timeout 10 -s 127.0.0.1 -p 587 -tls -a PLAIN \
+        -au bob@example.test -ap bob-secret --from bob@example.test --to alice@example.test \
+        --header "Subject: $subject-submission"
+    check "$mode: submission under TLS" swaks --timeout 10 -s 127.0.0.1 -p 465 -tlsc -a LOGIN -au bob@example.test \
+        -ap bob-secret --from bob@example.test --to alice@example.test --header "Subject: $subject-submissions"
+    check "$mode: ... both lie there" on_disk $mail/alice "$subject-submissions"
+    check "$mode: IMAP with STARTTLS" fetched 'imap://127.0.0.1/INBOX;MAILINDEX=1' alice@example.test:alice-secret Subject --ssl-reqd
+    check "$mode: IMAP under TLS" fetched 'imaps://127.0.0.1/INBOX;MAILINDEX=1' alice@example.test:alice-secret Subject
+    check "$mode: POP3 with STLS" fetched pop3://127.0.0.1/1 alice@example.test:alice-secret Subject --ssl-reqd
+    check "$mode: POP3 under TLS" fetched pop3s://127.0.0.1/1 alice@example.test:alice-secret Subject
+    check "$mode: a message to the outside is queued" swaks --timeout 10 -s 127.0.0.1 -p 587 -tls -a PLAIN \
+        -au bob@example.test -ap bob-secret --from bob@example.test --to carol@outside.test \
+        --header "Subject: $subject-outside"
+    check "$mode: ... and goes out at once, without the timer" on_disk /srv/outside/mail/outside.test/carol "$subject-outside"
+    check "$mode: sendmail, as any user" runuser -u nobody -- sh -c \
+        'printf "Subject: $1-sendmail\n\nhello\n" | /usr/local/sbin/sendmail -t -i alice@example.test' sh "$subject"
+    check "$mode: ... lies there" on_disk $mail/alice "$subject-sendmail"
+}
+
+open_connections() { # MODE: while an SMTP and an IMAP connection are open, look at the processes
+    local mode=$1 line
+    exec 3<>/dev/tcp/127.0.0.1/25 4<>/dev/tcp/127.0.0.1/143
+    read -r -t 10 line <&3
+    check "$mode: the banner of port 25" grep -q '^220 mail.example.test ESMTP' <<<"$line"
+    read -r -t 10 line <&4
+    check "$mode: the greeting of IMAP" grep -q '^\* OK' <<<"$line"
+    check "$mode: the processes of open connections have no right but the user's" all_are_postern 4
+}
+
+close_connections() {
+    exec 3>&- 4>&-
+}
+
+cold() {
+    local name
+    check 'cold: sockets start' systemctl start $(printf 'postern-%s.socket ' $ports) postern-qrun.socket postern-submit.socket
+    send_and_read cold
+    open_connections cold
+    close_connections
+    check 'cold: no process is left' eventually 10 no_process
+    for name in $ports; do
+        systemctl is-active -q "postern-$name.socket" || echo "$name"
+    done >"$work/inactive"
+    check 'cold: every socket still listens' test ! -s "$work/inactive"
+}
+
+warm() {
+    local line
+    check 'warm: sockets start, and end the cold ones' systemctl start $(printf 'postern-%s-warm.socket ' $ports)
+    check 'warm: the cold socket is closed' bash -c '! systemctl is-active -q postern-smtp.socket'
+    send_and_read warm
+    open_connections warm
+    check 'warm: the listener can be stopped' systemctl stop postern-imap-warm.service
+    printf 'a NOOP\r\n' >&4
+    read -r -t 10 line <&4
+    check 'warm: ... and the open connection goes on' grep -q '^a OK' <<<"$line"
+    close_connections
+    check 'warm: after idle-exit no process is left' eventually 20 no_process
+    check 'warm: and the next connection finds a server' bash -c 'exec 5<>/dev/tcp/127.0.0.1/143; read -r -t 10 line <&5;
+        [[ $line == "* OK"* ]]'
+    check 'warm: which ends again' eventually 20 no_process
+}
+
+# ---- the test
+
+check 'install, users, folders, setup' install_and_set_up
+check 'every unit passes systemd-analyze verify' bash -c "! systemd-analyze verify --man=no $unit_dir/postern*[a-z].{socket,timer,service} \
+    $unit_dir/postern-smtp@.service 2>&1 | grep ."
+check 'the warm units are hardened' systemd-analyze security --offline=1 --threshold=15 $unit_dir/postern-{smtp,imap,pop3}-warm.service
+check 'an outside world' outside_world
+cold
+warm
+check 'mailq lists an empty queue, as root' bash -c 'PATH=/usr/local/bin:$PATH; out=$(mailq) && ! grep -q outside.test <<<"$out"'
+check 'newaliases compiles the tables' /usr/local/bin/newaliases
+check 'the timer starts the queue runner' systemctl start postern-qrun.timer
+check 'nothing in the journal came from another user' journal_says_postern
+check 'no unit failed' bash -c '! systemctl list-units --failed --plain --no-legend "postern*" | grep .'
+check 'uninstall' make -s uninstall BUILD="$BUILD" PREFIX=/usr/local
+check '... leaves no file' bash -c '! find /usr/local -iname "*postern*" | grep .'
+[ "$tap_failures" = 0 ] || journalctl -b --no-pager -o short-precise | grep -v 'systemd\[1\]: \(Started\|Deact\)' | tail -n 60 | sed 's/^/# /'
+done_testing
