@@ -69,7 +69,8 @@ static bool write_why(const struct queue_message *m, struct bytes *out)
     bytes_printf(out, "next %" PRId64 "\nattempts %u\n", m->next_attempt, m->attempts);
     for (size_t i = 0; i < m->recipient_count; i++) {
         struct span reply = span_head(span_of(m->replies[i]), QUEUE_REPLY_LIMIT);
-        if (reply.n == 0)
+        char mark = m->recipients[i].mark;
+        if (reply.n == 0 || mark == QUEUE_DONE || mark == QUEUE_BOUNCED)
             continue;
         bytes_printf(out, "%zu ", i);
         for (size_t k = 0; k < reply.n; k++) {

@@ -5,7 +5,7 @@
  *
  *     next 1763752405
  *     attempts 3
- *     0 450 4.2.0 Try again later     index of the recipient, last reply
+ *     0 450 4.2.0 Try again later     index of a recipient that isn't done with, last reply
  *
  * A message whose envelope isn't exactly right, or which isn't as long as it says, is damaged: it is logged and left where it is.
  * An ID.why that isn't right is passed over: it is only a memory.
