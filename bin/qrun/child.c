@@ -19,23 +19,12 @@
 
 #define FIRST_OWN 3 /* behind stdin, stdout, stderr */
 
-/* Closes all but these; -1 counts for none. */
-static void close_all_but(int a, int b, int c)
+/* By close(2) alone, inside the sandbox: entering it takes a descriptor of the sandbox's own. */
+static void close_all_but(int a, int b)
 {
-    unsigned from = FIRST_OWN;
-    int keep[3] = { a, b, c };
-    for (size_t round = 0; round < 3; round++) {
-        int lowest = -1;
-        for (size_t i = 0; i < 3; i++)
-            if (keep[i] >= (int)from && (lowest < 0 || keep[i] < lowest))
-                lowest = keep[i];
-        if (lowest < 0)
-            break;
-        if ((unsigned)lowest > from)
-            close_range(from, (unsigned)lowest - 1, 0);
-        from = (unsigned)lowest + 1;
-    }
-    close_range(from, ~0u, 0);
+    for (int fd = FIRST_OWN; fd < QRUN_FILES; fd++)
+        if (fd != a && fd != b)
+            close(fd);
 }
 
 static void run(struct qrun *q, const struct child_start *start, int channel, pid_t parent)
@@ -44,10 +33,9 @@ static void run(struct qrun *q, const struct child_start *start, int channel, pi
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
         _exit(EX_OK);
-    struct sandbox *box = sender ? q->sender_box : q->connector_box;
-    close_all_but(channel, start->socket, sandbox_descriptor(box));
-    if (!sandbox_enter(box))
+    if (!sandbox_enter(sender ? q->sender_box : q->connector_box))
         _exit(EX_OSERR);
+    close_all_but(channel, start->socket);
     if (sender) {
         struct sender_start s = { q->settings, start->socket, start->host, start->no_tls };
         sender_run(channel, &s);

@@ -21,12 +21,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <sysexits.h>
+#include <time.h>
 #include <unistd.h>
 
 #define CHILD_MEMORY (256u << 20)
 #define PATHS 3
+#define FAREWELL_MS 500
 
 struct options {
     const char *file;
@@ -118,10 +122,25 @@ static enum status prepare_boxes(struct qrun *q, struct sandbox **own, struct by
     return st;
 }
 
+static bool limit_files(void)
+{
+    struct rlimit now;
+    if (getrlimit(RLIMIT_NOFILE, &now) != 0)
+        return false;
+    if (now.rlim_max > QRUN_FILES)
+        now.rlim_max = QRUN_FILES;
+    now.rlim_cur = now.rlim_max;
+    return setrlimit(RLIMIT_NOFILE, &now) == 0;
+}
+
 /* With the lock: everything that needs more than the sandbox allows, then the sandbox. */
 static int prepare(struct qrun *q, struct bytes *error)
 {
     struct sandbox *own;
+    if (!limit_files()) {
+        bytes_printf(error, "cannot limit open files: %s", strerror(errno));
+        return fail(error, EX_OSERR);
+    }
     if (dns_resolver_init(&q->resolver, q->settings->resolver, error) != ST_OK)
         return fail(error, EX_CONFIG);
     if (directory_open(q->settings, &q->directory) != ST_OK) {
@@ -138,6 +157,14 @@ static int prepare(struct qrun *q, struct bytes *error)
     return EX_OK;
 }
 
+/* The last senders say QUIT; they die with us. */
+static void let_children_end(void)
+{
+    int64_t until = clock_ms() + FAREWELL_MS;
+    while (clock_ms() < until && (waitpid(-1, NULL, WNOHANG) >= 0 || errno != ECHILD))
+        nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+}
+
 /* Sweeping costs a look at every due directory: now and then is enough. */
 static void run(struct qrun *q, const struct options *o, int lock)
 {
@@ -149,8 +176,10 @@ static void run(struct qrun *q, const struct options *o, int lock)
     for (;;) {
         scheduler_run(q);
         flock(lock, LOCK_UN);
-        if (!something_waits(q->wake) || flock(lock, LOCK_EX | LOCK_NB) != 0)
-            return;
+        if (something_waits(q->wake) && flock(lock, LOCK_EX | LOCK_NB) == 0)
+            continue;
+        let_children_end();
+        return;
     }
 }
 

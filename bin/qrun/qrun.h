@@ -21,7 +21,8 @@
 #include "store/queue.h"
 
 #define DESTINATION_BUCKETS 4096
-#define JOBS_LIMIT 400 /* messages open at a time */
+#define JOBS_LIMIT 400  /* messages open at a time */
+#define QRUN_FILES 2048 /* descriptors the scheduler may have: the messages', and four for each busy destination */
 
 struct qrun;
 struct destination;

@@ -190,11 +190,11 @@ enum after transaction_run(struct smtp *s, struct transaction *t)
         return AFTER_READY;
     bool ready = s->ehlo.pipelining ? negotiate_pipelined(s, t) : negotiate(s, t);
     if (!ready || smtp_class(s) != 3) {
-        bool lost = s->gone && s->reply.code == 0;
+        bool lost = s->gone; /* also by a 421: the message is as it was */
         mark_all(t, &s->reply, s->reply.code ? mark_of(s->reply.code) == QUEUE_DONE ? QUEUE_TODO : mark_of(s->reply.code)
                                              : QUEUE_TODO);
         reset(s);
-        return lost ? AFTER_LOST : s->gone ? AFTER_GONE : AFTER_READY;
+        return lost ? AFTER_LOST : s->gone ? AFTER_GONE : AFTER_READY; /* reset() may have ended it */
     }
     if (!send_content(s, t)) {
         mark_all(t, &s->reply, QUEUE_TODO);

@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# What the tests of the queue runner share: a server folder, a DNS server, smtp-sink, and messages put into the queue.
+# Everything lies below $T->{dir}, belongs to whom qrun runs as (nobody, where the test is root), and is ended and removed at exit.
+package QrunTest;
+use strict;
+use warnings;
+use File::Temp;
+use IO::Socket::INET;
+use POSIX ();
+use Time::HiRes qw(time sleep);
+
+my ($owner, @started);
+
+sub new {
+    my ($class, %settings) = @_;
+    my $build = $ENV{BUILD} || 'build';
+    my $dir = File::Temp::tempdir('postern-qrun-XXXXXX', TMPDIR => 1);
+    my $self = bless { dir => $dir, server => "$dir/server", spool => "$dir/server/spool", bin => "$dir/bin", conf => "$dir/server/postern.conf",
+                       sink => "$dir/sink", count => 0 }, $class;
+    $owner = $$;
+    mkdir "$dir/$_" for qw(server bin sink);
+    chmod 0755, $dir;
+    system("cp $build/bin/* $dir/bin/") == 0 or die;
+    $self->own;
+    $self->{dns_port} = free_port();
+    $self->{smtp_port} = free_port();
+    $self->run_as('postern', '-c', $self->{conf}, 'setup', 'mail.here.test', 'here.test') == 0 or die $self->slurp("$dir/log");
+    $self->{spool} = ($self->slurp($self->{conf}) =~ /^spool (\S+)/m) ? $1 : 'spool';
+    $self->{spool} = "$dir/server/$self->{spool}" if $self->{spool} !~ m{^/};
+    my %all = (resolver => "127.0.0.1:$self->{dns_port}", 'smtp-port' => $self->{smtp_port}, %settings);
+    $self->settings(%all);
+    $self->run_as('sh', '-c', 'echo alice-secret | "$0" -c "$1" user add alice@here.test', "$dir/bin/postern", $self->{conf}) == 0
+        or die $self->slurp("$dir/log");
+    return $self;
+}
+
+sub own {
+    my $self = shift;
+    system("chown -R nobody:nogroup $self->{dir}") if $> == 0;
+}
+
+sub settings {
+    my ($self, %s) = @_;
+    open my $f, '>>', $self->{conf} or die;
+    print $f "$_ $s{$_}\n" for sort keys %s;
+    close $f;
+}
+
+sub free_port {
+    my $s = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => 0, Listen => 1, ReuseAddr => 1) or die;
+    return $s->sockport;
+}
+
+sub slurp {
+    my ($self, $path) = @_;
+    open my $f, '<', $path or return '';
+    local $/;
+    return scalar(<$f>) // '';
+}
+
+sub command {
+    my ($self, $name, @rest) = @_;
+    $name = "$self->{bin}/$name" if -x "$self->{bin}/$name";
+    return ($> == 0 ? ('setpriv', '--reuid=nobody', '--regid=nogroup', '--clear-groups', '--') : (), $name, @rest);
+}
+
+# Starts a program in the background: its pid. Output goes to DIR/log.
+sub start {
+    my ($self, @command) = @_;
+    my $pid = fork // die;
+    if (!$pid) {
+        open STDIN, '<', '/dev/null';
+        open STDOUT, '>>', "$self->{dir}/log";
+        open STDERR, '>&', \*STDOUT;
+        exec @command or POSIX::_exit(127);
+    }
+    push @started, $pid;
+    return $pid;
+}
+
+sub finish {
+    my ($self, $pid) = @_;
+    waitpid $pid, 0;
+    @started = grep { $_ != $pid } @started;
+    return $?;
+}
+
+sub end {
+    my ($self, $pid) = @_;
+    kill 'KILL', $pid;
+    return $self->finish($pid);
+}
+
+sub run_as {
+    my ($self, @command) = @_;
+    return $self->finish($self->start($self->command(@command)));
+}
+
+sub qrun { my ($self, @ids) = @_; return $self->run_as('qrun', '-c', $self->{conf}, @ids); }
+sub start_qrun { my ($self, @ids) = @_; return $self->start($self->command('qrun', '-c', $self->{conf}, @ids)); }
+
+sub eventually {
+    my ($self, $seconds, $test) = @_;
+    my $until = time + $seconds;
+    until ($test->()) {
+        return 0 if time > $until;
+        sleep 0.02;
+    }
+    return 1;
+}
+
+# dnsmasq, authoritative for .test and nothing else.
+sub dns {
+    my ($self, @options) = @_;
+    my $pid = $self->start('dnsmasq', '--keep-in-foreground', '--conf-file=/dev/null', '--no-resolv', '--no-hosts', '--local=/test/',
+                           '--listen-address=127.0.0.1', '--bind-interfaces', "--port=$self->{dns_port}", '--pid-file=',
+                           $> == 0 ? '--user=root' : (), @options);
+    $self->eventually(10, sub { IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $self->{dns_port}) }) or die 'dnsmasq';
+    return $pid;
+}
+
+sub sinks {
+    my ($self, @hosts) = @_;
+    unlink "$self->{sink}/ready";
+    my $pid = $self->start('perl', 'tests/lib/smtp-sink', $self->{sink}, $self->{smtp_port}, @hosts);
+    $self->eventually(10, sub { -e "$self->{sink}/ready" }) or die 'smtp-sink: ' . $self->slurp("$self->{dir}/log");
+    return $pid;
+}
+
+# A message in the queue, written as queue_write.c does: its ID. Options: age (seconds), text, eight_bit, marks.
+sub put {
+    my ($self, $from, $to, %o) = @_;
+    my $when = time - ($o{age} // 0);
+    my $id = sprintf '%014x-%08x%08x', $when * 1e6, rand(2**32), ++$self->{count};
+    my $message = $o{text} // "From: $from\r\nTo: someone\r\nSubject: test $self->{count}\r\nMessage-ID: <$self->{count}\@here.test>\r\n\r\n"
+        . "Line one\r\n.a dot\r\n..two\r\n.\r\nlast line of $self->{count}\r\n";
+    my $n = 0;
+    my $envelope = sprintf "postern-queue 1\ntime %d\nsize %d\nbody %s\nfrom %s\n", $when, length $message, $o{eight_bit} ? '8bit' : '7bit', $from;
+    $envelope .= substr($o{marks} // '', $n++, 1) . ($n <= length($o{marks} // '') ? '' : 'T') . " $_\n" for @$to;
+    mkdir "$self->{spool}/queue";
+    mkdir "$self->{spool}/queue/tmp";
+    my $tmp = "$self->{spool}/queue/tmp/$id";
+    open my $f, '>', $tmp or die "$tmp: $!";
+    print $f $envelope, "\n", $message;
+    close $f or die;
+    chmod 0600, $tmp;
+    chown +(getpwnam 'nobody')[2], (getgrnam 'nogroup')[2], $tmp, "$self->{spool}/queue", "$self->{spool}/queue/tmp" if $> == 0;
+    rename $tmp, "$self->{spool}/queue/$id" or die;
+    return $id;
+}
+
+sub wake {
+    my ($self, $id) = @_;
+    open my $f, '+<', "$self->{spool}/wake" or die "wake: $!";
+    syswrite $f, "$id\n";
+}
+
+# The file of a queued message, '' if it is gone; its .why; its due time (0: now).
+sub queued {
+    my ($self, $id) = @_;
+    my @all = grep { -e } "$self->{spool}/queue/$id", glob "$self->{spool}/queue/deferred/*/$id";
+    return $all[0] // '';
+}
+sub why { my ($self, $id) = @_; my $f = $self->queued($id); return $f ? $self->slurp("$f.why") : ''; }
+sub due { my ($self, $id) = @_; return $self->queued($id) =~ m{deferred/(\d+)/} ? $1 : 0; }
+sub in_queue { my $self = shift; return grep { m{/[0-9a-f]{14}-[0-9a-f]{16}$} } glob("$self->{spool}/queue/*"), glob "$self->{spool}/queue/deferred/*/*"; }
+
+# Makes a deferred message due now.
+sub make_due {
+    my ($self, $id) = @_;
+    my $f = $self->queued($id);
+    my $why = $self->slurp("$f.why");
+    $why =~ s/^next \d+/next 1/;
+    mkdir "$self->{spool}/queue/deferred/1";
+    open my $out, '>', "$self->{spool}/queue/deferred/1/$id.why" or die;
+    print $out $why;
+    close $out;
+    rename $f, "$self->{spool}/queue/deferred/1/$id" or die;
+    system("chown -R nobody:nogroup $self->{spool}/queue/deferred") if $> == 0;
+}
+
+# What the sinks took: a list of { host, connection, number, from, to, text }.
+sub taken {
+    my ($self, $host) = @_;
+    my @all;
+    for my $path (sort glob "$self->{sink}/*.*.*.*-*-*") {
+        next if $path =~ /\.tmp$/ || $path !~ m{/([\d.]+)-(\d+)-(\d+)$};
+        my %m = (host => $1, connection => $2, number => $3);
+        next if defined $host && $m{host} ne $host;
+        my ($head, $text) = split /\n\n/, $self->slurp($path), 2;
+        $m{text} = $text;
+        ($m{from}) = $head =~ /^from (.*)$/m;
+        $m{to} = [ $head =~ /^to (.*)$/mg ];
+        push @all, \%m;
+    }
+    return @all;
+}
+sub events { my ($self, $host) = @_; return grep { !defined $host || /^\Q$host\E / } split /\n/, $self->slurp("$self->{sink}/log"); }
+sub forget { my $self = shift; unlink "$self->{sink}/log", grep { !/tmp$/ } glob "$self->{sink}/*.*.*.*-*-*"; }
+sub log { my $self = shift; return $self->slurp("$self->{dir}/log"); }
+
+# Messages in a Maildir of ours, as texts.
+sub mailbox {
+    my ($self, $user) = @_;
+    my ($mail) = $self->slurp($self->{conf}) =~ /^mail (\S+)/m;
+    $mail = "$self->{server}/$mail" if $mail !~ m{^/};
+    $mail =~ s/%d/here.test/;
+    $mail =~ s/%u/$user/;
+    return map { $self->slurp($_) } sort glob "$mail/new/* $mail/cur/*";
+}
+
+END {
+    my $status = $?;
+    if ($owner && $owner == $$) {
+        kill 'KILL', $_ for @started;
+        waitpid $_, 0 for @started;
+    }
+    $? = $status;
+}
+
+sub DESTROY {
+    my $self = shift;
+    return if !$owner || $owner != $$;
+    local $?;
+    kill 'KILL', $_ for @started;
+    waitpid $_, 0 for @started;
+    @started = ();
+    system 'rm', '-rf', $self->{dir} if !$ENV{KEEP};
+}
+
+1;

@@ -1,0 +1,253 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# The queue runner against a DNS server (dnsmasq) and mail servers that misbehave (tests/lib/smtp-sink).
+use strict;
+use warnings;
+use lib 'tests/lib';
+use QrunTest;
+use Test::More;
+use Time::HiRes qw(time sleep);
+
+my $T = QrunTest->new(timeout => '4', 'retry-first' => '5m', destinations => 3);
+system("cp $T->{server}/cert.pem $T->{server}/key.pem $T->{sink}/ && chmod 644 $T->{sink}/*.pem") == 0 or die;
+
+# Each domain NAME.test has its mail exchanger at an address of its own.
+my $n = 1;
+my (%ip, @dns, @sinks);
+sub domain {
+    my ($name, $behaviour) = @_;
+    $ip{$name} = '127.0.1.' . ++$n;
+    push @dns, "--mx-host=$name.test,mx.$name.test,10", "--host-record=mx.$name.test,$ip{$name}";
+    push @sinks, "$ip{$name}=$behaviour" if defined $behaviour;
+}
+my %behaviours = (
+    good => 'accept', helo => 'helo', nopipe => 'nopipe', small => 'size=100', no8bit => 'no8bit', tls => 'tls', tlsbroken => 'tlsbroken',
+    tlsinject => 'tlsinject', silent => 'silent', endless => 'endless', lines => 'lines', drip => 'drip', once => 'once', early => 'quit-early',
+    (map { ("${_}four" => "${_}4", "${_}five" => "${_}5", "${_}hang" => "hang-$_") } qw(banner ehlo mail rcpt data end)),
+    midhang => 'hang-mid',
+);
+domain($_, $behaviours{$_}) for sort keys %behaviours;
+domain('down', undef);
+# Two exchangers, the better one refuses connections; two equal ones; one that is tempfailing at the banner before a good one.
+push @dns, '--mx-host=two.test,mx.down.test,5', '--mx-host=two.test,mx.good.test,10';
+push @dns, '--mx-host=busy.test,mx.bannerfour.test,5', '--mx-host=busy.test,mx.good.test,10';
+push @dns, '--mx-host=equal.test,mx.good.test,10', '--mx-host=equal.test,mx.helo.test,10';
+push @dns, '--dns-rr=null.test,15,000000', '--host-record=null.test,127.0.1.2';
+push @dns, '--mx-host=loop.test,mail.here.test,10', '--mx-host=backup.test,mx.good.test,5', '--mx-host=backup.test,mail.here.test,10';
+push @dns, '--mx-host=worse.test,mail.here.test,5', '--mx-host=worse.test,mx.good.test,10';
+push @dns, "--host-record=addressonly.test,$ip{good}", '--host-record=six.test,::1';
+push @dns, '--mx-host=nohost.test,gone.test,10', "--cname=alias.test,addressonly.test";
+push @dns, '--mx-host=circle.test,ring.test,10', '--mx-host=afterloss.test,mx.datahang.test,5', '--mx-host=afterloss.test,mx.good.test,10';
+$T->dns(@dns);
+$T->sinks(@sinks);
+
+sub one { return $_[0] . '.test' }
+
+# Sends to a domain; what became of it: D (gone, taken), T (deferred), B (bounced).
+sub send_one {
+    my ($domain, %o) = @_;
+    $T->forget;
+    my $before = () = $T->mailbox('alice');
+    my $id = $T->put('alice@here.test', [ ($o{local} // 'bob') . "\@$domain" ], %o);
+    my $begun = time;
+    my $status = $T->qrun;
+    return { id => $id, took => time - $begun, status => $status, why => $T->why($id), taken => [ $T->taken ],
+             state => $T->queued($id) ? 'T' : ($T->mailbox('alice')) > $before ? 'B' : 'D' };
+}
+
+subtest 'one message, accepted' => sub {
+    my $r = send_one('good.test');
+    is $r->{state}, 'D', 'gone from the queue';
+    is scalar @{ $r->{taken} }, 1, 'taken once' or diag $T->log;
+    is $r->{taken}[0]{from}, 'alice@here.test', 'its sender';
+    is_deeply $r->{taken}[0]{to}, ['bob@good.test'], 'its recipient';
+    like $r->{taken}[0]{text}, qr/^From: alice.*\r\n\r\nLine one\r\n\.a dot\r\n\.\.two\r\n\.\r\nlast line of \d+\r\n\z/s, 'dots and line ends as they were';
+    my @events = $T->events;
+    like "@events", qr/EHLO mail\.here\.test.*MAIL FROM:<alice\@here\.test> SIZE=\d+ .*RCPT TO.*DATA.*QUIT/, 'the dialogue';
+};
+
+subtest 'where a domain\'s mail goes' => sub {
+    is send_one('two.test')->{taken}[0]{host}, $ip{good}, 'the second exchanger when the first is down';
+    is send_one('busy.test')->{taken}[0]{host}, $ip{good}, 'the second exchanger when the first says 4xx';
+    is send_one('addressonly.test')->{taken}[0]{host}, $ip{good}, 'no MX: the domain\'s address';
+    is send_one('alias.test')->{taken}[0]{host}, $ip{good}, 'an alias';
+    is send_one("[$ip{good}]")->{taken}[0]{host}, $ip{good}, 'an address literal';
+    is send_one('backup.test')->{taken}[0]{host}, $ip{good}, 'a better exchanger than ourselves';
+    is send_one('afterloss.test')->{taken}[0]{host}, $ip{good}, 'the next exchanger after a connection that broke';
+    my %seen;
+    for (1 .. 24) {
+        $seen{ send_one('equal.test')->{taken}[0]{host} // 'none' }++;
+        last if keys %seen == 2;
+    }
+    is_deeply [ sort keys %seen ], [ sort @ip{qw(good helo)} ], 'equal exchangers share the work';
+    for (['null.test', qr/Status: 5\.1\.10/, 'null MX'], ['nosuch.test', qr/Status: 5\.1\.2/, 'no such domain'],
+         ['loop.test', qr/Status: 5\.4\.6/, 'an exchanger that is ourselves'], ['worse.test', qr/Status: 5\.4\.6/, 'only worse exchangers than ourselves'],
+         ['nohost.test', qr/Status: 5\.4\.4/, 'an exchanger without an address']) {
+        my ($domain, $status, $name) = @$_;
+        my $r = send_one($domain);
+        is $r->{state}, 'B', "$name bounces" or diag $r->{why};
+        like +($T->mailbox('alice'))[-1], $status, "$name: its status";
+    }
+    my $r = send_one('elsewhere.invalid');
+    is $r->{state}, 'T', 'a DNS failure defers';
+    like $r->{why}, qr/^0 4\.4\.3 /m, 'and says so';
+};
+
+subtest 'IPv6' => sub {
+    my $listener = eval { require IO::Socket::IP; IO::Socket::IP->new(LocalHost => '::1', LocalPort => $T->{smtp_port}, Listen => 5, ReuseAddr => 1, Timeout => 10) };
+    ok $listener, 'a listener on ::1' or return;
+    my $id = $T->put('alice@here.test', ['bob@six.test']);
+    my $pid = $T->start_qrun;
+    my $c = $listener->accept;
+    ok $c, 'a connection by IPv6' or return;
+    print $c "421 4.3.2 that is all\r\n";
+    close $c;
+    close $listener;
+    is $T->finish($pid), 0, 'qrun ends';
+    like $T->why($id), qr/^0 421 4\.3\.2/m, 'and has the reply';
+    $T->run_as('postern', '-c', $T->{conf}, 'queue', 'drop', $id);
+};
+
+subtest 'what a server may say' => sub {
+    for (['helo', 'D'], ['nopipe', 'D'], ['no8bit', 'D'], ['early', 'D'], ['tls', 'D'], ['tlsbroken', 'D'], ['tlsinject', 'D']) {
+        my $r = send_one("$_->[0].test");
+        is $r->{state}, $_->[1], $_->[0] or diag $r->{why};
+        is scalar @{ $r->{taken} }, $_->[1] eq 'D' ? 1 : 0, "$_->[0]: taken once";
+    }
+    ok +(grep { / tls$/ } send_one('tls.test') && $T->events), 'TLS where it works';
+    for my $stage (qw(banner ehlo mail rcpt data end)) {
+        my $r = send_one("${stage}four.test");
+        is $r->{state}, 'T', "4xx at $stage defers";
+        like $r->{why}, qr/^0 451 4\.7\.1 $stage/m, "4xx at $stage is kept";
+        my $expected = { banner => 'T', ehlo => 'D' }->{$stage} // 'B'; # HELO stands in for EHLO
+        $r = send_one("${stage}five.test");
+        is $r->{state}, $expected, "5xx at $stage: $expected" or diag $r->{why};
+        $r = send_one("${stage}hang.test");
+        is $r->{state}, 'T', "a server that hangs up at $stage" or diag $r->{why};
+        like $r->{why}, qr/^0 4\.4\.2 /m, "hung up at $stage: said so";
+    }
+    my $r = send_one('midhang.test');
+    is $r->{state}, 'T', 'a server that hangs up in the middle of the message';
+    is scalar(grep { /DATA/ } $T->events), 1, 'is not asked again at once: it may have it';
+    $r = send_one('small.test');
+    is $r->{state}, 'B', 'too big for the server';
+    like +($T->mailbox('alice'))[-1], qr/Status: 5\.3\.4/, 'too big: its status';
+    is scalar(grep { /MAIL/ } $T->events), 0, 'and not even tried';
+    for my $slow (qw(silent endless lines drip down)) {
+        $r = send_one("$slow.test");
+        is $r->{state}, 'T', "$slow defers";
+        cmp_ok $r->{took}, '<', 9, "$slow: ended in time";
+    }
+    $r = send_one('good.test', eight_bit => 1, text => "Subject: \xc3\xa4\r\n\r\n\xc3\xa4\r\n");
+    ok +(grep { /BODY=8BITMIME/ } $T->events), '8BITMIME is said where it is offered';
+    $r = send_one('good.test', text => "Subject: x\r\n\r\nno line end");
+    like $r->{taken}[0]{text}, qr/no line end\r\n\z/, 'a last line without an end gets one';
+};
+
+subtest 'several recipients and messages' => sub {
+    $T->forget;
+    my $id = $T->put('alice@here.test', [ 'a@good.test', 'rej1@good.test', 'tmp1@good.test', 'b@GOOD.test', 'c@helo.test', 'alice@here.test' ]);
+    $T->qrun;
+    my @taken = $T->taken;
+    is scalar @taken, 2, 'one transaction a destination';
+    is_deeply [ sort map { @{ $_->{to} } } @taken ], [qw(a@good.test b@GOOD.test c@helo.test)], 'recipients grouped by destination'
+        or diag explain \@taken;
+    like $T->slurp($T->queued($id)), qr/^D a\@.*^B rej1\@.*^T tmp1\@.*^D b\@.*^D c\@.*^D alice\@/ms, 'each has its mark';
+    like $T->why($id), qr/^attempts 1\n2 451 4\.2\.1 greylisted$/m, 'the reply to the deferred one';
+    my @mail = $T->mailbox('alice');
+    ok +(grep { /^Return-Path: <alice\@here\.test>\n.*last line of/s } @mail), 'the local recipient has it, with LF line ends';
+    my ($bounce) = grep { /rej1\@good\.test/ } @mail;
+    like $bounce, qr/Status: 5\.1\.1/, 'the refused one bounced';
+    unlike $bounce, qr/tmp1/, 'and only it';
+    $T->forget;
+    $T->make_due($id);
+    $T->qrun;
+    is scalar(grep { /RCPT/ } $T->events), 1, 'the next run asks for the deferred one alone';
+    like $T->why($id), qr/^attempts 2$/m, 'its second attempt';
+    my $wait = $T->due($id) - time;
+    ok $wait > 500 && $wait < 720, "the wait doubled: $wait s";
+    $T->forget;
+    $T->put('alice@here.test', ["m$_\@good.test"]) for 1 .. 12;
+    $T->put('alice@here.test', ["o$_\@once.test"]) for 1 .. 4;
+    $T->qrun;
+    my %connections;
+    $connections{"$_->{host} $_->{connection}"}++ for $T->taken;
+    is scalar(grep { /^$ip{good} / } keys %connections), 1, 'twelve messages over one connection';
+    is scalar($T->taken($ip{once})), 4, 'a server that takes one a connection gets all four' or diag join "\n", $T->events($ip{once});
+    $T->forget;
+    $T->put('alice@here.test', [ map { "r$_\@nopipe.test" } 1 .. 250 ]);
+    $T->qrun;
+    is_deeply [ sort { $a <=> $b } map { scalar @{ $_->{to} } } $T->taken ], [ 50, 100, 100 ], '250 recipients in three transactions';
+};
+
+subtest 'bounces' => sub {
+    my $before = () = $T->mailbox('alice');
+    my $id = $T->put('alice@here.test', ['rej9@good.test'], text => "From: a\r\nSubject: about \xc3\xa4\r\nX-Odd: 1\r\n\r\nsecret body\r\n");
+    $T->qrun;
+    my @mail = $T->mailbox('alice');
+    is scalar @mail, $before + 1, 'one bounce in the sender\'s mailbox';
+    my ($b) = grep { /rej9/ } @mail;
+    like $b, qr/^Return-Path: <>\n/, 'from <>';
+    like $b, qr{^Content-Type: multipart/report; report-type=delivery-status;}m, 'a report';
+    like $b, qr/^Auto-Submitted: auto-replied/m, 'that asks for no answer';
+    my $host = 'mx\.good\.test';
+    like $b, qr/^Reporting-MTA: dns; mail\.here\.test\n/m, 'Reporting-MTA';
+    like $b, qr/^Final-Recipient: rfc822; rej9\@good\.test\nAction: failed\nStatus: 5\.1\.1\nRemote-MTA: dns; $host\nDiagnostic-Code: smtp; 550 5\.1\.1 no such user\n/m,
+        'what programs read' or diag $b;
+    like $b, qr/<rej9\@good\.test>\n\s+$host\[.*\]: 550 5\.1\.1 no such user/, 'what people read';
+    like $b, qr/^Subject: about \xc3\xa4\nX-Odd: 1\n/m, 'the headers of the message';
+    unlike $b, qr/secret body/, 'and not its body';
+    $T->forget;
+    $T->put('carol@good.test', ['rej2@helo.test']);
+    $T->qrun;
+    my ($away) = $T->taken($ip{good});
+    is $away->{from}, '', 'a sender elsewhere gets the bounce from <>' or diag $T->log;
+    is_deeply $away->{to}, ['carol@good.test'], 'by the queue';
+    $T->forget;
+    my $postmaster = () = $T->mailbox('alice');
+    my $double = $T->put('', ['rej3@good.test']);
+    $T->qrun;
+    is $T->queued($double), '', 'a message from <> that fails is gone';
+    is scalar($T->taken), 0, 'and nothing is sent about it';
+    like $T->log, qr/event=undeliverable id=$double/, 'it is logged';
+    my $old = $T->put('alice@here.test', ['tmp2@good.test'], age => 6 * 86400);
+    $T->qrun;
+    is $T->queued($old), '', 'after the queue\'s lifetime it is given up';
+    my ($late) = grep { /tmp2\@good/ } $T->mailbox('alice');
+    like $late, qr/Status: 4\.4\.7\n.*Diagnostic-Code: smtp; 451 4\.2\.1 greylisted/s, 'and bounces with the last reply';
+    my $owed = $T->put('alice@here.test', [ 'x@good.test', 'y@good.test' ], marks => 'DF');
+    $T->qrun;
+    is $T->queued($owed), '', 'a bounce that a crash prevented is made';
+    ok +(grep { /y\@good\.test/ && !/x\@good\.test/ } $T->mailbox('alice')), 'about the failed recipient';
+    is scalar($T->taken), 0, 'and nothing is sent again';
+    my $held = $T->put('alice@here.test', ['z@good.test'], marks => 'H');
+    $T->qrun;
+    ok $T->queued($held) && !$T->taken, 'a held message stays';
+};
+
+subtest 'a slow destination holds up nobody' => sub {
+    $T->settings(timeout => 120);
+    $T->forget;
+    my @stuck = map { $T->put('alice@here.test', ["s$_\@silent.test"]) } 1 .. 30;
+    $T->put('alice@here.test', ["s\@$_.test"]) for qw(endless drip bannerhang);
+    my $pid = $T->start_qrun;
+    ok $T->eventually(10, sub { grep { /open/ } $T->events($ip{silent}) }), 'the silent one is waited for';
+    my $begun = time;
+    my $id = $T->put('alice@here.test', ['new@good.test']);
+    $T->wake($id);
+    ok $T->eventually(10, sub { $T->taken($ip{good}) }), 'new mail goes out meanwhile';
+    cmp_ok time - $begun, '<', 3, 'at once';
+    $T->forget;
+    my $later = $T->put('alice@here.test', ['later@good.test']);
+    is $T->qrun, 0, 'a second qrun exits with 0';
+    ok $T->eventually(10, sub { $T->taken($ip{good}) }), 'and has passed its wake-up on';
+    is scalar(grep { /open/ } $T->events($ip{silent})), 0, 'without another connection to the silent one';
+    $T->end($pid);
+    is scalar(grep { $T->queued($_) } @stuck), 30, 'what waited is still there after kill -9';
+    ok $T->eventually(5, sub { `ps -eo args` !~ /^\Q$T->{bin}\E\/qrun/m }), 'its children went with it';
+    $T->run_as('postern', '-c', $T->{conf}, 'queue', 'drop', m{([^/]+)$}) for $T->in_queue;
+    $T->settings(timeout => 4);
+};
+
+done_testing;
