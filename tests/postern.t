@@ -142,6 +142,7 @@ check 'it can'\''t be removed twice' says $EX_NOUSER 'is no account' run user re
 
 # --- a password typed at a terminal: asked twice, not shown
 typed() { # FIRST SECOND
+    rm -f "$work/screen" # of the typing before
     mkfifo "$work/keys"
     script -qefc "'$postern' -c '$conf' user add dora" /dev/null <"$work/keys" >"$work/screen" 2>&1 &
     typist=$!
