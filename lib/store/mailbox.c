@@ -149,11 +149,20 @@ enum status mailbox_open(struct mail *mail, struct span folder, bool read_only, 
     return open_folder(mail, folder, read_only, false, box);
 }
 
+/* A folder that was removed looks empty through its descriptor. */
+static bool is_removed(int dir)
+{
+    struct stat st;
+    return fstat(dir, &st) == 0 && st.st_nlink == 0;
+}
+
 enum status mailbox_refresh(struct mailbox *box, bool keep, struct mailbox_changes *changes)
 {
     struct mailbox_private *p = box->private;
     *changes = (struct mailbox_changes){ 0 };
     drain_watch(box);
+    if (is_removed(p->cur_dir))
+        return ST_NONE;
     if (scan_current(p->new_dir, p->cur_dir, &p->last))
         return keep ? ST_OK : mailbox_purge(box, changes);
     enum status st = mailbox_sync(box, keep, changes);
