@@ -2,8 +2,8 @@
  *
  * Compiling the text tables; see tables.h for their formats.
  *
- * A text with a mistake compiles to nothing: the old table stays, and the error names the line. What could be guessed
- * is refused where a wrong guess sends mail to the wrong place.
+ * A text with a mistake compiles to nothing: the old table stays, and the error names the line. What could be
+ * guessed is refused where a wrong guess sends mail to the wrong place.
  */
 #include "store/tables.h"
 #include "base/files.h"
@@ -18,16 +18,17 @@
 #include <sys/stat.h>
 
 struct compile {
-    char path[PATH_MAX];         /* of the text */
+    char path[PATH_MAX]; /* of the text */
     struct span text;
     struct bytes first_domain;
-    struct table_build *build;   /* NULL: only checking */
+    struct table_build *build; /* NULL: only checking */
     struct bytes *error;
 };
 
 static enum status wrong(struct compile *c, unsigned line, struct span what, const char *why)
 {
-    bytes_printf(c->error, "%s:%u: %.*s%s%s", c->path, line, SPAN_FMT(span_head(what, 80)), what.n ? ": " : "", why);
+    bytes_printf(c->error, "%s:%u: %.*s%s%s", c->path, line, SPAN_FMT(span_head(what, 80)),
+                 what.n ? ": " : "", why);
     return ST_PERM;
 }
 
@@ -136,7 +137,8 @@ static enum status add_targets(struct compile *c, const struct alias_entry *e, s
         struct address a;
         struct span t = span_bytes(&target);
         if (t.p[0] == '|' || t.p[0] == '/' || span_istarts(t, ":include:"))
-            st = wrong(c, e->line, name, "programs, files and :include: as targets aren't supported; name addresses");
+            st = wrong(c, e->line, name,
+                       "programs, files and :include: as targets aren't supported; name addresses");
         else if (!tables_address(t.p[0] == '\\' ? span_from(t, 1) : t, span_bytes(&c->first_domain), &a))
             st = wrong(c, e->line, t, "is no address");
         else
@@ -211,7 +213,8 @@ static enum status read_first_domain(const struct settings *s, struct compile *c
     return st == ST_NONE ? ST_OK : st;
 }
 
-static enum status begin(const struct settings *s, enum table_name name, struct compile *c, struct bytes *error)
+static enum status begin(const struct settings *s, enum table_name name, struct compile *c,
+                         struct bytes *error)
 {
     *c = (struct compile){ .error = error };
     bytes_init(&c->first_domain, ADDRESS_DOMAIN_LIMIT);
@@ -222,7 +225,8 @@ static enum status begin(const struct settings *s, enum table_name name, struct 
     return name == TABLE_DOMAINS ? ST_OK : read_first_domain(s, c);
 }
 
-enum status tables_check(const struct settings *s, enum table_name name, struct span text, struct bytes *error)
+enum status tables_check(const struct settings *s, enum table_name name, struct span text,
+                         struct bytes *error)
 {
     struct compile c;
     enum status st = begin(s, name, &c, error);
@@ -244,7 +248,8 @@ static enum status read_text(struct compile *c, struct bytes *text, struct table
         bytes_printf(c->error, "%s: %s", c->path, st == ST_PERM ? "is larger than 64 MiB" : strerror(errno));
         return ST_TEMP;
     }
-    /* stat came first: a text that changes between the two is read again by handlers, and told by its digest */
+    /* stat came first: a text that changes between the two is read again by handlers, and told by its digest
+     */
     source->mtime_ns = (int64_t)info.st_mtim.tv_sec * 1000000000 + info.st_mtim.tv_nsec;
     source->size = text->len;
     source->digest = table_digest(span_bytes(text));

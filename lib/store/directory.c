@@ -103,11 +103,11 @@ enum status directory_account(struct directory *d, const struct address *a, stru
 struct expansion {
     struct directory *d;
     struct targets *targets;
-    size_t first;                              /* targets that the caller had before */
-    struct address path[DIRECTORY_DEPTH + 1];  /* the addresses being expanded */
+    size_t first;                             /* targets that the caller had before */
+    struct address path[DIRECTORY_DEPTH + 1]; /* the addresses being expanded */
     unsigned depth;
-    size_t steps;                              /* addresses looked at */
-    bool reached;                              /* a target that exists, new or not */
+    size_t steps; /* addresses looked at */
+    bool reached; /* a target that exists, new or not */
 };
 
 static enum status add_target(struct expansion *x, const struct address *a, bool local)
@@ -141,7 +141,8 @@ static enum status get_catch_all(struct directory *d, const struct address *a, s
     return st;
 }
 
-/* What an address of ours is: an alias (its targets in *value), an account (*value stays empty), or ST_NONE. */
+/* What an address of ours is: an alias (its targets in *value), an account (*value stays empty), or ST_NONE.
+ */
 static enum status find(struct directory *d, const struct address *a, struct bytes *value)
 {
     enum status st = table_get(d->aliases, span_of(a->text), value);
@@ -234,9 +235,11 @@ enum status directory_expand(struct directory *d, const struct address *a, struc
     st = expand(x, &start);
     if (st == ST_OK && !x->reached)
         st = ST_NONE; /* an alias none of whose targets exists */
+    int saved = errno;
     if (st != ST_OK)
         targets->count = x->first;
-    int saved = errno;
+    if (targets->count == 0)
+        targets_free(targets);
     free(x);
     errno = saved;
     return st;

@@ -36,13 +36,15 @@ struct targets {
     struct target *list;
     size_t count;
 };
-/* Expands aliases, each target once. A `<Postmaster>` without domain is our first domain's. ST_NONE: the domain is ours and
- * the user unknown (550 5.1.1). ST_PERM with errno: EREMOTE the domain isn't ours; ELOOP the aliases loop; E2BIG too many.
- * Appends to *targets, which the caller frees. */
+/* Expands aliases, each target once. A `<Postmaster>` without domain is our first domain's. ST_NONE: the
+ * domain is ours and the user unknown (550 5.1.1). ST_PERM with errno: EREMOTE the domain isn't ours; ELOOP
+ * the aliases loop; E2BIG too many. Appends to *targets, which the caller frees; adds nothing when it fails.
+ */
 enum status directory_expand(struct directory *d, const struct address *a, struct targets *targets);
 void targets_free(struct targets *targets);
 
 /* May this account send as `a`? Its own address, and aliases that lead to it alone or among others. */
-enum status directory_may_send_as(struct directory *d, const struct address *account, const struct address *a);
+enum status directory_may_send_as(struct directory *d, const struct address *account,
+                                  const struct address *a);
 
 #endif

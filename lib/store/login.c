@@ -3,8 +3,9 @@
  * Password checks; see login.h. Opens the tables for each check and keeps nothing.
  *
  * A hash costs 16 MiB and tens of milliseconds, so only LOGIN_SLOTS of them run at a time on
- * this machine, whatever number of connections asks: each holds a lock on one of so many files in spool/slots. Who gets none within
- * SLOT_WAIT_MS, or can't lock, gets ST_TEMP: it fails closed. The kernel frees the slots of those who die.
+ * this machine, whatever number of connections asks: each holds a lock on one of so many files in
+ * spool/slots. Who gets none within SLOT_WAIT_MS, or can't lock, gets ST_TEMP: it fails closed. The kernel
+ * frees the slots of those who die.
  */
 #include "store/login.h"
 #include "base/clock.h"
@@ -78,7 +79,8 @@ static int take_slot(const struct settings *s)
 }
 
 /* The account's stored hash. ST_NONE: no account, or none with a password. Both tables are always asked. */
-static enum status find_secret(const struct settings *s, struct span name, struct address *account, struct bytes *secret)
+static enum status find_secret(const struct settings *s, struct span name, struct address *account,
+                               struct bytes *secret)
 {
     struct directory *d = NULL;
     struct table *secrets = NULL;
@@ -102,7 +104,8 @@ static enum status find_secret(const struct settings *s, struct span name, struc
     return st;
 }
 
-static enum status check(const struct settings *s, struct span name, struct span password, struct address *account)
+static enum status check(const struct settings *s, struct span name, struct span password,
+                         struct address *account)
 {
     struct bytes secret;
     bytes_init(&secret, SECRET_LIMIT);

@@ -15,17 +15,18 @@
 
 struct login {
     const struct settings *settings;
-    unsigned tries;        /* used so far */
+    unsigned tries; /* used so far */
     bool done;
     struct address account; /* once done: canonical */
 };
 
 void login_init(struct login *l, const struct settings *s);
-/* ST_OK: logged in. ST_PERM: wrong name or password (also after LOGIN_TRIES, without looking: errno EACCES; the guard ends the
- * connection then). ST_TEMP: could not look. Sleeps after a failure; the delay grows. */
+/* ST_OK: logged in. ST_PERM: wrong name or password (also after LOGIN_TRIES, without looking: errno EACCES;
+ * the guard ends the connection then). ST_TEMP: could not look. Sleeps after a failure; the delay grows. */
 enum status login_check(struct login *l, struct span name, struct span password);
 
-/* Splits a SASL PLAIN message (RFC 4616): authorization identity, name, password. False if malformed, or if authzid is there and isn't name. */
+/* Splits a SASL PLAIN message (RFC 4616): authorization identity, name, password. False if malformed, or if
+ * authzid is there and isn't name. */
 bool login_split_plain(struct span message, struct span *name, struct span *password);
 
 #endif

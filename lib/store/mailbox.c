@@ -273,7 +273,7 @@ enum status mailbox_keyword(struct mailbox *box, struct span name, bool make, ui
     int saved = errno;
     durable_free(&d);
     file_close(lock);
-    *bit = 1U << letter;
+    *bit = st == ST_OK ? 1U << letter : 0;
     errno = saved;
     return st;
 }

@@ -2,8 +2,9 @@
  *
  * Password hashes by crypt_r(3); see password.h. The one file that includes crypt.h.
  *
- * crypt(3) knows a hash by its own prefix ($y$, $2y$, $6$, ...), so the {SCHEME} in front only has to say that it
- * is one of crypt's. crypt takes at most 511 bytes of password: a longer one was never set, and is wrong.
+ * crypt(3) knows a hash by its own prefix ($y$, $2y$, $6$, ...), so the {SCHEME} in front only has to say
+ * that it is one of crypt's. crypt takes at most 511 bytes of password: a longer one was never set, and is
+ * wrong.
  */
 #include "store/password.h"
 #include "base/clock.h"

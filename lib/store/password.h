@@ -10,8 +10,9 @@
 
 /* Appends "{CRYPT}$y$..." for a password. */
 enum status password_hash(struct span password, struct bytes *out);
-/* ST_OK: right; ST_PERM: wrong; ST_TEMP: a scheme we can't check (logged). Schemes: CRYPT and the crypt(3) ones (BLF-CRYPT, SHA512-CRYPT,
- * SHA256-CRYPT, MD5-CRYPT, YESCRYPT), PLAIN. Constant time in the comparison. */
+/* ST_OK: right; ST_PERM: wrong; ST_TEMP: a scheme we can't check (logged). Schemes: CRYPT and the crypt(3)
+ * ones (BLF-CRYPT, SHA512-CRYPT, SHA256-CRYPT, MD5-CRYPT, YESCRYPT), PLAIN. Constant time in the comparison.
+ */
 enum status password_check(struct span stored, struct span password);
 /* The same work for a user who doesn't exist. Always ST_PERM. */
 enum status password_check_nobody(struct span name, struct span password);

@@ -11,8 +11,9 @@
  *     "table"  digest, then in text: version, groups, and the source's mtime, size and digest
  *     "N"      digest, then for each entry: key length, value length (32 bits), key, value
  *
- * Refused: one digest over the whole file (its cost grows with the table, at every connection); mmap (a file that
- * is cut short would be SIGBUS). Files are read where they were written: integers are in the machine's order.
+ * Refused: one digest over the whole file (its cost grows with the table, at every connection); mmap (a file
+ * that is cut short would be SIGBUS). Files are read where they were written: integers are in the machine's
+ * order.
  */
 #include "store/table.h"
 #include "base/files.h"
@@ -28,8 +29,8 @@
 #include <unistd.h>
 
 #define VERSION 1
-#define GROUP_ENTRIES 16                    /* on average */
-#define BUILD_LIMIT ((size_t)256 << 20)     /* bytes of keys and values */
+#define GROUP_ENTRIES 16                /* on average */
+#define BUILD_LIMIT ((size_t)256 << 20) /* bytes of keys and values */
 #define ENTRY_HEAD (2 * sizeof(uint32_t))
 #define DIGEST_SIZE sizeof(uint64_t)
 #define TEMPORARY ".new"
@@ -181,7 +182,7 @@ const struct table_source *table_source(const struct table *t)
 
 struct entry {
     uint64_t hash;
-    size_t at;    /* in data: key, then value */
+    size_t at; /* in data: key, then value */
     uint32_t key_length, value_length;
 };
 
@@ -233,7 +234,8 @@ enum status table_build_put(struct table_build *b, struct span key, struct span 
         b->entries = more;
         b->room = room;
     }
-    b->entries[b->count] = (struct entry){ table_digest(key), b->data.len, (uint32_t)key.n, (uint32_t)value.n };
+    b->entries[b->count] =
+        (struct entry){ table_digest(key), b->data.len, (uint32_t)key.n, (uint32_t)value.n };
     if (!bytes_add_span(&b->data, key) || !bytes_add_span(&b->data, value)) {
         errno = EFBIG;
         return ST_TEMP;
@@ -254,7 +256,8 @@ static int by_group(const void *x, const void *y, void *arg)
     uint64_t groups = *(const uint64_t *)arg, ga = a->hash % groups, gb = b->hash % groups;
     if (ga != gb)
         return ga < gb ? -1 : 1;
-    return a->at < b->at ? -1 : a->at > b->at; /* as they were put, so that the first of equal keys is found */
+    /* as they were put, so that the first of equal keys is found */
+    return a->at < b->at ? -1 : a->at > b->at;
 }
 
 static bool store(GDBM_FILE db, char *name, struct span contents)
@@ -303,7 +306,8 @@ static bool store_all(struct table_build *b, GDBM_FILE db)
 /* gdbm_close writes what is left, so the sync comes after it, on a descriptor that outlives it. */
 static bool write_file(struct table_build *b)
 {
-    GDBM_FILE db = gdbm_open(b->temporary, 0, GDBM_NEWDB | GDBM_NOLOCK | GDBM_NOMMAP | GDBM_CLOEXEC, 0600, NULL);
+    GDBM_FILE db =
+        gdbm_open(b->temporary, 0, GDBM_NEWDB | GDBM_NOLOCK | GDBM_NOMMAP | GDBM_CLOEXEC, 0600, NULL);
     if (!db)
         return false;
     bool ok = store_all(b, db);

@@ -14,7 +14,8 @@
 
 struct table;
 
-/* What a table was compiled from: enough to see cheaply, and then surely, whether the text has changed since. */
+/* What a table was compiled from: enough to see cheaply, and then surely, whether the text has changed since.
+ */
 struct table_source {
     int64_t mtime_ns; /* of the text's file, when it was read */
     uint64_t size;    /* bytes */
@@ -31,9 +32,10 @@ const struct table_source *table_source(const struct table *table);
 /* Not a cryptographic one: it finds accidents, and edits. */
 uint64_t table_digest(struct span contents);
 
-/* Building: in memory, then into a new file beside `path` (always of the same name: one builder at a time, see
- * store/tables.h), which table_build_finish syncs and renames over it. Of equal keys the first counts. begin and put
- * fail with ST_TEMP for want of memory; finish and abort free the build, and nothing is left behind when they fail. */
+/* Building: in memory, then into a new file beside `path` (always of the same name: one builder at a time,
+ * see store/tables.h), which table_build_finish syncs and renames over it. Of equal keys the first counts.
+ * begin and put fail with ST_TEMP for want of memory; finish and abort free the build, and nothing is left
+ * behind when they fail. */
 struct table_build;
 enum status table_build_begin(const char *path, struct table_build **build);
 enum status table_build_put(struct table_build *build, struct span key, struct span value);

@@ -3,7 +3,8 @@
  * Where the tables lie, and opening them; see tables.h. Compiling is compile.c.
  *
  * Whether the text has changed is looked at for each opening, so it costs one stat where nothing did: only if
- * time or size differ from those that the table was compiled from is the text read, and only a different digest counts.
+ * time or size differ from those that the table was compiled from is the text read, and only a different
+ * digest counts.
  */
 #include "store/tables.h"
 #include "base/files.h"
@@ -76,7 +77,8 @@ bool tables_address(struct span text, struct span first_domain, struct address *
     if (text.n == 0 || text.n > ADDRESS_LIMIT)
         return false;
     if (span_find(text, '@') == text.n) {
-        int n = snprintf(with_domain, sizeof with_domain, "%.*s@%.*s", SPAN_FMT(text), SPAN_FMT(first_domain));
+        int n =
+            snprintf(with_domain, sizeof with_domain, "%.*s@%.*s", SPAN_FMT(text), SPAN_FMT(first_domain));
         if (n < 0 || (size_t)n >= sizeof with_domain)
             return false;
         text = span_of(with_domain);

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The four tables beside postern.conf: where they lie, how a handler opens one, and how `postern` compiles the
- * text into them.
+ * The four tables beside postern.conf: where they lie, how a handler opens one, and how `postern` compiles
+ * the text into them.
  *
  *     text      its lines                             compiled into   key -> value
  *     domains   a domain                              domains.gdbm    domain -> ""; "." -> the first domain
  *     accounts  user@domain                           accounts.gdbm   address -> ""
- *     aliases   name: target, target (aliases(5))     aliases.gdbm    name, name@domain or @domain -> targets, one a line
- *     secrets   user@domain:{SCHEME}hash[:ignored]    secrets.gdbm    address -> {SCHEME}hash
+ *     aliases   name: target, target (aliases(5))     aliases.gdbm    name, name@domain or @domain ->
+ * targets, one a line secrets   user@domain:{SCHEME}hash[:ignored]    secrets.gdbm    address -> {SCHEME}hash
  *
- * Keys and targets are canonical: a name without a domain got the first one (not an alias' name: that stands for every domain of
- * ours), all in lower case.
+ * Keys and targets are canonical: a name without a domain got the first one (not an alias' name: that stands
+ * for every domain of ours), all in lower case.
  */
 #ifndef POSTERN_STORE_TABLES_H
 #define POSTERN_STORE_TABLES_H
@@ -29,20 +29,23 @@ const char *tables_word(enum table_name name);
 /* The path of the text, or of the compiled file. False if it is too long. */
 bool tables_path(const struct settings *s, enum table_name name, bool compiled, char *to, size_t size);
 
-/* Opens a compiled table for look-ups. Anything but ST_OK is ST_TEMP, and logged with what to do. If the text says something
- * else by now, that is logged and the table used all the same. */
+/* Opens a compiled table for look-ups. Anything but ST_OK is ST_TEMP, and logged with what to do. If the text
+ * says something else by now, that is logged and the table used all the same. */
 enum status tables_open(const struct settings *s, enum table_name name, struct table **table);
-/* Is the compiled table what its text says? ST_OK: yes; ST_NONE: no, or there is none; ST_TEMP: can't tell. */
+/* Is the compiled table what its text says? ST_OK: yes; ST_NONE: no, or there is none; ST_TEMP: can't tell.
+ */
 enum status tables_fresh(const struct settings *s, enum table_name name, const struct table *table);
 
 /* An address or bare name, as users and tables write it, made canonical. False if it is no address. */
 bool tables_address(struct span text, struct span first_domain, struct address *a);
 
-/* Compiles one text into its table; the old table stays where anything is wrong. To be called by one process at a time
- * (`postern` holds its lock). On anything but ST_OK *error has a line for a person, which names file and line. A missing text is
- * an empty one. ST_PERM: the text is wrong. */
+/* Compiles one text into its table; the old table stays where anything is wrong. To be called by one process
+ * at a time
+ * (`postern` holds its lock). On anything but ST_OK *error has a line for a person, which names file and
+ * line. A missing text is an empty one. ST_PERM: the text is wrong. */
 enum status tables_compile(const struct settings *s, enum table_name name, struct bytes *error);
 /* The same check of a text that isn't written yet, without writing anything. */
-enum status tables_check(const struct settings *s, enum table_name name, struct span text, struct bytes *error);
+enum status tables_check(const struct settings *s, enum table_name name, struct span text,
+                         struct bytes *error);
 
 #endif
