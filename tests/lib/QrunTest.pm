@@ -135,9 +135,9 @@ sub put {
     my $id = sprintf '%014x-%08x%08x', $when * 1e6, rand(2**32), ++$self->{count};
     my $message = $o{text} // "From: $from\r\nTo: someone\r\nSubject: test $self->{count}\r\nMessage-ID: <$self->{count}\@here.test>\r\n\r\n"
         . "Line one\r\n.a dot\r\n..two\r\n.\r\nlast line of $self->{count}\r\n";
-    my $n = 0;
+    my ($n, $marks) = (0, ($o{marks} // '') . 'T' x @$to);
     my $envelope = sprintf "postern-queue 1\ntime %d\nsize %d\nbody %s\nfrom %s\n", $when, length $message, $o{eight_bit} ? '8bit' : '7bit', $from;
-    $envelope .= substr($o{marks} // '', $n++, 1) . ($n <= length($o{marks} // '') ? '' : 'T') . " $_\n" for @$to;
+    $envelope .= substr($marks, $n++, 1) . " $_\n" for @$to;
     mkdir "$self->{spool}/queue";
     mkdir "$self->{spool}/queue/tmp";
     my $tmp = "$self->{spool}/queue/tmp/$id";
