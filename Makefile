@@ -94,7 +94,9 @@ asan: ## the tests under the address and undefined-behaviour sanitizers
 $(FUZZERS): $(BUILD)/%: $(BUILD)/obj/%.o $(BUILD)/libpostern.a
 	@mkdir -p $(@D)
 	@echo "  link $@"
-	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBRARIES)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBRARIES)
+
+$(BUILD)/tests/fuzz/imap: $(patsubst %,$(BUILD)/obj/bin/imapd/%.o,parse parse_fetch parse_search section match)
 
 fuzzers: $(FUZZERS)
 
