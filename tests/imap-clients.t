@@ -5,7 +5,7 @@
 . tests/tap.sh
 . tests/server.sh
 
-trap 'end_services; tmux -S "$work/tmux" kill-server 2>/dev/null; tap_end' EXIT
+at_end='end_services; tmux -S "$work/tmux" kill-server 2>/dev/null'
 server_place "$work/server" || exit 1
 server_setup one mail.example.test example.test || { cat "$place/log"; exit 1; }
 server_user one alice@example.test alice-secret || { cat "$place/log"; exit 1; }

@@ -65,8 +65,7 @@ END
     as_user chmod 600 "$home/fetchmailrc"
 }
 
-# Ours come before those of tap.sh.
-trap 'code=$?; end_services; rm -rf "$work"; exit "$code"' EXIT
+at_end=end_services
 
 check "a server of its own" prepare
 check "three messages" fill_mailbox

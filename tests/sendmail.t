@@ -5,7 +5,7 @@
 cd "$(dirname "$0")/.." || exit 1
 . tests/tap.sh
 . tests/server.sh
-trap 'end_services; tap_end' EXIT
+at_end=end_services
 
 server_place "$work/place"
 server_setup home mail.example.test example.test

@@ -5,6 +5,7 @@
 #     check NAME COMMAND...       one test point: COMMAND must succeed; what it printed is shown if it doesn't
 #     eventually SECONDS COMMAND  runs COMMAND until it succeeds, for at most so long
 #     $work                       a directory of the test's own; at exit it is removed and every pid in $pids ended
+#     at_end=COMMAND              what is to be done at exit before that
 #     done_testing                the last line
 
 tap_points=0
@@ -12,6 +13,7 @@ tap_failures=0
 work=$(mktemp -d "${TMPDIR:-/tmp}/postern-test.XXXXXX")
 chmod 755 "$work"
 pids=
+at_end=:
 
 # The exit status is that of done_testing, whatever else a trap of the test's own does before; without it, failure.
 tap_end() {

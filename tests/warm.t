@@ -5,6 +5,7 @@
 # processes of a connection are: sandboxed, not root, and the key in the guard's memory only.
 . tests/tap.sh
 . tests/server.sh
+at_end=end_services
 
 server_place "$work/place"
 port=$(free_port)
@@ -187,5 +188,4 @@ X
     exec 6>&-
 fi
 
-end_services
 done_testing
