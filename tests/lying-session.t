@@ -22,9 +22,20 @@ told() {
         2>"$work/log" | tr -d '\r' | tr '\n' ' '
 }
 
-# hears SERVER LIE ANSWER
+# The same on a socket, as inetd starts it.
+told_inetd() {
+    as_server timeout 60 perl -MSocket -e '
+        socketpair(my $ours, my $theirs, AF_UNIX, SOCK_STREAM, 0) or die;
+        if (!fork) { open STDIN, "<&", $theirs; open STDOUT, ">&", $theirs; exec @ARGV[1 .. $#ARGV] }
+        close $theirs;
+        syswrite $ours, "$ARGV[0]\r\n";
+        print while <$ours>;' \
+        "$2" "$place/bin/lying-pop3" -c "$place/$1/postern.conf" 2>"$work/log" | tr -d '\r' | tr '\n' ' '
+}
+
+# hears SERVER LIE ANSWER [HOW]
 hears() {
-    heard=$(told "$1" "$2")
+    heard=$(${4:-told} "$1" "$2")
     [ "$heard" = "$3" ] || { echo "heard: $heard"; echo "not:   $3"; cat "$work/log"; return 1; }
     ! grep COULD "$work/log"
 }
@@ -62,7 +73,12 @@ check "is one line with escapes" logged '^pop3d.1.: ' -eq 0
 check "thousands of descriptors are closed" hears plain descriptors 'status 3 '
 
 check "after a login no other is heard, and the mailbox is the first one's" hears plain two-logins "status 0 ended $reached"
+check "under inetd too" hears plain two-logins "status 0 ended $reached" told_inetd
 if [ "${SANDBOX:-}" != none ]; then
+    check "the session can't write to the log" hears plain standard-error 'written '
+    check "nothing of it is there" logged forged -eq 0
+    check "nor under inetd" hears plain standard-error 'written ' told_inetd
+    check "nothing of it is there either" logged forged -eq 0
     check "the session can do nothing but talk" hears plain break-out 'confined '
 fi
 done_testing

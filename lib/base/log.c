@@ -5,6 +5,7 @@
  */
 #include "base/log.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +34,20 @@ void log_open(const char *program)
     log_state.to_syslog = !have || is_client;
     if (log_state.to_syslog)
         openlog(program, LOG_PID | LOG_NDELAY, LOG_MAIL);
+}
+
+void log_leave(void)
+{
+    int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    closelog();
+    log_state.to_syslog = false;
+    if (null < 0) {
+        close(STDERR_FILENO);
+        return;
+    }
+    dup2(null, STDERR_FILENO);
+    if (null != STDERR_FILENO)
+        close(null);
 }
 
 void log_verbose(bool on)

@@ -19,6 +19,10 @@
  * where it will be needed, so that a sandbox may close the way there. */
 void log_open(const char *program);
 
+/* This process says nothing more: the way to the log is closed, so that nobody who takes it over can forge lines. Before a
+ * sandbox. */
+void log_leave(void);
+
 /* With `-v`: log_trace() lines appear. */
 void log_verbose(bool on);
 bool log_is_verbose(void);

@@ -5,6 +5,7 @@
 #include "net/activation.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -26,11 +27,32 @@ static enum activation_kind kind_of(int fd)
     return ACTIVATION_CONNECTED;
 }
 
+static bool same_file(int a, int b)
+{
+    struct stat one, two;
+    return fstat(a, &one) == 0 && fstat(b, &two) == 0 && one.st_ino == two.st_ino && one.st_dev == two.st_dev;
+}
+
+/* inetd gives the socket three times; a process that closes it must have closed it. */
+static void only_once(int socket)
+{
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (null < 0)
+        return;
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fd != socket && (fd != STDERR_FILENO || same_file(fd, socket)))
+            dup2(null, fd);
+    if (null > STDERR_FILENO)
+        close(null);
+}
+
 void activation_get(struct activation *a)
 {
     a->in = sd_listen_fds(0) > 0 ? SD_LISTEN_FDS_START : STDIN_FILENO;
     a->kind = kind_of(a->in);
     a->out = a->kind == ACTIVATION_STREAM && a->in == STDIN_FILENO ? STDOUT_FILENO : a->in;
+    if (a->kind != ACTIVATION_STREAM)
+        only_once(a->in);
 }
 
 static void from_unix(int fd, struct peer *p)

@@ -28,6 +28,8 @@ struct peer {
     char text[INET6_ADDRSTRLEN]; /* "192.0.2.1", "2001:db8::1", "local" */
 };
 
+/* A socket is then in `in` alone: standard input, output and error that are it too, or the journal, become /dev/null where
+ * they aren't `in` (standard error stays if it is a log). After log_open(). */
 void activation_get(struct activation *a);
 /* From getpeername, never from anybody's word. */
 void peer_get(int fd, struct peer *p);

@@ -78,6 +78,8 @@ static _Noreturn void run_session(struct handler *h)
     struct rlimit most = { h->settings.message_size + SPOOL_SLACK, h->settings.message_size + SPOOL_SLACK };
     s->conn = conn_new(s->client_in, s->client_out);
     setrlimit(RLIMIT_FSIZE, &most);
+    if (!log_is_verbose() && s->settings->sandbox != SANDBOX_NONE)
+        log_leave();
     if (!s->conn || !enter_only(h, h->session_box)) {
         connection_refuse(h, s->client_out, s->service->unavailable);
         _exit(EX_CONFIG);

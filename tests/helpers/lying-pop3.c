@@ -351,6 +351,7 @@ static const struct lie lies[] = {
     { "descriptors", lie_descriptors },
     { "many-descriptors", lie_many_descriptors },
     { "break-out", lie_break_out },
+    { "standard-error", lie_standard_error },
 };
 
 static void session_lies(struct serving *s)

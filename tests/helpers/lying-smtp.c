@@ -363,6 +363,7 @@ static const struct lie lies[] = {
     { "link-file", lie_link_file },
     { "garbage", lie_garbage },
     { "break-out", lie_break_out },
+    { "standard-error", lie_standard_error },
 };
 
 static void session_lies(struct serving *s)

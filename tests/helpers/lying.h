@@ -137,13 +137,24 @@ static void tell_lie(struct serving *s, const struct lie *lies, size_t count)
     conn_write_str(s->conn, "no such lie\r\n");
 }
 
-/* A descriptor that the guard holds and that is the client's. */
+/* Standard error is the log, or the client under inetd. */
+static void lie_standard_error(struct serving *s)
+{
+    static const char line[] = "\npop3d[1]: event=forged\n";
+    for (int fd = 0; fd < DESCRIPTORS; fd++)
+        if (fd != s->client_in && fd != s->client_out && fd != s->channel &&
+            write(fd, line, sizeof line - 1) < 0)
+            continue;
+    conn_write_str(s->conn, "written\r\n");
+}
+
+/* A socket that the guard holds and that isn't its own: the client's. */
 static void try_client(struct attempt *a, const struct serving *s)
 {
-    for (int fd = 3; fd < DESCRIPTORS; fd++)
-        tell(a, "read the client",
-             fd != s->channel && fd != s->control && fcntl(fd, F_GETFD) >= 0 &&
-                 recv(fd, &packet, 1, MSG_PEEK | MSG_DONTWAIT) >= 0);
+    struct stat st;
+    for (int fd = 0; fd < DESCRIPTORS; fd++)
+        if (fd != s->channel && fd != s->control)
+            tell(a, "use the client's socket", fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode));
 }
 
 #endif
