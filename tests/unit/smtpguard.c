@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * smtpd's guard against a session that lies: it is told things in the wrong order, too much, too little, or
+ * with bytes that no session sends, and answers with a refusal or ends; nothing is delivered that shouldn't be.
+ */
+#include "../../bin/smtpd/guard.c"
+#include "../../bin/smtpd/guard_commit.c"
+
+#include "net/channel.h"
+#include "store/password.h"
+#include "store/tables.h"
+#include "tap.h"
+
+#include <dirent.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+
+#define ENDED 99 /* the guard hung up */
+
+static char folder[] = "/tmp/postern-guard.XXXXXX";
+
+struct play {
+    struct settings settings;
+    struct message *m;
+    int channel;
+    pid_t pid;
+    uint64_t origin;
+};
+
+/* --- a server */
+
+static void write_text(const char *name, const char *text)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *f = fopen(path, "w");
+    if (!f || fputs(text, f) < 0 || fclose(f) != 0)
+        exit(1);
+}
+
+static void make_dir(const char *name)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    if (mkdir(path, 0700) != 0)
+        exit(1);
+}
+
+static void make_server(struct play *p)
+{
+    struct bytes secret, error;
+    char conf[PATH_MAX];
+    bytes_init(&secret, 1000);
+    bytes_init(&error, 1000);
+    if (!mkdtemp(folder))
+        exit(1);
+    make_dir("spool");
+    make_dir("spool/slots");
+    make_dir("spool/tmp");
+    write_text("postern.conf", "hostname mail.test\nmail mail/%d/%u\nspool spool\nrecipients 3\nmessage-size 2M\n"
+                               "plaintext-login yes\nsandbox none\n");
+    write_text("domains", "here.test\n");
+    write_text("accounts", "alice@here.test\nbob@here.test\n");
+    write_text("aliases", "outside: x@far.test\nc: alice\nd: alice\n");
+    bytes_add_str(&secret, "alice@here.test:");
+    password_hash(SPAN("alice-secret"), &secret);
+    write_text("secrets", bytes_str(&secret));
+    snprintf(conf, sizeof conf, "%s/postern.conf", folder);
+    bool good = settings_load(conf, &p->settings, &error) == ST_OK;
+    for (int i = 0; i < TABLES && good; i++)
+        good = tables_compile(&p->settings, (enum table_name)i, &error) == ST_OK;
+    if (!ok(good, "a server"))
+        printf("# %s\n", bytes_str(&error));
+    bytes_free(&secret);
+    bytes_free(&error);
+}
+
+/* How many files lie in a directory below the server's; -1 if it isn't there. */
+static int count(const char *name)
+{
+    char path[PATH_MAX];
+    int n = 0;
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    DIR *dir = opendir(path);
+    if (!dir)
+        return -1;
+    for (struct dirent *e; (e = readdir(dir)) != NULL;)
+        n += e->d_type == DT_REG;
+    closedir(dir);
+    return n;
+}
+
+static void start(struct play *p, const char *flags, const char *address)
+{
+    static const struct service service = { .name = "smtpd" };
+    int pair[2];
+    if (channel_pair(pair) != ST_OK)
+        exit(1);
+    fflush(stdout);
+    p->pid = fork();
+    if (p->pid == 0) {
+        struct serving serving = { .service = &service, .settings = &p->settings, .channel = pair[1] };
+        snprintf(serving.flags, sizeof serving.flags, "%s", flags);
+        snprintf(serving.peer.text, sizeof serving.peer.text, "%s", address);
+        serving.peer.known = true;
+        close(pair[0]);
+        if (!freopen("/dev/null", "w", stderr))
+            _exit(1);
+        _exit(guard_run(&serving));
+    }
+    close(pair[1]);
+    p->channel = pair[0];
+}
+
+static void stop(struct play *p)
+{
+    int status;
+    close(p->channel);
+    waitpid(p->pid, &status, 0);
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+        ok(false, "the guard ended with status %x", (unsigned)status);
+}
+
+/* --- a session that says what it is told to */
+
+static unsigned call(struct play *p)
+{
+    uint64_t verdict;
+    if (!channel_call(p->channel, p->m) || !message_get_u64(p->m, &verdict))
+        return ENDED;
+    return (unsigned)verdict;
+}
+
+static unsigned mail(struct play *p, const char *path)
+{
+    message_start(p->m, VERB_MAIL);
+    message_put_str(p->m, path);
+    message_put_u64(p->m, 0);
+    return call(p);
+}
+
+static unsigned one(struct play *p, unsigned verb, const char *field)
+{
+    message_start(p->m, verb);
+    message_put_str(p->m, field);
+    return call(p);
+}
+
+static unsigned login(struct play *p, const char *name, const char *password)
+{
+    message_start(p->m, VERB_LOGIN);
+    message_put_str(p->m, name);
+    message_put_str(p->m, password);
+    return call(p);
+}
+
+static unsigned commit_with(struct play *p, const char *helo, uint64_t bits, struct span last)
+{
+    message_start(p->m, VERB_COMMIT);
+    message_put_str(p->m, helo);
+    message_put_str(p->m, "TLS1.3 (forged)");
+    message_put_u64(p->m, bits);
+    message_put(p->m, last);
+    return call(p);
+}
+
+static unsigned file(struct play *p, int *fd)
+{
+    message_start(p->m, VERB_FILE);
+    unsigned v = call(p);
+    *fd = v == VERDICT_OK ? p->m->fd : -1;
+    return v;
+}
+
+static bool piece(struct play *p, size_t n)
+{
+    static const char zeroes[CHANNEL_PIECE + 100];
+    message_start(p->m, VERB_PIECE);
+    message_put(p->m, (struct span){ zeroes, n });
+    return channel_send(p->channel, p->m);
+}
+
+/* --- scenes: each against a guard of its own */
+
+static void order(struct play *p)
+{
+    static const unsigned too_early[] = { VERB_RCPT, VERB_AUTHOR, VERB_PIECE, VERB_FILE, VERB_COMMIT, 15, 99, 0 };
+    for (size_t i = 0; i < sizeof too_early / sizeof too_early[0]; i++) {
+        start(p, "", "192.0.2.1");
+        ok(one(p, too_early[i], "<alice@here.test>") == ENDED, "verb %u at the start", too_early[i]);
+        stop(p);
+    }
+    start(p, "", "192.0.2.1");
+    ok(mail(p, "<x@far.test>") == VERDICT_OK && commit_with(p, "h", 0, SPAN("x\r\n")) == ENDED, "no recipients, COMMIT");
+    stop(p);
+    start(p, "", "192.0.2.1");
+    ok(mail(p, "<x@far.test>") == VERDICT_OK && one(p, VERB_RCPT, "<nobody@here.test>") == VERDICT_NO_USER &&
+           commit_with(p, "h", 0, SPAN("x\r\n")) == ENDED, "no accepted recipient, COMMIT");
+    stop(p);
+    start(p, "", "192.0.2.1");
+    ok(mail(p, "<x@far.test>") == VERDICT_OK && one(p, VERB_RCPT, "<alice@here.test>") == VERDICT_OK &&
+           mail(p, "<x@far.test>") == VERDICT_OK && commit_with(p, "h", 0, SPAN("x\r\n")) == ENDED,
+       "MAIL forgets the recipients");
+    stop(p);
+}
+
+static void malformed(struct play *p)
+{
+    static const char *const paths[] = { "x@far.test", "<x@far.test>\r\nQUIT", "<x@far.test", "<x>", "", "<x@far.test> SIZE=1",
+                                         "<x\n@far.test>" };
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+        start(p, "", "192.0.2.1");
+        ok(mail(p, paths[i]) == ENDED, "MAIL with a path that is none, row %zu", i + 1);
+        stop(p);
+    }
+    start(p, "", "192.0.2.1");
+    message_start(p->m, VERB_MAIL);
+    message_put_str(p->m, "<x@far.test>");
+    ok(call(p) == ENDED, "MAIL with a field too few");
+    stop(p);
+    start(p, "", "192.0.2.1");
+    message_start(p->m, VERB_MAIL);
+    message_put_str(p->m, "<x@far.test>");
+    message_put_u64(p->m, 0);
+    message_put_u64(p->m, 0);
+    ok(call(p) == ENDED, "MAIL with a field too many");
+    stop(p);
+}
+
+static void relaying(struct play *p)
+{
+    start(p, "", "192.0.2.1");
+    ok(mail(p, "<alice@here.test>") == VERDICT_OK, "a stranger");
+    ok(message_get_u64(p->m, &p->origin) && p->origin == 0, "has no privilege");
+    ok(one(p, VERB_RCPT, "<x@far.test>") == VERDICT_NO_RELAY, "can't relay");
+    ok(one(p, VERB_RCPT, "<outside@here.test>") == VERDICT_OK, "may use an alias that leads outside");
+    ok(one(p, VERB_RCPT, "<c@here.test>") == VERDICT_OK && one(p, VERB_RCPT, "<d@here.test>") == VERDICT_OK &&
+           one(p, VERB_RCPT, "<alice@here.test>") == VERDICT_TOO_MANY, "has no more recipients than the setting");
+    ok(one(p, VERB_AUTHOR, "alice@here.test") == ENDED, "has no authors to ask for");
+    stop(p);
+    start(p, "", "192.0.2.1");
+    ok(login(p, "alice", "alice-secret") == ENDED, "no login without -s");
+    stop(p);
+}
+
+static void submission(struct play *p)
+{
+    start(p, "s", "192.0.2.1");
+    ok(mail(p, "<alice@here.test>") == VERDICT_LOGIN_FIRST, "submission: login first");
+    ok(one(p, VERB_RCPT, "<alice@here.test>") == ENDED, "and nothing without");
+    stop(p);
+    p->settings.plaintext_login = false;
+    start(p, "s", "192.0.2.1");
+    ok(login(p, "alice", "alice-secret") == ENDED, "no login before a signature was given");
+    stop(p);
+    p->settings.plaintext_login = true;
+    start(p, "s", "192.0.2.1");
+    ok(login(p, "alice", "wrong") == VERDICT_REFUSED && mail(p, "<alice@here.test>") == VERDICT_LOGIN_FIRST, "wrong password");
+    ok(login(p, "alice", "alice-secret") == VERDICT_OK, "right password");
+    ok(mail(p, "<bob@here.test>") == VERDICT_REFUSED, "somebody else's address");
+    ok(mail(p, "<alice@here.test>") == VERDICT_OK && one(p, VERB_RCPT, "<x@far.test>") == VERDICT_OK, "one's own, to outside");
+    ok(one(p, VERB_AUTHOR, "bob@here.test") == VERDICT_REFUSED && one(p, VERB_AUTHOR, "c@here.test") == VERDICT_OK &&
+           one(p, VERB_AUTHOR, "no address") == VERDICT_REFUSED, "authors");
+    ok(login(p, "alice", "alice-secret") == ENDED, "no login in the middle of a transaction");
+    stop(p);
+}
+
+static void begin_message(struct play *p)
+{
+    start(p, "", "192.0.2.1");
+    ok(mail(p, "<x@far.test>") == VERDICT_OK && one(p, VERB_RCPT, "<bob@here.test>") == VERDICT_OK, "a message begins");
+}
+
+static void sizes(struct play *p)
+{
+    int fd, second;
+    begin_message(p);
+    ok(piece(p, CHANNEL_PIECE + 1) && commit_with(p, "h", 0, SPAN("x\r\n")) == ENDED, "a piece over the limit");
+    stop(p);
+    begin_message(p);
+    bool sent = true;
+    for (int i = 0; i < 40; i++)
+        sent &= piece(p, CHANNEL_PIECE);
+    ok(sent && commit_with(p, "h", 0, SPAN("x\r\n")) == VERDICT_FAILED, "more pieces than memory: nothing is taken");
+    stop(p);
+    begin_message(p);
+    ok(commit_with(p, "h", COMMIT_FILE, SPAN("")) == ENDED, "COMMIT of a file that never was");
+    stop(p);
+    begin_message(p);
+    ok(file(p, &fd) == VERDICT_OK && fd >= 0 && commit_with(p, "h", 0, SPAN("x\r\n")) == ENDED, "COMMIT past the file");
+    close(fd);
+    stop(p);
+    begin_message(p);
+    ok(file(p, &fd) == VERDICT_OK && file(p, &second) == ENDED, "a second file");
+    close(fd);
+    stop(p);
+    begin_message(p);
+    ok(file(p, &fd) == VERDICT_OK && ftruncate(fd, 3 << 20) == 0 && commit_with(p, "h", COMMIT_FILE, SPAN("")) == ENDED,
+       "a file over the setting message-size");
+    close(fd);
+    stop(p);
+    ok(count("mail/here.test/bob/new") <= 0 && count("mail/here.test/bob/tmp") <= 0, "nothing was delivered");
+}
+
+static void delivery(struct play *p)
+{
+    char path[PATH_MAX], line[1000];
+    bool forged = false, received = false;
+    begin_message(p);
+    ok(commit_with(p, "h\r\nX-Forged: yes\r\n\r\n", COMMIT_EXTENDED, SPAN("Subject: x\r\n\r\nx\r\n")) == VERDICT_OK, "a message");
+    ok(commit_with(p, "h", 0, SPAN("x\r\n")) == ENDED, "COMMIT twice");
+    stop(p);
+    ok(count("mail/here.test/bob/new") == 1 && count("mail/here.test/bob/tmp") == 0, "was delivered once");
+    snprintf(path, sizeof path, "cat %s/mail/here.test/bob/new/*", folder);
+    FILE *f = popen(path, "r");
+    while (f && fgets(line, sizeof line, f)) {
+        forged |= strncmp(line, "X-Forged", 8) == 0;
+        received |= strncmp(line, "Received: from h??X-Forged:?yes", 15) == 0;
+    }
+    ok(f && pclose(f) == 0 && received && !forged, "its trace can't be forged");
+}
+
+int main(void)
+{
+    struct play p = { .m = malloc(sizeof *p.m) };
+    char command[sizeof folder + 10];
+    make_server(&p);
+    order(&p);
+    malformed(&p);
+    relaying(&p);
+    submission(&p);
+    sizes(&p);
+    delivery(&p);
+    snprintf(command, sizeof command, "rm -rf %s", folder);
+    ok(system(command) == 0, "cleared away");
+    settings_free(&p.settings);
+    free(p.m);
+    return done_testing();
+}
