@@ -4,13 +4,14 @@
  * it checked, the settings, and the tables of domains, accounts and aliases.
  *
  *     state   means                               timely verbs
- *     IDLE    no transaction                      LOGIN MAIL
- *     SENDER  MAIL was accepted                   LOGIN MAIL RCPT
- *     RCPTS   at least one recipient was too      MAIL RCPT AUTHOR PIECE FILE COMMIT
- *     BODY    pieces of the message have come     MAIL PIECE COMMIT
- *     FILE    the session has a file to write to  MAIL COMMIT
+ *     IDLE    no transaction
+ *     SENDER  MAIL was accepted                   RCPT
+ *     RCPTS   at least one recipient was too      RCPT AUTHOR PIECE FILE COMMIT
+ *     BODY    pieces of the message have come     PIECE COMMIT
+ *     FILE    the session has a file to write to  COMMIT
+ *     any                                         LOGIN MAIL
  *
- * MAIL forgets the transaction before it. An answer to "does this user exist" is only given where mail for that domain is
+ * LOGIN, once, and MAIL forget the transaction before them. An answer to "does this user exist" is only given where mail for that domain is
  * taken at all. What can't be looked up is VERDICT_TABLES, never a refusal.
  */
 #include "guard.h"
@@ -85,6 +86,8 @@ static enum guard_next run_login(struct guard *guard, struct message *m)
     if (!message_get(m, &name) || !message_get(m, &password) || !message_end(m) || !allowed || g->login.done ||
         name.n > LOGIN_NAME_LIMIT || password.n > LOGIN_PASSWORD_LIMIT)
         return GUARD_END;
+    forget_envelope(&g->envelope);
+    guard->state = IDLE;
     enum status st = login_check(&g->login, name, password);
     bool over = st == ST_PERM && errno == EACCES;
     if (st == ST_OK)
@@ -367,7 +370,7 @@ static enum guard_next run_commit(struct guard *guard, struct message *m)
 }
 
 static const struct guard_verb verbs[] = {
-    { VERB_LOGIN, IDLE | SENDER, "login", run_login },
+    { VERB_LOGIN, ANY, "login", run_login },
     { VERB_MAIL, ANY, "mail", run_mail },
     { VERB_RCPT, SENDER | RCPTS, "rcpt", run_rcpt },
     { VERB_AUTHOR, RCPTS, "author", run_author },

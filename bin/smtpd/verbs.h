@@ -11,7 +11,7 @@
  *     FILE                                                  a descriptor to write the message to
  *     COMMIT   helo, TLS description, bits, last bytes      the message's ID
  *
- * MAIL begins a transaction and forgets the one before, so RSET, EHLO and STARTTLS need not be told. The
+ * MAIL begins a transaction, and it and LOGIN forget the one before, so RSET, EHLO and STARTTLS need not be told. The
  * message comes as any number of PIECEs and the last bytes with COMMIT, or in the file.
  */
 #ifndef POSTERN_SMTPD_VERBS_H

@@ -90,6 +90,7 @@ static int count(const char *name)
     return n;
 }
 
+/* From an address, or (NULL) as a user of this machine. */
 static void start(struct play *p, const char *flags, const char *address)
 {
     static const struct service service = { .name = "smtpd" };
@@ -101,8 +102,10 @@ static void start(struct play *p, const char *flags, const char *address)
     if (p->pid == 0) {
         struct serving serving = { .service = &service, .settings = &p->settings, .channel = pair[1] };
         snprintf(serving.flags, sizeof serving.flags, "%s", flags);
-        snprintf(serving.peer.text, sizeof serving.peer.text, "%s", address);
-        serving.peer.known = true;
+        snprintf(serving.peer.text, sizeof serving.peer.text, "%s", address ? address : "local");
+        serving.peer.known = address != NULL;
+        serving.peer.local = !address;
+        serving.peer.uid = getuid();
         close(pair[0]);
         if (!freopen("/dev/null", "w", stderr))
             _exit(1);
@@ -261,7 +264,12 @@ static void submission(struct play *p)
     ok(mail(p, "<alice@here.test>") == VERDICT_OK && one(p, VERB_RCPT, "<x@far.test>") == VERDICT_OK, "one's own, to outside");
     ok(one(p, VERB_AUTHOR, "bob@here.test") == VERDICT_REFUSED && one(p, VERB_AUTHOR, "c@here.test") == VERDICT_OK &&
            one(p, VERB_AUTHOR, "no address") == VERDICT_REFUSED, "authors");
-    ok(login(p, "alice", "alice-secret") == ENDED, "no login in the middle of a transaction");
+    ok(login(p, "alice", "alice-secret") == ENDED, "no second login");
+    stop(p);
+    start(p, "s", NULL);
+    ok(mail(p, "<x@far.test>") == VERDICT_OK && one(p, VERB_RCPT, "<alice@here.test>") == VERDICT_OK, "a user of this machine");
+    ok(login(p, "alice", "alice-secret") == VERDICT_OK && one(p, VERB_RCPT, "<alice@here.test>") == ENDED,
+       "LOGIN forgets what was before it");
     stop(p);
 }
 

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * smtpd's whole session: the input is what a client says, its first bytes how a guard answers. Every line of the output is a
+ * reply, and nothing that the guard would call a lie is ever asked; a message that is handed over has only CRLF line ends.
+ */
+#include "fuzz.h"
+
+#include "../../bin/smtpd/session.c"
+#include "../../bin/smtpd/session_data.c"
+#include "../../bin/smtpd/session_envelope.c"
+#include "../../bin/smtpd/session_login.c"
+
+#include <poll.h>
+#include <pthread.h>
+#include <sys/socket.h>
+
+#define SEED 4 /* bytes of the input that are the guard's */
+
+struct other_side {
+    int guard, client;       /* the far ends of the session's descriptors */
+    const uint8_t *seed;
+    unsigned asked;
+    struct message m;
+    bool mail, rcpt, pieces; /* the guard's state */
+    bool cr, ended;          /* of the message's bytes */
+    unsigned column;         /* of the output */
+};
+
+/* --- the guard */
+
+static void check_message(struct other_side *o, struct span bytes)
+{
+    for (size_t i = 0; i < bytes.n; i++) {
+        char c = bytes.p[i];
+        HOLDS(c != '\0' && o->cr == (c == '\n'));
+        o->cr = c == '\r';
+    }
+}
+
+static unsigned fate(struct other_side *o)
+{
+    unsigned n = o->asked++;
+    return (o->seed[n % SEED] + n / SEED) % 16;
+}
+
+static void answer(struct other_side *o, unsigned verdict)
+{
+    message_start(&o->m, 0);
+    message_put_u64(&o->m, verdict);
+}
+
+static void hear_mail(struct other_side *o)
+{
+    static const unsigned verdicts[16] = { [13] = VERDICT_REFUSED, [14] = VERDICT_LOGIN_FIRST, [15] = VERDICT_TABLES };
+    unsigned n = fate(o);
+    o->mail = verdicts[n] == VERDICT_OK;
+    o->rcpt = o->pieces = o->cr = false;
+    answer(o, verdicts[n]);
+    message_put_u64(&o->m, n % 4);
+}
+
+static void hear_rcpt(struct other_side *o)
+{
+    static const unsigned verdicts[16] = { [9] = VERDICT_NO_RELAY, [10] = VERDICT_NO_USER, [11] = VERDICT_TOO_MANY,
+                                           [12] = VERDICT_ALIAS, [13] = VERDICT_TABLES, [14] = VERDICT_FAILED };
+    unsigned n = fate(o);
+    HOLDS(o->mail && !o->pieces);
+    o->rcpt |= verdicts[n] == VERDICT_OK;
+    answer(o, verdicts[n]);
+}
+
+static void hear_commit(struct other_side *o)
+{
+    static const unsigned verdicts[16] = { [13] = VERDICT_DISK_FULL, [14] = VERDICT_FAILED };
+    struct span helo, tls, last;
+    uint64_t bits;
+    HOLDS(o->rcpt && message_get(&o->m, &helo) && message_get(&o->m, &tls) && message_get_u64(&o->m, &bits) &&
+          message_get(&o->m, &last) && message_end(&o->m));
+    HOLDS(helo.n && helo.n <= SMTPD_HELO_LIMIT && last.n <= CHANNEL_PIECE && !(bits & COMMIT_FILE));
+    check_message(o, last);
+    HOLDS(!o->cr);
+    o->mail = o->rcpt = o->pieces = false;
+    answer(o, verdicts[fate(o)]);
+    message_put_str(&o->m, "ID");
+}
+
+/* False if no answer is wanted. */
+static bool hear(struct other_side *o)
+{
+    struct span field, second;
+    switch (o->m.verb) {
+    case VERB_LOGIN:
+        HOLDS(message_get(&o->m, &field) && message_get(&o->m, &second) && message_end(&o->m) && field.n);
+        o->mail = o->rcpt = o->pieces = false;
+        answer(o, fate(o) % 4);
+        return true;
+    case VERB_MAIL:
+        hear_mail(o);
+        return true;
+    case VERB_RCPT:
+        hear_rcpt(o);
+        return true;
+    case VERB_AUTHOR:
+        HOLDS(o->rcpt && !o->pieces);
+        answer(o, fate(o) == 15 ? VERDICT_TABLES : fate(o) > 12 ? VERDICT_REFUSED : VERDICT_OK);
+        return true;
+    case VERB_PIECE:
+        HOLDS(o->rcpt && message_get(&o->m, &field) && message_end(&o->m) && field.n && field.n <= CHANNEL_PIECE);
+        check_message(o, field);
+        o->pieces = true;
+        return false;
+    case VERB_COMMIT:
+        hear_commit(o);
+        return true;
+    default:
+        HOLDS(o->m.verb == 0); /* a verb that there isn't */
+        return false;
+    }
+}
+
+/* --- the client */
+
+/* "250 text CRLF" or "250-text CRLF", and no other byte. */
+static void check_output(struct other_side *o, struct span bytes)
+{
+    for (size_t i = 0; i < bytes.n; i++) {
+        char c = bytes.p[i];
+        if (c == '\n') {
+            HOLDS(o->ended);
+            o->column = 0;
+            o->ended = false;
+            continue;
+        }
+        HOLDS(!o->ended);
+        o->ended = c == '\r';
+        HOLDS(o->ended || (c >= ' ' && c < 127));
+        HOLDS(o->column > 2 || ascii_digit(c));
+        HOLDS(o->column != 3 || c == ' ' || c == '-');
+        o->column++;
+    }
+}
+
+/* Until both ends are closed. */
+static void *play_others(void *arg)
+{
+    struct other_side *o = arg;
+    struct pollfd p[2] = { { .fd = o->guard, .events = POLLIN }, { .fd = o->client, .events = POLLIN } };
+    char output[4096];
+    while (p[0].fd >= 0 || p[1].fd >= 0) {
+        if (poll(p, 2, -1) < 0)
+            continue;
+        if (p[0].revents) {
+            if (!channel_receive(o->guard, &o->m, -1))
+                p[0].fd = -1;
+            else if (hear(o))
+                channel_send(o->guard, &o->m);
+        }
+        if (p[1].revents) {
+            ssize_t n = recv(o->client, output, sizeof output, 0);
+            if (n > 0)
+                check_output(o, (struct span){ output, (size_t)n });
+            else
+                p[1].fd = -1;
+        }
+        p[0].revents = p[1].revents = 0;
+    }
+    HOLDS(o->column == 0 && !o->ended);
+    return NULL;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static struct settings settings = { .message_size = 8000, .timeout = 60, .plaintext_login = true };
+    static const struct service service = { .name = "smtpd", .unavailable = "421 4.3.0 later\r\n" };
+    static char hostname[] = "mail.example.test";
+    struct serving serving = { .service = &service, .settings = &settings };
+    int client[2], channel[2];
+    pthread_t thread;
+    if (size < SEED || size > SEED + 16384)
+        return 0;
+    settings.hostname = hostname;
+    HOLDS(socketpair(AF_UNIX, SOCK_STREAM, 0, client) == 0 && channel_pair(channel) == ST_OK);
+    int room = 1 << 20;
+    setsockopt(client[1], SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
+    HOLDS(send(client[1], data + SEED, size - SEED, 0) == (ssize_t)(size - SEED));
+    shutdown(client[1], SHUT_WR);
+    struct other_side *o = calloc(1, sizeof *o);
+    HOLDS(o != NULL);
+    o->guard = channel[1];
+    o->client = client[1];
+    o->seed = data;
+    HOLDS(pthread_create(&thread, NULL, play_others, o) == 0);
+    serving.channel = channel[0];
+    serving.flags[0] = data[0] & 1 ? 's' : '\0';
+    serving.conn = conn_new(client[0], client[0]);
+    HOLDS(serving.conn != NULL);
+    session_run(&serving);
+    conn_free(serving.conn);
+    close(client[0]);
+    close(channel[0]);
+    pthread_join(thread, NULL);
+    close(client[1]);
+    close(channel[1]);
+    free(o);
+    return 0;
+}
