@@ -13,6 +13,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -56,7 +57,9 @@ static int start_connect(const struct in6_addr *address, uint64_t port)
         memcpy(&to.v4.sin_addr, address->s6_addr + 12, 4);
         length = sizeof to.v4;
     }
-    int fd = socket(to.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int fd = socket(to.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), on = 1;
+    if (fd >= 0)
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* else a pipelined group may wait for an ACK */
     if (fd >= 0 && connect(fd, &to.any, length) != 0 && errno != EINPROGRESS) {
         file_close(fd);
         return -1;

@@ -130,7 +130,7 @@ static void write_stuffed(struct smtp *s, struct span piece, bool *at_line)
     }
 }
 
-/* False: the connection or the file failed; the end was not sent. */
+/* With its final dot. False: the connection or the file failed; that dot was not sent. */
 static bool send_content(struct smtp *s, const struct transaction *t)
 {
     char piece[PIECE];
@@ -155,12 +155,7 @@ static bool send_content(struct smtp *s, const struct transaction *t)
             return false;
         }
     }
-    if (!at_line)
-        conn_write_str(s->conn, "\r\n");
-    if (!conn_flush(s->conn)) {
-        smtp_lost(s, "4.4.2 The connection broke while the message was sent");
-        return false;
-    }
+    conn_write_str(s->conn, at_line ? ".\r\n" : "\r\n.\r\n");
     return true;
 }
 
@@ -200,7 +195,6 @@ enum after transaction_run(struct smtp *s, struct transaction *t)
         mark_all(t, &s->reply, QUEUE_TODO);
         return AFTER_LOST;
     }
-    conn_write_str(s->conn, ".\r\n");
     bool answered = smtp_reply(s, SMTP_END_MS, false);
     mark_all(t, &s->reply, answered ? mark_of(s->reply.code) : QUEUE_TODO);
     return s->gone ? AFTER_GONE : AFTER_READY;
