@@ -42,13 +42,13 @@ tool() {
 hit() {
     hit_at=$1 hit_action=$2 hit_errno=$3 hit_program=$4
     shift 4
-    head -c 8 /dev/zero >"$place/count"
+    head -c 262144 /dev/zero >"$place/count"
     chmod 666 "$place/count"
     as_server env LD_PRELOAD="$place/bin/shim.so" SHIM_COUNT="$place/count" SHIM_AT="$hit_at" SHIM_ACTION="$hit_action" \
-        SHIM_ERRNO="$hit_errno" timeout 60 "$place/bin/$hit_program" "$@" 2>&1 | tr -d '\r' >"$work/out"
+        ${SHIM_TRACE:+SHIM_TRACE=1} SHIM_ERRNO="$hit_errno" timeout 60 "$place/bin/$hit_program" "$@" 2>&1 | tr -d '\r' >"$work/out"
 }
 
-calls() { od -An -td8 "$place/count" | tr -d ' '; }
+calls() { od -An -td8 -N8 "$place/count" | tr -d ' '; }
 
 fresh() {
     rm -rf "$place/boxes" "$place/server"
@@ -165,7 +165,34 @@ smtpd_kept() {
     ! smtpd_done || queued x@outside.test
 }
 
+# Before it is given its name, a file is on disk; before a word of it is said, the name is.
+in_order() {
+    fresh
+    SHIM_TRACE=1 "$1_run" 100000 exit 0
+    cp "$work/out" "$work/said"
+    tail -c +17 "$place/count" | tr -d '\0' >"$work/trace"
+    { "$1_done" || { cat "$work/said"; return 1; }; } && awk -v least="$2" '
+        function directory(path) { sub("/[^/]*$", "", path); return path }
+        $1 == "write" { dirty[$2] = 1 }
+        $1 == "fsync" { delete dirty[$2]; delete waiting[$2]; synced[$2] = 1 }
+        $1 == "rename" && ($2 ~ "/tmp/[^/]*$" || $2 ~ "[.]tmp$") {
+            renames++
+            if ($2 in dirty || !($2 in synced)) { print "renamed before fsync: " $0; bad = 1 }
+            waiting[directory($3)] = 1
+        }
+        $1 == "rename" && $2 ~ "/new/[^/]*$" { waiting[directory($3)] = 1 }
+        $1 == "say" {
+            for (d in waiting) { print "said " $2 " " $3 " before fsync of " d; bad = 1 }
+            words++
+        }
+        END { if (renames < least || !words) { print renames " renames, " words " words"; bad = 1 }; exit bad }' "$work/trace"
+}
+
 check "a server and mailboxes" prepare
+check "delivery says done after fsync of file and directory" in_order delivery 3
+check "a session says what is on disk" in_order session 6
+check "the queue too" in_order queue 2
+check "smtpd says 250 after fsync of every file and directory" in_order smtpd 3
 for action in "exit 0" "fail 5" "full 28"; do
     # shellcheck disable=SC2086 # two words
     check "delivery to three Maildirs, $action" every 20 $action delivery

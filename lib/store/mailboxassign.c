@@ -33,9 +33,9 @@ static int compare_spans(struct span a, struct span b)
 static int compare_found(const void *a, const void *b)
 {
     const struct found *x = *(struct found *const *)a, *y = *(struct found *const *)b;
-    uint64_t x_time = filename_time(&x->f), y_time = filename_time(&y->f);
     if (x->uid != y->uid)
         return x->uid && y->uid ? (x->uid > y->uid) - (x->uid < y->uid) : x->uid ? -1 : 1;
+    uint64_t x_time = filename_time(&x->f), y_time = filename_time(&y->f);
     if (x_time != y_time)
         return x_time > y_time ? 1 : -1;
     int order = compare_spans(x->f.base, y->f.base);

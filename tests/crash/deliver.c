@@ -5,18 +5,14 @@
  *
  *     deliver MAILDIR... <MESSAGE     (CRLF, below 64 KiB)
  */
+#include "say.h"
+
 #include "store/maildir.h"
 
-#include <string.h>
 #include <unistd.h>
 
 #define MAILDIRS 8
 #define MESSAGE_LIMIT 65536
-
-static int say(const char *word, int status)
-{
-    return write(STDOUT_FILENO, word, strlen(word)) < 0 ? 1 : status;
-}
 
 int main(int argc, char **argv)
 {
@@ -31,7 +27,7 @@ int main(int argc, char **argv)
     if (prepared < count) {
         while (prepared-- > 0)
             maildir_abort(&d[prepared]);
-        return say("failed\n", 75);
+        need(ST_TEMP, "delivery");
     }
     bool all = true;
     for (int i = 0; i < count; i++)
@@ -42,5 +38,7 @@ int main(int argc, char **argv)
     for (int i = 0; i < count; i++)
         if (d[i].new_dir >= 0 && maildir_finish(&d[i]) != ST_OK)
             all = false;
-    return all ? say("done\n", 0) : say("failed\n", 75);
+    need(all ? ST_OK : ST_TEMP, "delivery");
+    say("done\n");
+    return 0;
 }

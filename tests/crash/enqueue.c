@@ -6,25 +6,17 @@
  *     enqueue look SPOOL     "queued ID", "ID marked MARKS", "ID attempts N" for every message that can be read whole;
  *                            "damaged ID" for every other
  */
+#include "say.h"
+
 #include "base/clock.h"
 #include "store/queue.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 static const struct content message = { .trace = { "Received: x\r\n", 13 }, .memory = { "Subject: y\r\n\r\nlast\r\n", 20 },
                                         .fd = -1, .size = 20 };
-
-static void need(enum status st, const char *what)
-{
-    if (st == ST_OK)
-        return;
-    printf("failed %s\n", what);
-    exit(75);
-}
 
 static void add(const char *spool, char id[QUEUE_ID_LIMIT])
 {
@@ -40,7 +32,7 @@ static void add(const char *spool, char id[QUEUE_ID_LIMIT])
     }
     strcpy(id, q.id);
     need(queue_finish(&q), "finish");
-    printf("queued %s\n", id);
+    say("queued %s\n", id);
 }
 
 static void work(const char *spool)
@@ -53,17 +45,17 @@ static void work(const char *spool)
     need(queue_open(spool, &dir), "open");
     need(queue_read(dir, first, true, &m), "read");
     need(queue_mark(&m, 1, QUEUE_DONE), "mark");
-    printf("%s marked TD\n", first);
+    say("%s marked TD\n", first);
     m.attempts = 1;
     m.next_attempt = clock_now() + 1000;
     need(queue_defer(dir, &m), "defer");
-    printf("%s attempts 1\n", first);
+    say("%s attempts 1\n", first);
     queue_message_free(&m);
     need(queue_read(dir, second, true, &m), "read");
     need(queue_remove(dir, &m), "remove");
-    printf("removed %s\n", second);
+    say("removed %s\n", second);
     queue_message_free(&m);
-    printf("done\n");
+    say("done\n");
 }
 
 static void look_at(int dir, const char *id)
@@ -76,9 +68,9 @@ static void look_at(int dir, const char *id)
                  pread(m.fd, text, sizeof text, m.content) == (ssize_t)size && memcmp(text, message.trace.p, message.trace.n) == 0 &&
                  memcmp(text + message.trace.n, message.memory.p, message.memory.n) == 0;
     if (whole)
-        printf("queued %s\n%s marked %c%c\n%s attempts %u\n", id, id, m.recipients[0].mark, m.recipients[1].mark, id, m.attempts);
+        say("queued %s\n%s marked %c%c\n%s attempts %u\n", id, id, m.recipients[0].mark, m.recipients[1].mark, id, m.attempts);
     else
-        printf("damaged %s\n", id);
+        say("damaged %s\n", id);
     if (st == ST_OK)
         queue_message_free(&m);
 }
@@ -99,7 +91,6 @@ static void look(const char *spool)
 
 int main(int argc, char **argv)
 {
-    setvbuf(stdout, NULL, _IOLBF, 0);
     if (argc != 3)
         return 64;
     if (strcmp(argv[1], "work") == 0)

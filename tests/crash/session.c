@@ -7,24 +7,16 @@
  *
  * Lines are "FOLDER validity N", "FOLDER has UID TEXT", "FOLDER gone UID", "FOLDER uidnext N". TEXT is the message's last line.
  */
+#include "say.h"
+
 #include "store/mailbox.h"
 #include "store/maildir.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define INBOX SPAN("INBOX")
 #define ARCHIVE SPAN("Archive")
-
-static void need(enum status st, const char *what)
-{
-    if (st == ST_OK)
-        return;
-    printf("failed %s\n", what);
-    exit(75);
-}
 
 static void say_message(struct mailbox *box, size_t i)
 {
@@ -37,14 +29,14 @@ static void say_message(struct mailbox *box, size_t i)
     while (line > 0 && text.p[line - 1] != '\n')
         line--;
     if (box->entries[i].size != text.n || wire != lf_wire_size(text) || !text.n || text.p[text.n - 1] != '\n')
-        printf("damaged %u\n", box->entries[i].uid);
-    printf("%s has %u %.*s", box->folder, box->entries[i].uid, SPAN_FMT(span_from(text, line)));
+        say("damaged %u\n", box->entries[i].uid);
+    say("%s has %u %.*s", box->folder, box->entries[i].uid, SPAN_FMT(span_from(text, line)));
     mailbox_unmap(&map);
 }
 
 static void say_box(struct mailbox *box)
 {
-    printf("%s validity %u\n", box->folder, box->uid_validity);
+    say("%s validity %u\n", box->folder, box->uid_validity);
     for (size_t i = 0; i < box->count; i++)
         say_message(box, i);
 }
@@ -59,7 +51,7 @@ static void append(struct mail *mail, struct span folder, const char *text)
     mailbox_append_write(a, span_of(text));
     mailbox_append_write(a, SPAN("\r\n"));
     need(mailbox_append_finish(a, FLAG_SEEN, keywords, 1000000000, &validity, &uid), "append");
-    printf("%.*s has %u %s\n", SPAN_FMT(folder), uid, text);
+    say("%.*s has %u %s\n", SPAN_FMT(folder), uid, text);
 }
 
 static void work(struct mail *mail)
@@ -78,16 +70,16 @@ static void work(struct mail *mail)
     need(mailbox_set_flags(box, 0, FLAG_SEEN | bit), "flags");
     need(folder_create(mail, ARCHIVE), "create");
     need(mailbox_copy(box, (size_t[]){ 0, 2 }, 2, ARCHIVE, &validity, &uids), "copy");
-    printf("Archive validity %u\nArchive has %u one\nArchive has %u appended\n", validity, uids[0], uids[1]);
+    say("Archive validity %u\nArchive has %u one\nArchive has %u appended\n", validity, uids[0], uids[1]);
     free(uids);
     enum status st = mailbox_expunge(box, (size_t[]){ 0, 2 }, 2, &c);
     for (size_t i = 0; i < c.expunged_count && st == ST_OK; i++)
-        printf("INBOX gone %u\n", c.expunged[i]);
+        say("INBOX gone %u\n", c.expunged[i]);
     mailbox_changes_free(&c);
     need(st, "expunge");
     append(mail, INBOX, "last");
     mailbox_close(box);
-    printf("done\n");
+    say("done\n");
 }
 
 static void look(struct mail *mail, struct span folder)
@@ -97,14 +89,13 @@ static void look(struct mail *mail, struct span folder)
         return;
     need(mailbox_open(mail, folder, false, &box), "open");
     say_box(box);
-    printf("%s uidnext %u\n", box->folder, box->uid_next);
+    say("%s uidnext %u\n", box->folder, box->uid_next);
     mailbox_close(box);
 }
 
 int main(int argc, char **argv)
 {
     struct mail *mail;
-    setvbuf(stdout, NULL, _IOLBF, 0);
     if (argc != 3)
         return 64;
     need(mail_open(argv[2], "mx.test", &mail), "mail");

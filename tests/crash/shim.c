@@ -5,7 +5,8 @@
  * files, fsync, fdatasync, link, rename, unlink, mkdir, rmdir, and opening with O_CREAT. They are counted in a shared
  * file over all processes that the program forks, so that a test can tell when N was beyond the last.
  *
- *     SHIM_COUNT   a file of 8 bytes: the number of calls so far
+ *     SHIM_COUNT   a file of 256 KiB of zeros: 8 bytes become the number of calls so far; the rest, if SHIM_TRACE is set,
+ *                  lines "write PATH", "fsync PATH", "rename FROM TO", and "say TEXT" for what is written to a pipe
  *     SHIM_AT      N, from 1
  *     SHIM_ACTION  exit: half of a write happens, any other call doesn't, and the process is gone
  *                  fail: this one call fails with SHIM_ERRNO
@@ -14,11 +15,13 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/openat2.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -28,10 +31,19 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#define TRACE_SIZE ((size_t)256 * 1024 - 16)
+
+/* What the processes share: the file, mapped, since a program may close every descriptor it doesn't know. */
+struct page {
+    _Atomic uint64_t count, length;
+    char trace[TRACE_SIZE];
+};
+
 enum action { NOTHING, EXIT, FAIL, FULL };
 
 static struct {
-    _Atomic uint64_t *count;
+    struct page *page;
+    bool trace;
     uint64_t at;
     enum action action;
     int error;
@@ -44,25 +56,90 @@ __attribute__((constructor)) static void shim_start(void)
     if (!file || !n || !action)
         return;
     int fd = open(file, O_RDWR | O_CLOEXEC);
-    void *page = fd < 0 ? MAP_FAILED : mmap(NULL, sizeof *shim.count, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    void *page = fd < 0 ? MAP_FAILED : mmap(NULL, sizeof *shim.page, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (page == MAP_FAILED)
         _exit(99);
     close(fd);
     shim.at = strtoull(n, NULL, 10);
     shim.error = error ? atoi(error) : EIO;
     shim.action = strcmp(action, "exit") == 0 ? EXIT : strcmp(action, "fail") == 0 ? FAIL : FULL;
-    shim.count = page;
+    shim.trace = getenv("SHIM_TRACE") != NULL;
+    shim.page = page;
 }
 
 /* What is to happen to this call. `room`: it needs some on the disk. */
 static enum action next(bool room)
 {
-    if (!shim.count)
+    if (!shim.page)
         return NOTHING;
-    uint64_t n = atomic_fetch_add(shim.count, 1) + 1;
+    uint64_t n = atomic_fetch_add(&shim.page->count, 1) + 1;
     if (shim.action == FULL)
         return n >= shim.at && room ? FAIL : NOTHING;
     return n == shim.at ? shim.action : NOTHING;
+}
+
+static void trace(const char *word, const char *a, const char *b, size_t b_size)
+{
+    char line[2 * PATH_MAX + 64];
+    int n = snprintf(line, sizeof line, "%s %s%s%.*s\n", word, a, *a ? " " : "", (int)b_size, b);
+    if (n < 0 || (size_t)n >= sizeof line)
+        return;
+    uint64_t at = atomic_fetch_add(&shim.page->length, (uint64_t)n);
+    if (at + (uint64_t)n <= TRACE_SIZE)
+        memcpy(shim.page->trace + at, line, (size_t)n);
+}
+
+/* The path of a name below an open directory, or of an open file where `name` is NULL. */
+static void path_of(int fd, const char *name, char to[PATH_MAX])
+{
+    char link[40];
+    to[0] = '\0';
+    if (fd == AT_FDCWD || (name && name[0] == '/')) {
+        snprintf(to, PATH_MAX, "%s", name);
+        return;
+    }
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t n = readlink(link, to, PATH_MAX - 1);
+    size_t length = n < 0 ? 0 : (size_t)n;
+    to[length] = '\0';
+    if (name)
+        snprintf(to + length, PATH_MAX - length, "/%s", name);
+}
+
+static void trace_fd(const char *word, int fd)
+{
+    char path[PATH_MAX];
+    int saved = errno;
+    if (shim.page && shim.trace) {
+        path_of(fd, NULL, path);
+        trace(word, "", path, sizeof path);
+    }
+    errno = saved;
+}
+
+static int traced_rename(int result, int from_dir, const char *from, int to_dir, const char *to)
+{
+    char a[PATH_MAX], b[PATH_MAX];
+    int saved = errno;
+    if (shim.page && shim.trace && result == 0) {
+        path_of(from_dir, from, a);
+        path_of(to_dir, to, b);
+        trace("rename", a, b, sizeof b);
+    }
+    errno = saved;
+    return result;
+}
+
+/* What is written to a pipe, up to the end of its first line. */
+static void trace_words(int fd, const char *data, size_t n)
+{
+    struct stat st;
+    int saved = errno;
+    if (shim.page && shim.trace && fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode)) {
+        const char *end = memchr(data, '\n', n);
+        trace("say", "", data, end ? (size_t)(end - data) : n);
+    }
+    errno = saved;
 }
 
 /* True if the call is to fail; doesn't return if the process is to end. */
@@ -81,7 +158,7 @@ static bool is_file(int fd)
 {
     struct stat st;
     int saved = errno;
-    bool file = shim.count && fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+    bool file = shim.page && fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
     file = file && !(st.st_nlink == 0 && fcntl(fd, F_GET_SEALS) >= 0);
     errno = saved;
     return file;
@@ -104,13 +181,21 @@ ssize_t write(int fd, const void *data, size_t n)
         errno = shim.error;
         return -1;
     }
+    trace_words(fd, data, n);
+    if (is_file(fd))
+        trace_fd("write", fd);
     return real(fd, data, n);
 }
 
 ssize_t pwrite(int fd, const void *data, size_t n, off_t at)
 {
     REAL(pwrite);
-    return is_file(fd) && stopped(false) ? -1 : real(fd, data, n, at);
+    if (is_file(fd)) {
+        if (stopped(false))
+            return -1;
+        trace_fd("write", fd);
+    }
+    return real(fd, data, n, at);
 }
 
 ssize_t writev(int fd, const struct iovec *parts, int count)
@@ -125,25 +210,38 @@ ssize_t writev(int fd, const struct iovec *parts, int count)
         errno = shim.error;
         return -1;
     }
+    if (count > 0)
+        trace_words(fd, parts[0].iov_base, parts[0].iov_len);
+    if (is_file(fd))
+        trace_fd("write", fd);
     return real(fd, parts, count);
 }
 
 ssize_t copy_file_range(int from, off_t *from_at, int to, off_t *to_at, size_t n, unsigned flags)
 {
     REAL(copy_file_range);
-    return stopped(true) ? -1 : real(from, from_at, to, to_at, n, flags);
+    if (stopped(true))
+        return -1;
+    trace_fd("write", to);
+    return real(from, from_at, to, to_at, n, flags);
 }
 
 int fsync(int fd)
 {
     REAL(fsync);
-    return stopped(false) ? -1 : real(fd);
+    if (stopped(false))
+        return -1;
+    trace_fd("fsync", fd);
+    return real(fd);
 }
 
 int fdatasync(int fd)
 {
     REAL(fdatasync);
-    return stopped(false) ? -1 : real(fd);
+    if (stopped(false))
+        return -1;
+    trace_fd("fsync", fd);
+    return real(fd);
 }
 
 int link(const char *from, const char *to)
@@ -161,19 +259,19 @@ int linkat(int from_dir, const char *from, int to_dir, const char *to, int flags
 int rename(const char *from, const char *to)
 {
     REAL(rename);
-    return stopped(false) ? -1 : real(from, to);
+    return stopped(false) ? -1 : traced_rename(real(from, to), AT_FDCWD, from, AT_FDCWD, to);
 }
 
 int renameat(int from_dir, const char *from, int to_dir, const char *to)
 {
     REAL(renameat);
-    return stopped(false) ? -1 : real(from_dir, from, to_dir, to);
+    return stopped(false) ? -1 : traced_rename(real(from_dir, from, to_dir, to), from_dir, from, to_dir, to);
 }
 
 int renameat2(int from_dir, const char *from, int to_dir, const char *to, unsigned flags)
 {
     REAL(renameat2);
-    return stopped(false) ? -1 : real(from_dir, from, to_dir, to, flags);
+    return stopped(false) ? -1 : traced_rename(real(from_dir, from, to_dir, to, flags), from_dir, from, to_dir, to);
 }
 
 int unlink(const char *path)
