@@ -96,8 +96,6 @@ $(FUZZERS): $(BUILD)/%: $(BUILD)/obj/%.o $(BUILD)/libpostern.a
 	@echo "  link $@"
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBRARIES)
 
-$(BUILD)/tests/fuzz/imap: $(patsubst %,$(BUILD)/obj/bin/imapd/%.o,parse parse_fetch parse_search section match)
-
 fuzzers: $(FUZZERS)
 
 fuzz: $(DEPS) ## libFuzzer over every parser, FUZZ_SECONDS each (30); FUZZ="mime date" runs some

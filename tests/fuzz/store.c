@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * What lies on disk and was perhaps written by others: file names of Maildirs, queue files, folder names, line ends;
- * and the SASL PLAIN message.
+ * What lies on disk and was perhaps written by others: file names of Maildirs, folder names, line ends; and
+ * the SASL PLAIN message.
  */
 #include "fuzz.h"
 
@@ -9,7 +9,6 @@
 #include "store/filename.h"
 #include "store/folders.h"
 #include "store/login.h"
-#include "store/queue_private.h"
 #include "text/utf7.h"
 
 static void check_filename(struct span name)
@@ -29,34 +28,6 @@ static void check_filename(struct span name)
     filename_parse(span_of(text), &again);
     HOLDS(span_eq(again.base, f.base) && again.flags == f.flags && again.info);
     HOLDS(again.size == 4321 && again.wire == 4410 && again.validity == 7 && again.uid == 9);
-}
-
-/* The size of the file that this envelope stands in, if it says one. */
-static uint64_t file_size(struct span text)
-{
-    const char *size = text.n ? memmem(text.p, text.n, "\nsize ", 6) : NULL;
-    const char *end = text.n ? memmem(text.p, text.n, "\n\n", 2) : NULL;
-    uint64_t said = 0;
-    if (!size || !end)
-        return text.n;
-    for (size += 6; size < text.p + text.n && ascii_digit(*size) && said < 1000000000; size++)
-        said = said * 10 + (uint64_t)(*size - '0');
-    return (uint64_t)(end - text.p) + 2 + said;
-}
-
-static void check_queue(struct span text)
-{
-    struct queue_message m = { .fd = -1 };
-    if (queue_read_envelope(text, file_size(text), &m) == ST_OK) {
-        HOLDS(m.recipient_count > 0 && m.recipient_count <= QUEUE_RECIPIENTS_LIMIT);
-        HOLDS(m.content >= 0 && (size_t)m.content <= text.n);
-        for (size_t i = 0; i < m.recipient_count; i++) {
-            HOLDS(m.recipients[i].at > 0 && m.recipients[i].at < m.content);
-            HOLDS(text.p[m.recipients[i].at] == m.recipients[i].mark);
-        }
-        queue_read_why(span_from(text, (size_t)m.content), &m);
-    }
-    queue_message_free(&m);
 }
 
 static void check_lines(struct span in, size_t piece)
@@ -82,7 +53,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct span input = fuzz_span(data, size), name, password;
     char path[600];
     check_filename(input);
-    check_queue(input);
     check_lines(input, size ? data[0] % 9 + 1U : 1);
     if (folder_name_valid(input))
         HOLDS(utf7_valid(input) && span_find(input, '/') == size);
