@@ -39,6 +39,7 @@ push @dns, '--mx-host=worse.test,mail.here.test,5', '--mx-host=worse.test,mx.goo
 push @dns, "--host-record=addressonly.test,$ip{good}", '--host-record=six.test,::1';
 push @dns, '--mx-host=nohost.test,gone.test,10', "--cname=alias.test,addressonly.test";
 push @dns, '--mx-host=circle.test,ring.test,10', '--mx-host=afterloss.test,mx.datahang.test,5', '--mx-host=afterloss.test,mx.good.test,10';
+push @dns, '--mx-host=far.test,mail.far.test,10', '--host-record=mail.far.test,127.0.1.200';
 $T->dns(@dns);
 $T->sinks(@sinks);
 
@@ -224,6 +225,37 @@ subtest 'bounces' => sub {
     my $held = $T->put('alice@here.test', ['z@good.test'], marks => 'H');
     $T->qrun;
     ok $T->queued($held) && !$T->taken, 'a held message stays';
+    my $damaged = $T->put('alice@here.test', ['z@good.test']);
+    truncate $T->queued($damaged), 150;
+    $T->qrun;
+    ok $T->queued($damaged) && !$T->taken, 'a damaged file is left alone';
+    like $T->log, qr/event=damaged id=$damaged/, 'and logged';
+    $T->run_as('rm', $T->queued($damaged), $T->queued($held));
+};
+
+subtest 'another Postern' => sub {
+    my $far = QrunTest->new(domain => 'far.test', resolver => "127.0.0.1:$T->{dns_port}", 'smtp-port' => $T->{smtp_port});
+    $far->serve_smtpd('127.0.1.200', $T->{smtp_port});
+    my $before = () = $T->mailbox('alice');
+    my $text = "Subject: far\r\n\r\n.\r\n..\r\n" . ("0123456789" x 90 . "\r\n") x 3000;
+    my @ids = map { $T->put('alice@here.test', ['alice@far.test'], text => $text) } 1 .. 2;
+    push @ids, $T->put('alice@here.test', [ 'alice@far.test', 'nobody@far.test' ]);
+    $T->qrun;
+    is scalar(grep { $T->queued($_) } @ids), 0, 'everything left the queue' or diag $T->log, $far->log;
+    my @mail = $far->mailbox('alice');
+    is scalar @mail, 3, 'three messages arrived there' or diag $far->log;
+    my ($big) = grep { /^Subject: far\n/m } @mail;
+    (my $body = $big) =~ s/.*?\n\n//s;
+    (my $sent = $text) =~ s/.*?\r\n\r\n//s;
+    $sent =~ s/\r\n/\n/g;
+    ok $body eq $sent, 'as they were sent, dots and 2.7 MB';
+    like $big, qr/^Received: from mail\.here\.test.*with ESMTPS/ms, 'over TLS, though its certificate is its own';
+    my ($bounce) = grep { /nobody\@far\.test/ } $T->mailbox('alice');
+    like $bounce, qr/^Status: 5\.1\.1$/m, 'the unknown user bounced';
+    is scalar($T->mailbox('alice')), $before + 1, 'once';
+    my $id = $T->put('alice@far.test', ['nobody@nosuch.test']);
+    $T->qrun;
+    is scalar(grep { /nobody\@nosuch\.test/ } $far->mailbox('alice')), 1, 'a bounce to the other Postern arrives there';
 };
 
 subtest 'a slow destination holds up nobody' => sub {

@@ -10,27 +10,29 @@ use IO::Socket::INET;
 use POSIX ();
 use Time::HiRes qw(time sleep);
 
-my ($owner, @started);
+my ($owner, %started); # pid => directory of the object that started it
 
 sub new {
     my ($class, %settings) = @_;
     my $build = $ENV{BUILD} || 'build';
+    my $domain = delete $settings{domain} // 'here.test';
     my $dir = File::Temp::tempdir('postern-qrun-XXXXXX', TMPDIR => 1);
     my $self = bless { dir => $dir, server => "$dir/server", spool => "$dir/server/spool", bin => "$dir/bin", conf => "$dir/server/postern.conf",
-                       sink => "$dir/sink", count => 0 }, $class;
+                       sink => "$dir/sink", count => 0, domain => $domain }, $class;
     $owner = $$;
+    $SIG{INT} = $SIG{TERM} = sub { exit 1 };
     mkdir "$dir/$_" for qw(server bin sink);
     chmod 0755, $dir;
     system("cp $build/bin/* $dir/bin/") == 0 or die;
     $self->own;
     $self->{dns_port} = free_port();
     $self->{smtp_port} = free_port();
-    $self->run_as('postern', '-c', $self->{conf}, 'setup', 'mail.here.test', 'here.test') == 0 or die $self->slurp("$dir/log");
+    $self->run_as('postern', '-c', $self->{conf}, 'setup', "mail.$domain", $domain) == 0 or die $self->slurp("$dir/log");
     $self->{spool} = ($self->slurp($self->{conf}) =~ /^spool (\S+)/m) ? $1 : 'spool';
     $self->{spool} = "$dir/server/$self->{spool}" if $self->{spool} !~ m{^/};
     my %all = (resolver => "127.0.0.1:$self->{dns_port}", 'smtp-port' => $self->{smtp_port}, %settings);
     $self->settings(%all);
-    $self->run_as('sh', '-c', 'echo alice-secret | "$0" -c "$1" user add alice@here.test', "$dir/bin/postern", $self->{conf}) == 0
+    $self->run_as('sh', '-c', 'echo alice-secret | "$0" -c "$1" user add "alice@$2"', "$dir/bin/postern", $self->{conf}, $domain) == 0
         or die $self->slurp("$dir/log");
     return $self;
 }
@@ -70,19 +72,20 @@ sub start {
     my ($self, @command) = @_;
     my $pid = fork // die;
     if (!$pid) {
+        POSIX::setpgid(0, 0);
         open STDIN, '<', '/dev/null';
         open STDOUT, '>>', "$self->{dir}/log";
         open STDERR, '>&', \*STDOUT;
         exec @command or POSIX::_exit(127);
     }
-    push @started, $pid;
+    $started{$pid} = $self->{dir};
     return $pid;
 }
 
 sub finish {
     my ($self, $pid) = @_;
     waitpid $pid, 0;
-    @started = grep { $_ != $pid } @started;
+    delete $started{$pid};
     return $?;
 }
 
@@ -126,6 +129,28 @@ sub sinks {
     my $pid = $self->start('perl', 'tests/lib/smtp-sink', $self->{sink}, $self->{smtp_port}, @hosts);
     $self->eventually(10, sub { -e "$self->{sink}/ready" }) or die 'smtp-sink: ' . $self->slurp("$self->{dir}/log");
     return $pid;
+}
+
+# A whole Postern of its own on a loopback address: a smtpd for each connection, as inetd starts it.
+sub serve_smtpd {
+    my ($self, $address, $port) = @_;
+    my $listener = IO::Socket::INET->new(LocalAddr => $address, LocalPort => $port, Listen => 64, ReuseAddr => 1) or die "$address:$port: $!";
+    my $pid = fork // die;
+    if ($pid) {
+        $started{$pid} = $self->{dir};
+        return $pid;
+    }
+    POSIX::setpgid(0, 0);
+    $SIG{CHLD} = 'IGNORE';
+    while (1) {
+        my $client = $listener->accept or next;
+        next if fork;
+        open STDERR, '>>', "$self->{dir}/log";
+        open STDIN, '<&', $client;
+        open STDOUT, '>&', $client;
+        close $listener;
+        exec $self->command('smtpd', '-c', $self->{conf}) or POSIX::_exit(127);
+    }
 }
 
 # A message in the queue, written as queue_write.c does: its ID. Options: age (seconds), text, eight_bit, marks.
@@ -205,27 +230,30 @@ sub mailbox {
     my ($self, $user) = @_;
     my ($mail) = $self->slurp($self->{conf}) =~ /^mail (\S+)/m;
     $mail = "$self->{server}/$mail" if $mail !~ m{^/};
-    $mail =~ s/%d/here.test/;
+    $mail =~ s/%d/$self->{domain}/;
     $mail =~ s/%u/$user/;
     return map { $self->slurp($_) } sort glob "$mail/new/* $mail/cur/*";
 }
 
 END {
     my $status = $?;
-    if ($owner && $owner == $$) {
-        kill 'KILL', $_ for @started;
-        waitpid $_, 0 for @started;
-    }
+    end_all(undef) if $owner && $owner == $$;
     $? = $status;
+}
+
+sub end_all {
+    my $dir = shift;
+    my @pids = grep { !defined $dir || $started{$_} eq $dir } keys %started;
+    kill 'KILL', map { ($_, -$_) } @pids; # and the groups they lead
+    waitpid $_, 0 for @pids;
+    delete @started{@pids};
 }
 
 sub DESTROY {
     my $self = shift;
     return if !$owner || $owner != $$;
     local $?;
-    kill 'KILL', $_ for @started;
-    waitpid $_, 0 for @started;
-    @started = ();
+    end_all($self->{dir});
     system 'rm', '-rf', $self->{dir} if !$ENV{KEEP};
 }
 
