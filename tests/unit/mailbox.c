@@ -25,8 +25,11 @@ static struct mailbox *open_box(const char *folder, bool read_only)
 static struct mailbox_changes refresh(struct mailbox *box, bool keep)
 {
     struct mailbox_changes c;
-    if (mailbox_refresh(box, keep, &c) != ST_OK)
-        abort();
+    enum status st = mailbox_refresh(box, keep, &c);
+    if (st != ST_OK) {
+        ok(false, "refresh %s: %d %s", box->folder, st, strerror(errno));
+        exit(1);
+    }
     return c;
 }
 
@@ -332,9 +335,7 @@ static void inbox_renamed(void)
        "an opened mailbox follows its folder");
     uint32_t before = to->uid_validity;
     ok(folder_delete(mail, SPAN("newer")) == ST_OK, "removed while open");
-    c = refresh(to, false);
-    ok(c.expunged_count == 3 && to->count == 0, "everything is gone");
-    mailbox_changes_free(&c);
+    ok(mailbox_refresh(to, false, &c) == ST_NONE && c.expunged_count == 0, "the session is told that the folder is gone");
     mailbox_close(to);
     folder_create(mail, SPAN("newer"));
     to = open_box("newer", false);
