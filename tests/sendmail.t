@@ -126,6 +126,18 @@ check "more recipients than a transaction takes" send 'x\n' alice bob out@far.te
 check "both have it" test "$(ls "$alice/new" | wc -l)-$(ls "$bob/new" | wc -l)" = 1-1
 clear_mail
 
+# --- a pair, as of socat or a shell: whoever is behind it is no user of this machine
+stranger() {
+    as_server perl -MSocket -e 'socketpair(my $a, my $b, AF_UNIX, SOCK_STREAM, 0) or die;
+        if (!fork) { open STDIN, "<&", $b; open STDOUT, ">&", $b; close $a; exec @ARGV }
+        close $b; alarm 20; syswrite $a, "EHLO x\r\nMAIL FROM:<a\@example.test>\r\nRCPT TO:<x\@far.test>\r\nQUIT\r\n"; print <$a>' \
+        "$place/bin/smtpd" -c "$conf" "$@"
+}
+stranger >"$work/relay" 2>>"$place/log"
+stranger -s >"$work/submit" 2>>"$place/log"
+check "a socket pair may not relay" grep -q '^550 5.7.1 Relaying denied' "$work/relay"
+check "nor submit" grep -q '^530 5.7.0 ' "$work/submit"
+
 # --- the socket
 POSTERN_SUBMIT=$place/submit
 export POSTERN_SUBMIT

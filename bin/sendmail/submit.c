@@ -70,7 +70,7 @@ static int connect_socket(const char *path)
 static int start_smtpd(const struct job *job)
 {
     int pair[2];
-    char name[] = "smtpd", option[] = "-c";
+    char name[] = "smtpd", option[] = "-uc";
     char *argv[] = { name, option, job->settings.file, NULL };
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
         return -1;

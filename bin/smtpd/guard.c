@@ -28,7 +28,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FILES_LIMIT 100    /* a connection may write so many messages over SMTPD_MEMORY_LIMIT */
+#define FILES_LIMIT 1000   /* a connection may write so many messages over SMTPD_MEMORY_LIMIT */
 #define PASSWD_BUFFER 4096 /* a line of the user database */
 
 enum { IDLE = 1, SENDER = 2, RCPTS = 4, BODY = 8, FILE_OUT = 16, ANY = 31 };
@@ -68,6 +68,12 @@ static bool is_submission(const struct smtp_guard *g)
     return serving_flag(g->serving, 's');
 }
 
+bool guard_by_user(const struct smtp_guard *g)
+{
+    const struct peer *peer = &g->serving->peer;
+    return peer->local && (peer->named ? is_submission(g) : serving_flag(g->serving, 'u'));
+}
+
 static bool is_trusted_network(const struct smtp_guard *g)
 {
     return !is_submission(g) && g->serving->peer.known && settings_trusts(g->settings, &g->serving->peer.address);
@@ -75,7 +81,7 @@ static bool is_trusted_network(const struct smtp_guard *g)
 
 static bool may_relay(const struct smtp_guard *g)
 {
-    return g->login.done || g->serving->peer.local || is_trusted_network(g);
+    return g->login.done || guard_by_user(g) || is_trusted_network(g);
 }
 
 static enum guard_next run_login(struct guard *guard, struct message *m)
@@ -147,7 +153,7 @@ static enum verdict check_author(struct smtp_guard *g, const struct address *a)
 
 static enum verdict check_sender(struct smtp_guard *g, const struct address *sender)
 {
-    if (g->serving->peer.local)
+    if (guard_by_user(g))
         return check_local_sender(g, sender);
     if (g->login.done)
         return address_is_null(sender) ? VERDICT_OK : check_author(g, sender);

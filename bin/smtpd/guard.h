@@ -36,6 +36,10 @@ struct smtp_guard {
     unsigned files;              /* given out so far */
 };
 
+/* Is the client a user of this machine, whom the kernel vouches for? With -s on a socket that has a name, and with -u, for which
+ * sendmail(8) vouches, on a pair. Any other pair may be how a relay started us, with a stranger behind it. */
+bool guard_by_user(const struct smtp_guard *g);
+
 /* What COMMIT said of the session; shown in Received and never believed beyond it. */
 struct said {
     struct span helo, tls;

@@ -57,7 +57,7 @@ static bool write_trace(struct commit *k, const struct said *said)
     const struct trace t = {
         .helo = said->helo,
         .address = peer->known ? peer->text : NULL,
-        .by_user = peer->local,
+        .by_user = guard_by_user(g),
         .uid = peer->uid,
         .hostname = k->settings->hostname,
         .extended = said->extended,

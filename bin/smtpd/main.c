@@ -7,12 +7,13 @@
 
 static const struct service smtpd = {
     .name = "smtpd",
-    .usage = "usage: smtpd [-c FILE] [-s] [-t] [-v]\n"
+    .usage = "usage: smtpd [-c FILE] [-s] [-t] [-u] [-v]\n"
              "  -c FILE  settings\n"
              "  -s       submission: mail of users who log in\n"
              "  -t       TLS from the first byte\n"
+             "  -u       on a socket pair: its other end is a user of this machine (for sendmail)\n"
              "  -v       log the dialogue, secrets masked\n",
-    .flags = "s",
+    .flags = "su",
     .unavailable = "421 4.3.0 The server is not available now, try again later\r\n",
     .busy = "421 4.7.0 Too many connections, try again later\r\n",
     .session = session_run,

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
@@ -58,10 +59,12 @@ void activation_get(struct activation *a)
 static void from_unix(int fd, struct peer *p)
 {
     struct ucred cred;
-    socklen_t size = sizeof cred;
+    struct sockaddr_un name;
+    socklen_t size = sizeof cred, length = sizeof name;
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &size) != 0)
         return;
     p->local = true;
+    p->named = getsockname(fd, (struct sockaddr *)&name, &length) == 0 && length > sizeof name.sun_family;
     p->uid = cred.uid;
     snprintf(p->text, sizeof p->text, "local");
 }

@@ -105,6 +105,7 @@ static void start(struct play *p, const char *flags, const char *address)
         snprintf(serving.peer.text, sizeof serving.peer.text, "%s", address ? address : "local");
         serving.peer.known = address != NULL;
         serving.peer.local = !address;
+        serving.peer.named = true;
         serving.peer.uid = getuid();
         close(pair[0]);
         if (!freopen("/dev/null", "w", stderr))
