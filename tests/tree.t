@@ -1,0 +1,115 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# What holds for the whole tree: each file says its licence first, each foreign library has its one file, no file is too long to read in
+# one sitting, man pages are sound and each program has one, and the programs bring in nothing unexpected.
+cd "$(dirname "$0")/.." || exit 1
+. tests/tap.sh
+BUILD=${BUILD:-build}
+LONGEST=700 # lines of a file
+
+files() { # the tree's own, whether or not committed yet
+    find bin lib systemd tests .ci -type f ! -name '*.swp'
+    ls Makefile README.md .clang-format
+}
+
+# Messages, keys and other data have no place for a comment.
+with_comments() {
+    files | grep -Ev '\.(md|eml|pem|bin|dat|dict|mbox)$|/corpus/|^\.clang-format$|^tests/dialogues/|/vectors/'
+}
+
+licence() {
+    local file
+    while read -r file; do
+        head -n 2 "$file" | grep -q 'SPDX-License-Identifier: GPL-3.0-or-later' || echo "$file"
+    done < <(with_comments)
+}
+
+# includes HEADER-PATTERN FILE...: files under bin and lib that include it, beyond those named
+includes() {
+    local pattern=$1
+    shift
+    grep -rlE "^[[:space:]]*#[[:space:]]*include[[:space:]]*<$pattern" bin lib | grep -vxF "$(printf '%s\n' "$@")"
+}
+
+only_in() { # NAME PATTERN FILE...
+    local name=$1
+    shift
+    check "$name: only where it belongs" none includes "$@"
+}
+
+# Succeeds if the command prints nothing.
+none() {
+    local found
+    found=$("$@")
+    [ -z "$found" ] || { echo "$found"; return 1; }
+}
+
+too_long() {
+    files | grep -E '\.(c|h|sh|t)$|^Makefile' | xargs wc -l | awk -v most=$LONGEST '$2 != "total" && $1 > most'
+}
+
+long_lines() {
+    grep -rnE '.{141}' --include='*.[ch]' bin lib | cut -c1-80
+}
+
+undocumented() {
+    local folder name
+    for folder in bin/*/; do
+        name=$(basename "$folder")
+        ls "$folder$name".[18] >/dev/null 2>&1 || echo "$name has no man page"
+    done
+    [ -e bin/postern/postern.conf.5 ] || echo "postern.conf has no man page"
+}
+
+lint() {
+    find bin -name '*.[158]' -exec mandoc -T lint -W warning {} +
+}
+
+# Every key of the settings is documented, and nothing else.
+settings_documented() {
+    diff <(sed -n 's/^    { "\([a-z-]*\)", TYPE_.*/\1/p' lib/base/settings.c | sort) \
+        <(sed -n 's/^\.It Ic \([a-z-]*\).*/\1/p' bin/postern/postern.conf.5 | sort)
+}
+
+help() {
+    local program
+    for program in "$BUILD"/bin/*; do
+        timeout 10 "$program" --help </dev/null 2>&1 | grep -qi usage || echo "$program"
+        timeout 10 "$program" --help >/dev/null 2>&1 </dev/null || echo "$program: exit status"
+    done
+}
+
+strange_libraries() {
+    ldd "$BUILD"/bin/* | grep -E 'libssl|libcrypto|libsystemd|libstdc|not found'
+}
+
+# A layer uses only those above it: base, text, net, store.
+wrong_layers() {
+    grep -rnE '#include "(text|net|store)/' lib/base
+    grep -rnE '#include "(net|store)/' lib/text
+    grep -rnE '#include "store/' lib/net
+}
+
+names_machines() {
+    files | grep -v tests/tree.t | xargs grep -nE '/work/|\.library/' | head
+}
+
+check 'every file begins with its licence' none licence
+only_in GDBM 'gdbm' lib/store/table.c
+only_in 'crypt(3)' 'crypt\.h' lib/store/password.c
+only_in GnuTLS 'gnutls' lib/net/tls.c lib/net/tlskey.c bin/postern/certificate.c
+only_in 'libsystemd, which is slow to start with,' systemd
+only_in libseccomp 'seccomp\.h' lib/net/sandbox.c
+only_in libunistring 'uni(case|conv|ctype|gbrk|norm|str|type)\.h' lib/text/unicode.c
+check "no file is longer than $LONGEST lines" none too_long
+check 'no line is longer than 140 columns' none long_lines
+check 'layers use only those above them' none wrong_layers
+check 'nothing names a machine' none names_machines
+check 'every program has a man page' none undocumented
+check 'man pages pass mandoc -T lint' none lint
+check 'postern.conf(5) has every key' none settings_documented
+check 'every program answers --help' none help
+check 'programs bring no unexpected library' none strange_libraries
+check 'shell scripts parse' bash -c 'set -e; for f in tests/deps tests/demo tests/with-systemd tests/bench/run systemd/install .ci/run; do bash -n $f; done'
+done_testing
