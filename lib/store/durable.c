@@ -13,6 +13,7 @@
 #include "store/durable.h"
 #include "base/clock.h"
 #include "base/files.h"
+#include "store/dovecot.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -61,15 +62,17 @@ static bool keyword_valid(struct span name)
     return true;
 }
 
+void durable_set_keyword(struct durable *d, int letter, struct span name)
+{
+    if (!d->keywords[letter] && keyword_valid(name) && durable_keyword(d, name) < 0)
+        d->keywords[letter] = span_dup(name);
+}
+
 /* A line that names no keyword is passed over: a slip of an editor isn't worth all UIDs. */
 static void read_keyword(struct durable *d, struct span value)
 {
-    if (value.n < 3 || value.p[0] < 'a' || value.p[0] > 'z' || value.p[1] != ' ')
-        return;
-    char **keyword = &d->keywords[value.p[0] - 'a'];
-    struct span name = span_from(value, 2);
-    if (!*keyword && keyword_valid(name) && durable_keyword(d, name) < 0)
-        *keyword = span_dup(name);
+    if (value.n >= 3 && value.p[0] >= 'a' && value.p[0] <= 'z' && value.p[1] == ' ')
+        durable_set_keyword(d, value.p[0] - 'a', span_from(value, 2));
 }
 
 static bool read_line(struct durable *d, struct span line)
@@ -147,14 +150,19 @@ static void set_aside(int dir)
     renameat(dir, FILE_NAME, dir, name);
 }
 
+static enum status begin(int dir, struct durable *d)
+{
+    if (!d->mailbox_id[0])
+        snprintf(d->mailbox_id, sizeof d->mailbox_id, "%016llx%08lx", (unsigned long long)random_u64(),
+                 (unsigned long)(random_u64() >> 32));
+    return durable_write(dir, d);
+}
+
 static enum status begin_anew(struct mail *mail, int dir, struct durable *d)
 {
     enum status st = mail_next_validity(mail, &d->uid_validity);
     d->uid_next = 1;
-    if (!d->mailbox_id[0])
-        snprintf(d->mailbox_id, sizeof d->mailbox_id, "%016llx%08lx", (unsigned long long)random_u64(),
-                 (unsigned long)(random_u64() >> 32));
-    return st == ST_OK ? durable_write(dir, d) : st;
+    return st == ST_OK ? begin(dir, d) : st;
 }
 
 enum status durable_open(struct mail *mail, int dir, struct durable *d)
@@ -165,8 +173,10 @@ enum status durable_open(struct mail *mail, int dir, struct durable *d)
     if (st != ST_NONE)
         return st;
     if (errno == EILSEQ)
-        set_aside(dir);
-    return begin_anew(mail, dir, d);
+        set_aside(dir); /* Dovecot's list, if there is one, is older than what was here */
+    else
+        st = dovecot_take_over(dir, d);
+    return st == ST_NONE ? begin_anew(mail, dir, d) : st == ST_OK ? begin(dir, d) : st;
 }
 
 static enum status overwrite_next(int fd, uint32_t next)

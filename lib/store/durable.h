@@ -32,7 +32,7 @@ enum status durable_read(int dir, struct durable *d);
 void durable_free(struct durable *d);
 
 /* The rest needs the lock. */
-/* Reads it, or makes it: with a new UIDVALIDITY. */
+/* Reads it, or makes it: with a new UIDVALIDITY, or Dovecot's where the folder was kept by it. */
 enum status durable_open(struct mail *mail, int dir, struct durable *d);
 /* Writes everything. */
 enum status durable_write(int dir, const struct durable *d);
@@ -40,6 +40,8 @@ enum status durable_write(int dir, const struct durable *d);
 enum status durable_raise(int dir, struct durable *d, uint32_t next);
 /* `count` UIDs, from *first on. ST_TEMP with errno EOVERFLOW if there are no more (durable_open makes a new UIDVALIDITY in time). */
 enum status durable_reserve(int dir, struct durable *d, size_t count, uint32_t *first);
+/* Gives a letter (0 to 25) its meaning, if it has none and the name is a keyword that has no letter. Not written yet. */
+void durable_set_keyword(struct durable *d, int letter, struct span name);
 /* The letter of a keyword, or -1. */
 int durable_keyword(const struct durable *d, struct span name);
 /* Gives it a letter, one without a meaning that isn't in `avoid` if there is one; not written yet. ST_PERM: all are in

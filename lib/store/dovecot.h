@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Taking over a folder that Dovecot kept, with its UIDs and keywords.
+ */
+#ifndef POSTERN_STORE_DOVECOT_H
+#define POSTERN_STORE_DOVECOT_H
+
+#include "store/durable.h"
+
+/* For a folder without a durable file, whose lock is held: reads dovecot-uidlist and dovecot-keywords, writes the UIDs into
+ * the files' names, on disk, and fills in uid_validity, uid_next and keywords of d. ST_NONE: there is no list that could be used. */
+enum status dovecot_take_over(int dir, struct durable *d);
+
+#endif
