@@ -7,7 +7,10 @@
  * a timeout, nothing deleted).
  */
 #include "pop3.h"
+#include "base/clock.h"
 #include "base/log.h"
+
+#include <limits.h>
 
 void pop3_ok(struct pop3 *p, const char *format, ...)
 {
@@ -85,9 +88,20 @@ static void hide_secrets(struct pop3 *p)
     conn_mask(p->conn, span_istarts(have, "PASS") || span_istarts(have, "AUTH"));
 }
 
+/* False if the time for all that comes before a login is over. */
+static bool in_time(const struct pop3 *p)
+{
+    if (!p->until)
+        return true;
+    int64_t left = p->until - clock_ms();
+    if (left > 0)
+        conn_deadlines(p->conn, left > INT_MAX ? INT_MAX : (int)left, p->rate);
+    return left > 0;
+}
+
 void pop3_serve(struct pop3 *p, void *self)
 {
-    while (!p->over) {
+    while (!p->over && in_time(p)) {
         struct span line;
         if (log_is_verbose())
             hide_secrets(p);

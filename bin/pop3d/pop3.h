@@ -28,6 +28,8 @@ struct pop3 {
     const char *untimely; /* why a command of the table isn't allowed now */
     unsigned state;       /* one of the bits above */
     unsigned wrong;       /* commands that were no commands, or not now */
+    int64_t until;        /* clock_ms() at which all is over, whatever is said till then; 0: never */
+    unsigned rate;        /* bytes a second that a line must come with; where `until` is set */
     bool over;            /* the connection ends: serve no more */
 };
 

@@ -8,6 +8,7 @@
  * bytes a second.
  */
 #include "pop3.h"
+#include "base/clock.h"
 #include "net/guard.h"
 #include "store/login.h"
 #include "text/base64.h"
@@ -224,10 +225,14 @@ static const struct command table[] = {
 void session_run(struct serving *serving)
 {
     struct session s = {
-        .pop3 = { .conn = serving->conn, .table = table, .untimely = "log in first", .state = POP3_START },
+        .pop3 = { .conn = serving->conn,
+                  .table = table,
+                  .untimely = "log in first",
+                  .state = POP3_START,
+                  .until = clock_ms() + (int64_t)serving->settings->timeout * 1000,
+                  .rate = RATE },
         .serving = serving,
     };
-    conn_deadlines(serving->conn, (int)(serving->settings->timeout * 1000), RATE);
     pop3_ok(&s.pop3, "%s Postern POP3 is ready", serving->settings->hostname);
     pop3_serve(&s.pop3, &s);
     if (s.logged_in)
