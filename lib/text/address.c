@@ -153,7 +153,8 @@ static bool skip_route(struct span *text)
     while (good && text->n && text->p[0] == '@') {
         *text = span_from(*text, 1);
         bytes_clear(&ignored);
-        good = read_domain(text, &ignored) == ADDRESS_OK && text->n && (text->p[0] == ',' || text->p[0] == ':');
+        good = read_domain(text, &ignored) == ADDRESS_OK && text->n;
+        good = good && (text->p[0] == ',' || text->p[0] == ':');
         bool last = good && text->p[0] == ':';
         *text = span_from(*text, good);
         if (last)

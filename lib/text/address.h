@@ -11,12 +11,13 @@
 
 #include "base/bytes.h"
 
-#define ADDRESS_LIMIT 320       /* local part 64, '@', domain 255 (RFC 5321 4.5.3.1) */
+#define ADDRESS_LIMIT 320 /* local part 64, '@', domain 255 (RFC 5321 4.5.3.1) */
 #define ADDRESS_LOCAL_LIMIT 64
 #define ADDRESS_DOMAIN_LIMIT 255
 
-/* A mailbox as text, "" for the null path <>. Always valid: local part (quoted only if it must be), '@', domain. The
- * domain is lower case. <Postmaster> alone has no '@' and no domain: its text is the local part as it came. */
+/* A mailbox as text, "" for the null path <>. Always valid: local part (quoted only if it must be), '@',
+ * domain. The domain is lower case. <Postmaster> alone has no '@' and no domain: its text is the local part
+ * as it came. */
 struct address {
     char text[ADDRESS_LIMIT + 4];
     size_t local_length; /* bytes of `text` before its last '@' */
@@ -28,9 +29,9 @@ enum address_result {
     ADDRESS_TOO_LONG, /* a part is over its limit */
 };
 
-/* The path at the start of *text: `<local@domain>`, `<>`, `<Postmaster>` (any case), with a source route (ignored,
- * RFC 5321 C), a quoted local part, an address literal as domain. Spaces before '<' are tolerated. On
- * ADDRESS_OK *text is what follows '>'. */
+/* The path at the start of *text: `<local@domain>`, `<>`, `<Postmaster>` (any case), with a source route
+ * (ignored, RFC 5321 C), a quoted local part, an address literal as domain. Spaces before '<' are tolerated.
+ * On ADDRESS_OK *text is what follows '>'. */
 enum address_result address_path(struct span *text, struct address *a);
 /* A bare `local@domain` without brackets: tables and command lines. All of `text`. */
 enum address_result address_parse(struct span text, struct address *a);
@@ -45,16 +46,17 @@ bool address_same(const struct address *a, const struct address *b);
 enum address_kind { ADDRESS_MAILBOX, ADDRESS_GROUP_START, ADDRESS_GROUP_END };
 struct address_entry {
     enum address_kind kind;
-    struct bytes name;   /* display name or group name, quoting and comments removed, encoded words kept */
+    struct bytes name; /* display name or group name, quoting and comments removed, encoded words kept */
     struct bytes local;
     struct bytes domain; /* empty if there was none */
 };
-/* The next entry of the list (an unfolded or folded header value) at *rest. False at the end. Never fails: what
- * can't be read is skipped to the next comma. Fields are cut at ADDRESS_NAME_LIMIT bytes; one that has `failed` set lost something
- * because memory ran out. Free with address_entry_free. */
+/* The next entry of the list (an unfolded or folded header value) at *rest. False at the end. Never fails:
+ * what can't be read is skipped to the next comma. Fields are cut at ADDRESS_NAME_LIMIT bytes; one that has
+ * `failed` set lost something because memory ran out. Free with address_entry_free. */
 #define ADDRESS_NAME_LIMIT 1024
 bool address_list_next(struct span *rest, struct address_entry *entry);
-/* The mailbox of an ADDRESS_MAILBOX entry in the form that address_parse gives, for comparisons and envelopes. */
+/* The mailbox of an ADDRESS_MAILBOX entry in the form that address_parse gives, for comparisons and
+ * envelopes. */
 enum address_result address_of_entry(const struct address_entry *entry, struct address *a);
 void address_entry_free(struct address_entry *entry);
 

@@ -47,8 +47,8 @@ static bool ends_in_dot(const struct bytes *b)
     return b->len && b->data[b->len - 1] == '.';
 }
 
-/* A word before any '@': part of a name or of a local part. Of words with blanks between them, the last may be the
- * local part; around a dot blanks mean nothing. */
+/* A word before any '@': part of a name or of a local part. Of words with blanks between them, the last may
+ * be the local part; around a dot blanks mean nothing. */
 static void add_word(struct reader *r, struct span word, bool quoted)
 {
     struct address_entry *e = r->entry;
@@ -234,8 +234,8 @@ enum address_result address_of_entry(const struct address_entry *entry, struct a
     }
     bytes_add_str(&text, "\"@");
     bytes_add_span(&text, span_bytes(&entry->domain));
-    enum address_result result = text.failed || entry->local.len == 0 ? ADDRESS_SYNTAX
-                                                                      : address_parse(span_bytes(&text), a);
+    enum address_result result =
+        text.failed || entry->local.len == 0 ? ADDRESS_SYNTAX : address_parse(span_bytes(&text), a);
     if (result != ADDRESS_OK)
         *a = (struct address){ .local_length = 0 };
     bytes_free(&text);

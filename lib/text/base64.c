@@ -36,7 +36,7 @@ bool base64_decode(struct span text, struct bytes *out)
         if (v == NOT_BASE64)
             return false;
         bits = bits << 6 | v;
-        if (i % 4 && !bytes_add_char(out, (char)(bits >> (6 - 2 * (i % 4))) ))
+        if (i % 4 && !bytes_add_char(out, (char)(bits >> (6 - 2 * (i % 4)))))
             return false;
     }
     /* Bits that no byte uses must be 0, so that a text has one encoding only (RFC 4648 3.5). */

@@ -7,9 +7,11 @@
 
 #include "base/bytes.h"
 
-/* Strict, for protocols: the alphabet, right padding, nothing else. False otherwise; *out is then partly filled. */
+/* Strict, for protocols: the alphabet, right padding, nothing else. False otherwise; *out is then partly
+ * filled. */
 bool base64_decode(struct span text, struct bytes *out);
-/* Lenient, for message bodies: what isn't in the alphabet is passed over; stops at padding. False only over out's limit. */
+/* Lenient, for message bodies: what isn't in the alphabet is passed over; stops at padding. False only over
+ * out's limit. */
 bool base64_decode_body(struct span text, struct bytes *out);
 bool base64_encode(struct span data, struct bytes *out);
 /* Lenient: a broken escape is kept as it stands. False only over out's limit. */

@@ -22,9 +22,8 @@ static const struct {
     char name[4];
     int minutes;
 } zones[] = {
-    { "UT", 0 }, { "UTC", 0 }, { "GMT", 0 }, { "Z", 0 },
-    { "EST", -300 }, { "EDT", -240 }, { "CST", -360 }, { "CDT", -300 },
-    { "MST", -420 }, { "MDT", -360 }, { "PST", -480 }, { "PDT", -420 },
+    { "UT", 0 },     { "UTC", 0 },    { "GMT", 0 },    { "Z", 0 },      { "EST", -300 }, { "EDT", -240 },
+    { "CST", -360 }, { "CDT", -300 }, { "MST", -420 }, { "MDT", -360 }, { "PST", -480 }, { "PDT", -420 },
 };
 
 struct civil {
@@ -87,8 +86,8 @@ bool date_write(int64_t seconds, struct bytes *out)
 {
     int weekday;
     struct civil c = civil_of(seconds, &weekday);
-    return bytes_printf(out, "%s, %d %s %04d %02d:%02d:%02d +0000", weekdays[weekday], c.day, months[c.month - 1],
-                        (int)c.year, c.hour, c.minute, c.second);
+    return bytes_printf(out, "%s, %d %s %04d %02d:%02d:%02d +0000", weekdays[weekday], c.day,
+                        months[c.month - 1], (int)c.year, c.hour, c.minute, c.second);
 }
 
 bool date_write_imap(int64_t seconds, struct bytes *out)

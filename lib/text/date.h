@@ -10,7 +10,8 @@
 
 /* "Fri, 21 Nov 2026 21:38:01 +0000" */
 bool date_write(int64_t seconds, struct bytes *out);
-/* Reads a Date: value, with comments, obsolete zones and two-digit years (RFC 5322 4.3). False if it can't be read. */
+/* Reads a Date: value, with comments, obsolete zones and two-digit years (RFC 5322 4.3). False if it can't be
+ * read. */
 bool date_read(struct span text, int64_t *seconds, int *zone_minutes);
 /* `"21-Nov-2026 21:38:01 +0000"`, with the quotes (RFC 3501 9 date-time) */
 bool date_write_imap(int64_t seconds, struct bytes *out);

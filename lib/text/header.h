@@ -17,13 +17,15 @@ struct header_field {
 
 /* Bytes of the header section with the empty line that ends it (all of `message` if there is none). */
 size_t header_end(struct span message);
-/* The next field at *rest, which begins as a header section. False at its end (the empty line or the end of bytes). */
+/* The next field at *rest, which begins as a header section. False at its end (the empty line or the end of
+ * bytes). */
 bool header_next(struct span *rest, struct header_field *field);
 /* The first field of that name, without regard to case. */
 bool header_find(struct span header, const char *name, struct header_field *field);
 /* How many fields of that name there are. */
 size_t header_count(struct span header, const char *name);
-/* Appends the value unfolded (RFC 5322 2.2.3: line ends removed), blanks trimmed. False if *out is over its limit. */
+/* Appends the value unfolded (RFC 5322 2.2.3: line ends removed), blanks trimmed. False if *out is over its
+ * limit. */
 bool header_unfold(struct span value, struct bytes *out);
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * ENVELOPE, BODY and BODYSTRUCTURE as IMAP writes them (RFC 3501 7.4.2), from a message's bytes. Strings with 8-bit
- * bytes, CR, LF or more than 1,000 bytes leave as literals; NUL is dropped. The output is always valid IMAP.
+ * ENVELOPE, BODY and BODYSTRUCTURE as IMAP writes them (RFC 3501 7.4.2), from a message's bytes. Strings with
+ * 8-bit bytes, CR, LF or more than 1,000 bytes leave as literals; NUL is dropped. The output is always valid
+ * IMAP.
  */
 #ifndef POSTERN_TEXT_IMAPBODY_H
 #define POSTERN_TEXT_IMAPBODY_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * ENVELOPE (RFC 3501 7.4.2); see imapbody.h. One pass over the header. A field that is absent is NIL, one that is
- * there but empty is ""; of several only the first counts, except address fields, whose lists are joined. A mailbox
- * without a domain gets "" for it, since NIL would make it the start of a group.
+ * ENVELOPE (RFC 3501 7.4.2); see imapbody.h. One pass over the header. A field that is absent is NIL, one
+ * that is there but empty is ""; of several only the first counts, except address fields, whose lists are
+ * joined. A mailbox without a domain gets "" for it, since NIL would make it the start of a group.
  */
 #include "text/imapbody.h"
 #include "text/address.h"
@@ -60,7 +60,8 @@ static void add_entry(struct addresses *list, const struct address_entry *entry)
 static void add_list(struct addresses *list, struct span value)
 {
     struct address_entry entry;
-    while (list->count < ADDRESSES_LIMIT && list->out.len < LIST_BYTES_LIMIT && address_list_next(&value, &entry)) {
+    while (list->count < ADDRESSES_LIMIT && list->out.len < LIST_BYTES_LIMIT &&
+           address_list_next(&value, &entry)) {
         list->count++;
         add_entry(list, &entry);
         address_entry_free(&entry);

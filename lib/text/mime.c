@@ -4,11 +4,11 @@
  *
  * A stack holds the parts that are open: each multipart and message/rfc822 around the current line, and on
  * top the part whose header or body the line belongs to. Running counts of line ends are noted where a part
- * begins and subtracted where it ends, so no byte is looked at again for them. A delimiter line is compared with
- * every open boundary, the longest match wins and among equals the innermost; it ends
- * everything above its multipart. Behind the boundary only "--" and blanks may follow: RFC 2046
- * would let anything follow, but then a line `--boundary-2` of a nested multipart that is closed already, or that
- * nobody opened, would cut its parent in two. Nothing recurses but mime_free, and that by MIME_DEPTH at most.
+ * begins and subtracted where it ends, so no byte is looked at again for them. A delimiter line is compared
+ * with every open boundary, the longest match wins and among equals the innermost; it ends everything above
+ * its multipart. Behind the boundary only "--" and blanks may follow: RFC 2046 would let anything follow, but
+ * then a line `--boundary-2` of a nested multipart that is closed already, or that nobody opened, would cut
+ * its parent in two. Nothing recurses but mime_free, and that by MIME_DEPTH at most.
  */
 #include "text/mime.h"
 #include "text/base64.h"
@@ -31,7 +31,7 @@ struct open_part {
     struct mime_part **tail; /* where a multipart's next child goes */
     struct place start;      /* of the header; of the body once that is over */
     bool in_header;
-    size_t boundary_length;  /* 0: not a multipart, or it was closed */
+    size_t boundary_length; /* 0: not a multipart, or it was closed */
     char boundary[BOUNDARY_LIMIT];
 };
 
@@ -89,7 +89,7 @@ static enum mime_encoding read_encoding(struct span value)
         const char *name;
         enum mime_encoding encoding;
     } names[] = {
-        { "7bit", MIME_7BIT },     { "8bit", MIME_8BIT }, { "quoted-printable", MIME_QUOTED_PRINTABLE },
+        { "7bit", MIME_7BIT },     { "8bit", MIME_8BIT },     { "quoted-printable", MIME_QUOTED_PRINTABLE },
         { "base64", MIME_BASE64 }, { "binary", MIME_BINARY },
     };
     value = lexical_skip(value);
@@ -186,8 +186,9 @@ static void end_header(struct parser *p, struct place start)
     }
 }
 
-/* Ends the parts above the first `keep` of the stack at `end`, which leaves out the line end in front of a delimiter. But
- * where that line end was the empty line of a header, that header keeps it, and so do all parts around. */
+/* Ends the parts above the first `keep` of the stack at `end`, which leaves out the line end in front of a
+ * delimiter. But where that line end was the empty line of a header, that header keeps it, and so do all
+ * parts around. */
 static void close_parts(struct parser *p, size_t keep, struct place end)
 {
     while (p->depth > keep && !p->failed) {
@@ -253,7 +254,8 @@ static struct place before_line_end(const struct parser *p, struct place here)
 static void take_line(struct parser *p, struct place *here, size_t next)
 {
     struct span line = slice(p, here->at, next);
-    bool closing = false, ended = line.p[line.n - 1] == '\n', crlf = ended && line.n > 1 && line.p[line.n - 2] == '\r';
+    bool closing = false, ended = line.p[line.n - 1] == '\n';
+    bool crlf = ended && line.n > 1 && line.p[line.n - 2] == '\r';
     size_t found = 0;
     if (line.n > 2 && line.p[0] == '-' && line.p[1] == '-')
         found = find_delimiter(p, line, &closing);

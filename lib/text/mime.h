@@ -17,16 +17,16 @@
 enum mime_encoding { MIME_7BIT, MIME_8BIT, MIME_BINARY, MIME_BASE64, MIME_QUOTED_PRINTABLE, MIME_OTHER };
 
 struct mime_part {
-    struct span header;       /* with its final empty line */
-    struct span body;         /* without the line end that belongs to the boundary behind it (RFC 2046 5.1.1) */
-    size_t lines;             /* of the body */
-    size_t bare;              /* LF without CR in the body: add it to body.n for the size on the wire with CRLF */
-    size_t header_bare;       /* the same for the header */
+    struct span header; /* with its final empty line, if it has one */
+    struct span body;   /* without the line end that belongs to the boundary behind it (RFC 2046 5.1.1) */
+    size_t lines;       /* of the body */
+    size_t bare;        /* LF without CR in the body: add it to body.n for the size on the wire with CRLF */
+    size_t header_bare; /* the same for the header */
     struct span type, subtype; /* as written; "text" "plain" where absent or unreadable */
-    struct span type_value;   /* the whole Content-Type value, for parameters; empty if absent */
+    struct span type_value;    /* the whole Content-Type value, for parameters; empty if absent */
     enum mime_encoding encoding;
-    struct mime_part *child;  /* first part of a multipart; the message inside a message/rfc822 */
-    struct mime_part *next;   /* sibling */
+    struct mime_part *child; /* first part of a multipart; the message inside a message/rfc822 */
+    struct mime_part *next;  /* sibling */
     bool is_multipart, is_message;
 };
 
@@ -34,12 +34,12 @@ struct mime_part {
 struct mime_part *mime_parse(struct span message);
 void mime_free(struct mime_part *root);
 
-/* The next parameter at *rest (which begins behind the value proper), RFC 2231 continuations and charsets left
- * as they are. name and value are put into *name, *value unquoted, as far as they fit. False at the end, or with `failed` set in one of
- * them if memory ran out. Clear both before the first call. */
+/* The next parameter at *rest (which begins behind the value proper), RFC 2231 continuations and charsets
+ * left as they are. name and value are put into *name, *value unquoted, as far as they fit. False at the end,
+ * or with `failed` set in one of them if memory ran out. Clear both before the first call. */
 bool mime_parameter_next(struct span *rest, struct bytes *name, struct bytes *value);
-/* The parameter `name` of a header value like Content-Type, unquoted, in place of what *value held and as far as it fits. False if there
- * is none; value->failed only if memory ran out. */
+/* The parameter `name` of a header value like Content-Type, unquoted, in place of what *value held and as far
+ * as it fits. False if there is none; value->failed only if memory ran out. */
 bool mime_parameter(struct span header_value, const char *name, struct bytes *value);
 /* The decoded bytes of a leaf part. False only over out's limit. */
 bool mime_decode(const struct mime_part *part, struct bytes *out);

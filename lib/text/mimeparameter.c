@@ -21,8 +21,8 @@ static struct span behind_semicolon(struct span rest)
     return span_from(rest, 1);
 }
 
-/* An unquoted value: up to ';', without comments and the blanks around it. A '(' in the middle of a word is kept, for
- * names like report(1).pdf. */
+/* An unquoted value: up to ';', without comments and the blanks around it. A '(' in the middle of a word is
+ * kept, for names like report(1).pdf. */
 static void take_bare_value(struct span *rest, struct bytes *value)
 {
     bool gap = false;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Case and normalisation by libunistring; see unicode.h. Texts are compared in the form that full case folding
- * and compatibility decomposition give (Unicode 3.13, D146), so "ﬁ" finds "FI" and "ß" finds "SS". ASCII
- * in ASCII, the common case, never comes that far.
+ * Case and normalisation by libunistring; see unicode.h. Texts are compared in the form that full case
+ * folding and compatibility decomposition give (Unicode 3.13, D146), so "ﬁ" finds "FI" and "ß" finds "SS".
+ * ASCII in ASCII, the common case, never comes that far.
  */
 #include "text/unicode.h"
 #include "text/utf8.h"
@@ -13,7 +13,8 @@
 #include <uninorm.h>
 
 #define WINDOW 65536 /* bytes of a haystack that are folded at a time */
-#define SHRINKS 5    /* folding makes no text shorter than by this factor: four bytes may become one, and some */
+#define SHRINKS 5 /* folding makes no text shorter than by this factor: four bytes may become one, and some  \
+                   */
 
 static bool is_ascii(struct span s)
 {
@@ -88,8 +89,8 @@ static size_t boundary_before(struct span s, size_t at)
     return at < s.n ? at - back : s.n;
 }
 
-/* Folds and looks through the haystack a window at a time, so that a large one needs no memory in its size. Windows
- * overlap by as much as could fold to the needle. */
+/* Folds and looks through the haystack a window at a time, so that a large one needs no memory in its size.
+ * Windows overlap by as much as could fold to the needle. */
 static bool contains_folded(struct span haystack, struct span needle)
 {
     struct bytes window;

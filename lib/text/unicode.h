@@ -8,11 +8,12 @@
 
 #include "base/bytes.h"
 
-/* Does `haystack` hold `needle`, without regard to case or to how characters are composed? For IMAP SEARCH (RFC 5051
- * i;unicode-casemap). Both should be UTF-8; malformed bytes count as U+FFFD. The empty needle is everywhere. False as well
- * if memory runs out. */
+/* Does `haystack` hold `needle`, without regard to case or to how characters are composed? For IMAP SEARCH
+ * (RFC 5051 i;unicode-casemap). Both should be UTF-8; malformed bytes count as U+FFFD. The empty needle is
+ * everywhere. False as well if memory runs out. */
 bool unicode_contains(struct span haystack, struct span needle);
-/* Appends the form in which unicode_contains compares, so that a caller can keep it: equal forms are equal texts. */
+/* Appends the form in which unicode_contains compares, so that a caller can keep it: equal forms are equal
+ * texts. */
 bool unicode_fold(struct span text, struct bytes *out);
 /* Appends `text` in normalisation form C. False if it isn't valid UTF-8 or goes over out's limit. */
 bool unicode_nfc(struct span text, struct bytes *out);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Encoded words, `=?charset*language?Q or B?text?=` (RFC 2047, RFC 2231 5); see words.h. They are found anywhere in
- * a value, also where the RFC has none (in quotes, within words), as programs write them there. Blanks between two
- * of them are dropped, and neighbours of one charset are joined before they are converted: a character is
- * often cut in two. A word may be longer than the RFC's 75 bytes. What is no encoded word is taken as UTF-8.
+ * Encoded words, `=?charset*language?Q or B?text?=` (RFC 2047, RFC 2231 5); see words.h. They are found
+ * anywhere in a value, also where the RFC has none (in quotes, within words), as programs write them there.
+ * Blanks between two of them are dropped, and neighbours of one charset are joined before they are converted:
+ * a character is often cut in two. A word may be longer than the RFC's 75 bytes. What is no encoded word is
+ * taken as UTF-8.
  */
 #include "text/words.h"
 #include "text/base64.h"
@@ -58,7 +59,8 @@ static void decode_word(const struct word *w, struct bytes *out)
     }
     for (size_t i = 0; i < w->text.n; i++) {
         char c = w->text.p[i] == '_' ? ' ' : w->text.p[i];
-        int high = i + 2 < w->text.n ? hex(w->text.p[i + 1]) : -1, low = high >= 0 ? hex(w->text.p[i + 2]) : -1;
+        int high = i + 2 < w->text.n ? hex(w->text.p[i + 1]) : -1,
+            low = high >= 0 ? hex(w->text.p[i + 2]) : -1;
         if (c == '=' && low >= 0) {
             c = (char)(high * 16 + low);
             i += 2;

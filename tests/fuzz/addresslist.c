@@ -9,7 +9,8 @@
 static void check_field(const struct bytes *field)
 {
     HOLDS(!field->failed && field->len <= ADDRESS_NAME_LIMIT);
-    HOLDS(span_find(span_bytes(field), '\n') == field->len && span_find(span_bytes(field), '\r') == field->len);
+    HOLDS(span_find(span_bytes(field), '\n') == field->len &&
+          span_find(span_bytes(field), '\r') == field->len);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -29,7 +29,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     alias_reader_init(&reader, input);
     alias_entry_init(&entry);
     while (alias_next(&reader, &entry, &wrong)) {
-        HOLDS(entry.begin >= before && entry.begin < entry.value_end && entry.value_end <= entry.end && entry.end <= size);
+        HOLDS(entry.begin >= before && entry.begin < entry.value_end && entry.value_end <= entry.end &&
+              entry.end <= size);
         HOLDS(entry.name.len > 0 && entry.value.len <= ALIASES_VALUE_LIMIT);
         before = entry.end;
         check_targets(span_bytes(&entry.value));

@@ -8,7 +8,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const enum dns_type types[] = { DNS_A, DNS_AAAA, DNS_MX, DNS_TXT, DNS_PTR, DNS_CNAME, DNS_TLSA, DNS_SOA };
+    static const enum dns_type types[] = { DNS_A,   DNS_AAAA,  DNS_MX,   DNS_TXT,
+                                           DNS_PTR, DNS_CNAME, DNS_TLSA, DNS_SOA };
     struct dns_answer *answer = calloc(1, sizeof *answer);
     HOLDS(answer);
     bytes_init(&answer->raw, DNS_ANSWER_LIMIT);

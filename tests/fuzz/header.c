@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Header sections: fields lie in order inside the section, its end is where the reader stops, and an unfolded value
- * is one line.
+ * Header sections: fields lie in order inside the section, its end is where the reader stops, and an unfolded
+ * value is one line.
  */
 #include "fuzz.h"
 

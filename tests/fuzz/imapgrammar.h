@@ -28,7 +28,8 @@ static bool grammar_number(struct span *s, uint64_t *value)
     return good;
 }
 
-/* Quoted (CHARs, no CR, LF) or literal (CHAR8s: no NUL); *value is what stands between, escapes not taken out. */
+/* Quoted (CHARs, no CR, LF) or literal (CHAR8s: no NUL); *value is what stands between, escapes not taken
+ * out. */
 static bool grammar_string(struct span *s, struct span *value)
 {
     uint64_t n = 0;
@@ -123,7 +124,8 @@ static bool grammar_extensions(struct span *s)
     if (!grammar_text(s, " "))
         return false;
     if (grammar_text(s, "(")) {
-        if (!grammar_string(s, &ignored) || !grammar_text(s, " ") || !grammar_parameters(s) || !grammar_text(s, ")"))
+        if (!grammar_string(s, &ignored) || !grammar_text(s, " ") || !grammar_parameters(s) ||
+            !grammar_text(s, ")"))
             return false;
     } else if (!grammar_text(s, "NIL")) {
         return false;
@@ -149,10 +151,11 @@ static bool grammar_single(struct span *s, bool extended, int depth)
 {
     struct span type, subtype, ignored;
     uint64_t number;
-    if (!grammar_string(s, &type) || !grammar_text(s, " ") || !grammar_string(s, &subtype) || !grammar_text(s, " ") ||
-        !grammar_parameters(s) || !grammar_text(s, " ") || !grammar_nstring(s, &ignored) || !grammar_text(s, " ") ||
-        !grammar_nstring(s, &ignored) || !grammar_text(s, " ") || !grammar_string(s, &ignored) ||
-        !grammar_text(s, " ") || !grammar_number(s, &number))
+    if (!grammar_string(s, &type) || !grammar_text(s, " ") || !grammar_string(s, &subtype) ||
+        !grammar_text(s, " ") || !grammar_parameters(s) || !grammar_text(s, " ") ||
+        !grammar_nstring(s, &ignored) || !grammar_text(s, " ") || !grammar_nstring(s, &ignored) ||
+        !grammar_text(s, " ") || !grammar_string(s, &ignored) || !grammar_text(s, " ") ||
+        !grammar_number(s, &number))
         return false;
     bool message = span_ieq_str(type, "message") && span_ieq_str(subtype, "rfc822");
     if (message && (!grammar_text(s, " ") || !grammar_envelope(s) || !grammar_text(s, " ") ||
@@ -181,7 +184,8 @@ __attribute__((unused)) static bool grammar_body(struct span *s, bool extended, 
 {
     if (depth > GRAMMAR_DEPTH || !grammar_text(s, "("))
         return false;
-    bool good = s->n && s->p[0] == '(' ? grammar_multipart(s, extended, depth) : grammar_single(s, extended, depth);
+    bool good =
+        s->n && s->p[0] == '(' ? grammar_multipart(s, extended, depth) : grammar_single(s, extended, depth);
     return good && grammar_text(s, ")");
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Messages: parts lie inside each other and in order, their counts are right, the limits hold, and what is said of
- * them is IMAP.
+ * Messages: parts lie inside each other and in order, their counts are right, the limits hold, and what is
+ * said of them is IMAP.
  */
 #include "fuzz.h"
 #include "imapgrammar.h"

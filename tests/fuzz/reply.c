@@ -36,17 +36,24 @@ static void write_trace(struct span input)
     struct header_field field;
     struct bytes out;
     address_parse(input, &recipient);
-    struct trace t = { .helo = span_head(input, input.n / 2), .address = "192.0.2.1", .hostname = "mx.test",
-                       .extended = input.n & 1, .tls = input.n & 2, .login = input.n & 4,
-                       .tls_description = span_from(input, input.n / 2), .id = "id",
-                       .recipient = recipient.local_length ? &recipient : NULL, .time = 1795297081 };
+    struct trace t = { .helo = span_head(input, input.n / 2),
+                       .address = "192.0.2.1",
+                       .hostname = "mx.test",
+                       .extended = input.n & 1,
+                       .tls = input.n & 2,
+                       .login = input.n & 4,
+                       .tls_description = span_from(input, input.n / 2),
+                       .id = "id",
+                       .recipient = recipient.local_length ? &recipient : NULL,
+                       .time = 1795297081 };
     bytes_init(&out, FUZZ_OUT_LIMIT);
     HOLDS(trace_return_path(&recipient, &out) && trace_received(&t, &out));
     struct span rest = span_bytes(&out);
     HOLDS(header_next(&rest, &field) && span_eq_str(field.name, "Return-Path"));
     HOLDS(header_next(&rest, &field) && span_eq_str(field.name, "Received") && rest.n == 0);
     for (size_t i = 0; i < out.len; i++)
-        HOLDS(((unsigned char)out.data[i] >= ' ' && (unsigned char)out.data[i] < 0x7f) || strchr("\r\n\t", out.data[i]));
+        HOLDS(((unsigned char)out.data[i] >= ' ' && (unsigned char)out.data[i] < 0x7f) ||
+              strchr("\r\n\t", out.data[i]));
     bytes_free(&out);
 }
 

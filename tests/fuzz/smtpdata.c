@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The text behind DATA: in whatever pieces it arrives, its end, size and faults are the same, and what is kept is
- * the input with dots unstuffed and all of its lines ended.
+ * The text behind DATA: in whatever pieces it arrives, its end, size and faults are the same, and what is
+ * kept is the input with dots unstuffed and all of its lines ended.
  */
 #include "fuzz.h"
 
@@ -49,7 +49,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         HOLDS(whole.used == find_end(input));
     if (!(whole.d.found & SMTPDATA_FAULTS)) {
         HOLDS(whole.out.len == whole.d.size && span_eq(span_bytes(&whole.out), span_bytes(&pieces.out)));
-        HOLDS(!whole.d.ended || whole.out.len == 0 || span_eq_str(span_from(span_bytes(&whole.out), whole.out.len - 2), "\r\n"));
+        HOLDS(!whole.d.ended || whole.out.len == 0 ||
+              span_eq_str(span_from(span_bytes(&whole.out), whole.out.len - 2), "\r\n"));
     }
     bytes_free(&whole.out);
     bytes_free(&pieces.out);

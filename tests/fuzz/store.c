@@ -20,7 +20,9 @@ static void check_filename(struct span name)
     HOLDS(f.letters.n == 0 || fuzz_within(f.letters, name));
     HOLDS(f.more.n == 0 || fuzz_within(f.more, name));
     filename_time(&f);
-    struct filename_new n = { .size = 4321, .wire = 4410, .validity = 7, .uid = 9, .flags = f.flags, .info = true };
+    struct filename_new n = {
+        .size = 4321, .wire = 4410, .validity = 7, .uid = 9, .flags = f.flags, .info = true
+    };
     if (span_find(name, '\0') < name.n || span_find(name, '/') < name.n || f.base.n == 0 ||
         !filename_write(f.base, &f, &n, text))
         return;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Modified UTF-7: a name has one form in each of the two encodings, and the way there and back ends where it began.
+ * Modified UTF-7: a name has one form in each of the two encodings, and the way there and back ends where it
+ * began.
  */
 #include "fuzz.h"
 

@@ -10,8 +10,9 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const char *const charsets[] = { "utf-8",        "us-ascii",     "iso-8859-1", "iso-8859-2", "iso-8859-15",
-                                            "windows-1250", "windows-1251", "koi8-r",     "x-unknown" };
+    static const char *const charsets[] = { "utf-8",        "us-ascii",    "iso-8859-1",
+                                            "iso-8859-2",   "iso-8859-15", "windows-1250",
+                                            "windows-1251", "koi8-r",      "x-unknown" };
     struct span input = fuzz_span(data, size);
     struct bytes text, again;
     bytes_init(&text, FUZZ_OUT_LIMIT);
