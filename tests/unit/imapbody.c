@@ -92,6 +92,38 @@ static void bodies(void)
           "((\"TEXT\" \"PLAIN\" (\"CHARSET\" \"US-ASCII\") NIL NIL \"7BIT\" 4 1)"
           "(\"TEXT\" \"PLAIN\" (\"CHARSET\" \"US-ASCII\" \"NAME\" \"cc.diff\") "
           "\"<960723163407.20117h@cac.washington.edu>\" \"Compiler diff\" \"BASE64\" 4 0) \"MIXED\")" },
+        { "RFC 2049 A",
+          "MIME-Version: 1.0\nFrom: Nathaniel Borenstein <nsb@nsb.fv.com>\n"
+          "To: Ned Freed <ned@innosoft.com>\nDate: Fri, 07 Oct 1994 16:15:05 -0700 (PDT)\n"
+          "Subject: A multipart example\nContent-Type: multipart/mixed;\n"
+          "              boundary=unique-boundary-1\n\nPreamble.\n\n--unique-boundary-1\n\n"
+          "  ... Some text appears here ...\n--unique-boundary-1\n"
+          "Content-type: text/plain; charset=US-ASCII\n\nExplicit.\n\n--unique-boundary-1\n"
+          "Content-Type: multipart/parallel; boundary=unique-boundary-2\n\n--unique-boundary-2\n"
+          "Content-Type: audio/basic\nContent-Transfer-Encoding: base64\n\nAAAA\n\n"
+          "--unique-boundary-2\nContent-Type: image/jpeg\nContent-Transfer-Encoding: base64\n\nBBBB\n\n"
+          "--unique-boundary-2--\n\n--unique-boundary-1\nContent-type: text/enriched\n\nEnriched.\n\n"
+          "--unique-boundary-1\nContent-Type: message/rfc822\n\nFrom: (mailbox in US-ASCII)\n"
+          "To: (address in US-ASCII)\nSubject: (subject in US-ASCII)\n"
+          "Content-Type: Text/plain; charset=ISO-8859-1\nContent-Transfer-Encoding: Quoted-printable\n"
+          "\n  ... Additional text in ISO-8859-1 goes here ...\n\n--unique-boundary-1--\n",
+          "((\"text\" \"plain\" (\"CHARSET\" \"US-ASCII\") NIL NIL \"7BIT\" 32 0 NIL NIL NIL NIL)"
+          "(\"text\" \"plain\" (\"charset\" \"US-ASCII\") NIL NIL \"7BIT\" 11 1 NIL NIL NIL NIL)"
+          "((\"audio\" \"basic\" NIL NIL NIL \"base64\" 6 NIL NIL NIL NIL)"
+          "(\"image\" \"jpeg\" NIL NIL NIL \"base64\" 6 NIL NIL NIL NIL) "
+          "\"parallel\" (\"boundary\" \"unique-boundary-2\") NIL NIL NIL)"
+          "(\"text\" \"enriched\" NIL NIL NIL \"7BIT\" 11 1 NIL NIL NIL NIL)"
+          "(\"message\" \"rfc822\" NIL NIL NIL \"7BIT\" 232 "
+          "(NIL \"(subject in US-ASCII)\" NIL NIL NIL NIL NIL NIL NIL NIL) "
+          "(\"Text\" \"plain\" (\"charset\" \"ISO-8859-1\") NIL NIL \"Quoted-printable\" 51 1 NIL NIL NIL NIL) "
+          "7 NIL NIL NIL NIL) \"mixed\" (\"boundary\" \"unique-boundary-1\") NIL NIL NIL)",
+          "((\"text\" \"plain\" (\"CHARSET\" \"US-ASCII\") NIL NIL \"7BIT\" 32 0)"
+          "(\"text\" \"plain\" (\"charset\" \"US-ASCII\") NIL NIL \"7BIT\" 11 1)"
+          "((\"audio\" \"basic\" NIL NIL NIL \"base64\" 6)(\"image\" \"jpeg\" NIL NIL NIL \"base64\" 6) "
+          "\"parallel\")(\"text\" \"enriched\" NIL NIL NIL \"7BIT\" 11 1)"
+          "(\"message\" \"rfc822\" NIL NIL NIL \"7BIT\" 232 "
+          "(NIL \"(subject in US-ASCII)\" NIL NIL NIL NIL NIL NIL NIL NIL) "
+          "(\"Text\" \"plain\" (\"charset\" \"ISO-8859-1\") NIL NIL \"Quoted-printable\" 51 1) 7) \"mixed\")" },
         { "no MIME", "a: b\n\nx\ny\n", TEXT("6", "2"), TEXT_BODY("6", "2") },
         { "nothing", "", TEXT("0", "0"), TEXT_BODY("0", "0") },
         { "attachment",
