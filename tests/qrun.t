@@ -222,6 +222,7 @@ subtest 'bounces' => sub {
     is $T->queued($owed), '', 'a bounce that a crash prevented is made';
     ok +(grep { /y\@good\.test/ && !/x\@good\.test/ } $T->mailbox('alice')), 'about the failed recipient';
     is scalar($T->taken), 0, 'and nothing is sent again';
+    is $T->qrun('no-id') >> 8, 64, 'what is no ID is a usage error';
     my $held = $T->put('alice@here.test', ['z@good.test'], marks => 'H');
     $T->qrun;
     ok $T->queued($held) && !$T->taken, 'a held message stays';
@@ -231,6 +232,24 @@ subtest 'bounces' => sub {
     ok $T->queued($damaged) && !$T->taken, 'a damaged file is left alone';
     like $T->log, qr/event=damaged id=$damaged/, 'and logged';
     $T->run_as('rm', $T->queued($damaged), $T->queued($held));
+};
+
+subtest 'wake-ups from systemd and on stdin' => sub {
+    for my $where (3, 0) {
+        my $id = $T->put('alice@here.test', ['tmp5@good.test']);
+        $T->qrun;
+        ok $T->due($id) > time, 'a deferred message';
+        $T->forget;
+        open my $fifo, '+<', "$T->{spool}/wake" or die;
+        syswrite $fifo, "$id\n";
+        my $to = $where ? '3' : '0';
+        my $command = "exec $to<>$T->{spool}/wake; " . ($where ? 'LISTEN_FDS=1 LISTEN_PID=$$ ' : '') . "exec $T->{bin}/qrun -c $T->{conf}";
+        is $T->run_as('sh', '-c', $command), 0, "qrun with the FIFO as fd $where";
+        is scalar(grep { /RCPT TO:<tmp5/ } $T->events), 1, 'tries the message that was named, though it isn\'t due';
+        vec(my $bits = '', fileno $fifo, 1) = 1;
+        is select($bits, undef, undef, 0), 0, 'and has emptied the FIFO';
+        $T->run_as('rm', $T->queued($id));
+    }
 };
 
 subtest 'another Postern' => sub {

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Who is told that a message failed (RFC 3464, RFC 5321 6.1): its sender, from <>. A sender of ours gets the bounce into the
- * Maildir at once, anybody else through the queue under an ID made from the message's, so that a bounce that a crash repeated
- * is seen. A message from <> never bounces: it is logged, and postmaster gets the report if that is somebody here; a
- * report to postmaster never travels, so no bounce of a bounce can ever begin to circle.
+ * Who is told that a message failed (RFC 3464, RFC 5321 6.1): its sender, from <>. A sender of ours gets the
+ * bounce into the Maildir at once, anybody else through the queue under an ID made from the message's, so
+ * that a bounce that a crash repeated is seen. A message from <> never bounces: it is logged, and postmaster
+ * gets the report if that is somebody here; a report to postmaster never travels, so no bounce of a bounce
+ * can ever begin to circle.
  */
 #include "qrun.h"
 #include "report.h"
@@ -32,8 +33,9 @@ static struct span read_header(const struct job *j, struct bytes *to)
     return span_head(text, header_end(text));
 }
 
-static bool write_bounce(struct qrun *q, const struct job *j, const size_t *indexes, size_t count, const char *to,
-                         bool for_postmaster, const char *bounce_id, struct bytes *out, bool *eight_bit)
+static bool write_bounce(struct qrun *q, const struct job *j, const size_t *indexes, size_t count,
+                         const char *to, bool for_postmaster, const char *bounce_id, struct bytes *out,
+                         bool *eight_bit)
 {
     struct bytes header;
     struct report_recipient *list = calloc(count, sizeof *list);
@@ -41,11 +43,19 @@ static bool write_bounce(struct qrun *q, const struct job *j, const size_t *inde
     bool good = false;
     if (list) {
         for (size_t i = 0; i < count; i++)
-            list[i] = (struct report_recipient){ j->m.recipients[indexes[i]].address.text, j->m.replies[indexes[i]],
-                                                 j->hosts[indexes[i]], j->expired[indexes[i]] };
-        struct report r = { .hostname = q->settings->hostname, .id = j->m.id, .bounce_id = bounce_id, .to = to,
-                            .for_postmaster = for_postmaster, .queued = j->m.queued, .now = clock_now(),
-                            .recipients = list, .count = count, .header = read_header(j, &header) };
+            list[i] =
+                (struct report_recipient){ j->m.recipients[indexes[i]].address.text, j->m.replies[indexes[i]],
+                                           j->hosts[indexes[i]], j->expired[indexes[i]] };
+        struct report r = { .hostname = q->settings->hostname,
+                            .id = j->m.id,
+                            .bounce_id = bounce_id,
+                            .to = to,
+                            .for_postmaster = for_postmaster,
+                            .queued = j->m.queued,
+                            .now = clock_now(),
+                            .recipients = list,
+                            .count = count,
+                            .header = read_header(j, &header) };
         good = report_write(&r, out, eight_bit);
     }
     free(list);
@@ -53,10 +63,13 @@ static bool write_bounce(struct qrun *q, const struct job *j, const size_t *inde
     return good;
 }
 
-static enum status queue_bounce(struct qrun *q, const struct address *to, const char *bounce_id, struct span text, bool eight_bit)
+static enum status queue_bounce(struct qrun *q, const struct address *to, const char *bounce_id,
+                                struct span text, bool eight_bit)
 {
     struct queue_new new;
-    struct queue_envelope e = { .sender = "", .recipients = to, .recipient_count = 1, .eight_bit = eight_bit };
+    struct queue_envelope e = {
+        .sender = "", .recipients = to, .recipient_count = 1, .eight_bit = eight_bit
+    };
     struct content c = { .memory = text, .fd = -1, .size = text.n };
     enum status st = queue_prepare(q->settings->spool, bounce_id, &e, &c, &new);
     if (st == ST_PERM && errno == EEXIST) /* from before a crash */
@@ -73,7 +86,8 @@ static enum status queue_bounce(struct qrun *q, const struct address *to, const 
 }
 
 /* To those whom postmaster means here; nobody is no error. */
-static enum status tell_postmaster(struct qrun *q, const struct job *j, const size_t *indexes, size_t count, const char *bounce_id)
+static enum status tell_postmaster(struct qrun *q, const struct job *j, const size_t *indexes, size_t count,
+                                   const char *bounce_id)
 {
     struct address postmaster = { .text = "postmaster", .local_length = 10 };
     struct targets targets = { 0 };
@@ -84,9 +98,11 @@ static enum status tell_postmaster(struct qrun *q, const struct job *j, const si
         return ST_TEMP;
     bytes_init(&text, BOUNCE_LIMIT);
     bytes_init(&why, 1024);
-    st = write_bounce(q, j, indexes, count, "postmaster", true, bounce_id, &text, &eight_bit) ? ST_OK : ST_TEMP;
+    st = write_bounce(q, j, indexes, count, "postmaster", true, bounce_id, &text, &eight_bit) ? ST_OK
+                                                                                              : ST_TEMP;
     for (size_t i = 0; i < targets.count && st == ST_OK; i++)
-        if (targets.list[i].local && local_deliver(q, &targets.list[i].address, "", span_bytes(&text), eight_bit, NULL, &why) == ST_TEMP)
+        if (targets.list[i].local && local_deliver(q, &targets.list[i].address, "", span_bytes(&text),
+                                                   eight_bit, NULL, &why) == ST_TEMP)
             st = ST_TEMP;
     bytes_free(&text);
     bytes_free(&why);
@@ -94,8 +110,8 @@ static enum status tell_postmaster(struct qrun *q, const struct job *j, const si
     return st;
 }
 
-static enum status tell_sender(struct qrun *q, const struct job *j, const size_t *indexes, size_t count, const struct address *to,
-                               const char *bounce_id)
+static enum status tell_sender(struct qrun *q, const struct job *j, const size_t *indexes, size_t count,
+                               const struct address *to, const char *bounce_id)
 {
     struct bytes text, why;
     bool eight_bit;
@@ -127,7 +143,7 @@ enum status bounce_send(struct qrun *q, const struct job *j, const size_t *index
             return st;
         }
     }
-    log_event(LOG_WARNING, "undeliverable", "id", j->m.id, "from", j->m.sender[0] ? j->m.sender : "<>", "text",
-              "nobody can be told but postmaster", NULL);
+    log_event(LOG_WARNING, "undeliverable", "id", j->m.id, "from", j->m.sender[0] ? j->m.sender : "<>",
+              "text", "nobody can be told but postmaster", NULL);
     return tell_postmaster(q, j, indexes, count, bounce_id);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Children: forked, stripped of every descriptor that isn't theirs (those of locked messages above all: a lock lives as long
- * as any copy of its descriptor), sandboxed, and killed by the kernel when the scheduler dies.
+ * Children: forked, stripped of every descriptor that isn't theirs (those of locked messages above all: a
+ * lock lives as long as any copy of its descriptor), sandboxed, and killed by the kernel when the scheduler
+ * dies.
  */
 #include "connector.h"
 #include "qrun.h"
@@ -11,6 +12,7 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -52,6 +54,7 @@ int child_start(struct qrun *q, const struct child_start *start)
     pid_t parent = getpid();
     if (channel_pair(pair) != ST_OK)
         return -1;
+    fcntl(pair[0], F_SETFL, O_NONBLOCK); /* a child that doesn't read must not stop the scheduler */
     pid_t pid = fork();
     if (pid == 0)
         run(q, start, pair[1], parent);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Walks through a destination's hosts and their addresses; see connector.h. What it walks through is found when
- * it is first asked. It has sockets and nothing else: no file, no message.
+ * Walks through a destination's hosts and their addresses; see connector.h. What it walks through is found
+ * when it is first asked. It has sockets and nothing else: no file, no message.
  */
 #include "connector.h"
 #include "route.h"
@@ -20,20 +20,20 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define CONNECT_MS 30000    /* one attempt */
-#define ATTEMPTS 12         /* from the first host on, before the scheduler has to begin again */
+#define CONNECT_MS 30000 /* one attempt */
+#define ATTEMPTS 12      /* from the first host on, before the scheduler has to begin again */
 
 struct walk {
     const struct connector_start *start;
     struct route route;
     bool routed;
-    size_t host;                /* whose addresses these are */
+    size_t host; /* whose addresses these are */
     struct in6_addr addresses[2 * ROUTE_ADDRESSES];
     size_t address_count, address; /* the current one */
     unsigned attempts;
-    bool unresolved;            /* a host's addresses could not be looked up */
-    bool reached;               /* there was an address at least */
-    struct bytes why;           /* the last thing that went wrong */
+    bool unresolved;  /* a host's addresses could not be looked up */
+    bool reached;     /* there was an address at least */
+    struct bytes why; /* the last thing that went wrong */
 };
 
 static void address_text(const struct in6_addr *a, char text[INET6_ADDRSTRLEN])
@@ -59,7 +59,8 @@ static int start_connect(const struct in6_addr *address, uint64_t port)
     }
     int fd = socket(to.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), on = 1;
     if (fd >= 0)
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* else a pipelined group may wait for an ACK */
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on,
+                   sizeof on); /* else a pipelined group may wait for an ACK */
     if (fd >= 0 && connect(fd, &to.any, length) != 0 && errno != EINPROGRESS) {
         file_close(fd);
         return -1;
@@ -163,7 +164,8 @@ static int try_current(struct walk *w, int channel)
     int error = errno;
     address_text(&w->addresses[w->address], text);
     bytes_clear(&w->why);
-    bytes_printf(&w->why, "4.4.1 Can't connect to %s[%s]: %s", w->route.hosts[w->host], text, strerror(error));
+    bytes_printf(&w->why, "4.4.1 Can't connect to %s[%s]: %s", w->route.hosts[w->host], text,
+                 strerror(error));
     return -1;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The process that finds a destination's hosts and connects to them, one after the other, as the scheduler asks.
+ * The process that finds a destination's hosts and connects to them, one after the other, as the scheduler
+ * asks.
  */
 #ifndef POSTERN_QRUN_CONNECTOR_H
 #define POSTERN_QRUN_CONNECTOR_H

@@ -1,15 +1,20 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * A destination is a domain. It has parts of messages in line and, while it has a slot, a connector and a sender:
+ * A destination is a domain. It has parts of messages in line and, while it has a slot, a connector and a
+ * sender:
  *
- *     IDLE ──part──> WAITING ──slot──> CONNECTING ──CONNECTED──> GREETING ──READY──> SENDING ──RESULT──┐
- *                                          ^  └─NO_HOST─> everything in line gets it    │  ^──next part──┤
- *                                          └──────── next host, same host, first host ──┴────────────────┘
+ *     IDLE        a part comes in line: WAITING
+ *     WAITING     for a slot: CONNECTING
+ *     CONNECTING  a socket from the connector: GREETING; no host left: everything in line gets that answer
+ *     GREETING    the sender is ready: SENDING; refused: CONNECTING to the next host, or the same without TLS
+ *     SENDING     one part is with the sender; its result: the next part, or CONNECTING again
  *
- * and back to IDLE when nothing is in line. Slots are the setting `destinations`; one that shows no progress for STALL_MS
- * no longer counts, up to SLOTS_FACTOR times as many in all, so that silent hosts never stop the others.
+ * and back to IDLE when nothing is in line. Slots are the setting `destinations`; one that shows no progress
+ * for STALL_MS no longer counts, up to SLOTS_FACTOR times as many in all, so that silent hosts never stop the
+ * others.
  *
- * After the hosts of a destination have all failed, what comes for it within FAILED_MS gets the same answer at once.
+ * After the hosts of a destination have all failed, what comes for it within FAILED_MS gets the same answer
+ * at once.
  */
 #include "qrun.h"
 
@@ -22,14 +27,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FULL_PARTS 20            /* in line; further messages stay closed */
-#define REFILL_PARTS 10
+#define FULL_PARTS 8 /* in line; further messages stay closed */
+#define REFILL_PARTS 4
 #define STALL_MS 10000
 #define SLOTS_FACTOR 4
 #define SLOTS_LIMIT 200
 #define FAILED_MS 60000
-#define CONNECTION_MESSAGES 100  /* over one connection */
-#define LOST_LIMIT 6             /* connections that broke one after the other, until the whole destination waits */
+#define CONNECTION_MESSAGES 100 /* over one connection */
+#define LOST_LIMIT 6 /* connections that broke one after the other, until the whole destination waits */
 
 enum state { IDLE, WAITING, CONNECTING, GREETING, SENDING };
 
@@ -40,11 +45,11 @@ struct destination {
     struct part *first, *last;
     size_t count;
     struct line parked;
-    struct part *current;        /* with the sender */
-    int connector, sender;       /* channels, or -1 */
-    unsigned completed;          /* messages over this connection */
-    unsigned lost;               /* connections that broke since a message last got through */
-    int64_t progress;            /* clock_ms() of the last sign of life */
+    struct part *current;  /* with the sender */
+    int connector, sender; /* channels, or -1 */
+    unsigned completed;    /* messages over this connection */
+    unsigned lost;         /* connections that broke since a message last got through */
+    int64_t progress;      /* clock_ms() of the last sign of life */
     int64_t failed_until;
     char failure[QUEUE_REPLY_LIMIT];
     char failed_host[HOST_TEXT];
@@ -215,7 +220,8 @@ static void ask_connector(struct qrun *q, struct destination *d, unsigned verb)
     d->state = CONNECTING;
     d->completed = 0;
     if (d->connector < 0)
-        d->connector = child_start(q, &(struct child_start){ .kind = CHILD_CONNECTOR, .domain = d->domain, .socket = -1 });
+        d->connector = child_start(
+            q, &(struct child_start){ .kind = CHILD_CONNECTOR, .domain = d->domain, .socket = -1 });
     message_start(&q->packet, verb);
     if (d->connector < 0 || !channel_send(d->connector, &q->packet))
         fail_all(q, d, QUEUE_TODO, "4.3.0 No process could be started to connect", NULL);
@@ -254,14 +260,17 @@ static void connected(struct qrun *q, struct destination *d)
         else
             snprintf(d->shown, sizeof d->shown, "%s[%s]", d->host, address);
         d->state = GREETING;
-        d->sender = child_start(q, &(struct child_start){ .kind = CHILD_SENDER, .socket = socket, .host = d->host, .no_tls = d->no_tls });
+        d->sender = child_start(
+            q, &(struct child_start){
+                   .kind = CHILD_SENDER, .socket = socket, .host = d->host, .no_tls = d->no_tls });
         if (d->sender < 0)
             fail_all(q, d, QUEUE_TODO, "4.3.0 No process could be started to send", NULL);
     }
     file_close(socket);
 }
 
-/* The last host broke off in the middle of a message. It may be that message's fault: it waits, the others are tried. */
+/* The last host broke off in the middle of a message. It may be that message's fault: it waits, the others
+ * are tried. */
 static bool blame_message(struct qrun *q, struct destination *d)
 {
     if (!d->first || !d->first->lost || d->lost >= LOST_LIMIT || !d->failure[0])
@@ -371,6 +380,11 @@ static void next_message(struct qrun *q, struct destination *d)
         leave(q, d); /* the sender says QUIT */
         return;
     }
+    if (d->completed >= CONNECTION_MESSAGES && q->waiting_first) { /* now somebody else */
+        leave(q, d);
+        wait_for_slot(q, d);
+        return;
+    }
     if (d->completed >= CONNECTION_MESSAGES) {
         ask_connector(q, d, VERB_CONNECT_FIRST);
         return;
@@ -393,7 +407,8 @@ static void refused(struct qrun *q, struct destination *d)
     message_get_str(&q->packet, reply, sizeof reply);
     if (!message_end(&q->packet))
         snprintf(reply, sizeof reply, "4.3.0 The sender failed");
-    log_event(LOG_INFO, why == REFUSED_TLS ? "tls-failed" : "host-refused", "host", d->shown, "reply", reply, NULL);
+    log_event(LOG_INFO, why == REFUSED_TLS ? "tls-failed" : "host-refused", "host", d->shown, "reply", reply,
+              NULL);
     remember_failure(d, reply);
     if (why == REFUSED_TLS && !d->no_tls) {
         d->no_tls = true;

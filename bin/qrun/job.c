@@ -4,7 +4,7 @@
  *
  *     load    lock and read it; a mark F is a bounce that a crash prevented: that comes first
  *     split   recipients of ours are delivered here and now; the others go in parts to their destinations
- *     end     when no part is left: what waited too long fails, what failed bounces, what is done goes, the rest is deferred
+ *     end     when no part is left: what waited too long fails, what failed bounces, the rest is deferred
  */
 #include "qrun.h"
 
@@ -36,8 +36,10 @@ void job_outcome(struct qrun *q, struct job *j, size_t index, char mark, const c
     set_text(&j->m.replies[index], reply);
     set_text(&j->hosts[index], host);
     log_event(mark == QUEUE_FAILED ? LOG_NOTICE : LOG_INFO,
-              mark == QUEUE_DONE ? "delivered" : mark == QUEUE_FAILED ? "failed" : "deferred", "id", j->m.id, "from",
-              j->m.sender, "to", r->address.text, "host", host, "reply", reply, NULL);
+              mark == QUEUE_DONE     ? "delivered"
+              : mark == QUEUE_FAILED ? "failed"
+                                     : "deferred",
+              "id", j->m.id, "from", j->m.sender, "to", r->address.text, "host", host, "reply", reply, NULL);
 }
 
 /* D and F by one fsync each; what can't be written is kept in memory, and said. */
@@ -113,7 +115,8 @@ static void give_up_old(struct qrun *q, struct job *j)
             continue;
         j->expired[i] = true;
         queue_mark(&j->m, i, QUEUE_FAILED);
-        log_event(LOG_NOTICE, "expired", "id", j->m.id, "to", j->m.recipients[i].address.text, "reply", j->m.replies[i], NULL);
+        log_event(LOG_NOTICE, "expired", "id", j->m.id, "to", j->m.recipients[i].address.text, "reply",
+                  j->m.replies[i], NULL);
     }
 }
 
@@ -226,15 +229,18 @@ static void deliver_here(struct qrun *q, struct job *j, size_t i)
     } else {
         bytes_add_str(&why, "4.3.0 The message can't be read");
     }
-    job_outcome(q, j, i, st == ST_OK ? QUEUE_DONE : st == ST_PERM ? QUEUE_FAILED : QUEUE_TODO,
+    job_outcome(q, j, i,
+                st == ST_OK     ? QUEUE_DONE
+                : st == ST_PERM ? QUEUE_FAILED
+                                : QUEUE_TODO,
                 st == ST_OK ? "2.1.5 Delivered here" : bytes_str(&why), NULL);
     write_marks(j, &i, 1);
     bytes_free(&why);
 }
 
-
 /* The part for a recipient's destination that has room, or a new one. */
-static struct part *part_for(struct job *j, struct part **parts, struct destination **owners, size_t *count, struct destination *d)
+static struct part *part_for(struct job *j, struct part **parts, struct destination **owners, size_t *count,
+                             struct destination *d)
 {
     for (size_t i = *count; i-- > 0;)
         if (owners[i] == d && parts[i]->count < TRANSACTION_RECIPIENTS)
@@ -249,7 +255,8 @@ static struct part *part_for(struct job *j, struct part **parts, struct destinat
 }
 
 /* A recipient that isn't ours goes into a part; one that is is delivered. */
-static void place(struct qrun *q, struct job *j, size_t i, struct part **parts, struct destination **owners, size_t *count)
+static void place(struct qrun *q, struct job *j, size_t i, struct part **parts, struct destination **owners,
+                  size_t *count)
 {
     char domain[ADDRESS_DOMAIN_LIMIT + 1];
     enum status here = local_is(q, &j->m.recipients[i].address);

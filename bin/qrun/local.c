@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Delivery to our own users, for bounces and for what was queued before a domain became ours: all prepared, then all
- * published (the commit discipline of "one message in").
+ * Delivery to our own users, for bounces and for what was queued before a domain became ours: all prepared,
+ * then all published (the commit discipline of "one message in").
  */
 #include "qrun.h"
 
@@ -25,7 +25,8 @@ struct delivery {
 static enum status fail(enum status st, struct bytes *why, const char *text)
 {
     bytes_clear(why);
-    bytes_printf(why, "%s%s%s", text, st == ST_TEMP && errno ? ": " : "", st == ST_TEMP && errno ? strerror(errno) : "");
+    bytes_printf(why, "%s%s%s", text, st == ST_TEMP && errno ? ": " : "",
+                 st == ST_TEMP && errno ? strerror(errno) : "");
     return st;
 }
 
@@ -35,7 +36,8 @@ enum status local_is(struct qrun *q, const struct address *a)
     return domain.n == 0 ? ST_OK : directory_domain(q->directory, domain);
 }
 
-static enum status prepare_box(struct qrun *q, const struct address *account, const struct content *c, struct maildir_delivery *d)
+static enum status prepare_box(struct qrun *q, const struct address *account, const struct content *c,
+                               struct maildir_delivery *d)
 {
     struct bytes path;
     bytes_init(&path, 4096);
@@ -46,24 +48,28 @@ static enum status prepare_box(struct qrun *q, const struct address *account, co
     return st == ST_OK ? ST_OK : ST_TEMP;
 }
 
-static enum status prepare_queued(struct qrun *q, const struct targets *t, const char *sender, struct span message,
-                                  bool eight_bit, const char *id, struct delivery *d)
+static enum status prepare_queued(struct qrun *q, const struct targets *t, const char *sender,
+                                  struct span message, bool eight_bit, const char *id, struct delivery *d)
 {
     struct address *outside = calloc(t->count, sizeof *outside);
     size_t count = 0;
     for (size_t i = 0; outside && i < t->count; i++)
         if (!t->list[i].local)
             outside[count++] = t->list[i].address;
-    struct queue_envelope e = { .sender = sender, .recipients = outside, .recipient_count = count, .eight_bit = eight_bit };
+    struct queue_envelope e = {
+        .sender = sender, .recipients = outside, .recipient_count = count, .eight_bit = eight_bit
+    };
     struct content c = { .memory = message, .fd = -1, .size = message.n };
-    enum status st = !outside ? ST_TEMP : count == 0 ? ST_OK : queue_prepare(q->settings->spool, id, &e, &c, &d->queued);
+    enum status st = !outside     ? ST_TEMP
+                     : count == 0 ? ST_OK
+                                  : queue_prepare(q->settings->spool, id, &e, &c, &d->queued);
     d->has_queued = st == ST_OK && count;
     free(outside);
     return st == ST_PERM && errno == EEXIST ? ST_OK : st; /* it was queued before a crash */
 }
 
-static enum status prepare(struct qrun *q, const struct targets *t, const char *sender, struct span message, bool eight_bit,
-                           const char *id, struct delivery *d)
+static enum status prepare(struct qrun *q, const struct targets *t, const char *sender, struct span message,
+                           bool eight_bit, const char *id, struct delivery *d)
 {
     char trace[TRACE_LIMIT];
     int n = snprintf(trace, sizeof trace, "Return-Path: <%s>\r\n", sender);
@@ -114,8 +120,8 @@ static void abandon(struct delivery *d)
     errno = saved;
 }
 
-enum status local_deliver(struct qrun *q, const struct address *to, const char *sender, struct span message, bool eight_bit,
-                          const char *id, struct bytes *why)
+enum status local_deliver(struct qrun *q, const struct address *to, const char *sender, struct span message,
+                          bool eight_bit, const char *id, struct bytes *why)
 {
     struct targets targets = { 0 };
     struct delivery d = { 0 };
@@ -124,8 +130,10 @@ enum status local_deliver(struct qrun *q, const struct address *to, const char *
     if (st == ST_NONE)
         st = fail(ST_PERM, why, "5.1.1 No such user here");
     else if (st == ST_PERM)
-        st = fail(ST_PERM, why, errno == ELOOP || errno == E2BIG ? "5.4.6 The aliases of this address make a loop or too many addresses"
-                                                                 : "5.1.2 The address isn't ours");
+        st = fail(ST_PERM, why,
+                  errno == ELOOP || errno == E2BIG
+                      ? "5.4.6 The aliases of this address make a loop or too many addresses"
+                      : "5.1.2 The address isn't ours");
     else if (st != ST_OK)
         st = fail(ST_TEMP, why, "4.3.0 The tables can't be read");
     else if (prepare(q, &targets, sender, message, eight_bit, id, &d) != ST_OK) {

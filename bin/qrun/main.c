@@ -3,8 +3,8 @@
  * qrun [-c FILE] [-v] [ID...]: runs what is due in the queue, or these messages, and exits.
  *
  * Its own lock (spool/qrun.lock) keeps it single. A second one passes its wake-up on and exits; it looks
- * at the lock again after that, and the first looks at the FIFO again after letting go of the lock, so that of any
- * two one sees the work.
+ * at the lock again after that, and the first looks at the FIFO again after letting go of the lock, so that
+ * of any two one sees the work.
  */
 #include "qrun.h"
 
@@ -113,7 +113,8 @@ static enum status prepare_boxes(struct qrun *q, struct sandbox **own, struct by
     const struct sandbox_path paths[PATHS] = { { s->spool, SANDBOX_READ | SANDBOX_WRITE },
                                                { bytes_str(&mail), SANDBOX_READ | SANDBOX_WRITE },
                                                { s->directory, SANDBOX_READ } };
-    enum status st = sandbox_prepare(SANDBOX_RESOLVER, s->sandbox, NULL, 0, CHILD_MEMORY, &q->connector_box, error);
+    enum status st =
+        sandbox_prepare(SANDBOX_RESOLVER, s->sandbox, NULL, 0, CHILD_MEMORY, &q->connector_box, error);
     if (st == ST_OK)
         st = sandbox_prepare(SANDBOX_SESSION, s->sandbox, NULL, 0, CHILD_MEMORY, &q->sender_box, error);
     if (st == ST_OK)
@@ -144,13 +145,15 @@ static int prepare(struct qrun *q, struct bytes *error)
     if (dns_resolver_init(&q->resolver, q->settings->resolver, error) != ST_OK)
         return fail(error, EX_CONFIG);
     if (directory_open(q->settings, &q->directory) != ST_OK) {
-        bytes_printf(error, "%s: the tables of domains, accounts and aliases can't be read: %s", q->settings->directory,
-                     strerror(errno));
+        bytes_printf(error, "%s: the tables of domains, accounts and aliases can't be read: %s",
+                     q->settings->directory, strerror(errno));
         return fail(error, EX_TEMPFAIL);
     }
     if (prepare_boxes(q, &own, error) != ST_OK)
         return fail(error, EX_OSERR);
-    if (!sandbox_enter(own)) {
+    bool entered = sandbox_enter(own);
+    sandbox_free(own);
+    if (!entered) {
         bytes_add_str(error, "the kernel refused the sandbox");
         return fail(error, EX_OSERR);
     }

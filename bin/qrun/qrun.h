@@ -4,9 +4,10 @@
  *
  *     main.c         options, the lock, the FIFO, the sandbox; then
  *     scheduler.c    one loop: new work in, packets from the children, slots
- *     job.c          a message at work: read, split into parts by destination, and what becomes of it in the end
+ *     job.c          a message at work: read, split into parts, and what becomes of it in the end
  *     destination.c  a domain: its parts in line, one connector and one sender at a time
- *     local.c        delivery here; bounce.c: what goes back to the sender
+ *     local.c        delivery here
+ *     bounce.c       what goes back to the sender; report.c writes it
  *     child.c        a sandboxed child: connector.c (DNS, connects) or sender.c (SMTP)
  */
 #ifndef POSTERN_QRUN_QRUN_H
@@ -21,27 +22,28 @@
 #include "store/queue.h"
 
 #define DESTINATION_BUCKETS 4096
-#define JOBS_LIMIT 400  /* messages open at a time */
-#define QRUN_FILES 2048 /* descriptors the scheduler may have: the messages', and four for each busy destination */
+#define JOBS_LIMIT 400 /* messages open at a time; twice as many where they were asked for by name */
+/* Descriptors the scheduler may have: the messages', and four for each busy destination. */
+#define QRUN_FILES 2048
 
 struct qrun;
 struct destination;
 
 /* A message at work: locked. */
 struct job {
-    struct queue_message m;  /* its `replies` are those of this attempt where there was one */
-    char **hosts;            /* by recipient: who said the reply; NULL: we ourselves */
-    bool *expired;           /* by recipient: given up after the queue's lifetime */
-    size_t parts;            /* at work or in line */
-    bool tried;              /* somebody got an attempt */
-    struct job *next;        /* of all that are loaded */
+    struct queue_message m; /* its `replies` are those of this attempt where there was one */
+    char **hosts;           /* by recipient: who said the reply; NULL: we ourselves */
+    bool *expired;          /* by recipient: given up after the queue's lifetime */
+    size_t parts;           /* at work or in line */
+    bool tried;             /* somebody got an attempt */
+    struct job *next;       /* of all that are loaded */
 };
 
 /* The recipients of a job that go to one destination in one transaction. */
 struct part {
     struct job *job;
     struct part *next;
-    bool lost;               /* a connection broke under it */
+    bool lost; /* a connection broke under it */
     size_t count;
     size_t indexes[TRANSACTION_RECIPIENTS];
 };
@@ -63,14 +65,14 @@ struct qrun {
     struct directory *directory;
     struct dns_resolver resolver;
     struct sandbox *connector_box, *sender_box;
-    struct line forced, scanned;     /* to be loaded */
+    struct line forced, scanned; /* to be loaded */
     struct job *jobs;
     size_t job_count;
     struct destination *table[DESTINATION_BUCKETS];
-    struct destination *active;      /* those with children */
+    struct destination *active;                       /* those with children */
     struct destination *waiting_first, *waiting_last; /* those that want a slot */
     size_t active_count;
-    int64_t next_scan;               /* clock_ms() */
+    int64_t next_scan; /* clock_ms() */
     struct message packet;
 };
 
@@ -81,19 +83,22 @@ bool line_add(struct line *l, const char *id, bool forced);
 bool line_take(struct line *l, struct ticket *t);
 
 /* --- wake.c */
-/* The FIFO: fd 3 from systemd, stdin, or spool/wake, made where missing. -1: none, and everything else works. */
+/* The FIFO: fd 3 from systemd, stdin, or spool/wake, made where missing. -1: none, and everything else works.
+ */
 int wake_open(const struct settings *s);
 /* Empties the FIFO: IDs to `forced`; true if a scan is asked for. Never blocks. */
 bool wake_drain(struct qrun *q);
 
 /* --- job.c */
-/* Takes a message up: ST_OK also when it is finished already. ST_TEMP: not now; ST_NONE: not there, or not due. */
+/* Takes a message up: ST_OK also when it is finished already. ST_TEMP: not now; ST_NONE: not there, or not
+ * due. */
 enum status job_load(struct qrun *q, const struct ticket *t);
 /* The outcome for one recipient: mark T, D or F (not yet on disk), the reply, who said it. */
 void job_outcome(struct qrun *q, struct job *j, size_t index, char mark, const char *reply, const char *host);
 /* Puts the outcomes of a part on disk, with one fsync for each mark. */
 void job_marks(struct qrun *q, const struct part *p);
-/* A part is done with: frees it, and when it was the last one the job comes to its end: bounces, then removal or deferral. */
+/* A part is done with: frees it, and when it was the last one the job comes to its end: bounces, then removal
+ * or deferral. */
 void part_finish(struct qrun *q, struct part *p);
 
 /* --- destination.c */
@@ -112,15 +117,16 @@ size_t destination_fds(struct qrun *q, int *fds, struct destination **owners, si
 void destination_input(struct qrun *q, struct destination *d, int fd);
 
 /* --- local.c */
-/* Delivers to an address of ours; what aliases lead outside is queued. On ST_TEMP and ST_PERM `why` begins with an enhanced code.
- * `id`: NULL, or the ID that a queued copy gets. */
-enum status local_deliver(struct qrun *q, const struct address *to, const char *sender, struct span message, bool eight_bit,
-                          const char *id, struct bytes *why);
+/* Delivers to an address of ours; what aliases lead outside is queued. On ST_TEMP and ST_PERM `why` begins
+ * with an enhanced code. `id`: NULL, or the ID that a queued copy gets. */
+enum status local_deliver(struct qrun *q, const struct address *to, const char *sender, struct span message,
+                          bool eight_bit, const char *id, struct bytes *why);
 /* ST_OK: the address is ours. */
 enum status local_is(struct qrun *q, const struct address *a);
 
 /* --- bounce.c */
-/* Tells the sender about these recipients, durably. ST_OK: done, or nobody is to be told. ST_TEMP: try later. */
+/* Tells the sender about these recipients, durably. ST_OK: done, or nobody is to be told. ST_TEMP: try later.
+ */
 enum status bounce_send(struct qrun *q, const struct job *j, const size_t *indexes, size_t count);
 
 /* --- child.c */

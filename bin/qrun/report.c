@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Writes a bounce; see report.h. Replies and addresses come from strangers: only printable ASCII of them gets in. The
- * original's headers are passed on as they came, but for line ends; the boundary is random, so nothing in
- * them can end its part.
+ * Writes a bounce; see report.h. Replies and addresses come from strangers: only printable ASCII of them gets
+ * in. The original's headers are passed on as they came, but for line ends; the boundary is random, so
+ * nothing in them can end its part.
  */
 #include "report.h"
 
@@ -68,7 +68,8 @@ static void add_recipient(struct bytes *out, const struct report_recipient *r, i
         bytes_add_str(out, "\r\n");
     }
     if (r->reply) {
-        bytes_add_str(out, r->host && code_of(r->reply) ? "Diagnostic-Code: smtp; " : "Diagnostic-Code: x-postern; ");
+        bytes_add_str(out, r->host && code_of(r->reply) ? "Diagnostic-Code: smtp; "
+                                                        : "Diagnostic-Code: x-postern; ");
         add_clean(out, r->reply);
         bytes_add_str(out, "\r\n");
     }
@@ -78,11 +79,12 @@ static void add_recipient(struct bytes *out, const struct report_recipient *r, i
 static void add_words(struct bytes *out, const struct report *r)
 {
     bytes_printf(out, "This is the mail server %s.\r\n\r\n", r->hostname);
-    bytes_add_str(out, r->for_postmaster
-                           ? "A message without a sender (most often a bounce) could not be delivered to the\r\n"
-                             "addresses below. Nobody else can be told about it, so you are.\r\n"
-                           : "Your message could not be delivered to the addresses below, and no further attempt\r\n"
-                             "will be made. To the other recipients, if any, it was delivered.\r\n");
+    bytes_add_str(
+        out, r->for_postmaster
+                 ? "A message without a sender (most often a bounce) could not be delivered to the\r\n"
+                   "addresses below. Nobody else can be told about it, so you are.\r\n"
+                 : "Your message could not be delivered to the addresses below, and no further attempt\r\n"
+                   "will be made. To the other recipients, if any, it was delivered.\r\n");
     for (size_t i = 0; i < r->count; i++) {
         const struct report_recipient *one = &r->recipients[i];
         bytes_add_str(out, "\r\n  <");
@@ -134,11 +136,13 @@ bool report_write(const struct report *r, struct bytes *out, bool *eight_bit)
     add_clean(out, r->to);
     bytes_add_str(out, ">\r\n");
     add_date(out, "Date", r->now);
-    bytes_printf(out, "Subject: %s\r\nMessage-ID: <%s@%s>\r\nAuto-Submitted: auto-replied\r\nMIME-Version: 1.0\r\n",
-                 r->for_postmaster ? "A bounce could not be delivered" : "Your message could not be delivered", r->bounce_id,
-                 r->hostname);
-    bytes_printf(out, "Content-Type: multipart/report; report-type=delivery-status;\r\n\tboundary=\"%s\"\r\n%s\r\n", boundary,
-                 *eight_bit ? "Content-Transfer-Encoding: 8bit\r\n" : "");
+    bytes_printf(
+        out, "Subject: %s\r\nMessage-ID: <%s@%s>\r\nAuto-Submitted: auto-replied\r\nMIME-Version: 1.0\r\n",
+        r->for_postmaster ? "A bounce could not be delivered" : "Your message could not be delivered",
+        r->bounce_id, r->hostname);
+    bytes_printf(
+        out, "Content-Type: multipart/report; report-type=delivery-status;\r\n\tboundary=\"%s\"\r\n%s\r\n",
+        boundary, *eight_bit ? "Content-Transfer-Encoding: 8bit\r\n" : "");
     bytes_printf(out, "--%s\r\nContent-Type: text/plain; charset=us-ascii\r\n\r\n", boundary);
     add_words(out, r);
     bytes_printf(out, "\r\n--%s\r\nContent-Type: message/delivery-status\r\n\r\n", boundary);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * From a domain to hosts; see route.h. The resolver follows CNAMEs, and dns_read() as many as one answer holds.
+ * From a domain to hosts; see route.h. The resolver follows CNAMEs, and dns_read() as many as one answer
+ * holds.
  *
  * A failure to look is never "no such domain": where any question that matters got no answer, the mail waits.
  */
@@ -28,7 +29,8 @@ static void shuffle_equals(struct dns_record *list, size_t count)
     }
 }
 
-static enum status take_hosts(struct dns_answer *answer, const char *self, struct route *route, struct bytes *why)
+static enum status take_hosts(struct dns_answer *answer, const char *self, struct route *route,
+                              struct bytes *why)
 {
     if (answer->count == 1 && answer->records[0].name[0] == '\0') {
         bytes_add_str(why, "5.1.10 The domain accepts no mail (null MX)");
@@ -50,8 +52,10 @@ static enum status take_hosts(struct dns_answer *answer, const char *self, struc
     }
     if (route->count)
         return ST_OK;
-    bytes_add_str(why, ourselves ? "5.4.6 The domain's mail exchanger is this server, which doesn't take its mail: a loop"
-                                 : "5.4.4 The domain names no usable mail exchanger");
+    bytes_add_str(
+        why, ourselves
+                 ? "5.4.6 The domain's mail exchanger is this server, which doesn't take its mail: a loop"
+                 : "5.4.4 The domain names no usable mail exchanger");
     return ST_PERM;
 }
 
@@ -73,7 +77,8 @@ bool route_literal(const char *domain, struct in6_addr *address)
 }
 
 /* The domain's own addresses stand in for a missing MX (RFC 5321 5.1). */
-static enum status implicit(const struct dns_resolver *r, const char *domain, struct route *route, struct bytes *why)
+static enum status implicit(const struct dns_resolver *r, const char *domain, struct route *route,
+                            struct bytes *why)
 {
     struct in6_addr list[2 * ROUTE_ADDRESSES];
     size_t count;
@@ -90,8 +95,8 @@ static enum status implicit(const struct dns_resolver *r, const char *domain, st
     return ST_OK;
 }
 
-enum status route_find(const struct dns_resolver *r, const char *domain, const char *self, struct route *route,
-                       struct bytes *why)
+enum status route_find(const struct dns_resolver *r, const char *domain, const char *self,
+                       struct route *route, struct bytes *why)
 {
     *route = (struct route){ 0 };
     if (domain[0] == '[') {
@@ -117,8 +122,8 @@ enum status route_find(const struct dns_resolver *r, const char *domain, const c
     return st;
 }
 
-static enum status add_family(const struct dns_resolver *r, const char *host, enum dns_type type, struct in6_addr *list,
-                              size_t *count)
+static enum status add_family(const struct dns_resolver *r, const char *host, enum dns_type type,
+                              struct in6_addr *list, size_t *count)
 {
     struct dns_answer answer;
     enum status st = dns_ask(r, host, type, &answer);
@@ -137,8 +142,8 @@ static enum status add_family(const struct dns_resolver *r, const char *host, en
     return st;
 }
 
-enum status route_addresses(const struct dns_resolver *r, const char *host, struct in6_addr list[2 * ROUTE_ADDRESSES],
-                            size_t *count)
+enum status route_addresses(const struct dns_resolver *r, const char *host,
+                            struct in6_addr list[2 * ROUTE_ADDRESSES], size_t *count)
 {
     *count = 0;
     enum status v6 = add_family(r, host, DNS_AAAA, list, count);

@@ -7,23 +7,23 @@
 
 #include "net/dns.h"
 
-#define ROUTE_HOSTS 16      /* of a domain that are tried */
-#define ROUTE_ADDRESSES 4   /* of a host, for each of IPv6 and IPv4 */
+#define ROUTE_HOSTS 16    /* of a domain that are tried */
+#define ROUTE_ADDRESSES 4 /* of a host, for each of IPv6 and IPv4 */
 
 struct route {
     char hosts[ROUTE_HOSTS][DNS_NAME_LIMIT]; /* names; or one literal's text */
     size_t count;
-    bool literal;               /* `address` is all there is */
+    bool literal; /* `address` is all there is */
     struct in6_addr address;
 };
 
-/* ST_OK; ST_TEMP or ST_PERM with an enhanced status code and a sentence in why. `self` is our host name: hosts no better
- * than ourselves are left out, and where none is left that is a loop. */
-enum status route_find(const struct dns_resolver *r, const char *domain, const char *self, struct route *route,
-                       struct bytes *why);
+/* ST_OK; ST_TEMP or ST_PERM with an enhanced status code and a sentence in why. `self` is our host name:
+ * hosts no better than ourselves are left out, and where none is left that is a loop. */
+enum status route_find(const struct dns_resolver *r, const char *domain, const char *self,
+                       struct route *route, struct bytes *why);
 /* The addresses of a host, IPv6 first, each family shuffled. ST_NONE if it has none; ST_TEMP. */
-enum status route_addresses(const struct dns_resolver *r, const char *host, struct in6_addr list[2 * ROUTE_ADDRESSES],
-                            size_t *count);
+enum status route_addresses(const struct dns_resolver *r, const char *host,
+                            struct in6_addr list[2 * ROUTE_ADDRESSES], size_t *count);
 /* `[192.0.2.1]` or `[IPv6:2001:db8::1]`. */
 bool route_literal(const char *domain, struct in6_addr *address);
 

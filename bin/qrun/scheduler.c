@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The loop: wake-ups first, then a scan if one is due, then messages are taken up while there is room, then destinations
- * get slots, then it waits for whatever comes. It waits for nothing else: not for DNS, a connection or a reply, which are
- * the children's, so a wake-up is answered at once whoever is slow.
+ * The loop: wake-ups first, then a scan if one is due, then messages are taken up while there is room, then
+ * destinations get slots, then it waits for whatever comes. It waits for nothing else: not for DNS, a
+ * connection or a reply, which are the children's, so a wake-up is answered at once whoever is slow.
  */
 #include "qrun.h"
 
@@ -15,8 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SCAN_MS 60000    /* between scans while there is something to do */
-#define SLOT_MS 2000     /* between looks for a slot while destinations wait */
+#define SCAN_MS 60000 /* between scans while there is something to do */
+#define SLOT_MS 2000  /* between looks for a slot while destinations wait */
 #define POLL_FDS 512
 #define FORCED_LIMIT 100000
 
@@ -82,10 +82,12 @@ static void scan(struct qrun *q)
     free(ids);
 }
 
+/* New mail finds room also where everything that was found is waiting for silent servers. */
 static void take_up(struct qrun *q)
 {
     struct ticket t;
-    while (q->job_count < JOBS_LIMIT && (line_take(&q->forced, &t) || line_take(&q->scanned, &t)))
+    while ((q->job_count < 2 * JOBS_LIMIT && line_take(&q->forced, &t)) ||
+           (q->job_count < JOBS_LIMIT && line_take(&q->scanned, &t)))
         job_load(q, &t);
 }
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The dialogue with one host: greeting, EHLO or HELO, STARTTLS where it is offered, then a transaction for each message
- * that the scheduler hands over; see sender.h, and transaction.c for what happens inside one.
+ * The dialogue with one host: greeting, EHLO or HELO, STARTTLS where it is offered, then a transaction for
+ * each message that the scheduler hands over; see sender.h, and transaction.c for what happens inside one.
  *
- * TLS is opportunistic (RFC 7435): where it breaks, the scheduler tries the same host again without, on a new connection.
+ * TLS is opportunistic (RFC 7435): where it breaks, the scheduler tries the same host again without, on a new
+ * connection.
  */
 #include "sender.h"
 #include "transaction.h"
@@ -20,7 +21,7 @@
 #include <unistd.h>
 
 #define TLS_MS 60000
-#define TLS_RATE 20    /* bytes a second that a handshake must bring */
+#define TLS_RATE 20 /* bytes a second that a handshake must bring */
 #define QUIT_MS 5000
 
 static bool say_hello(struct smtp *s, const char *hostname)
@@ -124,7 +125,8 @@ static void send_messages(struct smtp *s, int channel, struct message *m, struct
 
 void sender_run(int channel, const struct sender_start *start)
 {
-    struct smtp s = { .conn = conn_new(start->socket, start->socket), .timeout_ms = (int64_t)start->settings->timeout * 1000 };
+    struct smtp s = { .conn = conn_new(start->socket, start->socket),
+                      .timeout_ms = (int64_t)start->settings->timeout * 1000 };
     struct transaction *t = malloc(sizeof *t);
     struct message *m = malloc(sizeof *m);
     bool broken = false;

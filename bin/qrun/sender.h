@@ -12,8 +12,8 @@
 struct sender_start {
     const struct settings *settings;
     int socket;
-    const char *host;   /* for SNI */
-    bool no_tls;        /* it was tried, and broke */
+    const char *host; /* for SNI */
+    bool no_tls;      /* it was tried, and broke */
 };
 
 /* In SANDBOX_SESSION; returns when the connection is over. */

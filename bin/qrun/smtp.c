@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Commands and replies; see smtp.h. A reply's lines are bounded in length and number and all of it by one deadline, so neither an
- * endless line nor one that drips byte by byte holds us. Lone LF line ends are accepted: we only read.
+ * Commands and replies; see smtp.h. A reply's lines are bounded in length and number and all of it by one
+ * deadline, so neither an endless line nor one that drips byte by byte holds us. Lone LF line ends are
+ * accepted: we only read.
  */
 #include "smtp.h"
 
@@ -55,7 +56,8 @@ static bool read_line(struct smtp *s, int64_t until, struct span *line)
         }
         int64_t left = until - clock_ms();
         if (have.n > LINE_LIMIT || left <= 0) {
-            smtp_lost(s, have.n > LINE_LIMIT ? "4.5.0 The server sent an endless line" : "4.4.2 The server took too long");
+            smtp_lost(s, have.n > LINE_LIMIT ? "4.5.0 The server sent an endless line"
+                                             : "4.4.2 The server took too long");
             return false;
         }
         conn_deadlines(s->conn, (int)left, 0);

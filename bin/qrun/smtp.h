@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The client's side of SMTP: commands out, replies in, each with a deadline for the whole reply (RFC 5321 4.5.3.2).
+ * The client's side of SMTP: commands out, replies in, each with a deadline for the whole reply (RFC
+ * 5321 4.5.3.2).
  *
- * Waits are those of the RFC, but never longer than the setting `timeout` (twice that for the reply to the end of data).
+ * Waits are those of the RFC, but never longer than the setting `timeout` (twice that for the reply to the
+ * end of data).
  */
 #ifndef POSTERN_QRUN_SMTP_H
 #define POSTERN_QRUN_SMTP_H
@@ -14,16 +16,16 @@
 
 struct smtp {
     struct conn *conn;
-    int64_t timeout_ms;   /* the setting */
-    struct ehlo ehlo;     /* what the server offers now */
-    struct reply reply;   /* the last one */
-    bool gone;            /* nothing more can be said on this connection; reply.text says why if reply.code is 0 */
+    int64_t timeout_ms; /* the setting */
+    struct ehlo ehlo;   /* what the server offers now */
+    struct reply reply; /* the last one */
+    bool gone; /* nothing more can be said on this connection; reply.text says why if reply.code is 0 */
 };
 
 /* One command line; it leaves when a reply is waited for. */
 void smtp_command(struct smtp *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* Reads a reply within `ms`. False, and `gone`, if none came or it was none; a 421 also sets `gone`. With `is_ehlo` its lines are
- * also taken as what the server offers. */
+/* Reads a reply within `ms`. False, and `gone`, if none came or it was none; a 421 also sets `gone`. With
+ * `is_ehlo` its lines are also taken as what the server offers. */
 bool smtp_reply(struct smtp *s, int64_t ms, bool is_ehlo);
 /* A command's class: 2, 3, 4 or 5; 0 if there was no reply. */
 unsigned smtp_class(const struct smtp *s);

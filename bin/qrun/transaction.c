@@ -2,11 +2,11 @@
  *
  * MAIL, RCPT, DATA and the message; see transaction.h.
  *
- * With PIPELINING (RFC 2920) MAIL, all RCPT and DATA leave together and their replies are read in order. Recipients
- * that were refused keep their own reply; those that were accepted share the one to DATA or to its end. Where the
- * connection breaks after the final dot we can't know what the server did: the message waits and is sent again (RFC 5321
- * 4.5.3.2.6 and 6.1: better twice than never). A message with 8-bit bytes is sent as it is also to a server that doesn't
- * offer 8BITMIME: no server of today would be helped by a bounce.
+ * With PIPELINING (RFC 2920) MAIL, all RCPT and DATA leave together and their replies are read in order.
+ * Recipients that were refused keep their own reply; those that were accepted share the one to DATA or to its
+ * end. Where the connection breaks after the final dot we can't know what the server did: the message waits
+ * and is sent again (RFC 5321 4.5.3.2.6 and 6.1: better twice than never). A message with 8-bit bytes is sent
+ * as it is also to a server that doesn't offer 8BITMIME: no server of today would be helped by a bounce.
  */
 #include "transaction.h"
 
@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #define PIECE 32768
-#define LEAST_RATE 1024       /* bytes a second that a server must take */
+#define LEAST_RATE 1024 /* bytes a second that a server must take */
 #define RATE_GRACE_MS 600000
 
 static void mark_all(struct transaction *t, const struct reply *r, char mark)
@@ -48,7 +48,8 @@ static void send_mail(struct smtp *s, const struct transaction *t)
     char size[32] = "";
     if (s->ehlo.size)
         snprintf(size, sizeof size, " SIZE=%llu", (unsigned long long)t->size);
-    smtp_command(s, "MAIL FROM:<%s>%s%s", t->sender, size, s->ehlo.eight_bit && t->eight_bit ? " BODY=8BITMIME" : "");
+    smtp_command(s, "MAIL FROM:<%s>%s%s", t->sender, size,
+                 s->ehlo.eight_bit && t->eight_bit ? " BODY=8BITMIME" : "");
 }
 
 static bool read_mail(struct smtp *s, struct transaction *t)
@@ -164,8 +165,8 @@ static bool fits(const struct smtp *s, struct transaction *t)
     char text[160];
     if (!s->ehlo.size || !s->ehlo.size_limit || t->size <= s->ehlo.size_limit)
         return true;
-    snprintf(text, sizeof text, "5.3.4 The message has %llu bytes, the server takes %llu", (unsigned long long)t->size,
-             (unsigned long long)s->ehlo.size_limit);
+    snprintf(text, sizeof text, "5.3.4 The message has %llu bytes, the server takes %llu",
+             (unsigned long long)t->size, (unsigned long long)s->ehlo.size_limit);
     refuse_all(t, text, QUEUE_FAILED);
     return false;
 }
@@ -186,8 +187,9 @@ enum after transaction_run(struct smtp *s, struct transaction *t)
     bool ready = s->ehlo.pipelining ? negotiate_pipelined(s, t) : negotiate(s, t);
     if (!ready || smtp_class(s) != 3) {
         bool lost = s->gone; /* also by a 421: the message is as it was */
-        mark_all(t, &s->reply, s->reply.code ? mark_of(s->reply.code) == QUEUE_DONE ? QUEUE_TODO : mark_of(s->reply.code)
-                                             : QUEUE_TODO);
+        mark_all(t, &s->reply,
+                 s->reply.code ? mark_of(s->reply.code) == QUEUE_DONE ? QUEUE_TODO : mark_of(s->reply.code)
+                               : QUEUE_TODO);
         reset(s);
         return lost ? AFTER_LOST : s->gone ? AFTER_GONE : AFTER_READY; /* reset() may have ended it */
     }

@@ -10,8 +10,8 @@
 
 struct transaction {
     char sender[ADDRESS_LIMIT + 4];
-    int fd;             /* the queue's file */
-    off_t content;      /* where the message begins in it */
+    int fd;        /* the queue's file */
+    off_t content; /* where the message begins in it */
     uint64_t size;
     bool eight_bit;
     size_t count;

@@ -2,10 +2,10 @@
  *
  * What qrun's processes say to one another (net/channel.h). For each destination:
  *
- *     scheduler ──CONNECT_*──> connector   asks DNS, connects; parses DNS answers
- *               <──CONNECTED── or NO_HOST
- *               ──MESSAGE────> sender      speaks SMTP on the socket it was started with; parses replies
- *               <──READY, REFUSED, RESULT
+ *     scheduler --CONNECT_*--------------> connector   asks DNS, connects; parses DNS answers
+ *               <-CONNECTED or NO_HOST---
+ *               --MESSAGE----------------> sender      speaks SMTP on the socket it was started with
+ *               <-READY, REFUSED, RESULT-
  *
  * The scheduler decides, owns the queue, and takes from the others only what is bounded here.
  */
@@ -18,7 +18,7 @@
 #include <netinet/in.h>
 
 #define HOST_TEXT (DNS_NAME_LIMIT + INET6_ADDRSTRLEN + 4) /* "mx.example.net[192.0.2.1]" */
-#define TRANSACTION_RECIPIENTS 100 /* RFC 5321 4.5.3.1.8: what every server takes */
+#define TRANSACTION_RECIPIENTS 100                        /* RFC 5321 4.5.3.1.8: what every server takes */
 
 enum {
     /* to the connector, without fields */
@@ -26,14 +26,15 @@ enum {
     VERB_CONNECT_NEXT,      /* to the host after the one before */
     VERB_CONNECT_SAME,      /* to the same once more */
     /* from it */
-    VERB_CONNECTED,         /* host name, its address as text; with the socket */
-    VERB_NO_HOST,           /* number: 1 for ever, 0 for now; text: why, beginning with an enhanced status code */
+    VERB_CONNECTED, /* host name, its address as text; with the socket */
+    VERB_NO_HOST,   /* number: 1 for ever, 0 for now; text: why, beginning with an enhanced status code */
     /* to the sender. It ends with QUIT when the channel does. */
-    VERB_MESSAGE,           /* sender, number: where the message begins, its size, 8-bit or not, count; recipients; with the file */
+    VERB_MESSAGE, /* sender, number: where the message begins, its size, 8-bit or not, count; recipients; with
+                     the file */
     /* from it */
-    VERB_READY,             /* text: what TLS there is, "" for none */
-    VERB_REFUSED,           /* number: enum refusal; text */
-    VERB_RESULT,            /* number: enum after; count; for each recipient a mark (D, F, T) as number, and the reply */
+    VERB_READY,   /* text: what TLS there is, "" for none */
+    VERB_REFUSED, /* number: enum refusal; text */
+    VERB_RESULT, /* number: enum after; count; for each recipient a mark (D, F, T) as number, and the reply */
 };
 
 enum refusal {
@@ -44,7 +45,8 @@ enum refusal {
 enum after {
     AFTER_READY, /* the connection takes another message */
     AFTER_GONE,  /* it doesn't; the result counts */
-    AFTER_LOST,  /* it broke before the message was sent: nothing was delivered, another host may be tried at once */
+    AFTER_LOST,  /* it broke before the message was sent: nothing was delivered, another host may be tried at
+                    once */
 };
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The wake-up FIFO: each line an ID to try now, or anything else for "look what is due". It is emptied before a scan and
- * never after: a writer has its message in place before it writes here, so what was read here is found there.
+ * The wake-up FIFO: each line an ID to try now, or anything else for "look what is due". It is emptied before
+ * a scan and never after: a writer has its message in place before it writes here, so what was read here is
+ * found there.
  */
 #include "qrun.h"
 

@@ -19,11 +19,11 @@
 
 #define DNS_PORT 53
 #define DNS_TRIES 3
-#define DNS_WAIT_MS 5000      /* one try */
+#define DNS_WAIT_MS 5000 /* one try */
 #define QUESTION_LIMIT 512
 #define RESOLV_CONF "/etc/resolv.conf"
 #define RESOLV_CONF_LIMIT 65536
-#define HEADER_FLAGS 2        /* where the flags stand in an answer */
+#define HEADER_FLAGS 2 /* where the flags stand in an answer */
 #define TRUNCATED 0x02
 
 /* --- which resolver */
@@ -57,7 +57,8 @@ static bool parse_server(struct span text, struct sockaddr_in6 *to)
     if (text.n && text.p[0] == '[') {
         size_t end = span_find(text, ']');
         struct span behind = span_from(text, end + 1);
-        if (end == text.n || (behind.n && (behind.p[0] != ':' || !span_u64(span_from(behind, 1), 65535, &port))))
+        if (end == text.n ||
+            (behind.n && (behind.p[0] != ':' || !span_u64(span_from(behind, 1), 65535, &port))))
             return false;
         text = span_head(span_from(text, 1), end - 1);
     } else if (colon < text.n && span_find(span_from(text, colon + 1), ':') == text.n - colon - 1) {
@@ -179,8 +180,8 @@ static bool ask_tcp(const struct sockaddr_in6 *server, struct span question, str
     int64_t until = clock_ms() + DNS_WAIT_MS;
     unsigned char size[2] = { (unsigned char)(question.n >> 8), (unsigned char)question.n };
     int fd = open_socket(server, SOCK_STREAM);
-    bool good = fd >= 0 && send_all(fd, (struct span){ (char *)size, 2 }, until) && send_all(fd, question, until) &&
-                receive_exactly(fd, size, 2, until);
+    bool good = fd >= 0 && send_all(fd, (struct span){ (char *)size, 2 }, until) &&
+                send_all(fd, question, until) && receive_exactly(fd, size, 2, until);
     size_t length = good ? (size_t)size[0] << 8 | size[1] : 0;
     bytes_clear(raw);
     good = good && bytes_reserve(raw, length) && receive_exactly(fd, raw->data, length, until);
@@ -193,8 +194,9 @@ static bool ask_tcp(const struct sockaddr_in6 *server, struct span question, str
 }
 
 /* Takes datagrams until one answers (its status), or time is up (ST_TEMP, *heard false). */
-static enum status listen_udp(int fd, const struct sockaddr_in6 *server, struct span question, const char *name,
-                              enum dns_type type, uint16_t id, struct dns_answer *answer, bool *heard)
+static enum status listen_udp(int fd, const struct sockaddr_in6 *server, struct span question,
+                              const char *name, enum dns_type type, uint16_t id, struct dns_answer *answer,
+                              bool *heard)
 {
     int64_t until = clock_ms() + DNS_WAIT_MS;
     while (wait_for(fd, POLLIN, until)) {
@@ -238,7 +240,8 @@ static enum status ask_server(const struct sockaddr_in6 *server, const char *nam
     return st;
 }
 
-enum status dns_ask(const struct dns_resolver *r, const char *name, enum dns_type type, struct dns_answer *answer)
+enum status dns_ask(const struct dns_resolver *r, const char *name, enum dns_type type,
+                    struct dns_answer *answer)
 {
     bool heard[sizeof r->servers / sizeof r->servers[0]] = { false };
     *answer = (struct dns_answer){ 0 };

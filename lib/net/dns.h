@@ -3,8 +3,9 @@
  * A stub resolver: builds questions and reads answers (RFC 1035), asks the resolver
  * of the settings or of /etc/resolv.conf, over UDP with EDNS0 and over TCP when the answer was cut.
  *
- * Building and reading are pure and apart from asking, so that a sandboxed session can parse what a guard fetched. Random
- * IDs and source ports; an answer must repeat the question. Names are at most 255 octets, pointers must go backwards.
+ * Building and reading are pure and apart from asking, so that a sandboxed session can parse what a guard
+ * fetched. Random IDs and source ports; an answer must repeat the question. Names are at most 255 octets,
+ * pointers must go backwards.
  */
 #ifndef POSTERN_NET_DNS_H
 #define POSTERN_NET_DNS_H
@@ -15,34 +16,44 @@
 #include <netinet/in.h>
 #include <stdint.h>
 
-enum dns_type { DNS_A = 1, DNS_CNAME = 5, DNS_SOA = 6, DNS_PTR = 12, DNS_MX = 15, DNS_TXT = 16, DNS_AAAA = 28, DNS_TLSA = 52 };
+enum dns_type {
+    DNS_A = 1,
+    DNS_CNAME = 5,
+    DNS_SOA = 6,
+    DNS_PTR = 12,
+    DNS_MX = 15,
+    DNS_TXT = 16,
+    DNS_AAAA = 28,
+    DNS_TLSA = 52
+};
 
-#define DNS_NAME_LIMIT 256      /* text with a NUL */
+#define DNS_NAME_LIMIT 256 /* text with a NUL */
 #define DNS_ANSWER_LIMIT 65535
-#define DNS_RECORDS 64          /* of an answer that are looked at */
-#define DNS_CNAMES 8            /* followed in one answer */
+#define DNS_RECORDS 64 /* of an answer that are looked at */
+#define DNS_CNAMES 8   /* followed in one answer */
 
 struct dns_record {
     uint16_t type;
     uint32_t ttl;
-    uint16_t preference;         /* MX */
-    char name[DNS_NAME_LIMIT];   /* MX, CNAME, PTR: the target, lower case, without the final dot; "" is the root */
-    struct in6_addr address;     /* A (IPv4-mapped), AAAA */
-    struct span data;            /* the raw RDATA inside the answer; TXT, TLSA */
+    uint16_t preference;       /* MX */
+    char name[DNS_NAME_LIMIT]; /* MX, CNAME, PTR: the target, lower case, without the final dot; "" is the
+                                  root */
+    struct in6_addr address;   /* A (IPv4-mapped), AAAA */
+    struct span data;          /* the raw RDATA inside the answer; TXT, TLSA */
 };
 
 struct dns_answer {
-    struct bytes raw;            /* owns what the records point into */
+    struct bytes raw; /* owns what the records point into */
     unsigned rcode;
-    bool authentic;              /* AD */
+    bool authentic; /* AD */
     size_t count;
     struct dns_record records[DNS_RECORDS]; /* of the asked type, CNAMEs followed */
 };
 
 /* The question for (name, type) with this ID, as UDP payload. ST_PERM if name is no domain name. */
 enum status dns_question(const char *name, enum dns_type type, uint16_t id, struct bytes *packet);
-/* Reads an answer (in answer->raw) to that question. ST_OK with at least one record; ST_NONE for NXDOMAIN or no data;
- * ST_TEMP for SERVFAIL, a malformed answer or one to another question. */
+/* Reads an answer (in answer->raw) to that question. ST_OK with at least one record; ST_NONE for NXDOMAIN or
+ * no data; ST_TEMP for SERVFAIL, a malformed answer or one to another question. */
 enum status dns_read(struct dns_answer *answer, const char *name, enum dns_type type, uint16_t id);
 
 struct dns_resolver {
@@ -52,7 +63,8 @@ struct dns_resolver {
 /* From the setting `resolver`, or /etc/resolv.conf when it is empty. */
 enum status dns_resolver_init(struct dns_resolver *r, const char *setting, struct bytes *error);
 /* Asks; 3 tries a server, 5 s each at most. The answer must be freed with dns_answer_free. */
-enum status dns_ask(const struct dns_resolver *r, const char *name, enum dns_type type, struct dns_answer *answer);
+enum status dns_ask(const struct dns_resolver *r, const char *name, enum dns_type type,
+                    struct dns_answer *answer);
 void dns_answer_free(struct dns_answer *answer);
 
 #endif

@@ -2,9 +2,10 @@
  *
  * DNS messages (RFC 1035 4): builds a question, reads an answer. Pure: no call leaves this file.
  *
- * An answer is whatever somebody on the path chose to send. Nothing is read past its end, RDATA stays inside its
- * record, compression pointers must go backwards (so no chain of them is endless), a name is 255 octets at most. One lie makes the
- * whole answer malformed. A name whose labels hold anything but printable ASCII, or a dot, has no text and equals no other.
+ * An answer is whatever somebody on the path chose to send. Nothing is read past its end, RDATA stays inside
+ * its record, compression pointers must go backwards (so no chain of them is endless), a name is 255 octets
+ * at most. One lie makes the whole answer malformed. A name whose labels hold anything but printable ASCII,
+ * or a dot, has no text and equals no other.
  */
 #include "net/dns.h"
 
@@ -14,12 +15,18 @@
 #define HEADER 12
 #define LABEL_LIMIT 63
 #define NAME_OCTETS 255
-#define POINTERS 64        /* in one name */
-#define ANSWERS 512        /* records of the answer section that are read */
-#define UDP_SIZE 1232      /* announced by EDNS0 */
+#define POINTERS 64   /* in one name */
+#define ANSWERS 512   /* records of the answer section that are read */
+#define UDP_SIZE 1232 /* announced by EDNS0 */
 
-enum { FLAG_RESPONSE = 0x8000, FLAG_OPCODE = 0x7800, FLAG_TRUNCATED = 0x0200, FLAG_RECURSION = 0x0100,
-       FLAG_AUTHENTIC = 0x0020, RCODE = 0x000f };
+enum {
+    FLAG_RESPONSE = 0x8000,
+    FLAG_OPCODE = 0x7800,
+    FLAG_TRUNCATED = 0x0200,
+    FLAG_RECURSION = 0x0100,
+    FLAG_AUTHENTIC = 0x0020,
+    RCODE = 0x000f
+};
 enum { CLASS_IN = 1, TYPE_OPT = 41, RCODE_NXDOMAIN = 3 };
 
 struct reader {
@@ -78,7 +85,8 @@ enum status dns_question(const char *name, enum dns_type type, uint16_t id, stru
         return packet->failed ? ST_TEMP : ST_PERM;
     put_u16(packet, type);
     put_u16(packet, CLASS_IN);
-    bytes_add_char(packet, '\0'); /* OPT (RFC 6891): the root, and in place of class and TTL our size and no flags */
+    bytes_add_char(packet,
+                   '\0'); /* OPT (RFC 6891): the root, and in place of class and TTL our size and no flags */
     put_u16(packet, TYPE_OPT);
     put_u16(packet, UDP_SIZE);
     put_u16(packet, 0);
@@ -120,7 +128,8 @@ static void get_label(struct reader *r, unsigned length, struct name *name, size
     }
 }
 
-/* The name at r, which afterwards stands behind it. Room: the octets counted here are at least those of the text. */
+/* The name at r, which afterwards stands behind it. Room: the octets counted here are at least those of the
+ * text. */
 static void get_name(struct reader *r, struct name *name)
 {
     struct reader in = *r;
@@ -219,9 +228,10 @@ static bool get_record(struct reader *r, struct name *owner, struct dns_record *
     return !r->bad;
 }
 
-/* Takes the records of `type` that belong to `wanted`; *alias is where a CNAME leads from there, "" if none. */
-static bool collect(struct reader r, unsigned count, const char *wanted, unsigned type, struct dns_answer *answer,
-                    char alias[DNS_NAME_LIMIT])
+/* Takes the records of `type` that belong to `wanted`; *alias is where a CNAME leads from there, "" if none.
+ */
+static bool collect(struct reader r, unsigned count, const char *wanted, unsigned type,
+                    struct dns_answer *answer, char alias[DNS_NAME_LIMIT])
 {
     alias[0] = '\0';
     for (unsigned i = 0; i < count; i++) {
@@ -240,14 +250,15 @@ static bool collect(struct reader r, unsigned count, const char *wanted, unsigne
     return true;
 }
 
-static bool get_header(struct reader *r, struct dns_answer *answer, const char *wanted, unsigned type, unsigned id,
-                       unsigned *count)
+static bool get_header(struct reader *r, struct dns_answer *answer, const char *wanted, unsigned type,
+                       unsigned id, unsigned *count)
 {
     struct name asked;
     unsigned got_id = get_u16(r), flags = get_u16(r), questions = get_u16(r);
     *count = get_u16(r);
     get_u32(r);
-    if (r->bad || got_id != id || !(flags & FLAG_RESPONSE) || flags & (FLAG_OPCODE | FLAG_TRUNCATED) || questions != 1)
+    if (r->bad || got_id != id || !(flags & FLAG_RESPONSE) || flags & (FLAG_OPCODE | FLAG_TRUNCATED) ||
+        questions != 1)
         return false;
     answer->rcode = flags & RCODE;
     answer->authentic = flags & FLAG_AUTHENTIC;

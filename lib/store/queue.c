@@ -15,19 +15,20 @@
  *     all marks D or B, wherever it lies            is done; a crash came before its removal
  *     a mark F                                      a bounce must be made before anything else is tried
  *
- * So each step leaves the message whole in exactly one place: a name appears by rename (never by copying), ID.why is
- * written before its message moves beside it, and ID is removed before its ID.why.
- * What a crash leaves in tmp/ and the orphans are removed by queue_sweep() when they are old enough that nobody can
- * still be at work on them.
+ * So each step leaves the message whole in exactly one place: a name appears by rename (never by copying),
+ * ID.why is written before its message moves beside it, and ID is removed before its ID.why. What a crash
+ * leaves in tmp/ and the orphans are removed by queue_sweep() when they are old enough that nobody can still
+ * be at work on them.
  *
- * Marks: T to do, D done, F failed (bounce owed), B bounced, H held. One byte overwritten in place can't be torn. D is on disk
- * before the next message is sent, so a crash repeats at most the transaction it interrupted. A bounce's ID is made from the
- * message's and from the first recipient it is about; B marks are written from the last recipient to the
- * first, so that after a crash the same ID comes out, and the bounce that is there already is seen.
+ * Marks: T to do, D done, F failed (bounce owed), B bounced, H held. One byte overwritten in place can't be
+ * torn. D is on disk before the next message is sent, so a crash repeats at most the transaction it
+ * interrupted. A bounce's ID is made from the message's and from the first recipient it is about; B marks are
+ * written from the last recipient to the first, so that after a crash the same ID comes out, and the bounce
+ * that is there already is seen.
  *
- * Considered and refused: an index of due times (a second truth that can disagree); the due time in the file's name (a
- * run would read 10,000 names); one directory a second (a search by ID would look into thousands): the directories
- * are as coarse as the delay is long.
+ * Considered and refused: an index of due times (a second truth that can disagree); the due time in the
+ * file's name (a run would read 10,000 names); one directory a second (a search by ID would look into
+ * thousands): the directories are as coarse as the delay is long.
  */
 #include "store/queue_private.h"
 #include "base/clock.h"
@@ -97,8 +98,8 @@ bool queue_id_valid(const char *id)
     return id[31] == '\0';
 }
 
-/* FNV-1a: it need not be secret, only the same each time. The time is the message's and a microsecond, so that the message
- * comes before its bounce in every list. */
+/* FNV-1a: it need not be secret, only the same each time. The time is the message's and a microsecond, so
+ * that the message comes before its bounce in every list. */
 void queue_bounce_id(const char *id, size_t first_recipient, char to[QUEUE_ID_LIMIT])
 {
     char text[QUEUE_ID_LIMIT + 24];

@@ -12,68 +12,76 @@
 #define QUEUE_ID_LIMIT 40
 #define QUEUE_REPLY_LIMIT 512 /* bytes of a remote reply that are kept */
 
-enum queue_mark { QUEUE_TODO = 'T', QUEUE_DONE = 'D', QUEUE_FAILED = 'F', QUEUE_BOUNCED = 'B', QUEUE_HELD = 'H' };
+enum queue_mark {
+    QUEUE_TODO = 'T',
+    QUEUE_DONE = 'D',
+    QUEUE_FAILED = 'F',
+    QUEUE_BOUNCED = 'B',
+    QUEUE_HELD = 'H'
+};
 
 /* Opens spool/queue (makes it, 0700). The descriptor of the directory. */
 enum status queue_open(const char *spool, int *queue_dir);
 
-/* --- in: what smtpd and sendmail do. prepare writes and fsyncs under a temporary name, publish renames, finish fsyncs the directory. */
+/* --- in: what smtpd and sendmail do. prepare writes and fsyncs under a temporary name, publish renames,
+ * finish fsyncs the directory. */
 struct queue_new {
     int dir;
     char id[QUEUE_ID_LIMIT];
     bool published;
 };
 struct queue_envelope {
-    const char *sender;           /* "" for <> */
+    const char *sender; /* "" for <> */
     const struct address *recipients;
     size_t recipient_count;
-    bool eight_bit;               /* BODY=8BITMIME was said, or 8-bit bytes are there */
+    bool eight_bit; /* BODY=8BITMIME was said, or 8-bit bytes are there */
 };
 /* `id` NULL: a new one (time and 64 random bits). */
-enum status queue_prepare(const char *spool, const char *id, const struct queue_envelope *e, const struct content *c,
-                          struct queue_new *q);
+enum status queue_prepare(const char *spool, const char *id, const struct queue_envelope *e,
+                          const struct content *c, struct queue_new *q);
 enum status queue_publish(struct queue_new *q);
 enum status queue_finish(struct queue_new *q);
 void queue_abort(struct queue_new *q);
 /* A new ID into `to`: time and 64 random bits. IDs sort by time. */
 void queue_new_id(char to[QUEUE_ID_LIMIT]);
-/* The ID of the bounce of message `id` whose first failed recipient has this index: the same each time, so queue_prepare()
- * with it says ST_PERM (EEXIST) where that bounce is queued already. */
+/* The ID of the bounce of message `id` whose first failed recipient has this index: the same each time, so
+ * queue_prepare() with it says ST_PERM (EEXIST) where that bounce is queued already. */
 void queue_bounce_id(const char *id, size_t first_recipient, char to[QUEUE_ID_LIMIT]);
 /* Is this the form of an ID? For names from outside. */
 bool queue_id_valid(const char *id);
-/* Tells qrun, through the FIFO spool/wake, to try this message now, or (id NULL) to look for what is due; never blocks, never
- * fails: the timer catches what is missed. */
+/* Tells qrun, through the FIFO spool/wake, to try this message now, or (id NULL) to look for what is due;
+ * never blocks, never fails: the timer catches what is missed. */
 void queue_wake(const char *spool, const char *id);
 
 /* --- out and administration: what qrun and `postern queue` do. */
 struct queue_recipient {
     struct address address;
-    char mark;            /* enum queue_mark */
-    off_t at;             /* where the mark stands in the file */
+    char mark; /* enum queue_mark */
+    off_t at;  /* where the mark stands in the file */
 };
 struct queue_message {
     char id[QUEUE_ID_LIMIT];
-    int fd;               /* open read-write, locked by queue_read(lock) */
-    int64_t queued;       /* seconds */
+    int fd;         /* open read-write, locked by queue_read(lock) */
+    int64_t queued; /* seconds */
     char sender[ADDRESS_LIMIT + 4];
     bool eight_bit;
     struct queue_recipient *recipients;
     size_t recipient_count;
-    off_t content;        /* where the message begins */
-    uint64_t size;        /* of the message */
+    off_t content; /* where the message begins */
+    uint64_t size; /* of the message */
     /* from ID.why */
     int64_t next_attempt; /* 0: at once */
     unsigned attempts;
-    char **replies;       /* by recipient; NULL where none */
+    char **replies; /* by recipient; NULL where none */
 };
-/* Reads envelope and .why. With `lock`, takes the message's lock first: ST_TEMP with errno EWOULDBLOCK if another
- * tool holds it. ST_NONE: not there. ST_PERM: the file is damaged (it is left alone, and logged). */
+/* Reads envelope and .why. With `lock`, takes the message's lock first: ST_TEMP with errno EWOULDBLOCK if
+ * another tool holds it. ST_NONE: not there. ST_PERM: the file is damaged (it is left alone, and logged). */
 enum status queue_read(int queue_dir, const char *id, bool lock, struct queue_message *m);
 void queue_message_free(struct queue_message *m); /* closes, which unlocks */
 /* Overwrites the mark of recipient `index` and fsyncs. */
 enum status queue_mark(struct queue_message *m, size_t index, char mark);
-/* The same for several recipients with one fsync at the end; they are overwritten from the last index given to the first. */
+/* The same for several recipients with one fsync at the end; they are overwritten from the last index given
+ * to the first. */
 enum status queue_mark_all(struct queue_message *m, const size_t *indexes, size_t count, char mark);
 /* Writes ID.why from next_attempt, attempts and replies, and puts the message under its due time. */
 enum status queue_defer(int queue_dir, struct queue_message *m);
@@ -81,12 +89,14 @@ enum status queue_defer(int queue_dir, struct queue_message *m);
 enum status queue_remove(int queue_dir, struct queue_message *m);
 /* IDs: all (due == false) or those whose time has come, oldest first. The caller frees each and the array. */
 enum status queue_list(int queue_dir, bool due, char ***ids, size_t *count);
-/* Seconds until the next attempt after `attempts` (1 or more): `first` doubled each time up to `most`, and with `random` (any
- * number) up to a tenth more or less, so that messages that failed together don't come back together. At least 1. */
+/* Seconds until the next attempt after `attempts` (1 or more): `first` doubled each time up to `most`, and
+ * with `random` (any number) up to a tenth more or less, so that messages that failed together don't come
+ * back together. At least 1. */
 int64_t queue_backoff(uint64_t first, uint64_t most, unsigned attempts, uint64_t random);
 /* Another descriptor of the message's file, read-only and without its lock: for a sender. -1 and errno. */
 int queue_reopen(int queue_dir, const struct queue_message *m);
-/* Removes what crashes left: files in tmp/ older than a day and a half, orphaned ID.why, empty due directories. */
+/* Removes what crashes left: files in tmp/ older than a day and a half, orphaned ID.why, empty due
+ * directories. */
 void queue_sweep(int queue_dir);
 
 #endif

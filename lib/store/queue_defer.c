@@ -17,11 +17,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define LIST_LIMIT 10000000          /* messages that are listed */
-#define SWEEP_AGE (36 * 3600)        /* seconds after which nobody can still be at work */
-#define DEFER_TRIES 5                /* a due directory may be removed by a sweep just before the rename */
+#define LIST_LIMIT 10000000   /* messages that are listed */
+#define SWEEP_AGE (36 * 3600) /* seconds after which nobody can still be at work */
+#define DEFER_TRIES 5         /* a due directory may be removed by a sweep just before the rename */
 
-/* Every recipient gets its mark in memory, whatever the disk says: what was sent must not be sent again by this run. */
+/* Every recipient gets its mark in memory, whatever the disk says: what was sent must not be sent again by
+ * this run. */
 enum status queue_mark_all(struct queue_message *m, const size_t *indexes, size_t count, char mark)
 {
     bool good = true;
@@ -56,7 +57,8 @@ int64_t queue_backoff(uint64_t first, uint64_t most, unsigned attempts, uint64_t
     return delay > INT32_MAX ? INT32_MAX : (int64_t)delay;
 }
 
-/* A multiple of the delay's order of size, so that there are hundreds of directories at most; never before `next`. */
+/* A multiple of the delay's order of size, so that there are hundreds of directories at most; never before
+ * `next`. */
 static int64_t due_time(int64_t next)
 {
     int64_t delay = next - clock_now();
@@ -89,8 +91,10 @@ static enum status make_due_dir(int queue_dir, const char *path)
     return errno == EEXIST ? ST_OK : ST_TEMP;
 }
 
-/* ID.why first; if there is no room for it the message still moves, so that a full disk doesn't make us try without end. */
-static enum status move_to(int queue_dir, const struct queue_message *m, const char *from, const char *due, struct span why)
+/* ID.why first; if there is no room for it the message still moves, so that a full disk doesn't make us try
+ * without end. */
+static enum status move_to(int queue_dir, const struct queue_message *m, const char *from, const char *due,
+                           struct span why)
 {
     char to[QUEUE_PATH_LIMIT + QUEUE_ID_LIMIT], to_why[QUEUE_PATH_LIMIT + QUEUE_ID_LIMIT + 8];
     snprintf(to, sizeof to, "%s/%s", due, m->id);
@@ -270,7 +274,8 @@ static void sweep_dir(int queue_dir, const char *path, bool all)
         if (!has_id || fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode) ||
             now - st.st_mtime < SWEEP_AGE)
             continue;
-        if (all || (e->d_name[31] == '.' && fstatat(fd, id, &st, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT))
+        if (all ||
+            (e->d_name[31] == '.' && fstatat(fd, id, &st, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT))
             unlinkat(fd, e->d_name, 0);
     }
     closedir(dir);

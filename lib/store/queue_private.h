@@ -10,15 +10,16 @@
 
 #define QUEUE_TMP "tmp"
 #define QUEUE_DEFERRED "deferred"
-#define QUEUE_PATH_LIMIT 128               /* "deferred/DUE/ID.why" and room */
-#define QUEUE_ENVELOPE_LIMIT (16u << 20)   /* bytes of an envelope */
-#define QUEUE_RECIPIENTS_LIMIT 50000       /* of one message */
-#define QUEUE_WHY_LIMIT (32u << 20)        /* bytes of an ID.why */
+#define QUEUE_PATH_LIMIT 128             /* "deferred/DUE/ID.why" and room */
+#define QUEUE_ENVELOPE_LIMIT (16u << 20) /* bytes of an envelope */
+#define QUEUE_RECIPIENTS_LIMIT 50000     /* of one message */
+#define QUEUE_WHY_LIMIT (32u << 20)      /* bytes of an ID.why */
 #define QUEUE_MAGIC "postern-queue 1"
 
 /* Where the message lies: "ID", or "deferred/DUE/ID". ST_NONE if nowhere. */
 enum status queue_find(int queue_dir, const char *id, char path[QUEUE_PATH_LIMIT]);
-/* Pure, for fuzzing: the envelope (with at least its empty line) of a file of that size; ST_TEMP only without memory. Fills *m. */
+/* Pure, for fuzzing: the envelope (with at least its empty line) of a file of that size; ST_TEMP only without
+ * memory. Fills *m. */
 enum status queue_read_envelope(struct span text, uint64_t file_size, struct queue_message *m);
 /* An ID.why into m, as far as it can be read. */
 void queue_read_why(struct span text, struct queue_message *m);

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Reads a queued message's envelope, and beside it ID.why: what earlier attempts came to. The format of the first is in
- * queue_write.c; of the second:
+ * Reads a queued message's envelope, and beside it ID.why: what earlier attempts came to. The format of the
+ * first is in queue_write.c; of the second:
  *
  *     next 1763752405
  *     attempts 3
  *     0 450 4.2.0 Try again later     index of a recipient that isn't done with, last reply
  *
- * A message whose envelope isn't exactly right, or which isn't as long as it says, is damaged: it is logged and left where it is.
- * An ID.why that isn't right is passed over: it is only a memory.
+ * A message whose envelope isn't exactly right, or which isn't as long as it says, is damaged: it is logged
+ * and left where it is. An ID.why that isn't right is passed over: it is only a memory.
  */
 #include "store/queue_private.h"
 #include "base/files.h"
@@ -65,7 +65,8 @@ static enum status take_recipients(struct queue_message *m, struct span rest, of
     struct span line;
     while (m->recipient_count < lines && span_cut(&rest, '\n', &line)) {
         struct queue_recipient *r = &m->recipients[m->recipient_count];
-        if (line.n < 3 || !is_mark(line.p[0]) || line.p[1] != ' ' || !take_address(span_from(line, 2), &r->address))
+        if (line.n < 3 || !is_mark(line.p[0]) || line.p[1] != ' ' ||
+            !take_address(span_from(line, 2), &r->address))
             return ST_PERM;
         r->mark = line.p[0];
         r->at = at;
@@ -148,10 +149,10 @@ static void load_why(int queue_dir, const char *path, struct queue_message *m)
     bytes_free(&text);
 }
 
-/* Opens the file, and with `lock` makes sure that it still is the message once the lock is ours: it may have been
- * moved (the descriptor follows) or removed while we waited. */
-static enum status open_message(int queue_dir, const char *id, bool lock, struct queue_message *m, struct stat *st,
-                                char path[QUEUE_PATH_LIMIT])
+/* Opens the file, and with `lock` makes sure that it still is the message once the lock is ours: it may have
+ * been moved (the descriptor follows) or removed while we waited. */
+static enum status open_message(int queue_dir, const char *id, bool lock, struct queue_message *m,
+                                struct stat *st, char path[QUEUE_PATH_LIMIT])
 {
     enum status found = queue_find(queue_dir, id, path);
     if (found != ST_OK)

@@ -94,8 +94,8 @@ static enum status choose_id(struct queue_new *q, const char *id)
     return st == ST_OK ? ST_PERM : st == ST_NONE ? ST_OK : ST_TEMP;
 }
 
-enum status queue_prepare(const char *spool, const char *id, const struct queue_envelope *e, const struct content *c,
-                          struct queue_new *q)
+enum status queue_prepare(const char *spool, const char *id, const struct queue_envelope *e,
+                          const struct content *c, struct queue_new *q)
 {
     struct bytes envelope;
     bytes_init(&envelope, QUEUE_ENVELOPE_LIMIT);

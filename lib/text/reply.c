@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Replies of SMTP servers; see reply.h. What is kept of their text goes into logs, files and bounces, so anything that isn't
- * printable ASCII becomes '?' here, once.
+ * Replies of SMTP servers; see reply.h. What is kept of their text goes into logs, files and bounces, so
+ * anything that isn't printable ASCII becomes '?' here, once.
  */
 #include "text/reply.h"
 
 #include <string.h>
 
-#define CODE 3            /* digits */
-#define STATUS_DIGITS 3   /* in each part of an enhanced code */
+#define CODE 3          /* digits */
+#define STATUS_DIGITS 3 /* in each part of an enhanced code */
 
 void reply_start(struct reply *r)
 {
@@ -51,8 +51,8 @@ static void add_text(struct reply *r, struct span text)
 enum reply_state reply_line(struct reply *r, struct span line)
 {
     uint64_t code;
-    if (!span_u64(span_head(line, CODE), 599, &code) || line.n < CODE || code < 200 || ++r->lines > REPLY_LINES ||
-        (r->lines > 1 && code != r->code))
+    if (!span_u64(span_head(line, CODE), 599, &code) || line.n < CODE || code < 200 ||
+        ++r->lines > REPLY_LINES || (r->lines > 1 && code != r->code))
         return REPLY_BAD;
     if (line.n > CODE && line.p[CODE] != ' ' && line.p[CODE] != '-')
         return REPLY_BAD;

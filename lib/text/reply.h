@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * An SMTP server's replies, read by a client (RFC 5321 4.2), and what its EHLO offers. Pure; every byte is hostile.
+ * An SMTP server's replies, read by a client (RFC 5321 4.2), and what its EHLO offers. Pure; every byte is
+ * hostile.
  */
 #ifndef POSTERN_TEXT_REPLY_H
 #define POSTERN_TEXT_REPLY_H
@@ -13,20 +14,22 @@
 enum reply_state {
     REPLY_MORE, /* another line follows */
     REPLY_DONE,
-    REPLY_BAD,  /* no reply: no code, another code than the line before, too many lines */
+    REPLY_BAD, /* no reply: no code, another code than the line before, too many lines */
 };
 
 struct reply {
-    unsigned code;      /* 200 to 599 */
+    unsigned code; /* 200 to 599 */
     unsigned lines;
-    char text[REPLY_TEXT_LIMIT + 1]; /* all lines' text, one space between; printable ASCII only. Enhanced codes that repeat are left out */
+    char text[REPLY_TEXT_LIMIT + 1]; /* all lines' text, one space between; printable ASCII only. Enhanced
+                                        codes that repeat are left out */
     size_t length;
 };
 
 void reply_start(struct reply *r);
 /* The next line, without its line end. */
 enum reply_state reply_line(struct reply *r, struct span line);
-/* The enhanced status code (RFC 3463) at the start of `text`, "" if there is none or its class isn't that of `code` (code 0: any). */
+/* The enhanced status code (RFC 3463) at the start of `text`, "" if there is none or its class isn't that of
+ * `code` (code 0: any). */
 void reply_status(const char *text, unsigned code, char status[12]);
 
 struct ehlo {

@@ -8,13 +8,16 @@
 
 static void check_message(const struct queue_message *m, struct span text)
 {
-    HOLDS(m->recipient_count > 0 && m->content > 0 && (size_t)m->content <= text.n && m->size == text.n - (size_t)m->content);
+    HOLDS(m->recipient_count > 0 && m->content > 0 && (size_t)m->content <= text.n &&
+          m->size == text.n - (size_t)m->content);
     HOLDS(text.p[m->content - 1] == '\n' && text.p[m->content - 2] == '\n');
     for (size_t i = 0; i < m->recipient_count; i++) {
         const struct queue_recipient *r = &m->recipients[i];
         struct span address = span_of(r->address.text);
-        HOLDS((size_t)r->at + 2 + address.n < (size_t)m->content && text.p[r->at] == r->mark && text.p[r->at - 1] == '\n');
-        HOLDS(span_eq(span_head(span_from(text, (size_t)r->at + 2), address.n), address) && text.p[(size_t)r->at + 2 + address.n] == '\n');
+        HOLDS((size_t)r->at + 2 + address.n < (size_t)m->content && text.p[r->at] == r->mark &&
+              text.p[r->at - 1] == '\n');
+        HOLDS(span_eq(span_head(span_from(text, (size_t)r->at + 2), address.n), address) &&
+              text.p[(size_t)r->at + 2 + address.n] == '\n');
         HOLDS(r->address.local_length <= address.n);
     }
 }

@@ -30,7 +30,8 @@ sub new {
     $self->run_as('postern', '-c', $self->{conf}, 'setup', "mail.$domain", $domain) == 0 or die $self->slurp("$dir/log");
     $self->{spool} = ($self->slurp($self->{conf}) =~ /^spool (\S+)/m) ? $1 : 'spool';
     $self->{spool} = "$dir/server/$self->{spool}" if $self->{spool} !~ m{^/};
-    my %all = (resolver => "127.0.0.1:$self->{dns_port}", 'smtp-port' => $self->{smtp_port}, %settings);
+    my %all = (resolver => "127.0.0.1:$self->{dns_port}", 'smtp-port' => $self->{smtp_port},
+               $ENV{SANDBOX} ? (sandbox => $ENV{SANDBOX}) : (), %settings);
     $self->settings(%all);
     $self->run_as('sh', '-c', 'echo alice-secret | "$0" -c "$1" user add "alice@$2"', "$dir/bin/postern", $self->{conf}, $domain) == 0
         or die $self->slurp("$dir/log");

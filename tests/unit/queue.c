@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The queue's files: what is written and read back, each state of the table atop queue.c that a crash can leave, damaged
- * files, marks, due times, backoff.
+ * The queue's files: what is written and read back, each state of the table atop queue.c that a crash can
+ * leave, damaged files, marks, due times, backoff.
  */
 #include "tap.h"
 
@@ -32,8 +32,12 @@ static struct address address(const char *text)
 static enum status prepare(const char *id, struct queue_new *q)
 {
     struct address to[3] = { address("b@there.test"), address("\"c d\"@there.test"), address("e@else.test") };
-    struct queue_envelope e = { .sender = "a@here.test", .recipients = to, .recipient_count = 3, .eight_bit = true };
-    struct content c = { .trace = SPAN("Received: here\r\n"), .memory = SPAN(message), .fd = -1, .size = sizeof message - 1 };
+    struct queue_envelope e = {
+        .sender = "a@here.test", .recipients = to, .recipient_count = 3, .eight_bit = true
+    };
+    struct content c = {
+        .trace = SPAN("Received: here\r\n"), .memory = SPAN(message), .fd = -1, .size = sizeof message - 1
+    };
     return queue_prepare(spool, id, &e, &c, q);
 }
 
@@ -72,14 +76,19 @@ static void in_and_out(void)
     snprintf(id, sizeof id, "%s", q.id);
     ok(queue_finish(&q) == ST_OK && listed(true, id) == 1, "finished, and due at once");
     ok(queue_read(dir, id, true, &m) == ST_OK, "read");
-    ok(strcmp(m.sender, "a@here.test") == 0 && m.eight_bit && m.recipient_count == 3 && m.next_attempt == 0, "its envelope");
-    ok(strcmp(m.recipients[1].address.text, "\"c d\"@there.test") == 0 && m.recipients[1].address.local_length == 5,
+    ok(strcmp(m.sender, "a@here.test") == 0 && m.eight_bit && m.recipient_count == 3 && m.next_attempt == 0,
+       "its envelope");
+    ok(strcmp(m.recipients[1].address.text, "\"c d\"@there.test") == 0 &&
+           m.recipients[1].address.local_length == 5,
        "a quoted recipient");
-    ok(m.size == sizeof message - 1 + 16 && llabs((long long)(m.queued - clock_now())) < 5, "its size and time");
+    ok(m.size == sizeof message - 1 + 16 && llabs((long long)(m.queued - clock_now())) < 5,
+       "its size and time");
     char content[256] = "";
-    ok(pread(m.fd, content, sizeof content - 1, m.content) == (ssize_t)m.size && strstr(content, "\r\n\r\n.dot\r\n"),
+    ok(pread(m.fd, content, sizeof content - 1, m.content) == (ssize_t)m.size &&
+           strstr(content, "\r\n\r\n.dot\r\n"),
        "its content, not dot-stuffed");
-    ok(queue_read(dir, id, true, &second) == ST_TEMP && errno == EWOULDBLOCK, "a second tool finds it locked");
+    ok(queue_read(dir, id, true, &second) == ST_TEMP && errno == EWOULDBLOCK,
+       "a second tool finds it locked");
     ok(queue_read(dir, id, false, &second) == ST_OK, "a look without the lock is allowed");
     queue_message_free(&second);
     int fd = queue_reopen(dir, &m);
@@ -103,7 +112,8 @@ static void marks(void)
     ok(queue_mark_all(&m, (size_t[]){ 0, 2 }, 2, QUEUE_FAILED) == ST_OK, "two marks");
     queue_message_free(&m);
     ok(queue_read(dir, id, true, &m) == ST_OK && m.recipients[0].mark == 'F' && m.recipients[1].mark == 'D' &&
-           m.recipients[2].mark == 'F', "are read back");
+           m.recipients[2].mark == 'F',
+       "are read back");
     queue_remove(dir, &m);
     queue_message_free(&m);
 }
@@ -117,13 +127,16 @@ static void defer(void)
     m.attempts = 3;
     m.next_attempt = clock_now() + 1000;
     m.replies[1] = strdup("450 4.2.0 later\nT forged@x.test");
-    ok(queue_defer(dir, &m) == ST_OK && queue_find(dir, id, path) == ST_OK && strchr(path, '/'), "deferred to %s", path);
+    ok(queue_defer(dir, &m) == ST_OK && queue_find(dir, id, path) == ST_OK && strchr(path, '/'),
+       "deferred to %s", path);
     ok(listed(true, id) == 0 && listed(false, id) == 1, "it isn't due, but there");
     queue_message_free(&m);
-    ok(queue_read(dir, id, true, &m) == ST_OK && m.attempts == 3 && m.next_attempt > clock_now() + 900 && m.replies[1] &&
-           strcmp(m.replies[1], "450 4.2.0 later?T forged@x.test") == 0 && !m.replies[0], "what is known of it is read back");
+    ok(queue_read(dir, id, true, &m) == ST_OK && m.attempts == 3 && m.next_attempt > clock_now() + 900 &&
+           m.replies[1] && strcmp(m.replies[1], "450 4.2.0 later?T forged@x.test") == 0 && !m.replies[0],
+       "what is known of it is read back");
     m.next_attempt = clock_now() - 1;
-    ok(queue_defer(dir, &m) == ST_OK && queue_find(dir, id, other) == ST_OK && strcmp(path, other) != 0, "moved to %s", other);
+    ok(queue_defer(dir, &m) == ST_OK && queue_find(dir, id, other) == ST_OK && strcmp(path, other) != 0,
+       "moved to %s", other);
     *strrchr(path, '/') = '\0';
     ok(faccessat(dir, path, F_OK, 0) != 0, "the emptied directory is gone");
     ok(listed(true, id) == 1, "now it is due");
@@ -165,18 +178,21 @@ static void crash_states(void)
     queue_message_free(&m);
 
     snprintf(text, sizeof text, QUEUE_DEFERRED "/4000000000/%s", id);
-    ok(renameat(dir, id, dir, text) == 0 && listed(true, id) == 0 && queue_read(dir, id, false, &m) == ST_OK &&
-           m.attempts == 9, "deferred/DUE/ID with its .why: deferred");
+    ok(renameat(dir, id, dir, text) == 0 && listed(true, id) == 0 &&
+           queue_read(dir, id, false, &m) == ST_OK && m.attempts == 9,
+       "deferred/DUE/ID with its .why: deferred");
     queue_message_free(&m);
 
     unlinkat(dir, path, 0);
-    ok(queue_read(dir, id, true, &m) == ST_OK && m.attempts == 0 && m.next_attempt == 0 && listed(true, id) == 0,
+    ok(queue_read(dir, id, true, &m) == ST_OK && m.attempts == 0 && m.next_attempt == 0 &&
+           listed(true, id) == 0,
        "without its .why: deferred all the same");
     m.next_attempt = clock_now();
     snprintf(path, sizeof path, "%s.why", id);
     touch_old(path);
     queue_sweep(dir);
-    ok(faccessat(dir, path, F_OK, 0) != 0 && listed(false, id) == 1, "an old orphan is swept, the message isn't");
+    ok(faccessat(dir, path, F_OK, 0) != 0 && listed(false, id) == 1,
+       "an old orphan is swept, the message isn't");
     ok(queue_defer(dir, &m) == ST_OK && queue_remove(dir, &m) == ST_OK, "the message goes");
     queue_message_free(&m);
     ok(listed(false, id) == 0, "and is gone");
@@ -184,7 +200,9 @@ static void crash_states(void)
 
 static void damaged_files(void)
 {
-    static const struct { const char *name, *text; } rows[] = {
+    static const struct {
+        const char *name, *text;
+    } rows[] = {
         { "empty", "" },
         { "another version", "postern-queue 2\ntime 1\nsize 1\nbody 7bit\nfrom a@b\nT c@d\n\nx" },
         { "cut in the envelope", "postern-queue 1\ntime 1\nsize 1\nbody 7bit\nfrom a@b\nT c@" },
@@ -195,7 +213,8 @@ static void damaged_files(void)
         { "another mark", "postern-queue 1\ntime 1\nsize 1\nbody 7bit\nfrom a@b\nX c@d\n\nx" },
         { "no time", "postern-queue 1\nsize 1\nbody 7bit\nfrom a@b\nT c@d\n\nx" },
         { "a negative size", "postern-queue 1\ntime 1\nsize -1\nbody 7bit\nfrom a@b\nT c@d\n\nx" },
-        { "a control byte in an address", "postern-queue 1\ntime 1\nsize 1\nbody 7bit\nfrom a@b\nT c\r@d\n\nx" },
+        { "a control byte in an address",
+          "postern-queue 1\ntime 1\nsize 1\nbody 7bit\nfrom a@b\nT c\r@d\n\nx" },
         { "all zeros", "\0" },
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -203,12 +222,14 @@ static void damaged_files(void)
         char id[QUEUE_ID_LIMIT];
         queue_new_id(id);
         file_replace(dir, id, span_of(rows[i].text), 0600);
-        ok(queue_read(dir, id, true, &m) == ST_PERM && listed(false, id) == 1, "damaged (%s): left alone", rows[i].name);
+        ok(queue_read(dir, id, true, &m) == ST_PERM && listed(false, id) == 1, "damaged (%s): left alone",
+           rows[i].name);
         unlinkat(dir, id, 0);
     }
     struct queue_message m;
-    ok(queue_read(dir, "../../etc/passwd", true, &m) == ST_NONE && queue_read(dir, QUEUE_TMP, true, &m) == ST_NONE &&
-           queue_read(dir, "", true, &m) == ST_NONE, "a name that is no ID is not there");
+    ok(queue_read(dir, "../../etc/passwd", true, &m) == ST_NONE &&
+           queue_read(dir, QUEUE_TMP, true, &m) == ST_NONE && queue_read(dir, "", true, &m) == ST_NONE,
+       "a name that is no ID is not there");
 }
 
 static void bounce_ids(void)
@@ -219,9 +240,11 @@ static void bounce_ids(void)
     queue_bounce_id(id, 3, first);
     queue_bounce_id(id, 3, again);
     queue_bounce_id(id, 4, other);
-    ok(queue_id_valid(first) && strcmp(first, again) == 0 && strcmp(first, other) != 0 && strcmp(first, id) > 0,
+    ok(queue_id_valid(first) && strcmp(first, again) == 0 && strcmp(first, other) != 0 &&
+           strcmp(first, id) > 0,
        "a bounce's ID: %s", first);
-    ok(prepare(first, &q) == ST_OK && queue_publish(&q) == ST_OK && queue_finish(&q) == ST_OK, "the bounce is queued");
+    ok(prepare(first, &q) == ST_OK && queue_publish(&q) == ST_OK && queue_finish(&q) == ST_OK,
+       "the bounce is queued");
     ok(prepare(first, &q) == ST_PERM && errno == EEXIST, "a second time it is seen");
     struct queue_message m;
     queue_read(dir, first, true, &m);
@@ -248,7 +271,8 @@ static void wrong_envelopes(void)
     ok(queue_prepare(spool, NULL, &e, &c, &q) == ST_PERM, "no recipient is refused");
     e.recipient_count = 1;
     c.size = 4;
-    ok(queue_prepare(spool, NULL, &e, &c, &q) == ST_TEMP, "a content that is shorter than it says isn't queued");
+    ok(queue_prepare(spool, NULL, &e, &c, &q) == ST_TEMP,
+       "a content that is shorter than it says isn't queued");
 }
 
 static void many_deferred(void)
@@ -260,7 +284,8 @@ static void many_deferred(void)
     for (int i = 0; i < 10000; i++) {
         char id[QUEUE_ID_LIMIT];
         queue_new_id(id);
-        snprintf(path, sizeof path, QUEUE_DEFERRED "/%lld", (long long)clock_now() / 16 * 16 + 160 + i % 200 * 16);
+        snprintf(path, sizeof path, QUEUE_DEFERRED "/%lld",
+                 (long long)clock_now() / 16 * 16 + 160 + i % 200 * 16);
         mkdirat(dir, path, 0700);
         snprintf(path + strlen(path), sizeof path - strlen(path), "/%s", id);
         int fd = openat(dir, path, O_WRONLY | O_CREAT, 0600);
@@ -272,16 +297,27 @@ static void many_deferred(void)
     int64_t begun = clock_ms();
     enum status st = queue_list(dir, true, &ids, &count);
     int64_t took = clock_ms() - begun;
-    ok(st == ST_OK && count == 0 && took < 50, "10,000 deferred messages cost a run %lld ms", (long long)took);
+    ok(st == ST_OK && count == 0 && took < 50, "10,000 deferred messages cost a run %lld ms",
+       (long long)took);
     free(ids);
     bytes_free(&text);
 }
 
 static void backoff(void)
 {
-    static const struct { uint64_t first, most; unsigned attempts; int64_t low, high; } rows[] = {
-        { 60, 14400, 1, 54, 66 }, { 60, 14400, 2, 108, 132 }, { 60, 14400, 5, 864, 1056 }, { 60, 14400, 9, 12960, 15840 },
-        { 60, 14400, 1000000, 12960, 15840 }, { 1, 1, 7, 1, 1 }, { 0, 0, 3, 1, 1 }, { 100, 10, 1, 9, 11 },
+    static const struct {
+        uint64_t first, most;
+        unsigned attempts;
+        int64_t low, high;
+    } rows[] = {
+        { 60, 14400, 1, 54, 66 },
+        { 60, 14400, 2, 108, 132 },
+        { 60, 14400, 5, 864, 1056 },
+        { 60, 14400, 9, 12960, 15840 },
+        { 60, 14400, 1000000, 12960, 15840 },
+        { 1, 1, 7, 1, 1 },
+        { 0, 0, 3, 1, 1 },
+        { 100, 10, 1, 9, 11 },
         { UINT64_MAX, UINT64_MAX, 9, 1, INT32_MAX },
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -291,7 +327,8 @@ static void backoff(void)
             low = d < low ? d : low;
             high = d > high ? d : high;
         }
-        ok(low >= rows[i].low && high <= rows[i].high, "backoff %zu: %lld to %lld s", i, (long long)low, (long long)high);
+        ok(low >= rows[i].low && high <= rows[i].high, "backoff %zu: %lld to %lld s", i, (long long)low,
+           (long long)high);
     }
 }
 
@@ -308,7 +345,8 @@ static void wake(void)
     ok(read(fd, got, sizeof got) < 0, "nobody read: it is lost, and nobody waits");
     queue_wake(spool, "00063f5a3b2c1d-0123456789abcdef");
     queue_wake(spool, NULL);
-    ok(read(fd, got, sizeof got - 1) == 34 && strcmp(got, "00063f5a3b2c1d-0123456789abcdef\n*\n") == 0, "wake-ups arrive");
+    ok(read(fd, got, sizeof got - 1) == 34 && strcmp(got, "00063f5a3b2c1d-0123456789abcdef\n*\n") == 0,
+       "wake-ups arrive");
     for (int i = 0; i < 5000; i++)
         queue_wake(spool, "00063f5a3b2c1d-0123456789abcdef");
     ok(true, "a full FIFO holds up nobody");

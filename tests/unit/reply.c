@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Replies of SMTP servers, good and bad, and what EHLO offers.
+ */
+#include "tap.h"
+
+#include "text/reply.h"
+
+#include <string.h>
+
+static const struct {
+    const char *name;
+    const char *lines; /* parted by '|' */
+    enum reply_state expected;
+    unsigned code;
+    const char *text, *status;
+} rows[] = {
+    { "one line", "250 2.1.0 ok", REPLY_DONE, 250, "2.1.0 ok", "2.1.0" },
+    { "a code alone", "354", REPLY_DONE, 354, "", "" },
+    { "several lines", "550-5.1.1 no|550-5.1.1 such|550 5.1.1 user", REPLY_DONE, 550, "5.1.1 no such user", "5.1.1" },
+    { "more to come", "250-one|250-two", REPLY_MORE, 250, "one two", "" },
+    { "codes differ", "250-one|251 two", REPLY_BAD, 250, "one", "" },
+    { "an enhanced code of another class", "550 2.1.1 odd", REPLY_DONE, 550, "2.1.1 odd", "" },
+    { "no enhanced code", "550 5.1 odd", REPLY_DONE, 550, "5.1 odd", "" },
+    { "an address like an enhanced code", "554 5.1.1.1 odd", REPLY_DONE, 554, "5.1.1.1 odd", "" },
+    { "a long enhanced code", "554 5.1234.1 odd", REPLY_DONE, 554, "5.1234.1 odd", "" },
+    { "control bytes and 8-bit bytes", "550 a\x01\x1b[2J\xff\tb", REPLY_DONE, 550, "a??[2J??b", "" },
+    { "no code", "hello", REPLY_BAD, 0, "", "" },
+    { "two digits", "25 x", REPLY_BAD, 0, "", "" },
+    { "four digits", "2500 x", REPLY_BAD, 0, "", "" },
+    { "a code too low", "150 x", REPLY_BAD, 0, "", "" },
+    { "a code too high", "600 x", REPLY_BAD, 0, "", "" },
+    { "an empty line", "", REPLY_BAD, 0, "", "" },
+};
+
+static void replies(void)
+{
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct span rest = span_of(rows[i].lines), line;
+        struct reply r;
+        char status[12];
+        enum reply_state state = REPLY_MORE;
+        reply_start(&r);
+        while (state == REPLY_MORE && span_cut(&rest, '|', &line))
+            state = reply_line(&r, line);
+        reply_status(r.text, r.code, status);
+        bool good = state == rows[i].expected;
+        if (state != REPLY_BAD)
+            good = good && r.code == rows[i].code && strcmp(r.text, rows[i].text) == 0 &&
+                   strcmp(status, rows[i].status) == 0;
+        ok(good, "%s: %u \"%s\" %s", rows[i].name, r.code, r.text, status);
+    }
+}
+
+static void limits(void)
+{
+    struct reply r;
+    enum reply_state state = REPLY_MORE;
+    unsigned lines = 0;
+    reply_start(&r);
+    for (; state == REPLY_MORE && lines < 10000; lines++)
+        state = reply_line(&r, SPAN("250-many words on every line"));
+    ok(state == REPLY_BAD && lines == REPLY_LINES + 1, "%u lines are too many", lines);
+    ok(strlen(r.text) == REPLY_TEXT_LIMIT && r.length == REPLY_TEXT_LIMIT, "and their text is cut");
+}
+
+static void offers(void)
+{
+    static const char *const lines[] = { "PIPELINING", "size 1000", "8bitmime", "STARTTLS", "X-UNKNOWN a b", "", "SIZEX 5" };
+    struct ehlo e = { 0 };
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
+        ehlo_line(&e, span_of(lines[i]));
+    ok(e.pipelining && e.size && e.size_limit == 1000 && e.eight_bit && e.starttls, "what EHLO offers");
+    ehlo_line(&e, SPAN("SIZE 99999999999999999999"));
+    ok(e.size && e.size_limit == 0, "a size that is none is no limit");
+    e = (struct ehlo){ 0 };
+    ehlo_line(&e, SPAN("SIZE"));
+    ok(e.size && e.size_limit == 0 && !e.starttls, "SIZE without a number");
+}
+
+int main(void)
+{
+    replies();
+    limits();
+    offers();
+    return done_testing();
+}
