@@ -17,7 +17,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define PIECE ((size_t)256 * 1024)  /* of a file, through memory */
+#define PIECE ((size_t)256 * 1024)     /* of a file, through memory */
 #define KERNEL_PIECE ((size_t)1 << 30) /* at most in one copy_file_range */
 
 static void put(struct lf_lines *l, struct span s, char **to)
@@ -167,7 +167,8 @@ static enum status copy_through_memory(int from, off_t at, uint64_t left, int to
 
 static bool kernel_cannot(int err)
 {
-    return err == EXDEV || err == EINVAL || err == ENOSYS || err == EPERM || err == EOPNOTSUPP || err == EBADF;
+    return err == EXDEV || err == EINVAL || err == ENOSYS || err == EPERM || err == EOPNOTSUPP ||
+           err == EBADF;
 }
 
 enum status content_copy(int from, uint64_t size, int to)
@@ -175,7 +176,8 @@ enum status content_copy(int from, uint64_t size, int to)
     off_t at = 0;
     uint64_t left = size;
     while (left) {
-        ssize_t n = copy_file_range(from, &at, to, NULL, left < KERNEL_PIECE ? (size_t)left : KERNEL_PIECE, 0);
+        ssize_t n =
+            copy_file_range(from, &at, to, NULL, left < KERNEL_PIECE ? (size_t)left : KERNEL_PIECE, 0);
         if (n < 0 && errno == EINTR)
             continue;
         /* Some file systems answer 0 where they can't, so the end of the file is judged by reading. */

@@ -2,14 +2,14 @@
  *
  * A folder's UIDs from Dovecot; see dovecot.h. Formats read:
  *
- *     dovecot-uidlist     3 V1275660208 N25022 G3085f01b7f11...     UIDVALIDITY, next UID
- *                         25006 :1276528487.M364837P9451.host,S=13  UID, fields, ':' and the file's name without flags
- *                     or  1 1275660208 25022                        the oldest version
- *                         25006 1276528487.M364837P9451.host
- *     dovecot-keywords    0 $Forwarded                              0 is the letter a
+ *     dovecot-uidlist     3 V1275660208 N25022 G3085f01b7f11     UIDVALIDITY, next UID
+ *                         25006 :1276528487.M3P9.host,S=13       UID, fields, ':', a name without flags
+ *                     or  1 1275660208 25022                     the oldest version
+ *                         25006 1276528487.M3P9.host
+ *     dovecot-keywords    0 $Forwarded                           0 is the letter a
  *
- * The files are renamed first and the durable file is written after that (by the caller), so that a crash in between
- * only means doing it again. Dovecot's files are left as they are, and not read any more.
+ * The files are renamed first and the durable file is written after that (by the caller), so that a crash in
+ * between only means doing it again. Dovecot's files are left as they are, and not read any more.
  */
 #include "store/dovecot.h"
 #include "base/files.h"
@@ -130,8 +130,12 @@ static enum status rename_item(int dir, struct found *item, const struct list *l
     char name[FILENAME_LIMIT + 1];
     if (!found || (item->f.uid == found->uid && item->f.validity == l->validity))
         return ST_NONE;
-    struct filename_new n = { .size = item->f.size, .wire = item->f.wire, .validity = l->validity, .uid = found->uid,
-                              .flags = item->f.flags, .info = !item->in_new };
+    struct filename_new n = { .size = item->f.size,
+                              .wire = item->f.wire,
+                              .validity = l->validity,
+                              .uid = found->uid,
+                              .flags = item->f.flags,
+                              .info = !item->in_new };
     if (!filename_write(item->f.base, &item->f, &n, name))
         return ST_NONE;
     return renameat(dir, item->name, dir, name) == 0 ? ST_OK : errno == ENOENT ? ST_NONE : ST_TEMP;

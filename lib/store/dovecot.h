@@ -7,8 +7,9 @@
 
 #include "store/durable.h"
 
-/* For a folder without a durable file, whose lock is held: reads dovecot-uidlist and dovecot-keywords, writes the UIDs into
- * the files' names, on disk, and fills in uid_validity, uid_next and keywords of d. ST_NONE: there is no list that could be used. */
+/* For a folder without a durable file, whose lock is held: reads dovecot-uidlist and dovecot-keywords, writes
+ * the UIDs into the files' names, on disk, and fills in uid_validity, uid_next and keywords of d. ST_NONE:
+ * there is no list that could be used. */
 enum status dovecot_take_over(int dir, struct durable *d);
 
 #endif

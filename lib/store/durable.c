@@ -129,8 +129,8 @@ enum status durable_write(int dir, const struct durable *d)
 {
     struct bytes text;
     bytes_init(&text, 2 * FILE_LIMIT);
-    bytes_printf(&text, HEADER NEXT_LINE NEXT_FORMAT "\nuidvalidity %lu\nmailboxid %s\n", (unsigned long)d->uid_next,
-                 (unsigned long)d->uid_validity, d->mailbox_id);
+    bytes_printf(&text, HEADER NEXT_LINE NEXT_FORMAT "\nuidvalidity %lu\nmailboxid %s\n",
+                 (unsigned long)d->uid_next, (unsigned long)d->uid_validity, d->mailbox_id);
     for (int i = 0; i < MAILBOX_KEYWORDS; i++)
         if (d->keywords[i])
             bytes_printf(&text, "keyword %c %s\n", 'a' + i, d->keywords[i]);
@@ -184,8 +184,10 @@ static enum status overwrite_next(int fd, uint32_t next)
     char digits[NEXT_WIDTH + 1], there[NEXT_AT + NEXT_WIDTH + 1];
     uint64_t before;
     snprintf(digits, sizeof digits, NEXT_FORMAT, (unsigned long)next);
-    if (pread(fd, there, sizeof there, 0) != (ssize_t)sizeof there || memcmp(there, HEADER NEXT_LINE, NEXT_AT) != 0 ||
-        !span_u64((struct span){ there + NEXT_AT, NEXT_WIDTH }, UINT32_MAX, &before) || there[NEXT_AT + NEXT_WIDTH] != '\n')
+    if (pread(fd, there, sizeof there, 0) != (ssize_t)sizeof there ||
+        memcmp(there, HEADER NEXT_LINE, NEXT_AT) != 0 ||
+        !span_u64((struct span){ there + NEXT_AT, NEXT_WIDTH }, UINT32_MAX, &before) ||
+        there[NEXT_AT + NEXT_WIDTH] != '\n')
         return ST_NONE;
     if (pwrite(fd, digits, NEXT_WIDTH, (off_t)NEXT_AT) != NEXT_WIDTH || fdatasync(fd) != 0)
         return ST_TEMP;

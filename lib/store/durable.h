@@ -9,8 +9,8 @@
  *     keyword a $Forwarded
  *
  * All UIDs below uidnext may have been given to a message, also to one that is gone. It is raised, on
- * disk, before a name gets a UID: that is why none is ever given twice. Only whoever holds the folder's lock writes
- * the file or gives a message its UID.
+ * disk, before a name gets a UID: that is why none is ever given twice. Only whoever holds the folder's lock
+ * writes the file or gives a message its UID.
  */
 #ifndef POSTERN_STORE_DURABLE_H
 #define POSTERN_STORE_DURABLE_H
@@ -24,10 +24,12 @@ struct durable {
     struct bytes other;               /* lines of a newer Postern, kept */
 };
 
-/* The folder's lock: the descriptor to close, or -1 with errno if somebody held it for 10 seconds. Nobody ever holds two. */
+/* The folder's lock: the descriptor to close, or -1 with errno if somebody held it for 10 seconds. Nobody
+ * ever holds two. */
 int folder_lock(int dir);
 
-/* ST_NONE: there is none, or what is there can't be used (errno EILSEQ then). d is empty then, and may be freed. */
+/* ST_NONE: there is none, or what is there can't be used (errno EILSEQ then). d is empty then, and may be
+ * freed. */
 enum status durable_read(int dir, struct durable *d);
 void durable_free(struct durable *d);
 
@@ -38,14 +40,16 @@ enum status durable_open(struct mail *mail, int dir, struct durable *d);
 enum status durable_write(int dir, const struct durable *d);
 /* Raises uid_next on disk to `next`. ST_OK at once if it is there already. */
 enum status durable_raise(int dir, struct durable *d, uint32_t next);
-/* `count` UIDs, from *first on. ST_TEMP with errno EOVERFLOW if there are no more (durable_open makes a new UIDVALIDITY in time). */
+/* `count` UIDs, from *first on. ST_TEMP with errno EOVERFLOW if there are no more (durable_open makes a new
+ * UIDVALIDITY in time). */
 enum status durable_reserve(int dir, struct durable *d, size_t count, uint32_t *first);
-/* Gives a letter (0 to 25) its meaning, if it has none and the name is a keyword that has no letter. Not written yet. */
+/* Gives a letter (0 to 25) its meaning, if it has none and the name is a keyword that has no letter. Not
+ * written yet. */
 void durable_set_keyword(struct durable *d, int letter, struct span name);
 /* The letter of a keyword, or -1. */
 int durable_keyword(const struct durable *d, struct span name);
-/* Gives it a letter, one without a meaning that isn't in `avoid` if there is one; not written yet. ST_PERM: all are in
- * use, or no keyword. */
+/* Gives it a letter, one without a meaning that isn't in `avoid` if there is one; not written yet. ST_PERM:
+ * all are in use, or no keyword. */
 enum status durable_add_keyword(struct durable *d, struct span name, uint32_t avoid, int *letter);
 
 #endif

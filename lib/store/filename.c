@@ -12,7 +12,8 @@ static const struct {
     char letter;
     uint32_t flag;
 } system_flags[] = {
-    { 'D', FLAG_DRAFT }, { 'F', FLAG_FLAGGED }, { 'R', FLAG_ANSWERED }, { 'S', FLAG_SEEN }, { 'T', FLAG_DELETED },
+    { 'D', FLAG_DRAFT }, { 'F', FLAG_FLAGGED }, { 'R', FLAG_ANSWERED },
+    { 'S', FLAG_SEEN },  { 'T', FLAG_DELETED },
 };
 
 static uint32_t flag_of(char letter)

@@ -22,7 +22,8 @@ struct move {
 
 static bool is_or_below(struct span name, struct span top)
 {
-    return name.n >= top.n && span_eq(span_head(name, top.n), top) && (name.n == top.n || name.p[top.n] == '.');
+    return name.n >= top.n && span_eq(span_head(name, top.n), top) &&
+           (name.n == top.n || name.p[top.n] == '.');
 }
 
 static enum status refuse(int why)
@@ -31,7 +32,8 @@ static enum status refuse(int why)
     return ST_PERM;
 }
 
-static enum status plan_one(struct mail *mail, struct span name, struct span from, struct span to, struct move *m)
+static enum status plan_one(struct mail *mail, struct span name, struct span from, struct span to,
+                            struct move *m)
 {
     struct span rest = span_from(name, from.n);
     char target[2 * FOLDER_NAME_LIMIT + 1];
@@ -42,7 +44,8 @@ static enum status plan_one(struct mail *mail, struct span name, struct span fro
     return st == ST_OK ? refuse(EEXIST) : st == ST_NONE ? ST_OK : st;
 }
 
-static enum status plan(struct mail *mail, struct span from, struct span to, struct move **moves, size_t *count)
+static enum status plan(struct mail *mail, struct span from, struct span to, struct move **moves,
+                        size_t *count)
 {
     struct folder_list list;
     enum status st = folders_list(mail, &list);

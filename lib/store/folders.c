@@ -40,7 +40,8 @@ bool folder_name_valid(struct span name)
     if (name.n == 0 || name.n > FOLDER_NAME_LIMIT || name.p[0] == '.' || name.p[name.n - 1] == '.')
         return false;
     for (size_t i = 0; i < name.n; i++)
-        if (name.p[i] <= 0x1f || name.p[i] >= 0x7f || name.p[i] == '/' || (name.p[i] == '.' && name.p[i + 1] == '.'))
+        if (name.p[i] <= 0x1f || name.p[i] >= 0x7f || name.p[i] == '/' ||
+            (name.p[i] == '.' && name.p[i + 1] == '.'))
             return false;
     return utf7_valid(name);
 }

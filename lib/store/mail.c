@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * An account's opened Maildir: its descriptor, and the two locks that belong to the account
- * rather than to a folder, and its counter of UIDVALIDITY, a small text file. The counter is never behind the clock, so that
- * it goes on rising even where the file was lost. Lock files are empty and stay; flock(2) on them ends with the process, so
- * that none is ever left behind.
+ * rather than to a folder, and its counter of UIDVALIDITY, a small text file. The counter is never behind the
+ * clock, so that it goes on rising even where the file was lost. Lock files are empty and stay; flock(2) on
+ * them ends with the process, so that none is ever left behind.
  */
 #include "base/clock.h"
 #include "base/files.h"
@@ -90,7 +90,8 @@ int mail_lock(struct mail *mail)
     return take_lock(mail, LOCK_FILE, LOCK_WAIT_MS);
 }
 
-/* The last value given; 0 where there is none. A file that says something else is no counter: it is replaced. */
+/* The last value given; 0 where there is none. A file that says something else is no counter: it is replaced.
+ */
 static enum status read_counter(struct mail *mail, uint64_t *last)
 {
     struct bytes file;

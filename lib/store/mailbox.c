@@ -90,7 +90,8 @@ static void clear_tmp(int folder)
         struct stat st;
         if (e->d_name[0] == '.' || fstatat(dirfd(entries), e->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0)
             continue;
-        if (st.st_mtim.tv_sec < now - OLD_SECONDS && st.st_ctim.tv_sec < now - OLD_SECONDS && !S_ISDIR(st.st_mode))
+        if (st.st_mtim.tv_sec < now - OLD_SECONDS && st.st_ctim.tv_sec < now - OLD_SECONDS &&
+            !S_ISDIR(st.st_mode))
             unlinkat(dirfd(entries), e->d_name, 0);
     }
     closedir(entries);

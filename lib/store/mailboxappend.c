@@ -101,7 +101,8 @@ static enum status make_durable(struct mailbox_append *a, int64_t date)
     return fsync(a->fd) == 0 ? ST_OK : ST_TEMP;
 }
 
-static enum status name_it(struct mailbox_append *a, uint32_t flags, const char *const *keywords, uint32_t *uid, char *name)
+static enum status name_it(struct mailbox_append *a, uint32_t flags, const char *const *keywords,
+                           uint32_t *uid, char *name)
 {
     uint32_t bits[MAILBOX_KEYWORDS] = { 0 };
     size_t count = 0;
@@ -113,8 +114,12 @@ static enum status name_it(struct mailbox_append *a, uint32_t flags, const char 
     if (st != ST_OK)
         return st;
     struct filename none = { 0 };
-    struct filename_new n = { .size = a->lines.lf_size, .wire = a->lines.crlf_size, .uid = *uid, .info = true,
-                              .validity = a->place.durable.uid_validity, .flags = flags & FLAG_SYSTEM };
+    struct filename_new n = { .size = a->lines.lf_size,
+                              .wire = a->lines.crlf_size,
+                              .uid = *uid,
+                              .info = true,
+                              .validity = a->place.durable.uid_validity,
+                              .flags = flags & FLAG_SYSTEM };
     for (size_t i = 0; i < count; i++)
         n.flags |= bits[i];
     n.keywords = n.flags & ~FLAG_SYSTEM;
@@ -133,8 +138,9 @@ static enum status publish(struct mailbox_append *a, const char *name)
     return ST_TEMP;
 }
 
-enum status mailbox_append_finish(struct mailbox_append *a, uint32_t system_flags, const char *const *keywords,
-                                  int64_t date, uint32_t *uid_validity, uint32_t *uid)
+enum status mailbox_append_finish(struct mailbox_append *a, uint32_t system_flags,
+                                  const char *const *keywords, int64_t date, uint32_t *uid_validity,
+                                  uint32_t *uid)
 {
     char name[FILENAME_LIMIT + 1];
     enum status st = make_durable(a, date);

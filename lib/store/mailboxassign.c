@@ -55,7 +55,8 @@ static size_t sort_items(struct found **items, size_t count)
     return kept;
 }
 
-/* Fills in sizes and dates; without those that are gone or no files. *moved: one with a UID is gone, or has another name. */
+/* Fills in sizes and dates; without those that are gone or no files. *moved: one with a UID is gone, or has
+ * another name. */
 static size_t stat_items(const struct mailbox_private *p, struct found **items, size_t count, bool *moved)
 {
     size_t kept = 0;
@@ -69,8 +70,8 @@ static size_t stat_items(const struct mailbox_private *p, struct found **items, 
     return kept;
 }
 
-/* Leaves a UID to the first of its claimants that is still there: another may be the same file under the name it
- * had before. How many lost theirs. */
+/* Leaves a UID to the first of its claimants that is still there: another may be the same file under the name
+ * it had before. How many lost theirs. */
 static size_t settle_claims(const struct mailbox_private *p, struct found **items, size_t count)
 {
     size_t lost = 0, first = 0;
@@ -104,8 +105,12 @@ static size_t settle(const struct mailbox_private *p, struct found **items, size
 static bool new_name(const struct mailbox *box, const struct found *item, bool to_cur, char *name)
 {
     struct filename_new n = {
-        .size = item->size, .validity = box->uid_validity, .uid = item->uid, .flags = item->f.flags,
-        .keywords = mailbox_named(box), .info = to_cur,
+        .size = item->size,
+        .validity = box->uid_validity,
+        .uid = item->uid,
+        .flags = item->f.flags,
+        .keywords = mailbox_named(box),
+        .info = to_cur,
     };
     n.wire = item->f.size == item->size ? item->f.wire : 0;
     if (filename_write(item->f.base, &item->f, &n, name) && strlen(name) <= FILENAME_LIMIT - FLAGS_ROOM)
@@ -127,7 +132,8 @@ static enum status rename_item(struct mailbox *box, struct found *item, bool *re
     char name[FILENAME_LIMIT + 1];
     if (!new_name(box, item, to_cur, name))
         return ST_TEMP;
-    if (renameat(item->in_new ? p->new_dir : p->cur_dir, item->name, to_cur ? p->cur_dir : p->new_dir, name) != 0)
+    if (renameat(item->in_new ? p->new_dir : p->cur_dir, item->name, to_cur ? p->cur_dir : p->new_dir,
+                 name) != 0)
         return errno == ENOENT ? ST_NONE : ST_TEMP;
     char *copy = strdup(name);
     if (!copy)
@@ -143,8 +149,13 @@ static enum status rename_item(struct mailbox *box, struct found *item, bool *re
 static void fill_entry(const struct mailbox *box, struct entry *e, struct found *item, bool recent)
 {
     *e = (struct entry){
-        .uid = item->uid, .flags = item->f.flags & (FLAG_SYSTEM | mailbox_named(box)), .recent = recent,
-        .size = item->size, .date = item->date, .name = item->name, .in_new = item->in_new,
+        .uid = item->uid,
+        .flags = item->f.flags & (FLAG_SYSTEM | mailbox_named(box)),
+        .recent = recent,
+        .size = item->size,
+        .date = item->date,
+        .name = item->name,
+        .in_new = item->in_new,
     };
     e->wire_size = item->f.size == item->size ? item->f.wire : 0;
     item->name = NULL;
@@ -200,7 +211,8 @@ static size_t number(struct mailbox *box, struct durable *d, struct found **item
     return count;
 }
 
-enum status mailbox_assign(struct mailbox *box, struct durable *d, struct scan *s, size_t *items, size_t count, bool last)
+enum status mailbox_assign(struct mailbox *box, struct durable *d, struct scan *s, size_t *items,
+                           size_t count, bool last)
 {
     bool moved = false;
     struct found **list = calloc(count + 1, sizeof *list);

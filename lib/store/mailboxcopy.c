@@ -99,12 +99,17 @@ static enum status translate_keywords(struct copying *c, uint32_t *bits)
     return st;
 }
 
-static bool name_copy(struct copying *c, const struct copied *file, const uint32_t *bits, uint32_t uid, char *name)
+static bool name_copy(struct copying *c, const struct copied *file, const uint32_t *bits, uint32_t uid,
+                      char *name)
 {
     struct filename f;
     filename_parse(span_of(file->from->name), &f);
-    struct filename_new n = { .size = file->size, .validity = c->place.durable.uid_validity, .uid = uid, .info = true,
-                              .flags = file->from->flags & FLAG_SYSTEM, .copy = true };
+    struct filename_new n = { .size = file->size,
+                              .validity = c->place.durable.uid_validity,
+                              .uid = uid,
+                              .info = true,
+                              .flags = file->from->flags & FLAG_SYSTEM,
+                              .copy = true };
     n.wire = file->size == file->from->size ? file->from->wire_size : 0;
     for (int i = 0; i < MAILBOX_KEYWORDS; i++)
         if (file->from->flags >> i & 1)
@@ -204,7 +209,8 @@ static enum status move_all(struct mail *mail, struct place *to)
     enum status st = from_cur < 0 || to_new < 0 ? ST_TEMP : scan_folder(from_new, from_cur, &s);
     for (size_t i = 0; st == ST_OK && i < s.count; i++) {
         struct found *f = &s.items[i];
-        if (renameat(f->in_new ? from_new : from_cur, f->name, f->in_new ? to_new : to->cur_dir, f->name) != 0 &&
+        if (renameat(f->in_new ? from_new : from_cur, f->name, f->in_new ? to_new : to->cur_dir, f->name) !=
+                0 &&
             errno != ENOENT)
             st = ST_TEMP;
     }

@@ -2,9 +2,9 @@
  *
  * One message of an opened mailbox: its bytes, its size, its flags, its end.
  *
- * Any other program may rename or remove the file at any moment. A call that misses it learns the present names
- * of all files at once (mailbox_relocate) and tries again: after another session flagged ten
- * thousand messages that costs one scan, not ten thousand.
+ * Any other program may rename or remove the file at any moment. A call that misses it learns the present
+ * names of all files at once (mailbox_relocate) and tries again: after another session flagged ten thousand
+ * messages that costs one scan, not ten thousand.
  */
 #include "store/mailboxpriv.h"
 #include "base/files.h"
@@ -98,7 +98,8 @@ enum status mailbox_map(struct mailbox *box, size_t index, struct mailbox_map *m
         if (base == MAP_FAILED)
             st = ST_TEMP;
         else
-            *map = (struct mailbox_map){ .bytes = { base, size }, .base = base, .length = size, .mapped = true };
+            *map =
+                (struct mailbox_map){ .bytes = { base, size }, .base = base, .length = size, .mapped = true };
     }
     file_close(fd);
     return st;
@@ -141,8 +142,13 @@ static enum status rename_flags(struct mailbox *box, struct entry *e, uint32_t w
     uint32_t named = mailbox_named(box);
     filename_parse(span_of(e->name), &f);
     wanted = merge_flags(e->flags, f.flags & (FLAG_SYSTEM | named), wanted & (FLAG_SYSTEM | named));
-    struct filename_new n = { .size = e->size, .wire = e->wire_size, .validity = box->uid_validity, .uid = e->uid,
-                              .flags = wanted, .keywords = named, .info = true };
+    struct filename_new n = { .size = e->size,
+                              .wire = e->wire_size,
+                              .validity = box->uid_validity,
+                              .uid = e->uid,
+                              .flags = wanted,
+                              .keywords = named,
+                              .info = true };
     if (!filename_write(f.base, &f, &n, name)) {
         errno = ENAMETOOLONG;
         return ST_PERM;
@@ -180,7 +186,8 @@ enum status mailbox_set_flags(struct mailbox *box, size_t index, uint32_t flags)
         errno = EROFS;
         return ST_PERM;
     }
-    /* So that no other session's scan misses the file between its two names. Without the lock it is renamed all the same. */
+    /* So that no other session's scan misses the file between its two names. Without the lock it is renamed
+     * all the same. */
     int lock = folder_lock(mailbox_private(box)->dir);
     enum status st = follow_and_rename(box, &box->entries[index], flags);
     file_close(lock);
@@ -219,7 +226,8 @@ static void take_out(struct mailbox *box, const uint32_t *uids, size_t count)
     box->count = kept;
 }
 
-enum status mailbox_expunge(struct mailbox *box, const size_t *indexes, size_t count, struct mailbox_changes *gone)
+enum status mailbox_expunge(struct mailbox *box, const size_t *indexes, size_t count,
+                            struct mailbox_changes *gone)
 {
     *gone = (struct mailbox_changes){ .expunged = calloc(count + 1, sizeof(uint32_t)) };
     if (!gone->expunged)

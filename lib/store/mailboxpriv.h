@@ -21,9 +21,9 @@ struct mailbox_private {
     bool opened;               /* the first scan is done */
     bool names_only;           /* STATUS: sizes from names where they say one, and no dates */
     struct scan last;          /* the times of the last scan; no items */
-    uint32_t floor;            /* above all UIDs that were ever among the entries: what comes must not be below */
-    uint32_t letters;          /* in names, but without a meaning */
-    size_t gone;               /* entries that are */
+    uint32_t floor;   /* above all UIDs that were ever among the entries: what comes must not be below */
+    uint32_t letters; /* in names, but without a meaning */
+    size_t gone;      /* entries that are */
 };
 
 struct mailbox_private *mailbox_private(const struct mailbox *box);
@@ -38,9 +38,11 @@ enum status mailbox_sync(struct mailbox *box, bool keep, struct mailbox_changes 
 /* Learns the present names of all files, and which are gone, and nothing else: what a session sees of
  * the mailbox stays as it was. For when a file isn't where it was. */
 enum status mailbox_relocate(struct mailbox *box);
-/* Appends entries for `items` of the scan (indexes), giving UIDs; the lock is held and the durable file read. ST_NONE, unless this is
- * the `last` attempt: a file that has a UID was renamed meanwhile, nothing was done, scan again. */
-enum status mailbox_assign(struct mailbox *box, struct durable *d, struct scan *s, size_t *items, size_t count, bool last);
+/* Appends entries for `items` of the scan (indexes), giving UIDs; the lock is held and the durable file read.
+ * ST_NONE, unless this is the `last` attempt: a file that has a UID was renamed meanwhile, nothing was done,
+ * scan again. */
+enum status mailbox_assign(struct mailbox *box, struct durable *d, struct scan *s, size_t *items,
+                           size_t count, bool last);
 /* Takes gone entries out; appends their UIDs to *changes if it isn't NULL. */
 enum status mailbox_purge(struct mailbox *box, struct mailbox_changes *changes);
 
@@ -56,8 +58,8 @@ void place_close(struct place *p); /* unlocks too; keeps errno */
 enum status place_lock(struct place *p);
 /* A new file in tmp/, named `name` (maildir_unique). */
 int place_file(struct place *p, char *name, size_t size);
-/* bits[i] is the letter's bit for names[i], made where needed and 0 where no letter is left or a name is none. Changes the durable
- * file on disk. */
+/* bits[i] is the letter's bit for names[i], made where needed and 0 where no letter is left or a name is
+ * none. Changes the durable file on disk. */
 enum status place_keywords(struct place *p, const char *const *names, size_t count, uint32_t *bits);
 /* Moves the file to its place in cur/ under its full name. Not yet fsynced. */
 enum status place_publish(struct place *p, const char *temporary, const char *name);

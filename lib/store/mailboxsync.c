@@ -4,11 +4,12 @@
  *
  *   - Files are recognised by their UID and the unique part of their name; flags are read off the
  *     rest. While nothing is unknown, no lock is needed.
- *   - With anything unknown, the folder is locked and scanned again. Under the lock nobody is half way through giving
- *     UIDs and no Postern renames, so the scan sees all there are: a UID that appears later, below one that
- *     was shown, can only be a file that was put back, and gets a new one. Entries therefore only grow at their end.
- *   - What is missing is looked for twice before it is called gone, and what has a UID and is no longer where the
- *     scan saw it is looked for again: other programs rename without asking anybody.
+ *   - With anything unknown, the folder is locked and scanned again. Under the lock nobody is half way
+ *     through giving UIDs and no Postern renames, so the scan sees all there are: a UID that appears later,
+ *     below one that was shown, can only be a file that was put back, and gets a new one. Entries therefore
+ *     only grow at their end.
+ *   - What is missing is looked for twice before it is called gone, and what has a UID and is no longer
+ *     where the scan saw it is looked for again: other programs rename without asking anybody.
  */
 #include "store/mailboxpriv.h"
 #include "base/files.h"
@@ -25,10 +26,10 @@
 
 /* How a scan and the entries fit together. */
 struct match {
-    size_t *item_of;     /* by entry: its item, or NO_ITEM */
-    size_t *unknown;     /* items that are no entry's */
+    size_t *item_of; /* by entry: its item, or NO_ITEM */
+    size_t *unknown; /* items that are no entry's */
     size_t unknown_count;
-    size_t missing;      /* entries without an item that weren't gone before */
+    size_t missing; /* entries without an item that weren't gone before */
 };
 
 static void match_free(struct match *m)
@@ -40,7 +41,8 @@ static void match_free(struct match *m)
 
 static bool has_base(const char *name, struct span base)
 {
-    return strncmp(name, base.p, base.n) == 0 && (name[base.n] == '\0' || name[base.n] == ',' || name[base.n] == ':');
+    return strncmp(name, base.p, base.n) == 0 &&
+           (name[base.n] == '\0' || name[base.n] == ',' || name[base.n] == ':');
 }
 
 static bool item_exists(const struct mailbox_private *p, const struct found *item)
@@ -137,7 +139,8 @@ static void locate(struct mailbox_private *p, struct entry *e, struct found *ite
 static void locate_all(struct mailbox *box, struct scan *s, const struct match *m)
 {
     for (size_t i = 0; i < box->count; i++)
-        locate(mailbox_private(box), &box->entries[i], m->item_of[i] == NO_ITEM ? NULL : &s->items[m->item_of[i]]);
+        locate(mailbox_private(box), &box->entries[i],
+               m->item_of[i] == NO_ITEM ? NULL : &s->items[m->item_of[i]]);
 }
 
 static enum status update_entry(struct mailbox *box, struct entry *e, const struct found *item,
@@ -150,8 +153,10 @@ static enum status update_entry(struct mailbox *box, struct entry *e, const stru
     return note_changed(changes, e->uid);
 }
 
-/* What is known: flags, and what is gone. An item's parsed name stays readable: its bytes move to the entry. */
-static enum status update(struct mailbox *box, struct scan *s, const struct match *m, struct mailbox_changes *changes)
+/* What is known: flags, and what is gone. An item's parsed name stays readable: its bytes move to the entry.
+ */
+static enum status update(struct mailbox *box, struct scan *s, const struct match *m,
+                          struct mailbox_changes *changes)
 {
     enum status st = ST_OK;
     for (size_t i = 0; st == ST_OK && i < box->count; i++)
@@ -213,7 +218,8 @@ static enum status take_in(struct mailbox *box, struct durable *d, struct scan *
 }
 
 /* ST_NONE: somebody has held the lock all the while. */
-static enum status sync_locked(struct mailbox *box, struct scan *s, struct match *m, struct mailbox_changes *changes)
+static enum status sync_locked(struct mailbox *box, struct scan *s, struct match *m,
+                               struct mailbox_changes *changes)
 {
     struct mailbox_private *p = mailbox_private(box);
     struct durable d;
@@ -240,7 +246,8 @@ static void learn_keywords(struct mailbox *box, struct mailbox_changes *changes)
 }
 
 /* New messages can wait for whoever holds the lock; a mailbox that was never read can't. */
-static enum status merge(struct mailbox *box, struct scan *s, struct match *m, struct mailbox_changes *changes)
+static enum status merge(struct mailbox *box, struct scan *s, struct match *m,
+                         struct mailbox_changes *changes)
 {
     struct mailbox_private *p = mailbox_private(box);
     enum status st = ST_OK;
@@ -264,7 +271,8 @@ enum status mailbox_sync(struct mailbox *box, bool keep, struct mailbox_changes 
     struct scan s = { 0 };
     struct match m = { 0 };
     enum status st = merge(box, &s, &m, changes);
-    p->last = (struct scan){ .new_time = s.new_time, .cur_time = s.cur_time, .settled = st == ST_OK && s.settled };
+    p->last =
+        (struct scan){ .new_time = s.new_time, .cur_time = s.cur_time, .settled = st == ST_OK && s.settled };
     if (st == ST_OK && !keep)
         st = mailbox_purge(box, changes);
     int saved = errno;

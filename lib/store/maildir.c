@@ -114,8 +114,8 @@ static void discard(struct maildir_delivery *d)
     errno = saved;
 }
 
-enum status maildir_prepare(const char *maildir, const char *folder, const char *hostname, const struct content *c,
-                            struct maildir_delivery *d)
+enum status maildir_prepare(const char *maildir, const char *folder, const char *hostname,
+                            const struct content *c, struct maildir_delivery *d)
 {
     *d = (struct maildir_delivery){ .tmp_dir = -1, .new_dir = -1 };
     enum status st = open_parts(maildir, folder, d);

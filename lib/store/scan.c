@@ -3,11 +3,11 @@
  * Reading a folder's directories; see scan.h. getdents64 with a large buffer and no stdio; a
  * name's type comes with it, so that nothing is asked about a file that isn't new.
  *
- * new/ is read before cur/: a message that moves meanwhile, moves in that direction and is seen at least once.
- * A file that is renamed within a directory while that is read may be missed, so a directory that changed
- * meanwhile is read again, and what any reading found counts: it then stands there more than once. An mtime is
- * believed only when it is a second old or more: the clock of file systems ticks in milliseconds at best, and
- * two changes within one tick look like one. */
+ * new/ is read before cur/: a message that moves meanwhile, moves in that direction and is seen at least
+ * once. A file that is renamed within a directory while that is read may be missed, so a directory that
+ * changed meanwhile is read again, and what any reading found counts: it then stands there more than once. An
+ * mtime is believed only when it is a second old or more: the clock of file systems ticks in milliseconds at
+ * best, and two changes within one tick look like one. */
 #include "store/scan.h"
 
 #include <dirent.h>
@@ -140,7 +140,8 @@ void scan_free(struct scan *s)
 bool scan_stat(int new_dir, int cur_dir, struct found *item)
 {
     struct stat st;
-    if (fstatat(item->in_new ? new_dir : cur_dir, item->name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode))
+    if (fstatat(item->in_new ? new_dir : cur_dir, item->name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
+        !S_ISREG(st.st_mode))
         return false;
     item->size = (uint64_t)st.st_size;
     item->date = st.st_mtim.tv_sec;

@@ -14,8 +14,8 @@ struct found {
     char *name;
     struct filename f; /* of `name` */
     bool in_new;
-    uint32_t uid;      /* that it has or gets; whoever reads the scan says */
-    uint64_t size;     /* from here on: scan_stat() */
+    uint32_t uid;  /* that it has or gets; whoever reads the scan says */
+    uint64_t size; /* from here on: scan_stat() */
     int64_t date;
 };
 
@@ -26,8 +26,9 @@ struct scan {
     bool settled; /* both mtimes were old enough that a later change must show in them */
 };
 
-/* The descriptors' offsets move. Directories, links and names that begin with '.' are passed over. If a directory changed while it was
- * read, items may stand there twice, also under names that they no longer have; but none is missing. ST_TEMP with errno. */
+/* The descriptors' offsets move. Directories, links and names that begin with '.' are passed over. If a
+ * directory changed while it was read, items may stand there twice, also under names that they no longer
+ * have; but none is missing. ST_TEMP with errno. */
 enum status scan_folder(int new_dir, int cur_dir, struct scan *s);
 void scan_free(struct scan *s);
 

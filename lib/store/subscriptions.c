@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Subscriptions; see subscriptions.h. The file is replaced under the account's lock, so that two sessions lose none
- * of each other's. Lines that are no valid names are kept out of sight, but in the file.
+ * Subscriptions; see subscriptions.h. The file is replaced under the account's lock, so that two sessions
+ * lose none of each other's. Lines that are no valid names are kept out of sight, but in the file.
  */
 #include "store/subscriptions.h"
 #include "base/files.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * One message to several Maildirs as the guard does it: prepare all, publish all, finish all. Says "done" when the
- * reply would be 250, "failed" when it would be 452.
+ * One message to several Maildirs as the guard does it: prepare all, publish all, finish all. Says "done"
+ * when the reply would be 250, "failed" when it would be 452.
  *
  *     deliver MAILDIR... <MESSAGE     (CRLF, below 64 KiB)
  */
@@ -20,9 +20,12 @@ int main(int argc, char **argv)
     struct maildir_delivery d[MAILDIRS];
     int count = argc - 1 < MAILDIRS ? argc - 1 : MAILDIRS, prepared = 0;
     ssize_t n = read(STDIN_FILENO, message, sizeof message);
-    struct content c = { .trace = SPAN("Return-Path: <s@sender.test>\r\n"), .memory = { message, n < 0 ? 0 : (size_t)n },
-                         .fd = -1, .size = (uint64_t)n };
-    while (prepared < count && maildir_prepare(argv[prepared + 1], NULL, "mx.test", &c, &d[prepared]) == ST_OK)
+    struct content c = { .trace = SPAN("Return-Path: <s@sender.test>\r\n"),
+                         .memory = { message, n < 0 ? 0 : (size_t)n },
+                         .fd = -1,
+                         .size = (uint64_t)n };
+    while (prepared < count &&
+           maildir_prepare(argv[prepared + 1], NULL, "mx.test", &c, &d[prepared]) == ST_OK)
         prepared++;
     if (prepared < count) {
         while (prepared-- > 0)

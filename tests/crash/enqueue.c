@@ -3,8 +3,8 @@
  * What smtpd and qrun do with the queue, each thing said once it is promised; and a look at what is there.
  *
  *     enqueue work SPOOL     "queued ID", "ID marked T D", "ID attempts 1", "removed ID", "done"
- *     enqueue look SPOOL     "queued ID", "ID marked MARKS", "ID attempts N" for every message that can be read whole;
- *                            "damaged ID" for every other
+ *     enqueue look SPOOL     for every message that can be read whole, "queued ID", "ID marked MARKS" and
+ *                            "ID attempts N"; for every other "damaged ID"
  */
 #include "say.h"
 
@@ -15,14 +15,16 @@
 #include <string.h>
 #include <unistd.h>
 
-static const struct content message = { .trace = { "Received: x\r\n", 13 }, .memory = { "Subject: y\r\n\r\nlast\r\n", 20 },
-                                        .fd = -1, .size = 20 };
+static const struct content message = {
+    .trace = { "Received: x\r\n", 13 }, .memory = { "Subject: y\r\n\r\nlast\r\n", 20 }, .fd = -1, .size = 20
+};
 
 static void add(const char *spool, char id[QUEUE_ID_LIMIT])
 {
     struct address to[2];
     struct queue_new q;
-    if (address_parse(SPAN("a@outside.test"), &to[0]) != ADDRESS_OK || address_parse(SPAN("b@outside.test"), &to[1]) != ADDRESS_OK)
+    if (address_parse(SPAN("a@outside.test"), &to[0]) != ADDRESS_OK ||
+        address_parse(SPAN("b@outside.test"), &to[1]) != ADDRESS_OK)
         abort();
     struct queue_envelope e = { .sender = "s@sender.test", .recipients = to, .recipient_count = 2 };
     need(queue_prepare(spool, NULL, &e, &message, &q), "prepare");
@@ -65,10 +67,12 @@ static void look_at(int dir, const char *id)
     enum status st = queue_read(dir, id, true, &m);
     size_t size = message.trace.n + message.memory.n;
     bool whole = st == ST_OK && m.size == size && m.recipient_count == 2 &&
-                 pread(m.fd, text, sizeof text, m.content) == (ssize_t)size && memcmp(text, message.trace.p, message.trace.n) == 0 &&
+                 pread(m.fd, text, sizeof text, m.content) == (ssize_t)size &&
+                 memcmp(text, message.trace.p, message.trace.n) == 0 &&
                  memcmp(text + message.trace.n, message.memory.p, message.memory.n) == 0;
     if (whole)
-        say("queued %s\n%s marked %c%c\n%s attempts %u\n", id, id, m.recipients[0].mark, m.recipients[1].mark, id, m.attempts);
+        say("queued %s\n%s marked %c%c\n%s attempts %u\n", id, id, m.recipients[0].mark, m.recipients[1].mark,
+            id, m.attempts);
     else
         say("damaged %s\n", id);
     if (st == ST_OK)

@@ -2,10 +2,11 @@
  *
  * What IMAP does with a mailbox, each thing said once it is promised; and a look at what is there.
  *
- *     session work MAILDIR     "validity N", then "has UID TEXT" or "gone UID" in FOLDER, as replies would promise
- *     session look MAILDIR     the same lines for every folder, from a fresh opening that checks every size
+ *     session work MAILDIR     says what replies would promise
+ *     session look MAILDIR     says what is there, from a fresh opening that checks every size
  *
- * Lines are "FOLDER validity N", "FOLDER has UID TEXT", "FOLDER gone UID", "FOLDER uidnext N". TEXT is the message's last line.
+ * Lines are "FOLDER validity N", "FOLDER has UID TEXT", "FOLDER gone UID", "FOLDER uidnext N". TEXT is the
+ * message's last line.
  */
 #include "say.h"
 

@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * Preloaded into a program, ends it or fails it at the Nth call that changes files. The calls that
- * count are those by which something becomes true on disk: write, writev, pwrite and copy_file_range to regular
- * files, fsync, fdatasync, link, rename, unlink, mkdir, rmdir, and opening with O_CREAT. They are counted in a shared
- * file over all processes that the program forks, so that a test can tell when N was beyond the last.
+ * count are those by which something becomes true on disk: write, writev, pwrite and copy_file_range to
+ * regular files, fsync, fdatasync, link, rename, unlink, mkdir, rmdir, and opening with O_CREAT. They are
+ * counted in a shared file over all processes that the program forks, so that a test can tell when N was
+ * beyond the last.
  *
- *     SHIM_COUNT   a file of 256 KiB of zeros: 8 bytes become the number of calls so far; the rest, if SHIM_TRACE is set,
- *                  lines "write PATH", "fsync PATH", "rename FROM TO", and "say TEXT" for what is written to a pipe
+ *     SHIM_COUNT   a file of 256 KiB of zeros: 8 bytes become the number of calls so far; the rest, if
+ *                  SHIM_TRACE is set, lines "write PATH", "fsync PATH", "rename FROM TO", and "say TEXT"
+ *                  for what is written to a pipe
  *     SHIM_AT      N, from 1
  *     SHIM_ACTION  exit: half of a write happens, any other call doesn't, and the process is gone
  *                  fail: this one call fails with SHIM_ERRNO
- *                  full: from this one on, whatever needs room fails with SHIM_ERRNO, as on a full disk; removing works
+ *                  full: from this one on, whatever needs room fails with SHIM_ERRNO, as on a full disk;
+ *                  removing works
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -56,7 +59,8 @@ __attribute__((constructor)) static void shim_start(void)
     if (!file || !n || !action)
         return;
     int fd = open(file, O_RDWR | O_CLOEXEC);
-    void *page = fd < 0 ? MAP_FAILED : mmap(NULL, sizeof *shim.page, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    void *page =
+        fd < 0 ? MAP_FAILED : mmap(NULL, sizeof *shim.page, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (page == MAP_FAILED)
         _exit(99);
     close(fd);
@@ -164,9 +168,9 @@ static bool is_file(int fd)
     return file;
 }
 
-#define REAL(name) \
-    static __typeof__(&name) real; \
-    if (!real) \
+#define REAL(name)                                                                                           \
+    static __typeof__(&name) real;                                                                           \
+    if (!real)                                                                                               \
     *(void **)&real = dlsym(RTLD_NEXT, #name)
 
 ssize_t write(int fd, const void *data, size_t n)
@@ -271,7 +275,9 @@ int renameat(int from_dir, const char *from, int to_dir, const char *to)
 int renameat2(int from_dir, const char *from, int to_dir, const char *to, unsigned flags)
 {
     REAL(renameat2);
-    return stopped(false) ? -1 : traced_rename(real(from_dir, from, to_dir, to, flags), from_dir, from, to_dir, to);
+    return stopped(false)
+               ? -1
+               : traced_rename(real(from_dir, from, to_dir, to, flags), from_dir, from, to_dir, to);
 }
 
 int unlink(const char *path)

@@ -46,7 +46,9 @@ static const struct {
 static void check(size_t i, bool from_file)
 {
     char stored[256];
-    struct content c = { .trace = span_of(rows[i].trace), .memory = span_of(rows[i].message), .fd = -1,
+    struct content c = { .trace = span_of(rows[i].trace),
+                         .memory = span_of(rows[i].message),
+                         .fd = -1,
                          .size = strlen(rows[i].message) };
     if (from_file) {
         c.fd = scratch();
@@ -56,8 +58,8 @@ static void check(size_t i, bool from_file)
     uint64_t lf = 99, crlf = 99;
     enum status st = content_write_lf(&c, to, &lf, &crlf);
     struct span s = contents(to, stored, sizeof stored);
-    ok(st == ST_OK && span_eq_str(s, rows[i].stored) && lf == strlen(rows[i].stored) && crlf == strlen(rows[i].wire) &&
-           lf_wire_size(s) == crlf,
+    ok(st == ST_OK && span_eq_str(s, rows[i].stored) && lf == strlen(rows[i].stored) &&
+           crlf == strlen(rows[i].wire) && lf_wire_size(s) == crlf,
        "%s, from %s: %zu bytes, %llu on the wire", rows[i].name, from_file ? "a file" : "memory", s.n,
        (unsigned long long)crlf);
     int raw = scratch();
@@ -94,8 +96,9 @@ static void large_file(void)
     char *line = malloc(LARGE * 2), *back = malloc(LARGE * 2);
     size_t n = 0;
     for (size_t i = 0; n < LARGE; i++)
-        n += (size_t)sprintf(line + n, "%.*s\r\n", (int)(i % 78), "012345678901234567890123456789012345678901234567890"
-                                                                  "123456789012345678901234567890");
+        n += (size_t)sprintf(line + n, "%.*s\r\n", (int)(i % 78),
+                             "012345678901234567890123456789012345678901234567890"
+                             "123456789012345678901234567890");
     file_write(c.fd, (struct span){ line, n });
     c.size = n;
     int to = scratch(), raw = scratch();
@@ -104,7 +107,8 @@ static void large_file(void)
     struct span s = contents(to, back, LARGE * 2);
     ok(s.n == lf && !memchr(s.p, '\r', s.n) && lf_wire_size(s) == crlf, "a large file has LF line ends");
     ok(content_write_crlf(&c, raw) == ST_OK && contents(raw, back, LARGE * 2).n == n + 6 &&
-           memcmp(back + 6, line, n) == 0, "a large file copied as it is");
+           memcmp(back + 6, line, n) == 0,
+       "a large file copied as it is");
     c.size = n + 1;
     ok(content_write_lf(&c, to, &lf, &crlf) == ST_TEMP, "a file that is shorter than it should be");
     ok(content_write_crlf(&c, to) == ST_TEMP, "a file that is shorter than it should be, for the queue");

@@ -35,11 +35,16 @@ static void taken_over(void)
     put_file("m/.d/cur/0900.new.host:2,", "d\n");
     put_file("m/.d/cur/1005.M1P1.host:2,", "e\n");
     struct mailbox *box = open_box("d");
-    ok(box->uid_validity == 1275660208 && box->uid_next == 25024, "UIDVALIDITY and next UID: %u", box->uid_next);
-    ok(box->count == 5 && has(box, 0, 7, "1000.M1P1") && has(box, 1, 12, "1001.M1P1") && has(box, 2, 25021, "1002.M1P1"), "UIDs");
-    ok(has(box, 3, 25022, "0900.new") && has(box, 4, 25023, "1005.M1P1"), "what isn't listed, or can't be, gets new ones");
-    ok(strcmp(box->keywords[0], "$Forwarded") == 0 && strcmp(box->keywords[3], "Junk") == 0 && !box->keywords[1] &&
-           box->entries[0].flags == (FLAG_SEEN | 1) && box->entries[1].flags == 8, "keywords");
+    ok(box->uid_validity == 1275660208 && box->uid_next == 25024, "UIDVALIDITY and next UID: %u",
+       box->uid_next);
+    ok(box->count == 5 && has(box, 0, 7, "1000.M1P1") && has(box, 1, 12, "1001.M1P1") &&
+           has(box, 2, 25021, "1002.M1P1"),
+       "UIDs");
+    ok(has(box, 3, 25022, "0900.new") && has(box, 4, 25023, "1005.M1P1"),
+       "what isn't listed, or can't be, gets new ones");
+    ok(strcmp(box->keywords[0], "$Forwarded") == 0 && strcmp(box->keywords[3], "Junk") == 0 &&
+           !box->keywords[1] && box->entries[0].flags == (FLAG_SEEN | 1) && box->entries[1].flags == 8,
+       "keywords");
     ok(box->entries[2].recent && !box->entries[0].recent, "new mail is new");
     mailbox_close(box);
     put_file("m/.d/dovecot-uidlist", "3 V99 N1\n");
@@ -71,7 +76,8 @@ static void lists(void)
         put_file(at("m/.%s/cur/1000.h:2,", folder), "x\n");
         put_file(at("m/.%s/cur/1001.h:2,", folder), "y\n");
         struct mailbox *box = open_box(folder);
-        bool validity = rows[i].validity ? box->uid_validity == rows[i].validity : box->uid_validity > 1000000000;
+        bool validity =
+            rows[i].validity ? box->uid_validity == rows[i].validity : box->uid_validity > 1000000000;
         ok(box->count == 2 && validity && has(box, 0, rows[i].uid, "1000.h"), "%s", rows[i].name);
         mailbox_close(box);
     }

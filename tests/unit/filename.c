@@ -45,9 +45,15 @@ static void check(size_t i)
     char to[FILENAME_LIMIT + 1];
     filename_parse(span_of(rows[i].name), &f);
     ok(span_eq_str(f.base, rows[i].base) && f.validity == rows[i].validity && f.uid == rows[i].uid &&
-           f.flags == rows[i].flags && f.size == rows[i].size && f.wire == rows[i].wire, "row %zu is read", i);
-    struct filename_new n = { .size = 10, .wire = 12, .validity = 0x5f, .uid = 0x17, .flags = f.flags | FLAG_SEEN,
-                              .keywords = 1, .info = true };
+           f.flags == rows[i].flags && f.size == rows[i].size && f.wire == rows[i].wire,
+       "row %zu is read", i);
+    struct filename_new n = { .size = 10,
+                              .wire = 12,
+                              .validity = 0x5f,
+                              .uid = 0x17,
+                              .flags = f.flags | FLAG_SEEN,
+                              .keywords = 1,
+                              .info = true };
     bool fits = filename_write(f.base, &f, &n, to);
     ok(fits && strcmp(to, rows[i].written) == 0, "row %zu is written", i);
 }
@@ -58,9 +64,12 @@ int main(void)
     struct filename f;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         check(i);
-    struct filename_new copy = { .size = 1, .validity = 2, .uid = 3, .flags = 2, .keywords = 2, .info = true, .copy = true };
+    struct filename_new copy = {
+        .size = 1, .validity = 2, .uid = 3, .flags = 2, .keywords = 2, .info = true, .copy = true
+    };
     filename_parse(SPAN("1.h,S=9,U=5,E=abc,P=1.1:2,Pac,more"), &f);
-    ok(filename_write(SPAN("new"), &f, &copy, to) && strcmp(to, "new,S=1,P=2.3,E=abc:2,b") == 0, "a copy's name: %s", to);
+    ok(filename_write(SPAN("new"), &f, &copy, to) && strcmp(to, "new,S=1,P=2.3,E=abc:2,b") == 0,
+       "a copy's name: %s", to);
     memset(longest, 'x', FILENAME_LIMIT);
     longest[FILENAME_LIMIT] = '\0';
     filename_parse(span_of(longest), &f);

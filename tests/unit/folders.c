@@ -10,9 +10,25 @@ static const struct {
     const char *name;
     bool valid;
 } names[] = {
-    { "Sent", true }, { "a.b.c", true }, { "with space", true }, { "Entw&APw-rfe", true }, { "inbox", true }, { "INBOX.x", true },
-    { "", false }, { ".", false }, { "..", false }, { ".a", false }, { "a.", false }, { "a..b", false }, { "a/b", false },
-    { "../x", false }, { "a\nb", false }, { "a\tb", false }, { "Entw\xc3\xbcrfe", false }, { "a\x7f", false }, { "a&b", false },
+    { "Sent", true },
+    { "a.b.c", true },
+    { "with space", true },
+    { "Entw&APw-rfe", true },
+    { "inbox", true },
+    { "INBOX.x", true },
+    { "", false },
+    { ".", false },
+    { "..", false },
+    { ".a", false },
+    { "a.", false },
+    { "a..b", false },
+    { "a/b", false },
+    { "../x", false },
+    { "a\nb", false },
+    { "a\tb", false },
+    { "Entw\xc3\xbcrfe", false },
+    { "a\x7f", false },
+    { "a&b", false },
 };
 
 static bool has(const struct folder_list *l, const char *name, bool exists, bool children, bool subscribed)
@@ -55,11 +71,13 @@ static void valid_names(void)
            names[i].valid ? "a" : "no");
     memset(longest, 'a', sizeof longest);
     ok(folder_name_valid((struct span){ longest, FOLDER_NAME_LIMIT }) &&
-           !folder_name_valid((struct span){ longest, FOLDER_NAME_LIMIT + 1 }), "the longest name");
+           !folder_name_valid((struct span){ longest, FOLDER_NAME_LIMIT + 1 }),
+       "the longest name");
     ok(folder_path(SPAN("iNbOx"), path, sizeof path) && strcmp(path, ".") == 0, "INBOX in any case");
     ok(folder_path(SPAN("a.b"), path, sizeof path) && strcmp(path, ".a.b") == 0, "a folder's path");
     ok(!folder_path(SPAN("../x"), path, sizeof path), "no path for what is no name");
-    ok(strcmp(folder_special_use(SPAN("Junk")), "\\Junk") == 0 && !folder_special_use(SPAN("junk")), "special use");
+    ok(strcmp(folder_special_use(SPAN("Junk")), "\\Junk") == 0 && !folder_special_use(SPAN("junk")),
+       "special use");
 }
 
 static void life(struct mail *m)
@@ -70,14 +88,17 @@ static void life(struct mail *m)
     ok(folders_make_standard(m) == ST_OK && folders_make_standard(m) == ST_OK, "standard folders, twice");
     l = list_of(m);
     ok(l.count == 6 && strcmp(l.folders[0].name, "INBOX") == 0 && strcmp(l.folders[1].name, "Archive") == 0 &&
-           has(&l, "Trash", true, false, true), "are listed in order, subscribed");
+           has(&l, "Trash", true, false, true),
+       "are listed in order, subscribed");
     folders_free(&l);
-    ok(create(m, "a.b.c") == ST_OK && exists(m, "a.b.c") == ST_OK && exists(m, "a.b") == ST_NONE, "a folder below none");
+    ok(create(m, "a.b.c") == ST_OK && exists(m, "a.b.c") == ST_OK && exists(m, "a.b") == ST_NONE,
+       "a folder below none");
     ok(create(m, "a.b.c") == ST_PERM && errno == EEXIST, "exists already");
     ok(create(m, "inbox") == ST_PERM && errno == EEXIST, "INBOX exists already");
     ok(create(m, "a/b") == ST_PERM && errno == EINVAL, "no such name");
     l = list_of(m);
-    ok(has(&l, "a", false, true, false) && has(&l, "a.b", false, true, false) && has(&l, "a.b.c", true, false, false),
+    ok(has(&l, "a", false, true, false) && has(&l, "a.b", false, true, false) &&
+           has(&l, "a.b.c", true, false, false),
        "missing parents are listed");
     folders_free(&l);
     ok(folder_delete(m, SPAN("a.b")) == ST_NONE, "what isn't there can't be removed");
@@ -87,16 +108,20 @@ static void life(struct mail *m)
     mkdir("m/postern-deleted.crash", 0700);
     create(m, "x");
     /* cur, new, tmp, subscriptions, the lock */
-    ok(folder_delete(m, SPAN("x")) == ST_OK && files_in("m", NULL, 0) == 5, "with all files, and those of a crash before");
+    ok(folder_delete(m, SPAN("x")) == ST_OK && files_in("m", NULL, 0) == 5,
+       "with all files, and those of a crash before");
 }
 
 static void subscriptions(struct mail *m)
 {
-    ok(folder_subscribe(m, SPAN("gone"), true) == ST_OK && folder_subscribe(m, SPAN("inbox"), true) == ST_OK, "subscribe");
+    ok(folder_subscribe(m, SPAN("gone"), true) == ST_OK && folder_subscribe(m, SPAN("inbox"), true) == ST_OK,
+       "subscribe");
     struct folder_list l = list_of(m);
-    ok(has(&l, "gone", false, false, true) && has(&l, "INBOX", true, false, true), "subscribed names need not exist");
+    ok(has(&l, "gone", false, false, true) && has(&l, "INBOX", true, false, true),
+       "subscribed names need not exist");
     folders_free(&l);
-    ok(folder_subscribe(m, SPAN("gone"), false) == ST_OK && folder_subscribe(m, SPAN("gone"), false) == ST_OK, "unsubscribe, twice");
+    ok(folder_subscribe(m, SPAN("gone"), false) == ST_OK && folder_subscribe(m, SPAN("gone"), false) == ST_OK,
+       "unsubscribe, twice");
     l = list_of(m);
     ok(!has(&l, "gone", false, false, true), "is forgotten");
     folders_free(&l);
@@ -133,19 +158,22 @@ static void renaming(struct mail *m)
     create(m, "p.q.r");
     create(m, "pq");
     deliver("m", "p.q.r", "deep\r\n");
-    ok(move(m, "p", "n.m") == ST_OK && exists(m, "p") == ST_NONE && exists(m, "n.m.q.r") == ST_OK && exists(m, "pq") == ST_OK &&
-           files_in("m/.n.m.q.r/new", NULL, 0) == 1, "a tree is renamed");
+    ok(move(m, "p", "n.m") == ST_OK && exists(m, "p") == ST_NONE && exists(m, "n.m.q.r") == ST_OK &&
+           exists(m, "pq") == ST_OK && files_in("m/.n.m.q.r/new", NULL, 0) == 1,
+       "a tree is renamed");
     ok(move(m, "none", "other") == ST_NONE, "nothing to rename");
     ok(move(m, "n.m", "pq") == ST_PERM && errno == EEXIST && exists(m, "n.m.q") == ST_OK, "over another");
     ok(move(m, "n.m", "n.m.x") == ST_PERM && errno == EINVAL, "below itself");
     ok(move(m, "n.m", "inbox") == ST_PERM && errno == EEXIST, "to INBOX");
     create(m, "z.q");
-    ok(move(m, "n.m", "z") == ST_PERM && errno == EEXIST && exists(m, "n.m") == ST_OK && exists(m, "z") == ST_NONE,
+    ok(move(m, "n.m", "z") == ST_PERM && errno == EEXIST && exists(m, "n.m") == ST_OK &&
+           exists(m, "z") == ST_NONE,
        "a folder of the tree is in the way: nothing moves");
     ok(move(m, "n", "k") == ST_OK && exists(m, "k.m.q") == ST_OK, "a parent that is none itself");
     char longest[FOLDER_NAME_LIMIT + 1];
     memset(longest, 'l', sizeof longest);
-    ok(folder_rename(m, SPAN("k"), (struct span){ longest, FOLDER_NAME_LIMIT }) == ST_PERM && exists(m, "k.m.q.r") == ST_OK,
+    ok(folder_rename(m, SPAN("k"), (struct span){ longest, FOLDER_NAME_LIMIT }) == ST_PERM &&
+           exists(m, "k.m.q.r") == ST_OK,
        "a child's name would be too long: nothing moves");
 }
 
@@ -157,8 +185,11 @@ static void hostile(struct mail *m)
     mkdir("m/.nocur", 0700);
     mkdir("m/.linkcur", 0700);
     put_link("../cur", "m/.linkcur/cur");
-    mkdir(at("m/.%.*s", 250, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-                              "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"),
+    mkdir(at("m/.%.*s", 250,
+             "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+             "aaaaaaaaaaaaaaaaaaaaaaaa"
+             "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+             "aaaaaaaaaaaaaaaaaaaaaaaa"),
           0700);
     mkdir("m/.new\nline", 0700);
     mkdir("m/.\xff\xfe", 0700);
@@ -170,7 +201,8 @@ static void hostile(struct mail *m)
         ok(exists(m, odd[i]) == ST_NONE && !has(&l, odd[i], true, false, false), "not a folder: %zu", i);
     ok(!has(&l, "inbox", true, false, false), "a second INBOX isn't listed");
     folders_free(&l);
-    ok(create(m, "link") == ST_PERM && errno == EEXIST && create(m, "fifo") == ST_PERM && create(m, "file") == ST_PERM,
+    ok(create(m, "link") == ST_PERM && errno == EEXIST && create(m, "fifo") == ST_PERM &&
+           create(m, "file") == ST_PERM,
        "they are in the way");
     ok(create(m, "nocur") == ST_OK && exists(m, "nocur") == ST_OK, "a half-made folder is completed");
     put_link("/etc/passwd", "m/subscriptions");
@@ -178,7 +210,8 @@ static void hostile(struct mail *m)
     ok(l.count > 1, "a link for the subscriptions is none");
     folders_free(&l);
     ok(folder_subscribe(m, SPAN("x"), true) == ST_OK && strcmp(text_of("m/subscriptions"), "x\n") == 0 &&
-           strlen(text_of("/etc/passwd")) > 4, "and is replaced, not followed");
+           strlen(text_of("/etc/passwd")) > 4,
+       "and is replaced, not followed");
     unlink("m/subscriptions");
     mkfifo("m/subscriptions", 0600);
     ok(folder_subscribe(m, SPAN("x"), true) == ST_OK, "a FIFO is replaced");
@@ -206,7 +239,8 @@ static void pop3_lock(struct mail *m)
 static void validity(struct mail *m)
 {
     uint32_t a = 0, b = 0, c = 0;
-    ok(mail_next_validity(m, &a) == ST_OK && mail_next_validity(m, &b) == ST_OK && b > a, "UIDVALIDITY rises");
+    ok(mail_next_validity(m, &a) == ST_OK && mail_next_validity(m, &b) == ST_OK && b > a,
+       "UIDVALIDITY rises");
     put_file("m/postern-account", "garbage");
     ok(mail_next_validity(m, &c) == ST_OK && c >= a, "also without its counter");
     put_file("m/postern-account", "postern-account 1\nuidvalidity 4000000000\n");
@@ -218,7 +252,8 @@ int main(void)
     struct mail *m = NULL;
     scratch_make("folders");
     valid_names();
-    ok(mail_open("m", "mx.test", &m) == ST_OK && strcmp(mail_hostname(m), "mx.test") == 0, "a Maildir is made");
+    ok(mail_open("m", "mx.test", &m) == ST_OK && strcmp(mail_hostname(m), "mx.test") == 0,
+       "a Maildir is made");
     life(m);
     subscriptions(m);
     renaming(m);

@@ -62,28 +62,35 @@ static void new_mail(void)
     deliver("m", NULL, "Subject: one\r\n\r\n1\r\n");
     deliver("m", NULL, "Subject: two\r\n\r\n2\r\n");
     struct mailbox *box = open_box("inbox", true);
-    ok(uids_are(box, "1 2") && strcmp(box->folder, "INBOX") == 0 && box->uid_next == 3, "read-only: UIDs are given");
-    ok(files_in("m/new", NULL, 0) == 2 && box->entries[0].in_new && box->entries[0].recent, "in new/, and still recent");
+    ok(uids_are(box, "1 2") && strcmp(box->folder, "INBOX") == 0 && box->uid_next == 3,
+       "read-only: UIDs are given");
+    ok(files_in("m/new", NULL, 0) == 2 && box->entries[0].in_new && box->entries[0].recent,
+       "in new/, and still recent");
     uint32_t validity = box->uid_validity;
     char id[40];
     strcpy(id, box->mailbox_id);
     mailbox_close(box);
     box = open_box("INBOX", false);
-    ok(uids_are(box, "1 2") && box->entries[1].recent && files_in("m/new", NULL, 0) == 0 && files_in("m/cur", NULL, 0) == 2,
+    ok(uids_are(box, "1 2") && box->entries[1].recent && files_in("m/new", NULL, 0) == 0 &&
+           files_in("m/cur", NULL, 0) == 2,
        "opened: moved to cur/, recent");
-    ok(box->uid_validity == validity && validity && strcmp(id, box->mailbox_id) == 0 && strlen(id) > 10, "validity and ID stay");
+    ok(box->uid_validity == validity && validity && strcmp(id, box->mailbox_id) == 0 && strlen(id) > 10,
+       "validity and ID stay");
     ok(box->entries[0].size == 16 && box->entries[0].wire_size == 19, "sizes");
     mailbox_close(box);
     box = open_box("INBOX", false);
-    ok(uids_are(box, "1 2") && !box->entries[0].recent && box->uid_next == 3, "opened again: the same, no longer recent");
+    ok(uids_are(box, "1 2") && !box->entries[0].recent && box->uid_next == 3,
+       "opened again: the same, no longer recent");
     struct mailbox_map map;
-    ok(mailbox_map(box, 1, &map) == ST_OK && span_eq_str(map.bytes, "Subject: two\n\n2\n"), "a message's bytes, in order of arrival");
+    ok(mailbox_map(box, 1, &map) == ST_OK && span_eq_str(map.bytes, "Subject: two\n\n2\n"),
+       "a message's bytes, in order of arrival");
     mailbox_unmap(&map);
     mailbox_close(box);
     struct mailbox_status s;
     deliver("m", NULL, "x\r\n");
-    ok(mailbox_status(mail, SPAN("INBOX"), &s) == ST_OK && s.messages == 3 && s.recent == 1 && s.unseen == 3 && s.uid_next == 4 &&
-           s.uid_validity == validity && s.size == 34, "STATUS");
+    ok(mailbox_status(mail, SPAN("INBOX"), &s) == ST_OK && s.messages == 3 && s.recent == 1 &&
+           s.unseen == 3 && s.uid_next == 4 && s.uid_validity == validity && s.size == 34,
+       "STATUS");
     ok(mailbox_status(mail, SPAN("none"), &s) == ST_NONE, "STATUS of no folder");
     ok(mailbox_open(mail, SPAN("none"), false, &box) == ST_NONE, "no folder to open");
 }
@@ -97,23 +104,29 @@ static void flags(void)
     uint32_t bit, again;
     enum status set = mailbox_set_flags(box, 1, FLAG_SEEN | FLAG_DRAFT);
     ok(set == ST_OK && box->entries[1].flags == (FLAG_SEEN | FLAG_DRAFT) &&
-           strstr(box->entries[1].name, ":2,DS"), "flags are letters: %s", box->entries[1].name);
+           strstr(box->entries[1].name, ":2,DS"),
+       "flags are letters: %s", box->entries[1].name);
     struct mailbox_changes c = refresh(box, false);
     ok(c.changed_count == 0 && c.expunged_count == 0 && c.added == 0, "one's own change is no news");
     mailbox_changes_free(&c);
     c = refresh(other, true);
-    ok(c.changed_count == 1 && c.changed[0] == 2 && other->entries[1].flags == (FLAG_SEEN | FLAG_DRAFT), "another session's is");
+    ok(c.changed_count == 1 && c.changed[0] == 2 && other->entries[1].flags == (FLAG_SEEN | FLAG_DRAFT),
+       "another session's is");
     mailbox_changes_free(&c);
     ok(mailbox_keyword(box, SPAN("$Forwarded"), false, &bit) == ST_NONE, "no such keyword");
     ok(mailbox_keyword(box, SPAN("$Forwarded"), true, &bit) == ST_OK && bit == 1, "is made");
-    ok(mailbox_keyword(other, SPAN("$FORWARDED"), true, &again) == ST_OK && again == bit, "in another session, in another case");
+    ok(mailbox_keyword(other, SPAN("$FORWARDED"), true, &again) == ST_OK && again == bit,
+       "in another session, in another case");
     ok(mailbox_keyword(other, SPAN("Other"), true, &again) == ST_OK && again == 2, "another");
-    ok(mailbox_set_flags(other, 0, again | bit) == ST_OK && strstr(other->entries[0].name, ":2,ab"), "keywords are letters");
+    ok(mailbox_set_flags(other, 0, again | bit) == ST_OK && strstr(other->entries[0].name, ":2,ab"),
+       "keywords are letters");
     c = refresh(box, false);
-    ok(c.changed_count == 1 && c.keywords && box->keywords[1] && box->entries[0].flags == (bit | again), "a new keyword is learned");
+    ok(c.changed_count == 1 && c.keywords && box->keywords[1] && box->entries[0].flags == (bit | again),
+       "a new keyword is learned");
     mailbox_changes_free(&c);
     mailbox_set_flags(box, 2, FLAG_SEEN);
-    ok(mailbox_set_flags(other, 2, FLAG_FLAGGED) == ST_OK && other->entries[2].flags == (FLAG_SEEN | FLAG_FLAGGED),
+    ok(mailbox_set_flags(other, 2, FLAG_FLAGGED) == ST_OK &&
+           other->entries[2].flags == (FLAG_SEEN | FLAG_FLAGGED),
        "two sessions change one message: both changes stay");
     static const char *const bad[] = { "", "\\Bad", "a b", "a(b", "a%", "a*", "a\"", "\xc3\xbc" };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
@@ -125,7 +138,8 @@ static void flags(void)
     mailbox_close(box);
     mailbox_close(other);
     box = open_box("flags", true);
-    ok(box->entries[0].flags == (FLAG_SYSTEM | 0x3ffffff) && strcmp(box->keywords[25], "k25") == 0, "all flags, read again");
+    ok(box->entries[0].flags == (FLAG_SYSTEM | 0x3ffffff) && strcmp(box->keywords[25], "k25") == 0,
+       "all flags, read again");
     ok(mailbox_set_flags(box, 0, 0) == ST_PERM && errno == EROFS, "a read-only mailbox has its flags");
     mailbox_close(box);
 }
@@ -137,16 +151,20 @@ static void expunging(void)
         deliver("m", "gone", "x\r\n");
     struct mailbox *box = open_box("gone", false), *other = open_box("gone", false);
     struct mailbox_changes c;
-    ok(mailbox_expunge(box, (size_t[]){ 1, 4 }, 2, &c) == ST_OK && c.expunged_count == 2 && c.expunged[1] == 5 &&
-           uids_are(box, "1 3 4"), "expunged: %s", uids_of(box));
+    ok(mailbox_expunge(box, (size_t[]){ 1, 4 }, 2, &c) == ST_OK && c.expunged_count == 2 &&
+           c.expunged[1] == 5 && uids_are(box, "1 3 4"),
+       "expunged: %s", uids_of(box));
     mailbox_changes_free(&c);
     int fd;
-    ok(mailbox_file(other, 1, &fd) == ST_NONE && mailbox_set_flags(other, 4, FLAG_SEEN) == ST_NONE, "gone for others");
+    ok(mailbox_file(other, 1, &fd) == ST_NONE && mailbox_set_flags(other, 4, FLAG_SEEN) == ST_NONE,
+       "gone for others");
     c = refresh(other, true);
-    ok(c.expunged_count == 0 && other->count == 5 && other->entries[1].gone, "but sequence numbers stay where they must");
+    ok(c.expunged_count == 0 && other->count == 5 && other->entries[1].gone,
+       "but sequence numbers stay where they must");
     mailbox_changes_free(&c);
     c = refresh(other, false);
-    ok(c.expunged_count == 2 && c.expunged[0] == 2 && c.expunged[1] == 5 && uids_are(other, "1 3 4"), "and are told later");
+    ok(c.expunged_count == 2 && c.expunged[0] == 2 && c.expunged[1] == 5 && uids_are(other, "1 3 4"),
+       "and are told later");
     mailbox_changes_free(&c);
     deliver("m", "gone", "x\r\n");
     c = refresh(other, true);
@@ -162,17 +180,19 @@ static void expunging(void)
 static void other_programs(void)
 {
     folder_create(mail, SPAN("o"));
-    put_file("m/.o/cur/1000.1_0.host:2,S", "a: b\r\n\r\nc\r\n");                /* CRLF on disk */
-    put_file("m/.o/cur/1001.M1P2.host,S=999,W=999:2,F", "a: b\n\nc\n");          /* sizes that are wrong */
+    put_file("m/.o/cur/1000.1_0.host:2,S", "a: b\r\n\r\nc\r\n");        /* CRLF on disk */
+    put_file("m/.o/cur/1001.M1P2.host,S=999,W=999:2,F", "a: b\n\nc\n"); /* sizes that are wrong */
     put_file("m/.o/new/1002.mutt", "a: b\n\nc\r\nd\n");
     put_file("m/.o/cur/0999.h,U=5,Z=q:2,Tz", "");
     struct mailbox *box = open_box("o", false);
     uint64_t size;
     ok(uids_are(box, "1 2 3 4"), "foreign files are taken over in order of arrival");
-    ok(strstr(box->entries[0].name, ",U=5,Z=q:2,Tz") && box->entries[0].flags == FLAG_DELETED, "unknown fields and letters stay: %s",
-       box->entries[0].name);
-    ok(mailbox_wire_size(box, 1, &size) == ST_OK && size == 11 && box->entries[1].size == 11, "CRLF on disk is counted once");
-    ok(mailbox_wire_size(box, 2, &size) == ST_OK && size == 11 && box->entries[2].size == 8, "sizes in a name aren't believed");
+    ok(strstr(box->entries[0].name, ",U=5,Z=q:2,Tz") && box->entries[0].flags == FLAG_DELETED,
+       "unknown fields and letters stay: %s", box->entries[0].name);
+    ok(mailbox_wire_size(box, 1, &size) == ST_OK && size == 11 && box->entries[1].size == 11,
+       "CRLF on disk is counted once");
+    ok(mailbox_wire_size(box, 2, &size) == ST_OK && size == 11 && box->entries[2].size == 8,
+       "sizes in a name aren't believed");
     ok(mailbox_wire_size(box, 3, &size) == ST_OK && size == 14, "line ends of both kinds");
     ok(mailbox_wire_size(box, 0, &size) == ST_OK && size == 0, "an empty message");
     uint32_t bit;
@@ -188,11 +208,13 @@ static void other_programs(void)
     ok(mailbox_file(box, 1, &fd) == ST_OK, "a renamed file is found");
     close(fd);
     struct mailbox_changes c = refresh(box, true);
-    ok(c.changed_count == 1 && c.changed[0] == 2 && box->entries[1].flags == (FLAG_FLAGGED | FLAG_SEEN), "and its flags are news");
+    ok(c.changed_count == 1 && c.changed[0] == 2 && box->entries[1].flags == (FLAG_FLAGGED | FLAG_SEEN),
+       "and its flags are news");
     mailbox_changes_free(&c);
     rename(at("m/.o/cur/%s", box->entries[1].name), "m/.o/cur/1000.1_0.host:2,");
     c = refresh(box, false);
-    ok(c.expunged_count == 1 && c.added == 1 && uids_are(box, "1 3 4 5"), "a UID taken off a name: a new message");
+    ok(c.expunged_count == 1 && c.added == 1 && uids_are(box, "1 3 4 5"),
+       "a UID taken off a name: a new message");
     mailbox_changes_free(&c);
     snprintf(from, sizeof from, "m/.o/cur/%s", box->entries[3].name);
     rename(from, "m/kept");
@@ -220,10 +242,12 @@ static void clashes(void)
     put_file(at("m/.c/cur/1003.d,P=%x.ffffffff:2,", v), "d");
     put_file(at("m/.c/cur/1004.e,P=%x.9:2,", v), "e");
     box = open_box("c", false);
-    ok(uids_are(box, "3 9 10 11 12 13") && strstr(box->entries[0].name, "1000.a"), "one keeps the UID: %s", uids_of(box));
+    ok(uids_are(box, "3 9 10 11 12 13") && strstr(box->entries[0].name, "1000.a"), "one keeps the UID: %s",
+       uids_of(box));
     put_file(at("m/.c/cur/0001.z,P=%x.9:2,", v), "z");
     struct mailbox_changes c = refresh(box, false);
-    ok(c.added == 1 && c.expunged_count == 0 && uids_are(box, "3 9 10 11 12 13 14") && strstr(box->entries[1].name, "1004.e"),
+    ok(c.added == 1 && c.expunged_count == 0 && uids_are(box, "3 9 10 11 12 13 14") &&
+           strstr(box->entries[1].name, "1004.e"),
        "the one that is known keeps it");
     mailbox_changes_free(&c);
     mailbox_close(box);
@@ -256,14 +280,18 @@ static void appending(void)
     uint32_t validity, uid;
     static const char *const keywords[] = { "$Label1", "not an atom", NULL };
     ok(mailbox_append_begin(mail, SPAN("none"), &a) == ST_NONE, "APPEND to no folder");
-    ok(mailbox_append_begin(mail, SPAN("app"), &a) == ST_OK && mailbox_append_write(a, SPAN("a: b\r")) == ST_OK &&
-           mailbox_append_write(a, SPAN("\n\r\nc\r\n")) == ST_OK && files_in("m/.app/cur", NULL, 0) == 0, "written in tmp/");
+    ok(mailbox_append_begin(mail, SPAN("app"), &a) == ST_OK &&
+           mailbox_append_write(a, SPAN("a: b\r")) == ST_OK &&
+           mailbox_append_write(a, SPAN("\n\r\nc\r\n")) == ST_OK && files_in("m/.app/cur", NULL, 0) == 0,
+       "written in tmp/");
     ok(mailbox_append_finish(a, FLAG_SEEN, keywords, 1000000000, &validity, &uid) == ST_OK && uid == 1 &&
-           validity == box->uid_validity, "APPENDUID");
+           validity == box->uid_validity,
+       "APPENDUID");
     struct mailbox_changes c = refresh(box, true);
     struct entry *e = box->entries;
-    ok(c.added == 1 && e->uid == 1 && e->flags == (FLAG_SEEN | 1) && e->date == 1000000000 && e->size == 8 && e->wire_size == 11 &&
-           strcmp(box->keywords[0], "$Label1") == 0 && !e->recent, "as it was said");
+    ok(c.added == 1 && e->uid == 1 && e->flags == (FLAG_SEEN | 1) && e->date == 1000000000 && e->size == 8 &&
+           e->wire_size == 11 && strcmp(box->keywords[0], "$Label1") == 0 && !e->recent,
+       "as it was said");
     mailbox_changes_free(&c);
     mailbox_append_begin(mail, SPAN("app"), &a);
     mailbox_append_write(a, SPAN("x"));
@@ -278,8 +306,10 @@ static void appending(void)
     ok(mailbox_append_finish(a, 0, NULL, 0, &validity, &uid) == ST_OK && uid == 2, "a large message");
     c = refresh(box, true);
     struct mailbox_map map;
-    ok(box->entries[1].wire_size == 1000000 && box->entries[1].size == 999000 && mailbox_map(box, 1, &map) == ST_OK && map.mapped &&
-           map.bytes.n == 999000 && map.bytes.p[998] == '\n' && llabs(box->entries[1].date - time(NULL)) < 60, "is mapped");
+    ok(box->entries[1].wire_size == 1000000 && box->entries[1].size == 999000 &&
+           mailbox_map(box, 1, &map) == ST_OK && map.mapped && map.bytes.n == 999000 &&
+           map.bytes.p[998] == '\n' && llabs(box->entries[1].date - time(NULL)) < 60,
+       "is mapped");
     mailbox_unmap(&map);
     mailbox_changes_free(&c);
     mailbox_close(box);
@@ -301,17 +331,21 @@ static void copying(void)
     for (size_t i = 0; i < 40; i++)
         all[i] = i;
     ok(mailbox_copy(box, all, 40, SPAN("none"), &validity, &uids) == ST_NONE, "COPY to no folder");
-    ok(mailbox_copy(box, all, 40, SPAN("to"), &validity, &uids) == ST_OK && validity == to->uid_validity && uids[0] == 1 &&
-           uids[39] == 40, "COPYUID");
+    ok(mailbox_copy(box, all, 40, SPAN("to"), &validity, &uids) == ST_OK && validity == to->uid_validity &&
+           uids[0] == 1 && uids[39] == 40,
+       "COPYUID");
     free(uids);
     struct mailbox_changes c = refresh(to, true);
     ok(c.added == 40 && to->entries[0].date == 1234567890 && to->entries[0].flags == (FLAG_FLAGGED | 2) &&
-           strcmp(to->keywords[1], "moves") == 0 && to->entries[0].wire_size == 8, "date, flags, keywords and sizes follow");
+           strcmp(to->keywords[1], "moves") == 0 && to->entries[0].wire_size == 8,
+       "date, flags, keywords and sizes follow");
     mailbox_changes_free(&c);
     unlink(at("m/.from/cur/%s", box->entries[39].name));
     ok(mailbox_copy(box, all, 40, SPAN("to"), &validity, &uids) == ST_PERM && errno == ENOENT && !uids &&
-           files_in("m/.to/cur", NULL, 0) == 40 && files_in("m/.to/tmp", NULL, 0) == 0, "one is gone: none is copied");
-    ok(mailbox_copy(box, all, 2, SPAN("from"), &validity, &uids) == ST_OK && uids[1] == 42, "into the same folder");
+           files_in("m/.to/cur", NULL, 0) == 40 && files_in("m/.to/tmp", NULL, 0) == 0,
+       "one is gone: none is copied");
+    ok(mailbox_copy(box, all, 2, SPAN("from"), &validity, &uids) == ST_OK && uids[1] == 42,
+       "into the same folder");
     free(uids);
     mailbox_close(box);
     mailbox_close(to);
@@ -325,17 +359,22 @@ static void inbox_renamed(void)
     mailbox_set_flags(box, 0, bit);
     ok(folder_rename(mail, SPAN("INBOX"), SPAN("old.mail")) == ST_OK, "INBOX is renamed");
     struct mailbox_changes c = refresh(box, false);
-    ok(c.expunged_count == 3 && box->count == 0 && folder_exists(mail, SPAN("INBOX")) == ST_OK, "and stays, empty");
+    ok(c.expunged_count == 3 && box->count == 0 && folder_exists(mail, SPAN("INBOX")) == ST_OK,
+       "and stays, empty");
     mailbox_changes_free(&c);
     struct mailbox *to = open_box("old.mail", false);
     ok(to->count == 3 && to->entries[0].flags == bit && strcmp(to->keywords[0], "kept") == 0 &&
-           to->uid_validity != box->uid_validity, "its messages are in the new folder");
-    ok(folder_rename(mail, SPAN("INBOX"), SPAN("old.mail")) == ST_PERM && errno == EEXIST, "not over another");
-    ok(folder_rename(mail, SPAN("old.mail"), SPAN("newer")) == ST_OK && mailbox_set_flags(to, 0, FLAG_SEEN) == ST_OK,
+           to->uid_validity != box->uid_validity,
+       "its messages are in the new folder");
+    ok(folder_rename(mail, SPAN("INBOX"), SPAN("old.mail")) == ST_PERM && errno == EEXIST,
+       "not over another");
+    ok(folder_rename(mail, SPAN("old.mail"), SPAN("newer")) == ST_OK &&
+           mailbox_set_flags(to, 0, FLAG_SEEN) == ST_OK,
        "an opened mailbox follows its folder");
     uint32_t before = to->uid_validity;
     ok(folder_delete(mail, SPAN("newer")) == ST_OK, "removed while open");
-    ok(mailbox_refresh(to, false, &c) == ST_NONE && c.expunged_count == 0, "the session is told that the folder is gone");
+    ok(mailbox_refresh(to, false, &c) == ST_NONE && c.expunged_count == 0,
+       "the session is told that the folder is gone");
     mailbox_close(to);
     folder_create(mail, SPAN("newer"));
     to = open_box("newer", false);
@@ -358,8 +397,8 @@ static void speed(void)
         enum status st = mailbox_open(big, SPAN("INBOX"), false, &box);
         clock_gettime(CLOCK_MONOTONIC, &b);
         double ms = (double)(b.tv_sec - a.tv_sec) * 1000 + (double)(b.tv_nsec - a.tv_nsec) / 1e6;
-        ok(st == ST_OK && box->count == 10000 && ms < (i ? 1000 : 20000), "10000 messages opened in %.1f ms%s", ms,
-           i ? "" : ", the first time");
+        ok(st == ST_OK && box->count == 10000 && ms < (i ? 1000 : 20000),
+           "10000 messages opened in %.1f ms%s", ms, i ? "" : ", the first time");
         mailbox_close(box);
     }
     mail_close(big);

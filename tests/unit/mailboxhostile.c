@@ -36,7 +36,8 @@ static bool usable(const char *folder, size_t count)
     size_t all[64];
     for (size_t i = 0; i < 64; i++)
         all[i] = i;
-    good = good && mailbox_expunge(box, all, count, &c) == ST_OK && c.expunged_count == count && box->count == 0;
+    good =
+        good && mailbox_expunge(box, all, count, &c) == ST_OK && c.expunged_count == count && box->count == 0;
     if (good)
         mailbox_changes_free(&c);
     mailbox_close(box);
@@ -95,7 +96,8 @@ static void things(void)
     int fd;
     unlink(name);
     put_link("../../../secret", name);
-    ok(mailbox_file(box, 0, &fd) == ST_NONE && mailbox_map(box, 0, &map) == ST_NONE, "a message swapped for a link is gone");
+    ok(mailbox_file(box, 0, &fd) == ST_NONE && mailbox_map(box, 0, &map) == ST_NONE,
+       "a message swapped for a link is gone");
     unlink(name);
     mkfifo(name, 0600);
     ok(mailbox_file(box, 0, &fd) == ST_NONE, "swapped for a FIFO");
@@ -103,7 +105,8 @@ static void things(void)
     mkdir(name, 0700);
     struct mailbox_changes c;
     ok(mailbox_file(box, 0, &fd) != ST_OK || close(fd) == 0, "swapped for a directory");
-    ok(mailbox_map(box, 0, &map) == ST_NONE && mailbox_expunge(box, (size_t[]){ 0 }, 1, &c) == ST_OK, "is no message");
+    ok(mailbox_map(box, 0, &map) == ST_NONE && mailbox_expunge(box, (size_t[]){ 0 }, 1, &c) == ST_OK,
+       "is no message");
     mailbox_changes_free(&c);
     mailbox_close(box);
     ok(strcmp(text_of("secret"), "secret\n") == 0, "nothing outside was touched");
@@ -135,12 +138,14 @@ static void our_files(void)
         plant(i, "m/.f/postern-folder");
         deliver("m", "f", "x\r\n");
         struct mailbox *box = open_box("f", ST_OK);
-        ok(box && box->count == i + 1 && box->uid_validity > last, "a %s for the durable file: a new UIDVALIDITY", whats[i]);
+        ok(box && box->count == i + 1 && box->uid_validity > last,
+           "a %s for the durable file: a new UIDVALIDITY", whats[i]);
         last = box ? box->uid_validity : last;
         mailbox_close(box);
     }
     put_file("m/.f/postern-folder", "postern-folder 2\nsomething new\n");
-    ok(!open_box("f", ST_TEMP) && strstr(text_of("m/.f/postern-folder"), "new"), "a newer version's file is left alone");
+    ok(!open_box("f", ST_TEMP) && strstr(text_of("m/.f/postern-folder"), "new"),
+       "a newer version's file is left alone");
     unlink("m/.f/postern-folder");
     for (size_t i = 0; i < 3; i++) {
         unlink("m/.f/postern.lock");
@@ -150,10 +155,13 @@ static void our_files(void)
     }
     ok(strcmp(text_of("secret"), "secret\n") == 0, "nothing outside was touched");
     ok(usable("f", 5), "without them it opens");
-    put_file("m/.f/postern-folder", at("postern-folder 1\nuidnext 4294967290\nuidvalidity %u\nmailboxid x\nkeyword a $A\nacl x\n", last));
+    put_file(
+        "m/.f/postern-folder",
+        at("postern-folder 1\nuidnext 4294967290\nuidvalidity %u\nmailboxid x\nkeyword a $A\nacl x\n", last));
     deliver("m", "f", "x\r\n");
     struct mailbox *box = open_box("f", ST_OK);
-    ok(box && box->uid_validity > last && box->entries[0].uid == 1 && strcmp(box->keywords[0], "$A") == 0, "UIDs ran out: it begins anew");
+    ok(box && box->uid_validity > last && box->entries[0].uid == 1 && strcmp(box->keywords[0], "$A") == 0,
+       "UIDs ran out: it begins anew");
     mailbox_close(box);
     ok(strstr(text_of("m/.f/postern-folder"), "\nacl x\n"), "lines of a newer version are kept");
 }
@@ -182,7 +190,8 @@ static void directories(void)
     struct timespec times[2] = { { .tv_sec = 1 }, { .tv_sec = 1 } };
     utimensat(AT_FDCWD, "m/.n/tmp/old", times, 0);
     mailbox_close(open_box("n", ST_OK));
-    ok(files_in("m/.n/tmp", NULL, 0) == 1, "a file in tmp/ is left while its inode is young, whatever its date says");
+    ok(files_in("m/.n/tmp", NULL, 0) == 1,
+       "a file in tmp/ is left while its inode is young, whatever its date says");
 }
 
 /* Everything a session does, within what a mailbox process may do. */
@@ -194,7 +203,8 @@ static int confined(void)
     struct sandbox_path path = { root, SANDBOX_READ | SANDBOX_WRITE };
     bytes_init(&error, 1024);
     snprintf(root, sizeof root, "%s/m", scratch);
-    if (sandbox_prepare(SANDBOX_MAILBOX, SANDBOX_REQUIRE, &path, 1, (uint64_t)1 << 30, &sandbox, &error) != ST_OK)
+    if (sandbox_prepare(SANDBOX_MAILBOX, SANDBOX_REQUIRE, &path, 1, (uint64_t)1 << 30, &sandbox, &error) !=
+        ST_OK)
         return 2;
     sandbox_first();
     if (!sandbox_enter(sandbox))
@@ -209,16 +219,20 @@ static int confined(void)
     if (box->count != 2 || box->watch < 0 || mailbox_keyword(box, SPAN("k"), true, &bit) != ST_OK ||
         mailbox_set_flags(box, 0, bit) != ST_OK)
         return 5;
-    if (folder_create(mine, SPAN("new")) != ST_OK || mailbox_copy(box, (size_t[]){ 0, 1 }, 2, SPAN("new"), &validity, &uids) != ST_OK)
+    if (folder_create(mine, SPAN("new")) != ST_OK ||
+        mailbox_copy(box, (size_t[]){ 0, 1 }, 2, SPAN("new"), &validity, &uids) != ST_OK)
         return 6;
-    if (mailbox_append_begin(mine, SPAN("new"), &a) != ST_OK || mailbox_append_write(a, SPAN("x\r\n")) != ST_OK ||
+    if (mailbox_append_begin(mine, SPAN("new"), &a) != ST_OK ||
+        mailbox_append_write(a, SPAN("x\r\n")) != ST_OK ||
         mailbox_append_finish(a, 0, NULL, 1, &validity, &uid) != ST_OK || uid != 3)
         return 7;
     if (mailbox_expunge(box, (size_t[]){ 0 }, 1, &c) != ST_OK || mailbox_refresh(box, false, &c) != ST_OK)
         return 8;
-    if (folder_rename(mine, SPAN("new"), SPAN("newer.still")) != ST_OK || folder_rename(mine, SPAN("INBOX"), SPAN("was")) != ST_OK)
+    if (folder_rename(mine, SPAN("new"), SPAN("newer.still")) != ST_OK ||
+        folder_rename(mine, SPAN("INBOX"), SPAN("was")) != ST_OK)
         return 9;
-    if (folder_subscribe(mine, SPAN("was"), true) != ST_OK || folder_delete(mine, SPAN("newer.still")) != ST_OK)
+    if (folder_subscribe(mine, SPAN("was"), true) != ST_OK ||
+        folder_delete(mine, SPAN("newer.still")) != ST_OK)
         return 10;
     return mail_lock_pop3(mine) == ST_OK ? 0 : 11;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Many processes in one folder at once: delivery, appending, copying, flags and expunging, with another program that
- * renames files all the while. No UID is used twice, no message is lost, and no session sees a message vanish that is there.
+ * Many processes in one folder at once: delivery, appending, copying, flags and expunging, with another
+ * program that renames files all the while. No UID is used twice, no message is lost, and no session sees a
+ * message vanish that is there.
  */
 #include "store.h"
 
@@ -29,7 +30,8 @@ static void append_one(struct mail *mail)
     struct mailbox_append *a;
     uint32_t validity, uid;
     static const char *const keywords[] = { "$Busy", NULL };
-    if (mailbox_append_begin(mail, SPAN("INBOX"), &a) != ST_OK || mailbox_append_write(a, SPAN("appended\r\n")) != ST_OK ||
+    if (mailbox_append_begin(mail, SPAN("INBOX"), &a) != ST_OK ||
+        mailbox_append_write(a, SPAN("appended\r\n")) != ST_OK ||
         mailbox_append_finish(a, 0, keywords, 0, &validity, &uid) != ST_OK)
         blame("append failed", 0);
     else if (shared->given[uid]++ != 0)
@@ -126,7 +128,8 @@ static void another_program(void)
                 continue;
             char from[600], to[600];
             snprintf(from, sizeof from, "m/cur/%s", e->d_name);
-            snprintf(to, sizeof to, "m/cur/%.*s:2,%s", (int)(info - e->d_name), e->d_name, strchr(info, 'P') ? "" : "P");
+            snprintf(to, sizeof to, "m/cur/%.*s:2,%s", (int)(info - e->d_name), e->d_name,
+                     strchr(info, 'P') ? "" : "P");
             rename(from, to);
         }
         if (d)
@@ -166,7 +169,8 @@ static void check_result(void)
     ok(back == 0, "no UID came back");
     ok(lost == 0, "no message with a UID that was told is lost: %zu", lost);
     size_t all = (size_t)shared->appended + DELIVERED;
-    ok(box->count + removed == all, "%zu messages came, %zu were removed, %zu are there", all, removed, box->count);
+    ok(box->count + removed == all, "%zu messages came, %zu were removed, %zu are there", all, removed,
+       box->count);
     ok(box->uid_next - 1 <= all + 20, "few UIDs were wasted: %u for %zu", box->uid_next - 1, all);
     ok(files_in("m/tmp", NULL, 0) == 0 && files_in("m/new", NULL, 0) == 0, "nothing is left behind");
     mailbox_close(box);
@@ -186,7 +190,8 @@ static void round_of(bool foreign)
     shared->done = 1;
     if (foreign)
         waitpid(other, &status, 0);
-    ok(crashed == 0 && shared->wrong == 0, "%d sessions and a delivery agent%s", WORKERS, foreign ? ", and a program that renames" : "");
+    ok(crashed == 0 && shared->wrong == 0, "%d sessions and a delivery agent%s", WORKERS,
+       foreign ? ", and a program that renames" : "");
     check_result();
 }
 

@@ -6,29 +6,36 @@
 
 #include <sys/wait.h>
 
-static const struct content message = { .trace = { "Return-Path: <a@b>\r\n", 20 }, .memory = { "S: x\r\n\r\ny\r\n", 11 },
-                                        .fd = -1, .size = 11 };
+static const struct content message = {
+    .trace = { "Return-Path: <a@b>\r\n", 20 }, .memory = { "S: x\r\n\r\ny\r\n", 11 }, .fd = -1, .size = 11
+};
 
 static void steps(void)
 {
     struct maildir_delivery d;
     char name[300];
-    ok(maildir_prepare("deep/er/alice", NULL, "mx.test", &message, &d) == ST_OK, "a Maildir is made where it is missing");
+    ok(maildir_prepare("deep/er/alice", NULL, "mx.test", &message, &d) == ST_OK,
+       "a Maildir is made where it is missing");
     ok(files_in("deep/er/alice/tmp", name, sizeof name) == 1 && files_in("deep/er/alice/new", NULL, 0) == 0,
        "prepared: in tmp/ only");
     ok(maildir_publish(&d) == ST_OK && files_in("deep/er/alice/tmp", NULL, 0) == 0 &&
-           files_in("deep/er/alice/new", name, sizeof name) == 1, "published: in new/ only");
+           files_in("deep/er/alice/new", name, sizeof name) == 1,
+       "published: in new/ only");
     ok(maildir_finish(&d) == ST_OK && d.new_dir == -1, "finished");
-    ok(strcmp(text_of(at("deep/er/alice/new/%s", name)), "Return-Path: <a@b>\nS: x\n\ny\n") == 0, "LF line ends on disk");
-    ok(strstr(name, ".mx.test,S=27,W=31") && strlen(strstr(name, ".mx.test,S=27,W=31")) == 18, "sizes in the name: %s", name);
+    ok(strcmp(text_of(at("deep/er/alice/new/%s", name)), "Return-Path: <a@b>\nS: x\n\ny\n") == 0,
+       "LF line ends on disk");
+    ok(strstr(name, ".mx.test,S=27,W=31") && strlen(strstr(name, ".mx.test,S=27,W=31")) == 18,
+       "sizes in the name: %s", name);
     ok(maildir_prepare("deep/er/alice", NULL, "mx.test", &message, &d) == ST_OK, "another");
     maildir_abort(&d);
-    ok(files_in("deep/er/alice/tmp", NULL, 0) == 0 && files_in("deep/er/alice/new", NULL, 0) == 1, "aborted: nothing left");
+    ok(files_in("deep/er/alice/tmp", NULL, 0) == 0 && files_in("deep/er/alice/new", NULL, 0) == 1,
+       "aborted: nothing left");
     maildir_abort(&d);
     ok(true, "aborting twice is harmless");
     struct stat st;
     ok(stat(at("deep/er/alice/new/%s", name), &st) == 0 && (st.st_mode & 0777) == 0600 &&
-           stat("deep/er/alice/new", &st) == 0 && (st.st_mode & 0777) == 0700, "nobody else may read it");
+           stat("deep/er/alice/new", &st) == 0 && (st.st_mode & 0777) == 0700,
+       "nobody else may read it");
 }
 
 static void folders(void)
@@ -37,7 +44,9 @@ static void folders(void)
     maildir_create("bob/.Junk");
     mkdir("bob/.Broken", 0700);
     ok(deliver("bob", "Junk", "a\r\n") == ST_OK && files_in("bob/.Junk/new", NULL, 0) == 1, "into a folder");
-    static const char *const odd[] = { "None", "Broken", "../alice", "a/b", "", "..", "a..b", "Junk/../../bob" };
+    static const char *const odd[] = {
+        "None", "Broken", "../alice", "a/b", "", "..", "a..b", "Junk/../../bob"
+    };
     for (size_t i = 0; i < sizeof odd / sizeof odd[0]; i++)
         ok(deliver("bob", odd[i], "a\r\n") == ST_OK && files_in("bob/new", NULL, 0) == i + 1,
            "a folder that can't be (\"%s\") is INBOX", odd[i]);
@@ -72,7 +81,8 @@ static void hostile(void)
             rmdir(at("%s/%s", dir, parts[k]));
             plant(whats[i], at("%s/%s", dir, parts[k]));
             enum status st = deliver(dir, NULL, "a\r\n");
-            ok(st == ST_TEMP && files_in("outside", NULL, 0) == 0 && files_in(at("%s/tmp", dir), NULL, 0) == 0,
+            ok(st == ST_TEMP && files_in("outside", NULL, 0) == 0 &&
+                   files_in(at("%s/tmp", dir), NULL, 0) == 0,
                "a %s for %s/ is a temporary failure", whats[i], parts[k]);
         }
     for (size_t i = 0; i < 4; i++) {
@@ -80,7 +90,8 @@ static void hostile(void)
         maildir_create(dir);
         plant(whats[i], at("%s/.Junk", dir));
         ok(deliver(dir, "Junk", "a\r\n") == ST_OK && files_in(at("%s/new", dir), NULL, 0) == 1 &&
-               files_in("outside", NULL, 0) == 0, "a %s for a folder: INBOX", whats[i]);
+               files_in("outside", NULL, 0) == 0,
+           "a %s for a folder: INBOX", whats[i]);
     }
 }
 
@@ -91,7 +102,8 @@ static void swapped(void)
     maildir_prepare("swap", NULL, "mx.test", &message, &d);
     rename("swap/new", "swap/kept");
     put_link("../outside", "swap/new");
-    ok(maildir_publish(&d) == ST_OK && files_in("outside", NULL, 0) == 0 && files_in("swap/kept", NULL, 0) == 1,
+    ok(maildir_publish(&d) == ST_OK && files_in("outside", NULL, 0) == 0 &&
+           files_in("swap/kept", NULL, 0) == 1,
        "a directory swapped for a link after prepare leads nowhere");
     maildir_finish(&d);
 }
