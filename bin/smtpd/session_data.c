@@ -229,25 +229,34 @@ static void commit(struct incoming *in)
     reply_commit(s, ask(s));
 }
 
+/* The reply to a message that can't be taken, or NULL. */
+static const char *refusal_of(const struct incoming *in)
+{
+    if (in->reader.found & SMTPDATA_BARE)
+        return "550 5.6.0 CR or LF outside CRLF in the message";
+    if (in->reader.found & SMTPDATA_NUL)
+        return "550 5.6.0 NUL in the message";
+    if (in->reader.found & SMTPDATA_LONG)
+        return "550 5.6.0 A line of the message is too long";
+    return in->refusal;
+}
+
 static void finish(struct incoming *in)
 {
     struct session *s = in->session;
     if (in->file < 0 && !is_lost(in))
         judge_header(in);
-    if (in->trouble != VERDICT_OK)
+    const char *refusal = refusal_of(in);
+    if (in->trouble != VERDICT_OK) {
         reply_trouble(s, in->trouble);
-    else if (in->reader.found & SMTPDATA_BARE)
-        reply(s, "550 5.6.0 CR or LF outside CRLF in the message");
-    else if (in->reader.found & SMTPDATA_NUL)
-        reply(s, "550 5.6.0 NUL in the message");
-    else if (in->reader.found & SMTPDATA_LONG)
-        reply(s, "550 5.6.0 A line of the message is too long");
-    else if (in->refusal)
-        reply(s, in->refusal);
-    else if (in->head.failed)
+    } else if (refusal) {
+        guard_log(s->serving->channel, "refused-message", span_of(refusal));
+        reply(s, refusal);
+    } else if (in->head.failed) {
         reply_trouble(s, VERDICT_FAILED);
-    else
+    } else {
         commit(in);
+    }
 }
 
 void run_data(void *session, struct span argument)

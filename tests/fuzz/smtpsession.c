@@ -112,6 +112,8 @@ static bool hear(struct other_side *o)
     case VERB_COMMIT:
         hear_commit(o);
         return true;
+    case GUARD_LOG:
+        return false;
     default:
         HOLDS(o->m.verb == 0); /* a verb that there isn't */
         return false;
