@@ -47,8 +47,7 @@ bool set_indexes(struct imap *i, const struct set *set, bool uid, size_t **index
         if (valid && from < to) {
             steps[from]++;
             steps[to]--;
-        } else if (!valid) {
-            i->bad++;
+        } else if (!valid) { /* doesn't count as a wrong command: it may have been there a moment ago */
             reply(i, "BAD No message has that number");
         }
     }
