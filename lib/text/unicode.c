@@ -2,7 +2,10 @@
  *
  * Case and normalisation by libunistring; see unicode.h. Texts are compared in the form that full case
  * folding and compatibility decomposition give (Unicode 3.13, D146), so "ﬁ" finds "FI" and "ß" finds "SS".
- * ASCII in ASCII, the common case, never comes that far.
+ *
+ * ASCII needs no tables, and where it meets other characters nothing combines that folding would have to
+ * see together: an ASCII character is a starter and decomposes to itself. So runs of ASCII, which is most of
+ * most mail, are folded here, and only what is between them by the library.
  */
 #include "text/unicode.h"
 #include "text/utf8.h"
@@ -13,32 +16,22 @@
 #include <uninorm.h>
 
 #define WINDOW 65536 /* bytes of a haystack that are folded at a time */
-#define SHRINKS 5 /* folding makes no text shorter than by this factor: four bytes may become one, and some  \
-                   */
+#define SHRINKS 5    /* no text gets shorter than by this factor: four bytes may become one, and some */
+/* From here on there are characters that decompose to capitals, as U+1D400, a bold A, and must be folded
+ * again. */
+#define FIRST_HIDDEN_CAPITAL 0x1d00
+
+static size_t ascii_run(struct span s)
+{
+    size_t n = 0;
+    while (n < s.n && (unsigned char)s.p[n] < 0x80)
+        n++;
+    return n;
+}
 
 static bool is_ascii(struct span s)
 {
-    for (size_t i = 0; i < s.n; i++)
-        if ((unsigned char)s.p[i] >= 0x80)
-            return false;
-    return true;
-}
-
-/* `needle` without regard to the case of ASCII letters: looks for its first letter in both cases. */
-static bool contains_ascii(struct span haystack, struct span needle)
-{
-    if (needle.n == 0)
-        return true;
-    char lower = ascii_lower(needle.p[0]), upper = lower;
-    if (ascii_alpha(lower))
-        upper = (char)(lower - 'a' + 'A');
-    for (; haystack.n >= needle.n; haystack = span_from(haystack, 1)) {
-        if (haystack.p[0] != lower && haystack.p[0] != upper)
-            continue;
-        if (span_ieq(span_head(haystack, needle.n), needle))
-            return true;
-    }
-    return false;
+    return ascii_run(s) == s.n;
 }
 
 /* libunistring's buffer, from malloc, goes to out. */
@@ -53,31 +46,64 @@ static bool take(uint8_t *text, size_t n, struct bytes *out)
     return !out->failed;
 }
 
+static void fold_ascii(struct span run, struct bytes *out)
+{
+    if (!bytes_reserve(out, run.n))
+        return;
+    char *to = out->data + out->len;
+    for (size_t i = 0; i < run.n; i++) {
+        unsigned char c = (unsigned char)run.p[i];
+        to[i] = (char)(c + ((unsigned)c - 'A' < 26U ? 32U : 0U));
+    }
+    out->len += run.n;
+    out->data[out->len] = '\0';
+}
+
+/* A run without ASCII, with its malformed bytes replaced in `valid`, which is memory to use. */
+static void fold_other(struct span run, struct bytes *valid, struct bytes *out)
+{
+    size_t n = 0;
+    bool again = false;
+    bytes_clear(valid);
+    while (run.n) {
+        uint32_t c = UTF8_REPLACEMENT;
+        size_t length = utf8_read(run, &c);
+        utf8_write(c, valid);
+        again |= c >= FIRST_HIDDEN_CAPITAL;
+        run = span_from(run, length ? length : 1);
+    }
+    uint8_t *once = NULL;
+    if (!valid->failed)
+        once = u8_casefold((const uint8_t *)valid->data, valid->len, NULL, UNINORM_NFKD, NULL, &n);
+    if (!once) {
+        out->failed = true;
+        return;
+    }
+    if (!again) {
+        take(once, n, out);
+        return;
+    }
+    uint8_t *folded = u8_casefold(once, n, NULL, UNINORM_NFKD, NULL, &n);
+    free(once);
+    take(folded, n, out);
+}
+
 bool unicode_fold(struct span text, struct bytes *out)
 {
     struct bytes valid;
-    size_t n = 0;
-    bytes_init(&valid, text.n < SIZE_MAX / 3 ? 3 * text.n + 1 : SIZE_MAX);
-    while (text.n) {
-        uint32_t c = UTF8_REPLACEMENT;
-        size_t length = utf8_read(text, &c);
-        utf8_write(c, &valid);
-        text = span_from(text, length ? length : 1);
+    bytes_init(&valid, SIZE_MAX / 2);
+    while (text.n && !out->failed) {
+        size_t n = ascii_run(text);
+        fold_ascii(span_head(text, n), out);
+        text = span_from(text, n);
+        for (n = 0; n < text.n && (unsigned char)text.p[n] >= 0x80; n++)
+            ;
+        if (n)
+            fold_other(span_head(text, n), &valid, out);
+        text = span_from(text, n);
     }
-    if (valid.failed || valid.len == 0) {
-        bool empty = !valid.failed;
-        bytes_free(&valid);
-        out->failed = out->failed || !empty;
-        return !out->failed;
-    }
-    uint8_t *once = u8_casefold((const uint8_t *)valid.data, valid.len, NULL, UNINORM_NFKD, NULL, &n);
     bytes_free(&valid);
-    if (!once)
-        return take(NULL, 0, out);
-    /* Again, for the capitals that decomposition brought to light: U+1D400 is a bold A. */
-    uint8_t *folded = u8_casefold(once, n, NULL, UNINORM_NFKD, NULL, &n);
-    free(once);
-    return take(folded, n, out);
+    return !out->failed;
 }
 
 /* The character boundary at or before `at`. */
@@ -112,11 +138,6 @@ static bool contains_folded(struct span haystack, struct span needle)
 
 bool unicode_contains(struct span haystack, struct span needle)
 {
-    if (is_ascii(needle)) {
-        bool plain = contains_ascii(haystack, needle);
-        if (plain || is_ascii(haystack))
-            return plain;
-    }
     struct bytes folded;
     bytes_init(&folded, SIZE_MAX / 2);
     bool found = needle.n < SIZE_MAX / 64 && unicode_fold(needle, &folded) &&
