@@ -2,9 +2,9 @@
  *
  * smtpd's session: reads commands, finds their row in the table below, and answers (RFC 5321).
  *
- * A command's row says in which states it may come, and which reply is given when it comes at the wrong time. Limits: a command
- * line 2048 bytes, a line of AUTH 12288 (RFC 4954 4), WRONG_LIMIT wrong commands, the setting
- * `timeout` for silence, and COMMAND_RATE for what comes slower than anybody types.
+ * A command's row says in which states it may come, and which reply is given when it comes at the wrong time. Limits: a
+ * command line 2048 bytes, a line of AUTH 12288 (RFC 4954 4), WRONG_LIMIT wrong commands. Silence and slowness are
+ * bounded by net/connection.c.
  */
 #include "session.h"
 #include "net/command.h"
@@ -15,8 +15,6 @@
 #define COMMAND_LIMIT 2048
 #define AUTH_LINE_LIMIT 12288
 #define WRONG_LIMIT 20
-#define COMMAND_RATE 10 /* bytes a second, of a command or message that takes longer than half a minute */
-#define TIMEOUT_MOST 86400
 
 enum { NO_ARGUMENT = 1, LONG_LINE = 2 };
 
@@ -257,7 +255,6 @@ static enum conn_result read_command(struct session *s, struct span *line)
 void session_run(struct serving *serving)
 {
     struct session s = { .serving = serving, .conn = serving->conn, .state = AT_START, .tls = serving->implicit_tls };
-    uint64_t timeout = serving->settings->timeout < TIMEOUT_MOST ? serving->settings->timeout : TIMEOUT_MOST;
     struct span line;
     s.submission = serving_flag(serving, 's');
     s.message = malloc(sizeof *s.message);
@@ -266,7 +263,6 @@ void session_run(struct serving *serving)
         conn_flush(s.conn);
         return;
     }
-    conn_deadlines(s.conn, (int)(timeout * 1000), COMMAND_RATE);
     conn_printf(s.conn, "220 %s ESMTP Postern\r\n", serving->settings->hostname);
     while (!s.ended)
         if (line_is_good(&s, read_command(&s, &line)))
