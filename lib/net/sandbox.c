@@ -110,7 +110,7 @@ static const struct allowed calls[] = {
     { MAILBOX, S(landlock_create_ruleset) }, { MAILBOX, S(landlock_add_rule) },
     { MAILBOX, S(landlock_restrict_self) },
     /* the scheduler's children, and their way into their own sandboxes */
-    { SCHEDULER, S(socketpair) }, { SCHEDULER, S(close_range) }, { SCHEDULER, S(prctl) },
+    { SCHEDULER, S(socketpair) },
     { SCHEDULER, S(prlimit64) }, { SCHEDULER, S(seccomp) }, { SCHEDULER, S(landlock_restrict_self) },
     { SCHEDULER, S(getppid) },
     /* the network */
@@ -135,6 +135,19 @@ static int allow_socket_families(scmp_filter_ctx ctx)
     return err;
 }
 
+/* fork(2), but no thread and no new namespace; and of prctl(2) what takes rights away. */
+static int allow_children(scmp_filter_ctx ctx)
+{
+    static const unsigned options[] = { PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS };
+    int err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, S(clone), 1, SCMP_A0(SCMP_CMP_MASKED_EQ, NOT_A_FORK, 0));
+    for (size_t i = 0; i < 2 && !err; i++)
+        err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, S(prctl), 1, SCMP_A0(SCMP_CMP_EQ, options[i], 0));
+    if (!err)
+        err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, S(prctl), 2, SCMP_A0(SCMP_CMP_EQ, PR_SET_DUMPABLE, 0),
+                               SCMP_A1(SCMP_CMP_EQ, 0, 0));
+    return err;
+}
+
 /* Calls that are allowed for some arguments only. */
 static int add_conditional(scmp_filter_ctx ctx, enum sandbox_role role)
 {
@@ -148,9 +161,7 @@ static int add_conditional(scmp_filter_ctx ctx, enum sandbox_role role)
         err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, S(fcntl), 1, SCMP_A1(SCMP_CMP_EQ, (unsigned)file_controls[i], 0));
     if (!err && ROLE(role) & NETWORK)
         err = allow_socket_families(ctx);
-    if (!err && role == SANDBOX_SCHEDULER) /* fork(2), but no thread and no new namespace */
-        err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, S(clone), 1, SCMP_A0(SCMP_CMP_MASKED_EQ, NOT_A_FORK, 0));
-    return err;
+    return err || role != SANDBOX_SCHEDULER ? err : allow_children(ctx);
 }
 
 static int add_rules(scmp_filter_ctx ctx, enum sandbox_role role)

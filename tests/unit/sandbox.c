@@ -83,6 +83,13 @@ static bool too_much_memory(void)
 }
 static bool watch_inside(void) { int fd = inotify_init1(0); return fd >= 0 && inotify_add_watch(fd, dir, IN_CREATE) >= 0; }
 static bool use_new_namespace(void) { return syscall(SYS_unshare, 0x10000000) == 0; }
+static bool clone_new_namespace(void)
+{
+    long pid = syscall(SYS_clone, 0x10000000 | SIGCHLD, 0, 0, 0, 0);
+    if (pid == 0)
+        _exit(0);
+    return pid > 0 || syscall(SYS_clone3, NULL, 0) == 0 || (errno != EPERM && errno != ENOSYS);
+}
 static bool use_bpf(void) { return syscall(SYS_bpf, 0, NULL, 0) == 0 || (errno != EPERM && errno != ENOSYS); }
 static bool type_into_terminal(void) { return syscall(SYS_ioctl, 0, 0x5412, "x") == 0 || errno != EPERM; }
 
@@ -90,6 +97,7 @@ static bool type_into_terminal(void) { return syscall(SYS_ioctl, 0, 0x5412, "x")
 #define GUARD (1 << SANDBOX_GUARD)
 #define MAILBOX (1 << SANDBOX_MAILBOX)
 #define RESOLVER (1 << SANDBOX_RESOLVER)
+#define SCHEDULER (1 << SANDBOX_SCHEDULER)
 
 static const struct probe {
     const char *name;
@@ -97,34 +105,35 @@ static const struct probe {
     int works_in; /* fails in all other roles */
 } probes[] = {
     { "open a file outside", open_outside, 0 },
-    { "open a file inside its paths", open_inside, GUARD | MAILBOX },
-    { "create a file inside", create_inside, GUARD | MAILBOX },
-    { "rename between folders inside", rename_between, GUARD | MAILBOX },
+    { "open a file inside its paths", open_inside, GUARD | MAILBOX | SCHEDULER },
+    { "create a file inside", create_inside, GUARD | MAILBOX | SCHEDULER },
+    { "rename between folders inside", rename_between, GUARD | MAILBOX | SCHEDULER },
     { "socket (unix)", make_unix_socket, 0 },
-    { "socket (inet)", make_inet_socket, RESOLVER },
+    { "socket (inet)", make_inet_socket, RESOLVER | SCHEDULER },
     { "socket (netlink, packet)", make_raw_socket, 0 },
-    { "connect", connect_out, RESOLVER },
+    { "connect", connect_out, RESOLVER | SCHEDULER },
     { "execve", execute, 0 },
     { "kill another process of the same user", signal_other, 0 },
     { "ptrace it", trace_other, 0 },
     { "open its memory", open_memory, 0 },
     { "open one's own memory", open_own_memory, 0 },
-    { "fork", make_process, 0 },
+    { "fork", make_process, SCHEDULER },
     { "make a FIFO", make_fifo, 0 },
-    { "make a hard link", make_link, GUARD },
+    { "make a hard link", make_link, GUARD | SCHEDULER },
     { "make a symbolic link", make_symlink, 0 },
     { "chmod", change_mode, 0 },
     { "become dumpable", become_dumpable, 0 },
     { "get executable memory", executable_memory, 0 },
-    { "get memory", use_memory, SESSION | GUARD | MAILBOX | RESOLVER },
+    { "get memory", use_memory, SESSION | GUARD | MAILBOX | RESOLVER | SCHEDULER },
     { "get more memory than its limit", too_much_memory, 0 },
     { "watch a folder", watch_inside, MAILBOX },
     { "make a namespace", use_new_namespace, 0 },
+    { "make a namespace by clone", clone_new_namespace, 0 },
     { "use bpf", use_bpf, 0 },
     { "type into a terminal", type_into_terminal, 0 },
 };
 
-static const char *const role_names[] = { "session", "guard", "mailbox", "resolver" };
+static const char *const role_names[] = { "session", "guard", "mailbox", "resolver", "scheduler" };
 
 /* 1 the attempt worked, 0 it failed, 2 the sandbox could not be entered. */
 static int attempt(struct sandbox *box, const struct probe *p)
@@ -143,7 +152,7 @@ static void probe_role(enum sandbox_role role)
     struct sandbox *box;
     struct bytes error;
     bytes_init(&error, 1024);
-    bool files = role == SANDBOX_GUARD || role == SANDBOX_MAILBOX;
+    bool files = role == SANDBOX_GUARD || role == SANDBOX_MAILBOX || role == SANDBOX_SCHEDULER;
     if (!ok(sandbox_prepare(role, SANDBOX_REQUIRE, &path, files, 256 << 20, &box, &error) == ST_OK,
             "%s: prepared %s", role_names[role], bytes_str(&error)))
         return;
@@ -217,7 +226,7 @@ int main(void)
     if (bystander == 0)
         for (;;)
             pause();
-    for (enum sandbox_role role = 0; role < SANDBOX_ROLES && role <= SANDBOX_RESOLVER; role++)
+    for (enum sandbox_role role = 0; role < SANDBOX_ROLES; role++)
         probe_role(role);
     confine();
     ok(kill(bystander, 0) == 0 && waitpid(bystander, NULL, WNOHANG) == 0, "the bystander lived through all of it");
