@@ -71,6 +71,8 @@ static enum status copy_batch(struct copying *c, const size_t *indexes, size_t f
         st = copy_one(c, indexes[first + opened], &c->files[first + opened], &fds[opened]);
         opened++;
     }
+    for (size_t i = 0; st == ST_OK && i < opened; i++) /* a hint; what fails here fails in fsync */
+        sync_file_range(fds[i], 0, 0, SYNC_FILE_RANGE_WRITE);
     for (size_t i = 0; i < opened; i++) {
         if (st == ST_OK && fsync(fds[i]) != 0)
             st = ST_TEMP;
