@@ -14,8 +14,9 @@
 #include <errno.h>
 #include <string.h>
 
-#define THROW_AWAY (256u << 20) /* bytes of a refused LITERAL+ that are read; for more the connection ends   \
-                                 */
+#define THROW_AWAY                                                                                           \
+    (256u << 20) /* bytes of a refused LITERAL+ that are read; for more the connection ends                  \
+                  */
 
 static const char capabilities[] =
     "IMAP4rev1 LITERAL+ ID NAMESPACE IDLE UNSELECT UIDPLUS MOVE CHILDREN SPECIAL-USE";
@@ -255,8 +256,7 @@ void imap_mailbox(struct mailbox_start *start)
         while (!i.done && !conn_is_gone(i.conn))
             step(&i);
     conn_flush(i.conn);
-    if (i.box)
-        mailbox_close(i.box);
+    close_mailbox(&i);
     if (i.mail)
         mail_close(i.mail);
     reader_free(&i.reader);

@@ -16,12 +16,13 @@
 
 #include <stdlib.h>
 
+#define KEEP_SIZE (256u << 10) /* messages from this size on are kept for the next piece of a part */
 #define BUILT_LIMIT (8u << 20) /* bytes of the fields that HEADER.FIELDS selects */
 
 struct fetching {
     struct imap *i;
     struct fetch fetch;
-    bool need_file, need_parts, marks_seen, has_flags;
+    bool need_file, need_parts, marks_seen, has_flags, has_partial;
     struct bytes built;
     enum status worst;
     /* of the message at hand */
@@ -40,6 +41,7 @@ static void look_at_items(struct fetching *f)
         f->need_file |= section || item->kind == FETCH_ENVELOPE || f->need_parts;
         f->marks_seen |= section && !item->peek;
         f->has_flags |= item->kind == FETCH_FLAGS;
+        f->has_partial |= item->partial;
         has_uid |= item->kind == FETCH_UID;
     }
     if (f->i->uid && !has_uid) {
@@ -154,27 +156,67 @@ static bool mark_seen(struct fetching *f, size_t index)
     return mailbox_set_flags(box, index, flags | FLAG_SEEN) == ST_OK;
 }
 
+void fetch_forget(struct imap *i)
+{
+    i->place = (struct fetch_place){ 0 };
+    if (i->kept.uid == 0)
+        return;
+    mime_free(i->kept.root);
+    mailbox_unmap(&i->kept.map);
+    i->kept = (struct kept_message){ 0 };
+}
+
+/* The message's bytes and, if needed, its structure: kept from the last command, or new. */
+static enum status open_message(struct fetching *f, size_t index, struct kept_message *m)
+{
+    struct imap *i = f->i;
+    uint32_t uid = i->box->entries[index].uid;
+    if (f->need_parts && i->kept.uid == uid) {
+        *m = i->kept;
+        i->kept = (struct kept_message){ 0 };
+        return ST_OK;
+    }
+    *m = (struct kept_message){ .uid = uid };
+    enum status st = mailbox_map(i->box, index, &m->map);
+    if (st != ST_OK || !f->need_parts)
+        return st;
+    m->root = mime_parse(m->map.bytes.p ? m->map.bytes : SPAN(""));
+    if (!m->root)
+        mailbox_unmap(&m->map);
+    return m->root ? ST_OK : ST_TEMP;
+}
+
+/* Keeps it where the next piece is likely to be asked for. */
+static void close_message(struct fetching *f, struct kept_message *m)
+{
+    struct imap *i = f->i;
+    if (f->need_parts && f->has_partial && m->map.bytes.n >= KEEP_SIZE) {
+        struct fetch_place place = i->place;
+        fetch_forget(i);
+        i->place = place;
+        i->kept = *m;
+        return;
+    }
+    mime_free(m->root);
+    mailbox_unmap(&m->map);
+}
+
 static enum status fetch_message(struct fetching *f, size_t index)
 {
-    struct mailbox_map map;
+    struct kept_message m;
     if (!f->need_file) {
         write_items(f, index, false);
         return ST_OK;
     }
     bool now_seen = mark_seen(f, index);
-    enum status st = mailbox_map(f->i->box, index, &map);
+    enum status st = open_message(f, index, &m);
     if (st != ST_OK)
         return st;
-    f->message = map.bytes.p ? map.bytes : SPAN("");
-    f->root = f->need_parts ? mime_parse(f->message) : NULL;
-    if (f->need_parts && !f->root)
-        st = ST_TEMP;
-    else
-        write_items(f, index, now_seen);
-    mime_free(f->root);
-    f->root = NULL;
-    mailbox_unmap(&map);
-    return st;
+    f->message = m.map.bytes.p ? m.map.bytes : SPAN("");
+    f->root = m.root;
+    write_items(f, index, now_seen);
+    close_message(f, &m);
+    return ST_OK;
 }
 
 static void fetch_all(struct fetching *f, const struct set *set)

@@ -153,13 +153,6 @@ static bool is_selected(const struct imap *i, struct span folder)
     return i->box && span_eq_str(folder, i->box->folder);
 }
 
-/* The mailbox that was selected is no longer there under its name. */
-static void forget_selected(struct imap *i)
-{
-    mailbox_close(i->box);
-    i->box = NULL;
-}
-
 void command_create(void *imap, struct span argument)
 {
     struct imap *i = imap;
@@ -184,7 +177,7 @@ void command_delete(void *imap, struct span argument)
     if (st != ST_OK)
         return reply_failed(i, st);
     if (is_selected(i, folder))
-        forget_selected(i);
+        close_mailbox(i);
     reply(i, "OK Deleted");
 }
 
@@ -202,7 +195,7 @@ void command_rename(void *imap, struct span argument)
     if (st != ST_OK)
         return reply_failed(i, st);
     if (is_selected(i, from) && !span_eq_str(from, "INBOX"))
-        forget_selected(i);
+        close_mailbox(i);
     reply(i, "OK Renamed");
 }
 

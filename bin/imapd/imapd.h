@@ -17,6 +17,7 @@
 #include "reader.h"
 #include "store/handover.h"
 #include "store/mailbox.h"
+#include "text/mime.h"
 
 #define BAD_LIMIT 20               /* wrong commands end a connection */
 #define REPLY_LIMIT (16u << 20)    /* bytes of a tagged reply: a COPYUID of a large folder */
@@ -45,6 +46,14 @@ struct fetch_place {
     uint64_t stored; /* the same place in the file */
 };
 
+/* The last large message of which one part was asked piece by piece: its map and structure, for the next
+ * piece. */
+struct kept_message {
+    uint32_t uid; /* 0: none */
+    struct mailbox_map map;
+    struct mime_part *root;
+};
+
 struct imap {
     struct mailbox_start *start;
     const struct settings *settings;
@@ -60,6 +69,7 @@ struct imap {
     struct bytes line;  /* an untagged reply in the making */
     struct bytes reply; /* the tagged reply behind the tag */
     struct fetch_place place;
+    struct kept_message kept;
 };
 
 /* --- respond.c */
@@ -83,6 +93,12 @@ void write_expunged(struct imap *i, const struct mailbox_changes *changes);
 void write_flags(struct imap *i, size_t index);
 /* Reports what others changed. With `keep` nothing is expunged. */
 void sync_mailbox(struct imap *i, bool keep);
+
+/* --- select.c and fetch.c */
+/* Nothing is selected any more; nothing is expunged. */
+void close_mailbox(struct imap *i);
+/* Forgets i->place and i->kept. */
+void fetch_forget(struct imap *i);
 
 /* --- sets.c */
 /* The entries that a set names, ascending, each once. *indexes is malloc'd. False with a reply: a sequence

@@ -6,12 +6,12 @@
 
 #include <stdlib.h>
 
-static void close_box(struct imap *i)
+void close_mailbox(struct imap *i)
 {
+    fetch_forget(i);
     if (i->box)
         mailbox_close(i->box);
     i->box = NULL;
-    i->place = (struct fetch_place){ 0 };
 }
 
 static void write_first_unseen(struct imap *i)
@@ -31,7 +31,7 @@ static void open_box(struct imap *i, struct span argument, bool read_only)
     parser_init(&p, argument, &i->text);
     if (!parse_astring(&p, &name) || !parse_end(&p))
         return reply_bad(i, &p);
-    close_box(i);
+    close_mailbox(i);
     if (!folder_argument(i, name, &folder))
         return;
     enum status st = mailbox_open(i->mail, folder, read_only, &i->box);
@@ -75,7 +75,7 @@ void command_close(void *imap, struct span argument)
     enum status st = count > 0 ? mailbox_expunge(i->box, indexes, count, &gone) : ST_OK;
     mailbox_changes_free(&gone);
     free(indexes);
-    close_box(i);
+    close_mailbox(i);
     if (st != ST_OK)
         return reply_failed(i, st);
     reply(i, "OK Closed");
@@ -88,7 +88,7 @@ void command_unselect(void *imap, struct span argument)
         i->bad++;
         return reply(i, "BAD Too many arguments");
     }
-    close_box(i);
+    close_mailbox(i);
     reply(i, "OK Closed");
 }
 
