@@ -2,9 +2,9 @@
  *
  * The message from standard input, made fit for SMTP.
  *
- * Programs hand in whatever they have: LF or CRLF, an mbox "From " line in front, progress bars full of CR, no header
- * section at all. So a lone CR becomes a line end, NULs go, and a line over LINE_LIMIT is broken; what remains is what
- * smtpd takes. The setting message-size bounds the whole.
+ * Programs hand in whatever they have: LF or CRLF, an mbox "From " line in front, progress bars full of CR,
+ * no header section at all. So a lone CR becomes a line end, NULs go, and a line over LINE_LIMIT is broken;
+ * what remains is what smtpd takes. The setting message-size bounds the whole.
  */
 #include "sendmail.h"
 #include "text/fields.h"
@@ -106,10 +106,10 @@ static bool add_list(struct job *job, struct span value)
 /* The recipients of a resent message are those of its Resent- fields (RFC 5322 3.6.6). */
 static bool add_header_recipients(struct job *job, struct span header)
 {
-    static const char *const names[2][3] = { { "To", "Cc", "Bcc" }, { "Resent-To", "Resent-Cc", "Resent-Bcc" } };
-    bool resent = header_count(header, "Resent-To") + header_count(header, "Resent-Cc") +
-                      header_count(header, "Resent-Bcc") !=
-                  0;
+    static const char *const names[2][3] = { { "To", "Cc", "Bcc" },
+                                             { "Resent-To", "Resent-Cc", "Resent-Bcc" } };
+    bool resent = header_count(header, "Resent-To") || header_count(header, "Resent-Cc") ||
+                  header_count(header, "Resent-Bcc");
     struct header_field field;
     while (header_next(&header, &field))
         for (size_t i = 0; i < 3; i++)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * sendmail(8): options and what to do. Called as mailq or newaliases, or with -bp, -bi or -q, it runs `postern`, which knows
- * how. It runs as whoever calls it and holds no privilege; smtpd learns from the kernel who that is.
+ * sendmail(8): options and what to do. Called as mailq or newaliases, or with -bp, -bi or -q, it runs
+ * `postern`, which knows how. It runs as whoever calls it and holds no privilege; smtpd learns from the
+ * kernel who that is.
  */
 #include "sendmail.h"
 #include "base/files.h"
@@ -132,7 +133,9 @@ static void find_user(struct job *job, struct bytes *name)
 static int run_postern(const struct job *job, enum mode mode)
 {
     static const char *const words[][2] = {
-        [LIST_QUEUE] = { "queue", "list" }, [COMPILE_ALIASES] = { "tables", NULL }, [RUN_QUEUE] = { "queue", "retry" },
+        [LIST_QUEUE] = { "queue", "list" },
+        [COMPILE_ALIASES] = { "tables", NULL },
+        [RUN_QUEUE] = { "queue", "retry" },
     };
     const char *argv[6] = { "postern" };
     size_t n = 1;
@@ -200,7 +203,8 @@ static int read_mode(const char *value, enum mode *mode)
 static int read_options(int argc, char **argv, struct job *job, enum mode *mode)
 {
     int code = EX_OK;
-    for (int letter; (letter = getopt(argc, argv, "A:B:C:c:F:GIL:N:O:R:UV:X:b:d::e:f:h:imno:p:q::r:stvx")) != -1;) {
+    for (int letter;
+         (letter = getopt(argc, argv, "A:B:C:c:F:GIL:N:O:R:UV:X:b:d::e:f:h:imno:p:q::r:stvx")) != -1;) {
         if (letter == '?')
             code = EX_USAGE;
         else if (letter == 'c' || letter == 'C')
@@ -230,9 +234,10 @@ static enum mode mode_of_name(const char *name)
     return strcmp(name, "mailq") == 0 ? LIST_QUEUE : strcmp(name, "newaliases") == 0 ? COMPILE_ALIASES : SEND;
 }
 
-static const char usage[] = "usage: sendmail [-c FILE] [-F NAME] [-f SENDER] [-it] [RECIPIENT...]   hand in the message on stdin\n"
-                            "       mailq        list the queue\n"
-                            "       newaliases   compile the tables\n";
+static const char usage[] =
+    "usage: sendmail [-c FILE] [-F NAME] [-f SENDER] [-it] [RECIPIENT...]   hand in the message on stdin\n"
+    "       mailq        list the queue\n"
+    "       newaliases   compile the tables\n";
 
 int main(int argc, char **argv)
 {

@@ -23,38 +23,39 @@ struct recipient {
 
 struct job {
     struct settings settings;
-    const char *settings_file; /* -c or -C; NULL */
+    const char *settings_file;             /* -c or -C; NULL */
     char domain[ADDRESS_DOMAIN_LIMIT + 1]; /* what an address without one means */
     char user[ADDRESS_LOCAL_LIMIT + 1];    /* who calls */
-    const char *sender_text;   /* -f; NULL */
-    const char *full_name;     /* -F, or from the user database; NULL */
+    const char *sender_text;               /* -f; NULL */
+    const char *full_name;                 /* -F, or from the user database; NULL */
     struct address sender;
-    bool dots;                 /* -i: a dot alone doesn't end the message */
-    bool from_header;          /* -t */
+    bool dots;        /* -i: a dot alone doesn't end the message */
+    bool from_header; /* -t */
     struct recipient *recipients;
     size_t recipient_count;
-    struct bytes message;      /* CRLF, not dot-stuffed */
+    struct bytes message; /* CRLF, not dot-stuffed */
     bool eight_bit;
 };
 
 /* Says what is wrong, on standard error, and returns `code`. */
 int complain(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* An address of the command line or a header, with our domain where it has none. False, and said, if it is no address. */
+/* An address of the command line or a header, with our domain where it has none. False, and said, if it is no
+ * address. */
 bool complete_address(const struct job *job, struct span text, struct address *a);
 /* Adds it as a recipient, once. */
 bool add_recipient(struct job *job, struct span text);
 
-/* Reads standard input into job->message: line ends made CRLF, a missing From added, Bcc taken out, with -t their recipients
- * added. A sysexits code. */
+/* Reads standard input into job->message: line ends made CRLF, a missing From added, Bcc taken out, with -t
+ * their recipients added. A sysexits code. */
 int message_read(struct job *job);
 
-/* Hands the message to smtpd, through SUBMIT_SOCKET or by starting it. A sysexits code: EX_OK only when smtpd has it for
- * every recipient. */
+/* Hands the message to smtpd, through SUBMIT_SOCKET or by starting it. A sysexits code: EX_OK only when smtpd
+ * has it for every recipient. */
 int submit(struct job *job);
 
-/* Runs a program of Postern's in place of this one, found beside this or where both are installed. Returns only if that
- * fails: a sysexits code. */
+/* Runs a program of Postern's in place of this one, found beside this or where both are installed. Returns
+ * only if that fails: a sysexits code. */
 int run_program(const char *name, char *const argv[]);
 
 #endif

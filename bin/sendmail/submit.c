@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Handing the message to smtpd, in SMTP, over a Unix socket on whose other side the kernel says who we are: that
- * of the unit postern-submit.socket, or, where that isn't there (or other settings than the system's were asked for) and we
- * may write the spool ourselves, a pair whose other end is an smtpd that we start.
+ * Handing the message to smtpd, in SMTP, over a Unix socket on whose other side the kernel says who we are:
+ * that of the unit postern-submit.socket, or, where that isn't there (or other settings than the system's
+ * were asked for) and we may write the spool ourselves, a pair whose other end is an smtpd that we start.
  */
 #include "sendmail.h"
 #include "net/conn.h"
@@ -150,7 +150,8 @@ static void write_message(struct conn *c, struct span message)
     conn_write_str(c, ".\r\n");
 }
 
-/* How many recipients were accepted. One that is too many for a transaction, and those behind it, stay pending. */
+/* How many recipients were accepted. One that is too many for a transaction, and those behind it, stay
+ * pending. */
 static size_t send_recipients(struct submission *s)
 {
     size_t accepted = 0;
@@ -166,7 +167,8 @@ static size_t send_recipients(struct submission *s)
             break;
         r->state = reply / 100 == 2 ? ACCEPTED : REFUSED;
         accepted += r->state == ACCEPTED;
-        note(s, code_of(reply, strncmp(status, "5.1.", 4) == 0 ? EX_NOUSER : EX_UNAVAILABLE), r->address.text);
+        note(s, code_of(reply, strncmp(status, "5.1.", 4) == 0 ? EX_NOUSER : EX_UNAVAILABLE),
+             r->address.text);
         if (reply == 421)
             return 0;
     }

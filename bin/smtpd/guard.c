@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * smtpd's guard: decides who may send what to whom, from what it knows itself: the peer's address, the login that
- * it checked, the settings, and the tables of domains, accounts and aliases.
+ * smtpd's guard: decides who may send what to whom, from what it knows itself: the peer's address, the login
+ * that it checked, the settings, and the tables of domains, accounts and aliases.
  *
  *     state   means                               timely verbs
  *     IDLE    no transaction
@@ -11,8 +11,8 @@
  *     FILE    the session has a file to write to  COMMIT
  *     any                                         LOGIN MAIL
  *
- * LOGIN, once, and MAIL forget the transaction before them. An answer to "does this user exist" is only given where mail for that domain is
- * taken at all. What can't be looked up is VERDICT_TABLES, never a refusal.
+ * LOGIN, once, and MAIL forget the transaction before them. An answer to "does this user exist" is only given
+ * where mail for that domain is taken at all. What can't be looked up is VERDICT_TABLES, never a refusal.
  */
 #include "guard.h"
 #include "base/files.h"
@@ -57,8 +57,9 @@ static bool open_directory(struct smtp_guard *g)
 static void log_refusal(const struct smtp_guard *g, const char *why, const struct address *recipient)
 {
     const struct envelope *e = &g->envelope;
-    log_event(LOG_INFO, "refused", "peer", g->serving->peer.text, "login", g->login.done ? g->login.account.text : NULL,
-              "from", e->sender.text, "to", recipient ? recipient->text : NULL, "why", why, NULL);
+    log_event(LOG_INFO, "refused", "peer", g->serving->peer.text, "login",
+              g->login.done ? g->login.account.text : NULL, "from", e->sender.text, "to",
+              recipient ? recipient->text : NULL, "why", why, NULL);
 }
 
 /* --- who sends */
@@ -76,7 +77,8 @@ bool guard_by_user(const struct smtp_guard *g)
 
 static bool is_trusted_network(const struct smtp_guard *g)
 {
-    return !is_submission(g) && g->serving->peer.known && settings_trusts(g->settings, &g->serving->peer.address);
+    return !is_submission(g) && g->serving->peer.known &&
+           settings_trusts(g->settings, &g->serving->peer.address);
 }
 
 static bool may_relay(const struct smtp_guard *g)
@@ -84,13 +86,18 @@ static bool may_relay(const struct smtp_guard *g)
     return g->login.done || guard_by_user(g) || is_trusted_network(g);
 }
 
+static enum verdict verdict_of(enum status st)
+{
+    return st == ST_OK ? VERDICT_OK : st == ST_TEMP ? VERDICT_TABLES : VERDICT_REFUSED;
+}
+
 static enum guard_next run_login(struct guard *guard, struct message *m)
 {
     struct smtp_guard *g = guard->program;
     struct span name, password;
     bool allowed = is_submission(g) && (g->key.given || g->settings->plaintext_login);
-    if (!message_get(m, &name) || !message_get(m, &password) || !message_end(m) || !allowed || g->login.done ||
-        name.n > LOGIN_NAME_LIMIT || password.n > LOGIN_PASSWORD_LIMIT)
+    if (!message_get(m, &name) || !message_get(m, &password) || !message_end(m) || !allowed ||
+        g->login.done || name.n > LOGIN_NAME_LIMIT || password.n > LOGIN_PASSWORD_LIMIT)
         return GUARD_END;
     forget_envelope(&g->envelope);
     guard->state = IDLE;
@@ -101,13 +108,8 @@ static enum guard_next run_login(struct guard *guard, struct message *m)
     else if (st == ST_PERM)
         log_event(LOG_NOTICE, "login-failed", "peer", g->serving->peer.text, NULL);
     explicit_bzero(m->data, m->len);
-    reply(m, st == ST_OK ? VERDICT_OK : over ? VERDICT_OVER : st == ST_PERM ? VERDICT_REFUSED : VERDICT_TABLES);
+    reply(m, over ? VERDICT_OVER : verdict_of(st));
     return over ? GUARD_DONE : GUARD_REPLY;
-}
-
-static enum verdict verdict_of(enum status st)
-{
-    return st == ST_OK ? VERDICT_OK : st == ST_TEMP ? VERDICT_TABLES : VERDICT_REFUSED;
 }
 
 /* The account that a user of this machine would be: name@domain. */
@@ -121,8 +123,8 @@ static bool local_account(unsigned uid, struct span domain, struct address *acco
     return n > 0 && (size_t)n < sizeof text && address_parse(span_of(text), account) == ADDRESS_OK;
 }
 
-/* A user of this machine sends as name@hostname, or as what the account name@FIRST-DOMAIN may; root and the owner of the spool as
- * anybody. */
+/* A user of this machine sends as name@hostname, or as what the account name@FIRST-DOMAIN may; root and the
+ * owner of the spool as anybody. */
 static enum verdict check_local_sender(struct smtp_guard *g, const struct address *sender)
 {
     unsigned uid = g->serving->peer.uid;
@@ -137,8 +139,9 @@ static enum verdict check_local_sender(struct smtp_guard *g, const struct addres
     if (open_directory(g) && directory_first_domain(g->directory, &domain) == ST_OK) {
         v = VERDICT_REFUSED;
         if (local_account(uid, span_bytes(&domain), &account))
-            v = address_same(&account, sender) ? VERDICT_OK
-                                               : verdict_of(directory_may_send_as(g->directory, &account, sender));
+            v = address_same(&account, sender)
+                    ? VERDICT_OK
+                    : verdict_of(directory_may_send_as(g->directory, &account, sender));
     }
     bytes_free(&domain);
     return v;
@@ -193,7 +196,8 @@ static enum guard_next run_author(struct guard *guard, struct message *m)
     struct smtp_guard *g = guard->program;
     struct span text;
     struct address author;
-    if (!message_get(m, &text) || !message_end(m) || !g->login.done || g->envelope.authors++ >= SMTPD_AUTHORS_LIMIT)
+    if (!message_get(m, &text) || !message_end(m) || !g->login.done ||
+        g->envelope.authors++ >= SMTPD_AUTHORS_LIMIT)
         return GUARD_END;
     enum verdict v = address_parse(text, &author) == ADDRESS_OK ? check_author(g, &author) : VERDICT_REFUSED;
     if (v == VERDICT_REFUSED)
@@ -203,7 +207,8 @@ static enum guard_next run_author(struct guard *guard, struct message *m)
 
 /* --- to whom */
 
-/* Mailboxes for which a process hasn't descriptors enough are reached like outside addresses: by the queue, and from there here again. */
+/* Mailboxes for which a process hasn't descriptors enough are reached like outside addresses: by the queue,
+ * and from there here again. */
 static void bound_local(struct targets *t)
 {
     size_t count = 0;
@@ -266,9 +271,9 @@ static enum verdict add_recipient(struct smtp_guard *g, const struct address *a)
 static enum guard_next run_rcpt(struct guard *guard, struct message *m)
 {
     static const char *const why[] = {
-        [VERDICT_NO_RELAY] = "relaying denied", [VERDICT_NO_USER] = "no such user",
+        [VERDICT_NO_RELAY] = "relaying denied",     [VERDICT_NO_USER] = "no such user",
         [VERDICT_TOO_MANY] = "too many recipients", [VERDICT_ALIAS] = "aliases loop or are too many",
-        [VERDICT_TABLES] = "tables can't be read", [VERDICT_FAILED] = "out of memory",
+        [VERDICT_TABLES] = "tables can't be read",  [VERDICT_FAILED] = "out of memory",
     };
     struct smtp_guard *g = guard->program;
     struct address recipient;
@@ -354,8 +359,8 @@ static enum guard_next run_commit(struct guard *guard, struct message *m)
     struct span last;
     uint64_t bits;
     char id[QUEUE_ID_LIMIT] = "";
-    if (!message_get(m, &said.helo) || !message_get(m, &said.tls) || !message_get_u64(m, &bits) || !message_get(m, &last) ||
-        !message_end(m))
+    if (!message_get(m, &said.helo) || !message_get(m, &said.tls) || !message_get_u64(m, &bits) ||
+        !message_get(m, &last) || !message_end(m))
         return GUARD_END;
     bool in_file = bits & COMMIT_FILE;
     if (in_file != (guard->state == FILE_OUT) || (in_file && last.n))
@@ -390,7 +395,11 @@ int guard_run(struct serving *serving)
 {
     struct smtp_guard g = { .serving = serving, .settings = serving->settings, .envelope = { .file = -1 } };
     struct guard guard = {
-        .channel = serving->channel, .state = IDLE, .program = &g, .peer = serving->peer.text, .key = &g.key,
+        .channel = serving->channel,
+        .state = IDLE,
+        .program = &g,
+        .peer = serving->peer.text,
+        .key = &g.key,
     };
     tlskey_init(&g.key, serving->settings->tls_key);
     login_init(&g.login, serving->settings);
@@ -408,11 +417,13 @@ size_t guard_paths(const struct settings *s, struct sandbox_path *paths, size_t 
     struct bytes mail;
     size_t n = 0;
     bytes_init(&mail, PATH_MAX);
-    const char *root = settings_mail_root(s, &mail) ? span_dup(span_bytes(&mail)) : NULL; /* lives as long as the process */
+    const char *root =
+        settings_mail_root(s, &mail) ? span_dup(span_bytes(&mail)) : NULL; /* lives as long as the process */
     bytes_free(&mail);
     const struct sandbox_path wanted[] = {
-        { s->directory, SANDBOX_READ }, { s->spool, SANDBOX_READ | SANDBOX_WRITE }, { root, SANDBOX_READ | SANDBOX_WRITE },
-        { "/etc/passwd", SANDBOX_READ }, { "/etc/nsswitch.conf", SANDBOX_READ }, /* who a local user is */
+        { s->directory, SANDBOX_READ },         { s->spool, SANDBOX_READ | SANDBOX_WRITE },
+        { root, SANDBOX_READ | SANDBOX_WRITE }, { "/etc/passwd", SANDBOX_READ },
+        { "/etc/nsswitch.conf", SANDBOX_READ }, /* who a local user is */
     };
     for (size_t i = 0; i < sizeof wanted / sizeof wanted[0] && n < room; i++)
         if (wanted[i].path)

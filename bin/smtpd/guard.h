@@ -13,7 +13,8 @@
 #include "verbs.h"
 
 #define TARGETS_LIMIT 10000 /* mailboxes and outside addresses that one message goes to, aliases expanded */
-#define LOCAL_LIMIT 480     /* mailboxes served at once: two descriptors each, of 1024. The others' mail goes through the queue */
+/* Mailboxes served at once: two descriptors each, of 1024. The mail of others goes through the queue. */
+#define LOCAL_LIMIT 480
 
 struct envelope {
     struct address sender;
@@ -33,11 +34,12 @@ struct smtp_guard {
     struct login login;
     struct directory *directory; /* opened when first needed */
     struct envelope envelope;
-    unsigned files;              /* given out so far */
+    unsigned files; /* given out so far */
 };
 
-/* Is the client a user of this machine, whom the kernel vouches for? With -s on a socket that has a name, and with -u, for which
- * sendmail(8) vouches, on a pair. Any other pair may be how a relay started us, with a stranger behind it. */
+/* Is the client a user of this machine, whom the kernel vouches for? With -s on a socket that has a name, and
+ * with -u, for which sendmail(8) vouches, on a pair. Any other pair may be how a relay started us, with a
+ * stranger behind it. */
 bool guard_by_user(const struct smtp_guard *g);
 
 /* What COMMIT said of the session; shown in Received and never believed beyond it. */
@@ -46,8 +48,9 @@ struct said {
     bool extended;
 };
 
-/* Delivers the envelope's message: `content` without trace. Writes everything, publishes everything, and returns VERDICT_OK with the
- * message's ID only when all of it is on disk; else nothing of it is left, but see guard_commit.c for the one exception. */
+/* Delivers the envelope's message: `content` without trace. Writes everything, publishes everything, and
+ * returns VERDICT_OK with the message's ID only when all of it is on disk; else nothing of it is left, but
+ * see guard_commit.c for the one exception. */
 enum verdict guard_commit(const struct smtp_guard *g, const struct said *said, struct content *content,
                           char id[QUEUE_ID_LIMIT]);
 

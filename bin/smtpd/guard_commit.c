@@ -2,14 +2,14 @@
  *
  * The commit point of a message that comes in:
  *
- *     1. prepare   a file in tmp/ of each local Maildir, and one queue file for all outside recipients: written, fsynced
+ *     1. prepare   a file in tmp/ of each local Maildir, and one queue file for all others: written, fsynced
  *     2. publish   each gets its name: the queue first, as only it can take what fails later
  *     3. finish    the directories are fsynced; only then 250
  *
- * What fails in 1 undoes everything: 452 or 451, and nothing is left. The same goes for the first name in 2. Once one name
- * stands, the answer is 250: who can't be served then gets the message through the queue. Should that fail too
- * (a disk that breaks at this moment), the answer is 451, and the sender's next try may bring some recipients a second copy: a message
- * may be doubled, never lost.
+ * What fails in 1 undoes everything: 452 or 451, and nothing is left. The same goes for the first name in 2.
+ * Once one name stands, the answer is 250: who can't be served then gets the message through the queue.
+ * Should that fail too (a disk that breaks at this moment), the answer is 451, and the sender's next try may
+ * bring some recipients a second copy: a message may be doubled, never lost.
  */
 #include "guard.h"
 #include "base/clock.h"
@@ -40,7 +40,7 @@ struct commit {
     size_t return_path;       /* bytes of Return-Path in it */
     struct delivery *deliveries;
     size_t delivery_count;
-    size_t published;         /* names that stand, the queue's included */
+    size_t published; /* names that stand, the queue's included */
     struct queue_new queue;
     bool queued;
 };
@@ -85,8 +85,8 @@ static enum status prepare_local(const struct commit *k, struct delivery *d, con
         st = maildir_prepare(bytes_str(&path), NULL, k->settings->hostname, c, &d->maildir);
     int why = errno;
     if (st != ST_OK)
-        log_event(LOG_ERR, "not-delivered", "id", k->id, "to", d->account->text, "maildir", bytes_str(&path), "why",
-                  strerror(why), NULL);
+        log_event(LOG_ERR, "not-delivered", "id", k->id, "to", d->account->text, "maildir", bytes_str(&path),
+                  "why", strerror(why), NULL);
     bytes_free(&path);
     errno = why;
     return st;
@@ -112,8 +112,8 @@ static enum status prepare_locals(struct commit *k, struct content c)
 }
 
 /* A queue file for `count` recipients. */
-static enum status prepare_queue(const struct commit *k, const char *id, const struct address *recipients, size_t count,
-                                 struct content c, struct queue_new *q)
+static enum status prepare_queue(const struct commit *k, const char *id, const struct address *recipients,
+                                 size_t count, struct content c, struct queue_new *q)
 {
     const struct queue_envelope e = {
         .sender = k->g->envelope.sender.text,
@@ -190,7 +190,8 @@ static bool publish(struct commit *k)
         } else {
             int why = errno;
             maildir_abort(&d->maildir);
-            log_event(LOG_ERR, "not-delivered", "id", k->id, "to", d->account->text, "why", strerror(why), NULL);
+            log_event(LOG_ERR, "not-delivered", "id", k->id, "to", d->account->text, "why", strerror(why),
+                      NULL);
         }
     }
     return true;
@@ -204,7 +205,8 @@ static size_t finish(struct commit *k)
         struct delivery *d = &k->deliveries[i];
         if (!d->failed && maildir_finish(&d->maildir) != ST_OK) {
             d->failed = true;
-            log_event(LOG_ERR, "not-synced", "id", k->id, "to", d->account->text, "why", strerror(errno), NULL);
+            log_event(LOG_ERR, "not-synced", "id", k->id, "to", d->account->text, "why", strerror(errno),
+                      NULL);
         }
         failed += d->failed;
     }
@@ -258,7 +260,8 @@ static void log_accepted(const struct commit *k, const struct content *c)
     bytes_init(&to, LOG_RECIPIENTS);
     snprintf(size, sizeof size, "%llu", (unsigned long long)c->size);
     for (size_t i = 0; i < e->targets.count && !to.failed; i++)
-        bytes_printf(&to, "%s%s%s", i ? "," : "", e->targets.list[i].local ? "" : ">", e->targets.list[i].address.text);
+        bytes_printf(&to, "%s%s%s", i ? "," : "", e->targets.list[i].local ? "" : ">",
+                     e->targets.list[i].address.text);
     log_event(LOG_INFO, "accepted", "id", k->id, "peer", k->g->serving->peer.text, "login",
               k->g->login.done ? k->g->login.account.text : NULL, "from", e->sender.text, "size", size, "to",
               bytes_str(&to), NULL);

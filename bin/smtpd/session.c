@@ -2,9 +2,9 @@
  *
  * smtpd's session: reads commands, finds their row in the table below, and answers (RFC 5321).
  *
- * A command's row says in which states it may come, and which reply is given when it comes at the wrong time. Limits: a
- * command line 2048 bytes, a line of AUTH 12288 (RFC 4954 4), WRONG_LIMIT wrong commands. Silence and slowness are
- * bounded by net/connection.c.
+ * A command's row says in which states it may come, and which reply is given when it comes at the wrong time.
+ * Limits: a command line 2048 bytes, a line of AUTH 12288 (RFC 4954 4), WRONG_LIMIT wrong commands. Silence
+ * and slowness are bounded by net/connection.c.
  */
 #include "session.h"
 #include "net/command.h"
@@ -239,7 +239,8 @@ static void run_command(struct session *s, struct span line)
         c->run(s, argument);
 }
 
-/* Waits for the command's first byte before the line is asked for, so that a password in it stays out of the log. */
+/* Waits for the command's first byte before the line is asked for, so that a password in it stays out of the
+ * log. */
 static enum conn_result read_command(struct session *s, struct span *line)
 {
     struct span have;
@@ -254,7 +255,9 @@ static enum conn_result read_command(struct session *s, struct span *line)
 
 void session_run(struct serving *serving)
 {
-    struct session s = { .serving = serving, .conn = serving->conn, .state = AT_START, .tls = serving->implicit_tls };
+    struct session s = {
+        .serving = serving, .conn = serving->conn, .state = AT_START, .tls = serving->implicit_tls
+    };
     struct span line;
     s.submission = serving_flag(serving, 's');
     s.message = malloc(sizeof *s.message);

@@ -25,7 +25,7 @@ enum {
 };
 
 struct transaction {
-    unsigned origin;   /* ORIGIN_* bits from the guard */
+    unsigned origin;                /* ORIGIN_* bits from the guard */
     char sender[ADDRESS_LIMIT + 4]; /* for a From field */
 };
 
@@ -37,7 +37,7 @@ struct session {
     unsigned wrong;          /* commands that were */
     bool ended;              /* the connection is to be closed */
     bool submission;
-    bool extended;           /* EHLO */
+    bool extended; /* EHLO */
     bool tls, login;
     char helo[SMTPD_HELO_LIMIT + 1];
     struct transaction transaction;
@@ -51,11 +51,12 @@ void reply(struct session *s, const char *line);
 void reply_wrong(struct session *s, const char *line);
 /* The same, and then the connection ends. */
 void reply_last(struct session *s, const char *line);
-/* The connection hung up or was silent for too long, or the line couldn't be read: says so. True if it was read. */
+/* The connection hung up or was silent for too long, or the line couldn't be read: says so. True if it was
+ * read. */
 bool line_is_good(struct session *s, enum conn_result result);
 
-/* Asks the guard what s->message holds. The verdict; fields behind it are left to be read. VERDICT_OVER with the connection
- * ended if there is no guard any more. */
+/* Asks the guard what s->message holds. The verdict; fields behind it are left to be read. VERDICT_OVER with
+ * the connection ended if there is no guard any more. */
 enum verdict ask(struct session *s);
 /* The replies to verdicts that mean the same everywhere. */
 void reply_trouble(struct session *s, enum verdict v);

@@ -2,14 +2,15 @@
  *
  * DATA: reads the message to its end, judges it, and hands it to the guard.
  *
- * Up to SMTPD_MEMORY_LIMIT bytes stay in memory and go to the guard in pieces, the last one with the request to commit. A
- * larger message is written to a file that the guard opened; its header section must end within the first
- * SMTPD_MEMORY_LIMIT bytes, as it is judged, and rewritten, before anything is written. Whatever is wrong is said at the
- * end, once: there is no other way to answer in the middle of DATA.
+ * Up to SMTPD_MEMORY_LIMIT bytes stay in memory and go to the guard in pieces, the last one with the request
+ * to commit. A larger message is written to a file that the guard opened; its header section must end within
+ * the first SMTPD_MEMORY_LIMIT bytes, as it is judged, and rewritten, before anything is written. Whatever is
+ * wrong is said at the end, once: there is no other way to answer in the middle of DATA.
  *
- * In the header section Return-Path fields are dropped (they are for us to write), and where a message begins its journey
- * here, missing From, Date and Message-ID are added. The guard has only the session's word for what the fields From and Sender
- * hold: a session that was taken over could lie about these, as the user who logged in could have done with a pen.
+ * In the header section Return-Path fields are dropped (they are for us to write), and where a message begins
+ * its journey here, missing From, Date and Message-ID are added. The guard has only the session's word for
+ * what the fields From and Sender hold, as it parses no message: a session that its logged-in user took over
+ * could forge these, and nothing else.
  */
 #include "session.h"
 #include "base/clock.h"
@@ -26,8 +27,8 @@
 struct incoming {
     struct session *session;
     struct smtpdata reader;
-    struct bytes memory;  /* what was read and not written yet */
-    struct bytes head;    /* what replaces the first head_length bytes of memory, once judged */
+    struct bytes memory; /* what was read and not written yet */
+    struct bytes head;   /* what replaces the first head_length bytes of memory, once judged */
     size_t head_length;
     int file;             /* -1 while all is in memory */
     const char *refusal;  /* the reply, when something is wrong */

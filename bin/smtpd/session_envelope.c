@@ -12,7 +12,8 @@ static void reply_path(struct session *s, enum smtppath_result result, bool mail
 {
     switch (result) {
     case SMTPPATH_ADDRESS:
-        reply_wrong(s, mail ? "501 5.1.7 This is no sender's address" : "501 5.1.3 This is no recipient's address");
+        reply_wrong(s, mail ? "501 5.1.7 This is no sender's address"
+                            : "501 5.1.3 This is no recipient's address");
         break;
     case SMTPPATH_TOO_LONG:
         reply_wrong(s, mail ? "501 5.1.7 The address is too long" : "501 5.1.3 The address is too long");
@@ -60,7 +61,8 @@ void run_mail(void *session, struct span argument)
         span_copy(span_of(mail.sender.text), s->transaction.sender, sizeof s->transaction.sender);
         reply(s, "250 2.1.0 Sender OK");
     } else if (v == VERDICT_LOGIN_FIRST) {
-        reply_wrong(s, login_allowed(s) ? "530 5.7.0 Authentication required" : "530 5.7.0 STARTTLS and AUTH first");
+        reply_wrong(s, login_allowed(s) ? "530 5.7.0 Authentication required"
+                                        : "530 5.7.0 STARTTLS and AUTH first");
     } else if (v == VERDICT_REFUSED) {
         reply(s, "550 5.7.1 This sender's address isn't yours");
     } else {

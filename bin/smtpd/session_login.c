@@ -2,8 +2,8 @@
  *
  * STARTTLS (RFC 3207) and AUTH PLAIN and LOGIN (RFC 4954, 4616).
  *
- * What came in plaintext behind STARTTLS was put there by somebody in between, or by a client that doesn't wait: the connection ends.
- * Passwords are wiped where they were copied.
+ * What came in plaintext behind STARTTLS was put there by somebody in between, or by a client that doesn't
+ * wait: the connection ends. Passwords are wiped where they were copied.
  */
 #include "session.h"
 #include "store/login.h"
@@ -70,8 +70,8 @@ static void check(struct session *s, struct span name, struct span password)
     }
 }
 
-/* One response of the client, decoded; `initial` in place of reading it where p isn't NULL. False, and answered, if
- * there is none. */
+/* One response of the client, decoded; `initial` in place of reading it where p isn't NULL. False, and
+ * answered, if there is none. */
 static bool get_response(struct session *s, const char *challenge, struct span initial, struct bytes *decoded)
 {
     struct span line = initial;
@@ -91,7 +91,8 @@ static bool get_response(struct session *s, const char *challenge, struct span i
     }
     if (base64_decode(line, decoded))
         return true;
-    reply_wrong(s, decoded->failed ? "500 5.5.6 Authentication exchange line too long" : "501 5.5.2 This is no base64");
+    reply_wrong(s, decoded->failed ? "500 5.5.6 Authentication exchange line too long"
+                                   : "501 5.5.2 This is no base64");
     return false;
 }
 
@@ -133,7 +134,8 @@ void run_auth(void *session, struct span argument)
     else if (s->state == AT_START)
         reply_wrong(s, "503 5.5.1 EHLO first");
     else if (s->login || s->state != AT_IDLE)
-        reply_wrong(s, s->login ? "503 5.5.1 Logged in already" : "503 5.5.1 Not while a message is being sent");
+        reply_wrong(s,
+                    s->login ? "503 5.5.1 Logged in already" : "503 5.5.1 Not while a message is being sent");
     else if (!span_cut(&initial, ' ', &mechanism))
         reply_wrong(s, "501 5.5.4 Syntax: AUTH mechanism");
     else if (span_ieq_str(mechanism, "PLAIN"))

@@ -11,8 +11,8 @@
  *     FILE                                                  a descriptor to write the message to
  *     COMMIT   helo, TLS description, bits, last bytes      the message's ID
  *
- * MAIL begins a transaction, and it and LOGIN forget the one before, so RSET, EHLO and STARTTLS need not be told. The
- * message comes as any number of PIECEs and the last bytes with COMMIT, or in the file.
+ * MAIL begins a transaction, and it and LOGIN forget the one before, so RSET, EHLO and STARTTLS need not be
+ * told. The message comes as any number of PIECEs and the last bytes with COMMIT, or in the file.
  */
 #ifndef POSTERN_SMTPD_VERBS_H
 #define POSTERN_SMTPD_VERBS_H
@@ -40,7 +40,7 @@ enum verdict {
     VERDICT_ALIAS,       /* RCPT: its aliases loop or are too many */
     VERDICT_TABLES,      /* our tables can't be read */
     VERDICT_DISK_FULL,
-    VERDICT_FAILED,      /* anything else of ours */
+    VERDICT_FAILED, /* anything else of ours */
 };
 
 /* MAIL: what the session has to do for this sender's messages. */
@@ -51,15 +51,16 @@ enum {
 
 /* COMMIT */
 enum {
-    COMMIT_EXTENDED = 1, /* EHLO was said */
-    COMMIT_FILE = 2,     /* the message is in the file */
+    COMMIT_EXTENDED = 1,  /* EHLO was said */
+    COMMIT_FILE = 2,      /* the message is in the file */
     COMMIT_EIGHT_BIT = 4, /* bytes above 127 were seen */
 };
 
 #define SMTPD_HELO_LIMIT 255
-#define SMTPD_MEMORY_LIMIT 1048576 /* bytes of a message that are kept in memory; what is larger goes to a file */
-#define SMTPD_ADDED_LIMIT 4096     /* bytes of the fields that the session adds to a message */
-#define SMTPD_AUTHORS_LIMIT 100    /* addresses in From and Sender fields */
-#define SMTPD_RECEIVED_LIMIT 50    /* Received fields: above it a message runs in a loop */
+/* Bytes of a message that are kept in memory; what is larger goes to a file. */
+#define SMTPD_MEMORY_LIMIT 1048576
+#define SMTPD_ADDED_LIMIT 4096  /* bytes of the fields that the session adds to a message */
+#define SMTPD_AUTHORS_LIMIT 100 /* addresses in From and Sender fields */
+#define SMTPD_RECEIVED_LIMIT 50 /* Received fields: above it a message runs in a loop */
 
 #endif

@@ -11,15 +11,16 @@
 struct fields {
     size_t received; /* Received fields: how many servers it went through */
     bool date, message_id, from, return_path;
-    bool bcc;        /* Bcc or Resent-Bcc */
+    bool bcc; /* Bcc or Resent-Bcc */
 };
 
 /* One pass over a header section (see text/header.h). */
 void fields_look(struct span header, struct fields *f);
-/* Appends the header section without the fields of these names (an array that NULL ends). False if *out is over its limit. */
+/* Appends the header section without the fields of these names (an array that NULL ends). False if *out is
+ * over its limit. */
 bool fields_without(struct span header, const char *const *names, struct bytes *out);
-/* Does the message begin as messages do: with a field, or with the empty line of an empty header section? What doesn't is all
- * body, and needs an empty line in front before fields are put there. */
+/* Does the message begin as messages do: with a field, or with the empty line of an empty header section?
+ * What doesn't is all body, and needs an empty line in front before fields are put there. */
 bool fields_begin(struct span message);
 
 #endif

@@ -15,7 +15,7 @@
 #define SMTPDATA_LINE_LIMIT 65536 /* bytes of a line without its CRLF */
 
 enum {
-    SMTPDATA_BARE = 1,      /* a CR or LF outside CRLF */
+    SMTPDATA_BARE = 1, /* a CR or LF outside CRLF */
     SMTPDATA_NUL = 2,
     SMTPDATA_LONG = 4,      /* a line over SMTPDATA_LINE_LIMIT */
     SMTPDATA_EIGHT_BIT = 8, /* bytes above 127: no fault */
@@ -24,16 +24,17 @@ enum {
 
 struct smtpdata {
     unsigned state;
-    unsigned found;  /* SMTPDATA_* bits seen so far */
-    size_t line;     /* bytes of the current line */
-    uint64_t size;   /* bytes of the unstuffed message so far, with CRLFs */
+    unsigned found; /* SMTPDATA_* bits seen so far */
+    size_t line;    /* bytes of the current line */
+    uint64_t size;  /* bytes of the unstuffed message so far, with CRLFs */
     bool ended;
 };
 
 /* Stands behind the CRLF of the DATA command: a dot alone ends an empty message at once. */
 void smtpdata_init(struct smtpdata *d);
-/* Reads `in` up to the end of the message at most and returns how much of it that was. Appends the message's bytes to *out,
- * which the caller gives room for in.n more; out NULL, and everything after a fault, is counted and thrown away. */
+/* Reads `in` up to the end of the message at most and returns how much of it that was. Appends the message's
+ * bytes to *out, which the caller gives room for in.n more; out NULL, and everything after a fault, is
+ * counted and thrown away. */
 size_t smtpdata_read(struct smtpdata *d, struct span in, struct bytes *out);
 
 #endif

@@ -22,8 +22,9 @@ struct smtppath_mail {
     bool eight_bit; /* BODY=8BITMIME (RFC 6152) */
 };
 
-/* `argument` is what follows "MAIL ". AUTH= (RFC 4954 5) is read, and ignored, only where `auth` says that AUTH is offered.
- * Spaces behind the colon, which the standard forbids and many programs send, are tolerated. */
+/* `argument` is what follows "MAIL ". AUTH= (RFC 4954 5) is read, and ignored, only where `auth` says that
+ * AUTH is offered. Spaces behind the colon, which the standard forbids and many programs send, are tolerated.
+ */
 enum smtppath_result smtppath_read_mail(struct span argument, bool auth, struct smtppath_mail *mail);
 /* `argument` is what follows "RCPT ". <Postmaster> is a recipient, <> is none. There are no parameters. */
 enum smtppath_result smtppath_read_rcpt(struct span argument, struct address *recipient);

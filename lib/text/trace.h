@@ -11,22 +11,22 @@
 #define TRACE_TLS_LIMIT 100
 
 struct trace {
-    struct span helo;       /* as the client said it: any bytes */
-    const char *address;    /* the client's IP address as text, or NULL where it has none */
-    bool by_user;           /* a user of this machine: uid, in place of helo and address */
+    struct span helo;    /* as the client said it: any bytes */
+    const char *address; /* the client's IP address as text, or NULL where it has none */
+    bool by_user;        /* a user of this machine: uid, in place of helo and address */
     unsigned uid;
-    const char *hostname;   /* ours */
-    bool extended;          /* EHLO */
-    bool tls;               /* encrypted; tls_description may still be empty */
+    const char *hostname; /* ours */
+    bool extended;        /* EHLO */
+    bool tls;             /* encrypted; tls_description may still be empty */
     bool login;
     struct span tls_description;
     const char *id;
     const struct address *recipient; /* the only one, or NULL */
-    int64_t time;           /* seconds since 1970 */
+    int64_t time;                    /* seconds since 1970 */
 };
 
-/* Appends "Received: ...\r\n". With what strangers said (helo, tls_description) the field can't be broken: whatever isn't safe in a
- * domain or a comment becomes '?'. False if *out is over its limit. */
+/* Appends "Received: ...\r\n". With what strangers said (helo, tls_description) the field can't be broken:
+ * whatever isn't safe in a domain or a comment becomes '?'. False if *out is over its limit. */
 bool trace_received(const struct trace *t, struct bytes *out);
 /* Appends "Return-Path: <...>\r\n". */
 bool trace_return_path(const struct address *sender, struct bytes *out);
