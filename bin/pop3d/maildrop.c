@@ -244,7 +244,7 @@ static void do_quit(void *self, struct span argument)
 
 /* --- from login to the end */
 
-static const struct command table[] = {
+static const struct command maildrop_commands[] = {
     { "STAT", POP3_TRANSACTION, POP3_NO_ARGUMENT, do_stat },
     { "LIST", POP3_TRANSACTION, 0, do_list },
     { "UIDL", POP3_TRANSACTION, 0, do_uidl },
@@ -298,7 +298,7 @@ void maildrop_run(struct mailbox_start *start)
 {
     struct maildrop d = {
         .pop3 = { .conn = start->conn,
-                  .table = table,
+                  .table = maildrop_commands,
                   .untimely = "not after login",
                   .state = POP3_TRANSACTION },
         .start = start,

@@ -203,7 +203,7 @@ static void do_quit(void *self, struct span argument)
 
 #define ANY (POP3_START | POP3_NAMED)
 
-static const struct command table[] = {
+static const struct command session_commands[] = {
     { "CAPA", ANY, POP3_NO_ARGUMENT, do_capa },
     { "USER", ANY, 0, do_user },
     { "PASS", ANY, 0, do_pass },
@@ -226,7 +226,7 @@ void session_run(struct serving *serving)
 {
     struct session s = {
         .pop3 = { .conn = serving->conn,
-                  .table = table,
+                  .table = session_commands,
                   .untimely = "log in first",
                   .state = POP3_START,
                   .until = clock_ms() + (int64_t)serving->settings->timeout * 1000,
