@@ -87,12 +87,22 @@ static void write_section(struct fetching *f, size_t index, const struct fetch_i
         bytes_add_str(&f->i->line, " NIL");
 }
 
+/* Puts something small where a stranger's megabytes of header didn't fit: one message must not end a session.
+ */
+static void instead(struct bytes *line, size_t before, const char *text)
+{
+    line->failed = false;
+    line->len = before;
+    bytes_add_str(line, text);
+}
+
 static void write_item(struct fetching *f, size_t index, const struct fetch_item *item)
 {
     struct imap *i = f->i;
     struct bytes *line = &i->line;
     const struct entry *e = &i->box->entries[index];
     uint64_t size = e->wire_size;
+    size_t before;
     switch (item->kind) {
     case FETCH_UID:
         bytes_add_str(line, "UID ");
@@ -114,12 +124,16 @@ static void write_item(struct fetching *f, size_t index, const struct fetch_item
         break;
     case FETCH_ENVELOPE:
         bytes_add_str(line, "ENVELOPE ");
-        imap_envelope(span_head(f->message, header_end(f->message)), line);
+        before = line->len;
+        if (!imap_envelope(span_head(f->message, header_end(f->message)), line))
+            instead(line, before, "(NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL)");
         break;
     case FETCH_BODY:
     case FETCH_BODYSTRUCTURE:
         bytes_add_str(line, item->kind == FETCH_BODY ? "BODY " : "BODYSTRUCTURE ");
-        imap_body_structure(f->root, item->kind == FETCH_BODYSTRUCTURE, line);
+        before = line->len;
+        if (!imap_body_structure(f->root, item->kind == FETCH_BODYSTRUCTURE, line))
+            instead(line, before, "(\"application\" \"octet-stream\" NIL NIL NIL \"8BIT\" 0)");
         break;
     case FETCH_SECTION:
         write_section(f, index, item);

@@ -90,10 +90,13 @@ void add_flags(struct bytes *b, const struct mailbox *box, uint32_t flags, bool 
 
 void write_line(struct imap *i)
 {
-    if (i->line.failed)
-        conn_write_str(i->conn, "* NO Out of memory\r\n");
-    else
+    if (i->line.failed) { /* perhaps in the middle of a reply: nothing that follows could be understood */
+        conn_write_str(i->conn, "\r\n* BYE [UNAVAILABLE] Out of memory\r\n");
+        conn_flush(i->conn);
+        conn_abandon(i->conn);
+    } else {
         conn_write_span(i->conn, span_bytes(&i->line));
+    }
     bytes_clear(&i->line);
 }
 
