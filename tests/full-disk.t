@@ -57,6 +57,18 @@ fill() {
     [ "$accepted" -gt 2 ] && [ "$accepted" -lt 200 ] && case $reply in 452*) ;; *) return 1 ;; esac
 }
 
+# A message over 1 MiB goes to a file of the spool while it comes in: the disk is full in the middle of DATA.
+too_big_for_the_disk() {
+    reply=$({
+        printf 'EHLO c.test\r\nMAIL FROM:<s@sender.test>\r\nRCPT TO:<alice@example.test>\r\nDATA\r\nSubject: x\r\n\r\n'
+        awk 'BEGIN { for (i = 0; i < 42000; i++) printf "0123456789012345678901234567890123456789012345678901234567890123456789\r\n" }'
+        printf '.\r\nQUIT\r\n'
+    } | as_server timeout 60 "$place/bin/smtpd" -c "$disk/postern.conf" 2>>"$place/log" | tr -d '\r' |
+        sed -n '/^354/,/^221/p' | sed -n 2p)
+    echo "$reply"
+    case $reply in 452*) nothing_left ;; *) return 1 ;; esac
+}
+
 refused_again() {
     for i in 1 2 3; do
         reply=$(send 999)
@@ -86,6 +98,7 @@ room_again() {
 }
 
 check "a server on a disk of 1 MiB" prepare_server
+check "a message of 3 MiB: 452, and its room is free again" too_big_for_the_disk
 check "messages are accepted until the disk is full, then 452" fill
 check "and again 452" refused_again
 check "nothing is left in tmp/" nothing_left
