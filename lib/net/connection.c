@@ -4,8 +4,13 @@
  *
  * Each enters its sandbox as the first thing after fork, and keeps only the descriptors
  * that its part needs, so that the client sees the end when the session ends.
+ *
+ * The kernel kills the children when the first process ends, and that one waits for them only so long: whichever of
+ * them dies, and whatever a session that was taken over does, nothing is left of the connection.
  */
 #include "net/connection.h"
+#include "base/clock.h"
+#include "base/files.h"
 #include "base/log.h"
 #include "net/channel.h"
 #include "net/guard.h"
@@ -13,8 +18,10 @@
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -25,6 +32,8 @@
 #define SPOOL_SLACK (1u << 20)  /* what a spooled message may take above the announced size */
 #define LINGER_MS 500           /* how long unread input is drained, so that the last reply isn't lost to a reset */
 #define LINGER_BYTES (256 * 1024)
+#define GOODBYE_MS 3000         /* what a session may take to say goodbye when its guard is gone */
+#define RELAY_END_MS 300000     /* or to bring a slow client the last of its mailbox */
 
 void connection_refuse(const struct handler *h, int out, const char *line)
 {
@@ -105,14 +114,56 @@ static _Noreturn void run_guard(struct handler *h)
     _exit(h->serving.service->guard(&h->serving));
 }
 
-static bool died_by_signal(pid_t pid, const char *what)
+/* A child that doesn't outlive us. */
+static pid_t fork_child(void)
+{
+    pid_t parent = getpid(), pid = fork();
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() != parent)
+            _exit(EX_OK);
+    }
+    return pid;
+}
+
+static void on_child(int signal_number)
+{
+    (void)signal_number; /* only interrupts the wait */
+}
+
+/* False: it still runs. */
+static bool wait_for(pid_t pid, int64_t until, int *how)
+{
+    struct sigaction action = { .sa_handler = on_child };
+    sigset_t block, before;
+    sigaction(SIGCHLD, &action, NULL);
+    sigemptyset(&block);
+    sigaddset(&block, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &block, &before);
+    sigdelset(&before, SIGCHLD);
+    *how = 0;
+    for (;;) {
+        pid_t got = waitpid(pid, how, WNOHANG);
+        int64_t left = until - clock_ms();
+        if (got == pid || (got < 0 && errno != EINTR))
+            return true;
+        if (left <= 0)
+            return false;
+        struct timespec wait = { .tv_sec = left / 1000, .tv_nsec = left % 1000 * 1000000 };
+        ppoll(NULL, 0, &wait, &before);
+    }
+}
+
+/* One that isn't gone by `until` is killed when we end. */
+static bool died_by_signal(const struct handler *h, pid_t pid, int64_t until, const char *what)
 {
     int how;
-    pid_t got;
-    do
-        got = waitpid(pid, &how, 0);
-    while (got < 0 && errno == EINTR);
-    if (got != pid || !WIFSIGNALED(how))
+    if (!wait_for(pid, until, &how)) {
+        log_event(LOG_WARNING, "process-killed", "process", what, "peer", h->serving.peer.text, "why",
+                  "it didn't end with its connection", NULL);
+        return false;
+    }
+    if (!WIFSIGNALED(how))
         return false;
     char number[16] = { (char)('0' + WTERMSIG(how) / 10 % 10), (char)('0' + WTERMSIG(how) % 10) };
     log_event(LOG_ERR, "process-died", "process", what, "signal", number, NULL);
@@ -123,7 +174,7 @@ static bool died_by_signal(pid_t pid, const char *what)
 static int run_guarded(struct handler *h, int pair[2])
 {
     struct serving *s = &h->serving;
-    pid_t session = fork();
+    pid_t session = fork_child();
     if (session == 0) {
         close(pair[0]);
         s->channel = pair[1];
@@ -138,7 +189,7 @@ static int run_guarded(struct handler *h, int pair[2])
     if (enter_only(h, h->guard_box))
         code = s->service->guard(s);
     close(s->channel);
-    return died_by_signal(session, "session") ? EX_SOFTWARE : code;
+    return died_by_signal(h, session, clock_ms() + GOODBYE_MS, "session") ? EX_SOFTWARE : code;
 }
 
 struct joints {
@@ -155,7 +206,7 @@ static bool make_joints(struct joints *j)
 
 static pid_t fork_session(struct handler *h, const struct joints *j)
 {
-    pid_t pid = fork();
+    pid_t pid = fork_child();
     if (pid != 0)
         return pid;
     close(j->channel[1]);
@@ -168,7 +219,7 @@ static pid_t fork_session(struct handler *h, const struct joints *j)
 
 static pid_t fork_guard(struct handler *h, const struct joints *j)
 {
-    pid_t pid = fork();
+    pid_t pid = fork_child();
     if (pid != 0)
         return pid;
     close(j->channel[0]);
@@ -194,12 +245,12 @@ static int run_with_mailbox(struct handler *h)
     close(j.relay[0]);
     s->control = j.control[0];
     s->relay = j.relay[1];
-    if (guard > 0 && enter_only(h, h->mailbox_box))
-        s->service->await(s);
-    close(s->control);
-    close(s->relay);
-    bool died = session > 0 && died_by_signal(session, "session");
-    died = (guard > 0 && died_by_signal(guard, "guard")) || died;
+    bool served = guard > 0 && enter_only(h, h->mailbox_box) && s->service->await(s);
+    file_close(s->control);
+    file_close(s->relay);
+    int64_t until = clock_ms() + (served ? RELAY_END_MS : GOODBYE_MS);
+    bool died = session > 0 && died_by_signal(h, session, until, "session");
+    died = (guard > 0 && died_by_signal(h, guard, clock_ms() + GOODBYE_MS, "guard")) || died;
     return died ? EX_SOFTWARE : EX_OK;
 }
 

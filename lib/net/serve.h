@@ -55,8 +55,8 @@ struct service {
     int (*guard)(struct serving *s);
     /* Adds the paths the guard may use; strings must live as long as the settings or be static. */
     size_t (*guard_paths)(const struct settings *s, struct sandbox_path *paths, size_t room);
-    /* imapd and pop3d: handover_await, which waits for the login and then calls `mailbox`. NULL for smtpd. */
-    void (*await)(struct serving *s);
+    /* imapd and pop3d: handover_await, which waits for the login and then calls `mailbox`. True if it did. NULL for smtpd. */
+    bool (*await)(struct serving *s);
     /* imapd and pop3d: the protocol after login, in the mailbox process's sandbox. NULL for smtpd. */
     void (*mailbox)(struct mailbox_start *start);
 };

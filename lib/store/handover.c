@@ -243,6 +243,8 @@ static struct conn *plain_conn(struct serving *s)
     struct bytes rest;
     bytes_init(&rest, CONN_BUFFER + RELAY_PIECE);
     struct conn *c = take_leftover(s->relay, &rest) ? conn_new(s->client_in, s->client_out) : NULL;
+    close(s->relay);
+    s->relay = -1;
     if (c && !conn_unread(c, span_bytes(&rest))) {
         conn_free(c);
         c = NULL;
@@ -298,18 +300,23 @@ static void serve_mailbox(struct mailbox_start *start, bool usable)
     conn_free(start->conn);
 }
 
-void handover_await(struct serving *s)
+bool handover_await(struct serving *s)
 {
+    bool served = false;
     struct mailbox_start *start = calloc(1, sizeof *start);
     struct message *m = calloc(1, sizeof *m);
     bool named = start && m && channel_receive(s->control, m, -1) && read_start(m, start);
     free(m);
+    close(s->control);
+    s->control = -1;
     if (named) {
         bool usable = enter_mail(s, start->maildir);
         start->serving = s;
         start->conn = start->tls ? relayed_conn(s) : plain_conn(s);
-        if (start->conn)
+        served = start->conn != NULL;
+        if (served)
             serve_mailbox(start, usable);
     }
     free(start);
+    return served;
 }

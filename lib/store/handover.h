@@ -43,7 +43,7 @@ int handover_guard(struct serving *s);
 /* `guard_paths` of both: the tables beside postern.conf, and the spool for the login limits. */
 size_t handover_guard_paths(const struct settings *s, struct sandbox_path *paths, size_t room);
 
-/* --- mailbox process: `await` of struct service. Returns when nobody logged in, or the mailbox's session is over. */
-void handover_await(struct serving *s);
+/* --- mailbox process: `await` of struct service. False: nobody logged in. True: the mailbox's session is over. */
+bool handover_await(struct serving *s);
 
 #endif

@@ -1,0 +1,162 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# The processes of a connection: when one of them is killed, all others end, whatever the client does; each holds open
+# only what it needs. Before and after the login, with and without TLS, cold, under inetd and warm.
+. tests/tap.sh
+. tests/server.sh
+
+prepare() {
+    server_place "$work/place" && server_setup one mail.example.test example.test &&
+        { [ -z "${SANDBOX:-}" ] || echo "sandbox $SANDBOX" >>"$place/one/postern.conf"; } &&
+        echo 'plaintext-login yes' >>"$place/one/postern.conf" && server_user one alice@example.test alice-secret
+}
+
+cat >"$work/play" <<'X'
+# play kill|hold PLACE PROGRAM cold|inetd|warm plain|tls before|after
+use strict;
+use IO::Socket::INET;
+use IO::Socket::SSL;
+use POSIX ();
+use Time::HiRes qw(sleep time);
+
+my ($what, $place, $program, $mode, $tls, $state) = @ARGV;
+my %talk = (
+    smtpd => { hello => '220 ', before => ['EHLO x', '250 '] },
+    imapd => { hello => '\* OK', before => ['a NOOP', 'a OK'], after => ['a LOGIN alice@example.test alice-secret', 'a OK'] },
+    pop3d => { hello => '\+OK', before => ['CAPA', '\.\r'],
+               after => ["USER alice\@example.test\r\nPASS alice-secret", '\+OK.*\n\+OK'] },
+);
+my @modes = (cold => ['--accept'], inetd => ['--accept', '--inetd'], warm => []);
+my @drop = $> ? () : qw(setpriv --reuid=nobody --regid=nogroup --clear-groups --);
+
+sub stat_of { open my $f, '<', "/proc/$_[0]/stat" or return; <$f> =~ /^\d+ \(.*\) (\S) (\d+)/ ? ($1, $2) : () }
+sub alive { my ($is) = stat_of($_[0]); $is && $is ne 'Z' }
+sub below {
+    my %children;
+    for (glob '/proc/[0-9]*') {
+        my ($pid) = /(\d+)/;
+        my ($is, $parent) = stat_of($pid) or next;
+        push @{$children{$parent}}, $pid if $is ne 'Z';
+    }
+    my @found = @{$children{$_[0]} || []};
+    for (my $i = 0; $i < @found; $i++) { push @found, @{$children{$found[$i]} || []} }
+    return @found;
+}
+
+sub talk {
+    my ($client, $line, $wanted) = @_;
+    my ($got, $until) = ('', time + 20);
+    syswrite $client, "$line\r\n" if defined $line;
+    while ($got !~ /^$wanted.*\n/m) {
+        die "no '$wanted' but '$got'\n" if time > $until || !sysread $client, my $more, 4096;
+        $got .= $more;
+    }
+}
+
+# The activator, the client, and the connection's processes, the first one first.
+sub begin {
+    my $free = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 1) or die;
+    my $at = '127.0.0.1:' . $free->sockport;
+    close $free;
+    my $activator = fork;
+    if (!$activator) {
+        POSIX::setsid();
+        open STDOUT, '>>', "$place/log";
+        open STDERR, '>>', "$place/log";
+        exec @drop, 'systemd-socket-activate', @{+{@modes}->{$mode}}, '-l', $at, "$place/bin/$program", '-c',
+            "$place/one/postern.conf", $tls eq 'tls' ? '-t' : ();
+    }
+    my $client;
+    for (1 .. 200) {
+        $client = $tls eq 'tls' ? IO::Socket::SSL->new(PeerAddr => $at, SSL_verify_mode => 0)
+                                : IO::Socket::INET->new(PeerAddr => $at);
+        last if $client;
+        sleep 0.05;
+    }
+    $client or die "can't connect\n";
+    talk($client, undef, $talk{$program}{hello});
+    talk($client, @{$talk{$program}{$state}});
+    my $wanted = $program eq 'smtpd' ? 2 : $state eq 'before' ? 3 : $tls eq 'tls' ? 2 : 1;
+    my @processes;
+    for (1 .. 100) {
+        @processes = below($activator);
+        last if @processes == $wanted;
+        sleep 0.05;
+    }
+    @processes == $wanted or die @processes . " processes, not $wanted\n";
+    return ($activator, $client, @processes);
+}
+
+sub end {
+    my ($activator, $client, @processes) = @_;
+    close $client;
+    kill KILL => $activator, grep { alive($_) } @processes;
+    waitpid $activator, 0;
+}
+
+sub kill_each {
+    my $count = 1;
+    for (my $victim = 0; $victim < $count; $victim++) {
+        my ($activator, $client, @processes) = begin();
+        $count = @processes;
+        kill KILL => $processes[$victim];
+        my $until = time + 5;
+        my @left;
+        do { sleep 0.02; @left = grep { alive($_) } @processes } while @left && time < $until;
+        end($activator, $client, @processes);
+        die "process $victim of $count was killed, and " . @left . " live on\n" if @left;
+    }
+}
+
+# Sockets, but no other file than the mailbox's; and no more of them than a client and two ends to the others.
+sub wrong {
+    my ($activator, @processes) = @_;
+    my ($wrong, $listening) = ('', $mode eq 'warm' ? readlink "/proc/$activator/fd/3" : '');
+    for my $i (0 .. $#processes) {
+        my ($sockets, $files) = (0, 0);
+        for (glob "/proc/$processes[$i]/fd/*") {
+            my $to = readlink $_;
+            my ($fd) = /(\d+)$/;
+            next if $to eq '/dev/null' || ($fd == 2 && $to eq "$place/log");
+            $files++ if $to =~ m(^\Q$place\E/one/mail/example.test/alice(/|$)) || $to eq 'anon_inode:inotify';
+            $sockets++ if $to =~ /^socket:/;
+            $wrong .= "process $i: $fd is $to\n" unless $to =~ /^socket:/ || ($files && $i == 0 && $state eq 'after');
+            $wrong .= "process $i: $fd is the listening socket\n" if $to eq $listening;
+        }
+        my $most = $state eq 'after' ? ($i == 0 && $program ne 'smtpd' ? 1 : 2) : 3;
+        $wrong .= "process $i: $sockets sockets, not $most\n" if $sockets > $most;
+    }
+    return $wrong;
+}
+
+sub look {
+    my ($activator, $client, @processes) = begin();
+    my ($wrong, $until) = ('', time + 5);
+    do { $wrong = wrong($activator, @processes); $wrong and sleep 0.02 } while $wrong && time < $until; # it may just have begun
+    end($activator, $client, @processes);
+    die $wrong if $wrong;
+}
+
+$what eq 'kill' ? kill_each() : look();
+X
+
+play() { timeout 100 perl "$work/play" "$1" "$place" "$2" "$3" "$4" "$5" || { tail -n 5 "$place/log"; return 1; }; }
+
+check "a server" prepare
+for program in smtpd imapd pop3d; do
+    for tls in plain tls; do
+        for state in before after; do
+            [ $program$state != smtpdafter ] || continue
+            for mode in cold inetd warm; do
+                [ $mode = inetd ] || check "none outlives another: $program, $mode, $tls, $state a login" \
+                    play kill $program $mode $tls $state
+                [ "$(id -u)" != 0 ] || [ "${SANDBOX:-}" = none ] || # only root can look into them
+                    check "each holds what it needs: $program, $mode, $tls, $state a login" \
+                        play hold $program $mode $tls $state
+            done
+        done
+    done
+done
+
+done_testing
