@@ -10,8 +10,9 @@
  *     SENDING     one part is with the sender; its result: the next part, or CONNECTING again
  *
  * and back to IDLE when nothing is in line. Slots are the setting `destinations`; one that shows no progress
- * for STALL_MS no longer counts, up to SLOTS_FACTOR times as many in all, so that silent hosts never stop the
- * others.
+ * for STALL_MS no longer counts, up to SLOTS_FACTOR times as many in all. Half of those are for destinations
+ * with a message that was never tried, and what a wake-up named comes first and has twice the slots: so
+ * hosts known to be slow never stop new mail, and even many new slow ones hardly do.
  *
  * After the hosts of a destination have all failed, what comes for it within FAILED_MS gets the same answer
  * at once.
@@ -29,13 +30,18 @@
 
 #define FULL_PARTS 8 /* in line; further messages stay closed */
 #define REFILL_PARTS 4
-#define STALL_MS 10000
-#define SLOTS_FACTOR 4
+#define STALL_MS 3000
+#define SLOTS_FACTOR 10
 #define SLOTS_LIMIT 200
 #define FAILED_MS 60000
 #define CONNECTION_MESSAGES 100 /* over one connection */
 #define LOST_LIMIT 6 /* connections that broke one after the other, until the whole destination waits */
 
+enum urgency {
+    RETRY,
+    FRESH, /* never tried */
+    WOKEN, /* asked for by name: somebody has just sent it */
+};
 enum state { IDLE, WAITING, CONNECTING, GREETING, SENDING };
 
 struct destination {
@@ -53,6 +59,7 @@ struct destination {
     int64_t failed_until;
     char failure[QUEUE_REPLY_LIMIT];
     char failed_host[HOST_TEXT];
+    enum urgency urgency; /* of the most urgent message in line */
     bool no_tls;
     char host[DNS_NAME_LIMIT], shown[HOST_TEXT]; /* "mx.test", "mx.test[192.0.2.1]" */
     char tls[64];
@@ -172,13 +179,40 @@ static void wait_for_slot(struct qrun *q, struct destination *d)
     q->waiting_last = d;
 }
 
-static bool slot_is_free(const struct qrun *q)
+static uint64_t most_slots(const struct qrun *q)
 {
-    uint64_t busy = 0, most = q->settings->destinations * SLOTS_FACTOR;
+    uint64_t most = q->settings->destinations * SLOTS_FACTOR;
+    return most < SLOTS_LIMIT ? most : SLOTS_LIMIT;
+}
+
+static bool slot_is_free(const struct qrun *q, enum urgency urgency)
+{
+    uint64_t busy = 0, slots = q->settings->destinations;
     int64_t now = clock_ms();
     for (const struct destination *d = q->active; d; d = d->list_next)
         busy += now - d->progress < STALL_MS;
-    return busy < q->settings->destinations && q->active_count < (most < SLOTS_LIMIT ? most : SLOTS_LIMIT);
+    return busy < (urgency == WOKEN ? 2 * slots : slots) &&
+           q->active_count < (urgency == RETRY ? most_slots(q) / 2 : most_slots(q));
+}
+
+/* Takes the most urgent that waits, and for which there is a slot, out of the line. */
+static struct destination *take_waiting(struct qrun *q)
+{
+    for (int urgency = WOKEN; urgency >= RETRY; urgency--) {
+        struct destination *before = NULL, *d = q->waiting_first;
+        for (; d && (int)d->urgency < urgency; d = d->list_next)
+            before = d;
+        if (!d || !slot_is_free(q, (enum urgency)urgency))
+            continue;
+        if (before)
+            before->list_next = d->list_next;
+        else
+            q->waiting_first = d->list_next;
+        if (q->waiting_last == d)
+            q->waiting_last = before;
+        return d;
+    }
+    return NULL;
 }
 
 /* Everything in line gets this answer, and for a while what comes after. */
@@ -208,6 +242,9 @@ void destination_add(struct qrun *q, struct destination *d, struct part *p)
         d->first = p;
     d->last = p;
     d->count++;
+    enum urgency urgency = p->job->forced ? WOKEN : p->job->m.attempts == 0 ? FRESH : RETRY;
+    if (urgency > d->urgency)
+        d->urgency = urgency;
     if (d->state == IDLE)
         wait_for_slot(q, d);
 }
@@ -229,11 +266,9 @@ static void ask_connector(struct qrun *q, struct destination *d, unsigned verb)
 
 void destination_start_waiting(struct qrun *q)
 {
-    while (q->waiting_first && slot_is_free(q)) {
-        struct destination *d = q->waiting_first;
-        q->waiting_first = d->list_next;
-        if (!q->waiting_first)
-            q->waiting_last = NULL;
+    struct destination *d;
+    while ((d = take_waiting(q)) != NULL) {
+        d->urgency = RETRY; /* what comes from now on says it again */
         d->list_next = q->active;
         q->active = d;
         q->active_count++;

@@ -173,6 +173,7 @@ static struct job *job_open(struct qrun *q, const struct ticket *t, enum status 
         free(j);
         return NULL;
     }
+    j->forced = t->forced;
     j->hosts = calloc(j->m.recipient_count, sizeof *j->hosts);
     j->expired = calloc(j->m.recipient_count, sizeof *j->expired);
     if (!t->forced && j->m.next_attempt > clock_now())

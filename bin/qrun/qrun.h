@@ -36,6 +36,7 @@ struct job {
     bool *expired;          /* by recipient: given up after the queue's lifetime */
     size_t parts;           /* at work or in line */
     bool tried;             /* somebody got an attempt */
+    bool forced;            /* asked for by name */
     struct job *next;       /* of all that are loaded */
 };
 
