@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# imapd used by mbsync (both ways, under STARTTLS, until a run transfers nothing), curl and mutt, as they are used daily.
+# imapd used by mbsync (both ways, under STARTTLS, until a run transfers nothing), curl, mutt and fetchmail, as they are
+# used daily.
 . tests/tap.sh
 . tests/server.sh
 
@@ -149,6 +150,21 @@ check "mutt: reads a message and moves it" \
 check "mutt: it is there" far_has .Archive "for mutt"
 check "mutt: it was read" sh -c "ls '$maildir/.Archive/cur' | grep -q ':2,.*S'"
 check "mutt: and gone here" gone far_has . "for mutt"
+
+# --- fetchmail
+
+cat >"$work/fetchmailrc" <<END
+set no bouncemail
+poll 127.0.0.1 service $warm protocol imap timeout 20
+  user "alice@example.test" password "alice-secret" folder Archive sslproto "auto" no sslcertck
+  mda "cat >>$work/fetched"
+END
+chmod 600 "$work/fetchmailrc"
+fetchmail_runs() { fetchmail -f "$work/fetchmailrc" --pidfile "$work/fetchmail.pid" --nosyslog "$@"; }
+check "fetchmail: fetches a folder and keeps it" fetchmail_runs --all --keep
+check "fetchmail: has it" grep -q 'Text of for mutt' "$work/fetched"
+check "fetchmail: fetches and removes" fetchmail_runs --all --nokeep
+check "fetchmail: it is removed" far_count .Archive 0
 
 # The two that listen are all.
 quiet() { pgrep -f "$place/bin/imapd.*$settings" >"$work/left"; test "$(wc -l <"$work/left")" -le 2; }
