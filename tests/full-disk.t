@@ -31,6 +31,7 @@ prepare_server() {
         admin setup mail.example.test example.test && server_user server alice@example.test alice-secret &&
         server_user server bob@example.test bob-secret &&
         admin alias add team@example.test alice@example.test bob@example.test x@outside.test &&
+        echo 'plaintext-login yes' >>"$disk/postern.conf" &&
         { [ -z "${SANDBOX:-}" ] || echo "sandbox $SANDBOX" >>"$disk/postern.conf"; }
 }
 
@@ -90,6 +91,18 @@ all_there() {
 
 nothing_left() { [ -z "$(cd "$disk" && find . -path '*/tmp/*' -type f)" ]; }
 
+# IMAP on the full disk: APPEND and COPY are refused and leave nothing, flags are set, a message can be removed.
+by_imap() {
+    {
+        printf 'a LOGIN alice@example.test alice-secret\r\nb APPEND Sent {100001+}\r\n'
+        head -c 100001 /dev/zero | tr '\0' x
+        printf '\r\nc SELECT INBOX\r\nd COPY 1:* Archive\r\ne STORE 1 +FLAGS (\\Deleted)\r\nf LOGOUT\r\n'
+    } | as_server timeout 60 "$place/bin/imapd" -c "$disk/postern.conf" 2>>"$place/log" | tr -d '\r' >"$work/imap"
+    grep -v '^\*' "$work/imap"
+    grep -q '^b NO \[OVERQUOTA\]' "$work/imap" && grep -q '^d NO \[OVERQUOTA\]' "$work/imap" &&
+        grep -q '^e OK' "$work/imap" && grep -q '^f OK' "$work/imap" && nothing_left
+}
+
 room_again() {
     find "$disk/mail/example.test" -name '*.mail.example.test*' -type f -delete
     reply=$(send 1000)
@@ -103,5 +116,6 @@ check "messages are accepted until the disk is full, then 452" fill
 check "and again 452" refused_again
 check "nothing is left in tmp/" nothing_left
 check "all that was accepted is there, whole, and nothing else; the mailboxes open" all_there
+check "IMAP: APPEND and COPY are refused, the session goes on" by_imap
 check "what is removed makes room" room_again
 done_testing
