@@ -42,7 +42,8 @@ server_place() {
 server_setup() {
     mkdir "$place/$1" || return
     [ "$(id -u)" != 0 ] || chown nobody:nogroup "$place/$1"
-    as_server "$place/bin/postern" -c "$place/$1/postern.conf" setup "$2" "$3" >>"$place/log" 2>&1
+    as_server "$place/bin/postern" -c "$place/$1/postern.conf" setup "$2" "$3" >>"$place/log" 2>&1 || return
+    [ -z "${SANDBOX:-}" ] || echo "sandbox $SANDBOX" >>"$place/$1/postern.conf"
 }
 
 server_user() {

@@ -13,6 +13,7 @@ if [ -z "${ON_OWN_MACHINE:-}" ]; then
 fi
 . tests/tap.sh
 
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 BUILD=${BUILD:-build}
 unit_dir=/usr/local/lib/systemd/system
 ports='smtp submission submissions imap imaps pop3 pop3s'
@@ -40,6 +41,7 @@ outside_world() {
         >/etc/systemd/system/outside.socket
     sed -e "s|/smtpd|& -c $folder/postern.conf|" "$unit_dir/postern-smtp@.service" \
         >/etc/systemd/system/outside@.service
+    [ -z "${SANDBOX:-}" ] || echo "sandbox $SANDBOX" | tee -a $folder/postern.conf >>/etc/postern/postern.conf
     printf 'resolver 127.0.0.1:5300\nsmtp-port 2525\nidle-exit 2\n' >>/etc/postern/postern.conf
     systemctl daemon-reload
     systemctl start outside.socket
@@ -73,8 +75,7 @@ all_are_postern() {
 
 # What the journal has from Postern's processes came from no other user.
 journal_says_postern() {
-    journalctl -o json --output-fields=_UID _SYSTEMD_SLICE=postern.slice |
-        grep -o '"_UID":"[0-9]*"' | sort | uniq -c
+    journalctl -o json --output-fields=_UID _SYSTEMD_SLICE=postern.slice | grep -q '"_UID"' || return
     ! journalctl -o json --output-fields=_UID,MESSAGE,_SYSTEMD_UNIT _SYSTEMD_SLICE=postern.slice |
         grep -v "\"_UID\":\"$(id -u postern)\"" | grep '"_UID"'
 }
@@ -102,8 +103,8 @@ send_and_read() { # MODE
     check "$mode: a stranger's message on port 25" swaks --timeout 10 -s 127.0.0.1 -p 25 -tls-optional \
         --from zoe@elsewhere.test --to alice@example.test --header "Subject: $subject-stranger"
     check "$mode: ... lies in the Maildir" on_disk $mail/alice "$subject-stranger"
-    check "$mode: no relaying for strangers" bash -c '! swaks --timeout 10 -s 127.0.0.1 -p 25 --from zoe@elsewhere.test \
-        --to carol@outside.test'
+    check "$mode: no relaying for strangers" bash -c 'swaks --timeout 10 -s 127.0.0.1 -p 25 --from zoe@elsewhere.test \
+        --to carol@outside.test | grep -F "550 5.7.1"'
     check "$mode: submission with STARTTLS and AUTH" swaks --timeout 10 -s 127.0.0.1 -p 587 -tls -a PLAIN \
         -au bob@example.test -ap bob-secret --from bob@example.test --to alice@example.test \
         --header "Subject: $subject-submission"

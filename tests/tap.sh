@@ -37,7 +37,7 @@ check() {
     else
         tap_failures=$((tap_failures + 1))
         echo "not ok $tap_points - $tap_name"
-        { echo "$*"; tail -n 40 "$work/check.log"; } | sed 's/^/# /'
+        { echo "$*"; tail -n 40 "$work/check.log"; } | sed 's/^/# /' >&2
         return 1
     fi
 }
