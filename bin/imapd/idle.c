@@ -13,6 +13,18 @@
 #define IDLE_POLL_MS 5000
 #define IDLE_WATCHED_POLL_MS 60000 /* with inotify, which a network file system may leave silent */
 #define IDLE_WORD_MS (2 * 60 * 1000)
+#define IDLE_REST 5 /* times as long as the last look took, nothing is looked at: mail may come in a stream  \
+                     */
+#define IDLE_REST_MS 5000 /* but no longer than this */
+
+/* Reports what changed, and rests. True: the client sent something. */
+static bool look(struct imap *i)
+{
+    int64_t start = clock_ms();
+    sync_mailbox(i, false);
+    int64_t rest = (clock_ms() - start) * IDLE_REST;
+    return !i->done && conn_wait(i->conn, -1, (int)(rest < IDLE_REST_MS ? rest : IDLE_REST_MS)) & CONN_INPUT;
+}
 
 /* Waits for the client's next input, reporting changes. False: silent for half an hour, or the mailbox is
  * gone. */
@@ -24,8 +36,8 @@ static bool wait_for_input(struct imap *i)
         int ms = !i->box ? IDLE_WORD_MS : watch < 0 ? IDLE_POLL_MS : IDLE_WATCHED_POLL_MS;
         if (conn_wait(i->conn, watch, ms) & CONN_INPUT)
             return true;
-        if (i->box)
-            sync_mailbox(i, false);
+        if (i->box && look(i))
+            return true;
         if (clock_ms() >= word) {
             conn_write_str(i->conn, "* OK Still here\r\n");
             word = clock_ms() + IDLE_WORD_MS;
