@@ -8,7 +8,7 @@
 
 #include "text/mime.h"
 
-#define MATCH_LIMIT (32u << 20) /* decoded bytes of one part that are looked at */
+#define MATCH_LIMIT (16u << 20) /* decoded bytes of one part that are looked at */
 
 /* Memory that is used again from message to message. */
 struct match {
