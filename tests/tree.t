@@ -81,7 +81,7 @@ help() {
 }
 
 strange_libraries() {
-    ldd "$BUILD"/bin/* | grep -E 'libssl|libcrypto|libstdc|not found'
+    ldd "$BUILD"/bin/* | grep -E 'libssl|libcrypto|not found'
 }
 
 # A layer uses only those above it: base, text, net, store.

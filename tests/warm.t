@@ -22,7 +22,8 @@ server() { # NAME SETTINGS...: a server folder with those settings
 warm() { # starts a listener on $port; its process id is $listener
     systemd-socket-activate --version >/dev/null || return
     port=$(free_port)
-    background systemd-socket-activate -l "127.0.0.1:$port" "$place/bin/pop3d" -c "$conf" "$@"
+    # Who can't be traced can't look for its own leaks, where a sanitizer would.
+    background systemd-socket-activate -E ASAN_OPTIONS=detect_leaks=0 -l "127.0.0.1:$port" "$place/bin/pop3d" -c "$conf" "$@"
     leader=$!
     # setsid and setpriv execute in place, so the listener is the background process itself once a client came.
     listener=$leader
@@ -183,7 +184,9 @@ X
     for pid in $held; do
         holds_key "$pid" >/dev/null && with_key=$((with_key + 1))
     done
-    check 'of its three processes one, the guard, holds the key' test "$with_key" = 1
+    # A sanitizer overwrites memory that was freed, the key's among it.
+    ldd "$place/bin/pop3d" | grep -q libasan ||
+        check 'of its three processes one, the guard, holds the key' test "$with_key" = 1
     check 'the listener holds none' sh -c "! perl '$work/search' $listener <'$place/main/key.pem'"
     exec 6>&-
 fi
