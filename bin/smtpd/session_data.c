@@ -8,9 +8,9 @@
  * wrong is said at the end, once: there is no other way to answer in the middle of DATA.
  *
  * In the header section Return-Path fields are dropped (they are for us to write), and where a message begins
- * its journey here, missing From, Date and Message-ID are added. The guard has only the session's word for
- * what the fields From and Sender hold, as it parses no message: a session that its logged-in user took over
- * could forge these, and nothing else.
+ * its journey here, missing From, Date and Message-ID are added, and Bcc is dropped, which is nobody else's
+ * business. The guard has only the session's word for what the fields From and Sender hold, as it parses no
+ * message: a session that its logged-in user took over could forge these, and nothing else.
  */
 #include "session.h"
 #include "base/clock.h"
@@ -98,6 +98,7 @@ static void add_missing(struct incoming *in, const struct fields *have)
 static void judge_header(struct incoming *in)
 {
     static const char *const dropped[] = { "Return-Path", NULL };
+    static const char *const dropped_at_origin[] = { "Return-Path", "Bcc", "Resent-Bcc", NULL };
     struct span message = span_bytes(&in->memory);
     struct span header = { message.p, fields_begin(message) ? header_end(message) : 0 };
     unsigned origin = in->session->transaction.origin;
@@ -111,10 +112,11 @@ static void judge_header(struct incoming *in)
         add_missing(in, &have);
     if (message.n && !header.n)
         bytes_add_str(&in->head, "\r\n"); /* it is all body */
-    if (!have.return_path)
+    bool begins = origin & ORIGIN_COMPLETE;
+    if (!have.return_path && !(begins && have.bcc))
         return;
     in->head_length = header.n;
-    fields_without(header, dropped, &in->head);
+    fields_without(header, begins ? dropped_at_origin : dropped, &in->head);
 }
 
 /* --- reading */
