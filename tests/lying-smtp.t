@@ -73,6 +73,8 @@ check "a file that nobody asked for" hears plain '' file-unasked 'status 0 statu
 check "a file and bytes" hears plain '' file-and-bytes 'status 0 status 0 status 0 ended '
 check "two files" hears plain '' two-files 'status 0 status 0 status 0 ended '
 check "a file without end" hears plain '' large-file 'status 0 status 0 status 0 bounded ended '
+check "files without number" hears plain '' hoard 'one file '
+check "names without number" hears plain '' harvest 'status 0 51 answers '
 check "a message in a file" hears plain '' late-write 'status 0 status 0 status 0 status 0 ' 1
 check "is not what was written to it later" sh -c "! grep LATE '$work/message' && grep -q '^Subject: x' '$work/message'"
 check "garbage" hears plain '' garbage 'ended '

@@ -28,7 +28,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FILES_LIMIT 1000   /* a connection may write so many messages over SMTPD_MEMORY_LIMIT */
+#define REFUSALS_LIMIT 50    /* senders and recipients: who asks on tries names, or means somebody else */
+#define REFUSALS_LOGGED 200  /* of all refusals of a connection */
 #define PASSWD_BUFFER 4096 /* a line of the user database */
 
 enum { IDLE = 1, SENDER = 2, RCPTS = 4, BODY = 8, FILE_OUT = 16, ANY = 31 };
@@ -37,8 +38,7 @@ static void forget_envelope(struct envelope *e)
 {
     targets_free(&e->targets);
     bytes_free(&e->body);
-    file_close(e->file);
-    *e = (struct envelope){ .file = -1 };
+    *e = (struct envelope){ .recipients = 0 };
     bytes_init(&e->body, SMTPD_MEMORY_LIMIT + SMTPD_ADDED_LIMIT);
 }
 
@@ -54,12 +54,24 @@ static bool open_directory(struct smtp_guard *g)
     return g->directory || directory_open(g->settings, &g->directory) == ST_OK;
 }
 
-static void log_refusal(const struct smtp_guard *g, const char *why, const struct address *recipient)
+static void log_refusal(struct smtp_guard *g, const char *why, const struct address *recipient)
 {
     const struct envelope *e = &g->envelope;
+    if (g->refusals_logged++ >= REFUSALS_LOGGED)
+        return;
     log_event(LOG_INFO, "refused", "peer", g->serving->peer.text, "login",
               g->login.done ? g->login.account.text : NULL, "from", e->sender.text, "to",
               recipient ? recipient->text : NULL, "why", why, NULL);
+}
+
+/* The reply to a sender or recipient; one refusal too many is the last reply. */
+static enum guard_next reply_judged(struct smtp_guard *g, struct message *m, enum verdict v)
+{
+    bool refused = v == VERDICT_REFUSED || v == VERDICT_NO_RELAY || v == VERDICT_NO_USER;
+    if (!refused || g->refusals++ < REFUSALS_LIMIT)
+        return reply(m, v);
+    reply(m, VERDICT_OVER);
+    return GUARD_DONE;
 }
 
 /* --- who sends */
@@ -186,9 +198,9 @@ static enum guard_next run_mail(struct guard *guard, struct message *m)
         guard->state = SENDER;
     else if (v == VERDICT_REFUSED)
         log_refusal(g, "not a sender address of this account", NULL);
-    reply(m, v);
+    enum guard_next next = reply_judged(g, m, v);
     message_put_u64(m, (may_relay(g) ? ORIGIN_COMPLETE : 0) | (g->login.done ? ORIGIN_AUTHORS : 0));
-    return GUARD_REPLY;
+    return next;
 }
 
 static enum guard_next run_author(struct guard *guard, struct message *m)
@@ -202,7 +214,7 @@ static enum guard_next run_author(struct guard *guard, struct message *m)
     enum verdict v = address_parse(text, &author) == ADDRESS_OK ? check_author(g, &author) : VERDICT_REFUSED;
     if (v == VERDICT_REFUSED)
         log_refusal(g, "From or Sender is not an address of this account", NULL);
-    return reply(m, v);
+    return reply_judged(g, m, v);
 }
 
 /* --- to whom */
@@ -284,7 +296,7 @@ static enum guard_next run_rcpt(struct guard *guard, struct message *m)
         guard->state = RCPTS;
     else
         log_refusal(g, why[v], &recipient);
-    return reply(m, v);
+    return reply_judged(g, m, v);
 }
 
 /* --- the message */
@@ -300,28 +312,33 @@ static enum guard_next run_piece(struct guard *guard, struct message *m)
     return GUARD_SILENT;
 }
 
+/* One file a connection, emptied for the next message: a session that keeps its descriptors keeps the space
+ * of one message. */
+static bool open_file(struct smtp_guard *g)
+{
+    char path[PATH_MAX];
+    if (g->file >= 0)
+        return ftruncate(g->file, 0) == 0 && lseek(g->file, 0, SEEK_SET) == 0;
+    int n = snprintf(path, sizeof path, "%s/tmp", g->settings->spool);
+    if (n < 0 || (size_t)n >= sizeof path)
+        return false;
+    g->file = open(path, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (g->file < 0 && errno == ENOENT && mkdir(path, 0700) == 0)
+        g->file = open(path, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    return g->file >= 0;
+}
+
 static enum guard_next run_file(struct guard *guard, struct message *m)
 {
     struct smtp_guard *g = guard->program;
-    char path[PATH_MAX];
-    int n = snprintf(path, sizeof path, "%s/tmp", g->settings->spool);
-    if (!message_end(m) || g->files++ >= FILES_LIMIT)
+    if (!message_end(m))
         return GUARD_END;
-    int fd = -1, copy = -1;
-    if (n > 0 && (size_t)n < sizeof path) {
-        fd = open(path, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-        if (fd < 0 && errno == ENOENT && mkdir(path, 0700) == 0)
-            fd = open(path, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    }
-    int why = errno;
-    if (fd >= 0)
-        copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    int copy = open_file(g) ? fcntl(g->file, F_DUPFD_CLOEXEC, 0) : -1;
     if (copy < 0) {
-        file_close(fd);
-        log_event(LOG_ERR, "no-temporary-file", "directory", path, "why", strerror(why), NULL);
+        int why = errno;
+        log_event(LOG_ERR, "no-temporary-file", "directory", g->settings->spool, "why", strerror(why), NULL);
         return reply(m, why == ENOSPC || why == EDQUOT ? VERDICT_DISK_FULL : VERDICT_FAILED);
     }
-    g->envelope.file = fd;
     guard->state = FILE_OUT;
     reply(m, VERDICT_OK);
     m->fd = copy;
@@ -335,9 +352,9 @@ static enum verdict gather(struct smtp_guard *g, struct span last, bool in_file,
     struct stat st;
     *c = (struct content){ .fd = -1 };
     if (in_file) {
-        if (fstat(e->file, &st) != 0)
+        if (fstat(g->file, &st) != 0)
             return VERDICT_FAILED;
-        c->fd = e->file;
+        c->fd = g->file;
         c->size = (uint64_t)st.st_size;
     } else {
         c->memory = last;
@@ -393,7 +410,7 @@ static const struct guard_verb verbs[] = {
 
 int guard_run(struct serving *serving)
 {
-    struct smtp_guard g = { .serving = serving, .settings = serving->settings, .envelope = { .file = -1 } };
+    struct smtp_guard g = { .serving = serving, .settings = serving->settings, .file = -1 };
     struct guard guard = {
         .channel = serving->channel,
         .state = IDLE,
@@ -406,6 +423,7 @@ int guard_run(struct serving *serving)
     forget_envelope(&g.envelope);
     guard_loop(&guard, verbs);
     forget_envelope(&g.envelope);
+    file_close(g.file);
     if (g.directory)
         directory_close(g.directory);
     tlskey_free(&g.key);

@@ -24,7 +24,6 @@ struct envelope {
     struct targets targets;   /* what they expand to, each once */
     unsigned authors;         /* addresses asked for */
     struct bytes body;        /* pieces received so far */
-    int file;                 /* or the file that the session writes to; -1 */
 };
 
 struct smtp_guard {
@@ -34,7 +33,9 @@ struct smtp_guard {
     struct login login;
     struct directory *directory; /* opened when first needed */
     struct envelope envelope;
-    unsigned files; /* given out so far */
+    int file;          /* that the session writes large messages to, one after the other; -1: none yet */
+    unsigned refusals; /* of senders and recipients */
+    unsigned refusals_logged;
 };
 
 /* Is the client a user of this machine, whom the kernel vouches for? With -s on a socket that has a name, and

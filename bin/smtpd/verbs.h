@@ -32,7 +32,7 @@ enum {
 enum verdict {
     VERDICT_OK,
     VERDICT_REFUSED,     /* LOGIN: wrong; MAIL, AUTHOR: not an address of this account */
-    VERDICT_OVER,        /* LOGIN: one guess too many; the guard is gone */
+    VERDICT_OVER,        /* one guess (LOGIN) or one refusal too many; the guard is gone */
     VERDICT_LOGIN_FIRST, /* MAIL */
     VERDICT_NO_RELAY,    /* RCPT: not our domain, and no permission to relay */
     VERDICT_NO_USER,     /* RCPT */

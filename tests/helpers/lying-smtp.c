@@ -7,6 +7,8 @@
 #include "../../bin/smtpd/guard.h"
 
 #include <limits.h>
+#include <stdio.h>
+#include <unistd.h>
 
 #define SECRET "alice-secret"
 #define BODY "Subject: x\r\n\r\nbody\r\n"
@@ -277,6 +279,50 @@ static void lie_two_files(struct serving *s)
 }
 
 /* Writes on when the guard has said that the message is on disk. */
+static int next_file(struct serving *s)
+{
+    static const char *const paths[] = { "<a@x.test>", "<alice@example.test>" };
+    uint64_t verdict;
+    for (unsigned i = 0; i < 2; i++) {
+        message_start(&packet, i ? VERB_RCPT : VERB_MAIL);
+        message_put_str(&packet, paths[i]);
+        if (!i)
+            message_put_u64(&packet, 0);
+        channel_call(s->channel, &packet);
+    }
+    message_start(&packet, VERB_FILE);
+    return channel_call(s->channel, &packet) && message_get_u64(&packet, &verdict) ? packet.fd : -1;
+}
+
+/* Space without a name: what a session's descriptors keep of messages that are long gone. */
+static void lie_hoard(struct serving *s)
+{
+    static const char big[40000];
+    int first = next_file(s), last = first;
+    ssize_t written = write(first, big, sizeof big);
+    for (int i = 0; i < 40; i++)
+        last = next_file(s);
+    written = written > 0 ? write(last, big, 100) : -1;
+    bool one = written == 100 && lseek(first, 0, SEEK_END) == 100;
+    conn_write_str(s->conn, one ? "one file\r\n" : "a hoard\r\n");
+}
+
+/* A dictionary of names: how many of 1000 are answered. */
+static void lie_harvest(struct serving *s)
+{
+    char path[64];
+    int answers = 0;
+    mail(s, "<a@x.test>");
+    for (int i = 0; i < 1000; i++, answers++) {
+        snprintf(path, sizeof path, "<name%d@example.test>", i);
+        message_start(&packet, VERB_RCPT);
+        message_put_str(&packet, path);
+        if (!channel_call(s->channel, &packet))
+            break;
+    }
+    conn_printf(s->conn, "%d answers\r\n", answers);
+}
+
 static void lie_late_write(struct serving *s)
 {
     envelope(s);
@@ -358,6 +404,8 @@ static const struct lie lies[] = {
     { "file-unasked", lie_file_unasked },
     { "file-and-bytes", lie_file_and_bytes },
     { "two-files", lie_two_files },
+    { "hoard", lie_hoard },
+    { "harvest", lie_harvest },
     { "late-write", lie_late_write },
     { "large-file", lie_large_file },
     { "link-file", lie_link_file },
