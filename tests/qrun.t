@@ -277,6 +277,26 @@ subtest 'another Postern' => sub {
     is scalar(grep { /nobody\@nosuch\.test/ } $far->mailbox('alice')), 1, 'a bounce to the other Postern arrives there';
 };
 
+subtest 'children that die' => sub {
+    $T->settings(timeout => 120);
+    $T->forget;
+    my $id = $T->put('alice@here.test', ['s@silent.test']);
+    my $pid = $T->start_qrun;
+    ok $T->eventually(10, sub { grep { /open/ } $T->events($ip{silent}) }), 'a connector and a sender are at work';
+    ok $T->eventually(10, sub { (() = `pgrep -P $pid` =~ /\d+/g) == 2 }), 'two processes';
+    my @children = `pgrep -P $pid` =~ /\d+/g;
+    for my $child (@children) {
+        is $T->slurp("/proc/$child/status") =~ /^NoNewPrivs:\s+1\n(?:.*\n)*?Seccomp:\s+(\d)/m ? $1 : -1, $ENV{SANDBOX} ? $1 // 0 : 2,
+            'each in its sandbox';
+    }
+    kill 'KILL', @children;
+    is $T->finish($pid), 0, 'both killed: qrun ends';
+    ok $T->due($id) > time, 'and the message is deferred';
+    like $T->why($id), qr/^0 4\.3\.0 .*died/m, 'with the reason';
+    $T->settings(timeout => 4);
+    $T->run_as('rm', $T->queued($id));
+};
+
 subtest 'ten thousand deferred messages' => sub {
     my @left = $T->in_queue;
     my $id = $T->put('alice@here.test', ['later@good.test']);

@@ -256,12 +256,16 @@ static void ask_connector(struct qrun *q, struct destination *d, unsigned verb)
     close_channel(&d->sender);
     d->state = CONNECTING;
     d->completed = 0;
+    if (d->connector < 0 && verb != VERB_CONNECT_FIRST) { /* it knew what comes next, and died */
+        fail_all(q, d, QUEUE_TODO, "4.3.0 The connector died", NULL);
+        return;
+    }
     if (d->connector < 0)
         d->connector = child_start(
             q, &(struct child_start){ .kind = CHILD_CONNECTOR, .domain = d->domain, .socket = -1 });
     message_start(&q->packet, verb);
     if (d->connector < 0 || !channel_send(d->connector, &q->packet))
-        fail_all(q, d, QUEUE_TODO, "4.3.0 No process could be started to connect", NULL);
+        fail_all(q, d, QUEUE_TODO, "4.3.0 The connector died, or could not be started", NULL);
 }
 
 void destination_start_waiting(struct qrun *q)

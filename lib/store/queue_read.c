@@ -138,10 +138,16 @@ void queue_read_why(struct span text, struct queue_message *m)
     }
 }
 
+/* The directory says when it is due, also where ID.why was lost. */
 static void load_why(int queue_dir, const char *path, struct queue_message *m)
 {
     char why[QUEUE_PATH_LIMIT + 8];
     struct bytes text;
+    struct span rest = span_of(path), part;
+    uint64_t due;
+    if (span_cut(&rest, '/', &part) && rest.p && span_cut(&rest, '/', &part) &&
+        span_u64(part, INT64_MAX, &due))
+        m->next_attempt = (int64_t)due;
     bytes_init(&text, QUEUE_WHY_LIMIT);
     snprintf(why, sizeof why, "%s.why", path);
     if (file_read(queue_dir, why, &text) == ST_OK)
