@@ -165,7 +165,7 @@ static struct conn *hold_imap(const char *port, bool tls)
         if (!tls_connect(c, "mail.example.test"))
             bench_die("TLS");
     }
-    say(c, "a LOGIN alice@example.test alice-secret\r\n", "a OK", "* ");
+    say(c, "a LOGIN bob@example.test bob-secret\r\n", "a OK", "* ");
     say(c, "b SELECT INBOX\r\n", "b OK", "* ");
     say(c, "c IDLE\r\n", "+ ", "* ");
     return c;
