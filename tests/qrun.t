@@ -206,12 +206,16 @@ subtest 'bounces' => sub {
     is $away->{from}, '', 'a sender elsewhere gets the bounce from <>' or diag $T->log;
     is_deeply $away->{to}, ['carol@good.test'], 'by the queue';
     $T->forget;
-    my $postmaster = () = $T->mailbox('alice');
     my $double = $T->put('', ['rej3@good.test']);
     $T->qrun;
     is $T->queued($double), '', 'a message from <> that fails is gone';
     is scalar($T->taken), 0, 'and nothing is sent about it';
     like $T->log, qr/event=undeliverable id=$double/, 'it is logged';
+    is scalar(grep { /rej3\@good/ && /^Subject: A bounce could not be delivered$/m } $T->mailbox('alice')), 1, 'and postmaster has the report';
+    my $ghost = $T->put('ghost@here.test', ['rej4@good.test']);
+    $T->qrun;
+    is $T->queued($ghost), '', 'a sender who doesn\'t exist here';
+    is scalar(grep { /rej4\@good/ } $T->mailbox('alice')), 1, 'postmaster has that report too';
     my $old = $T->put('alice@here.test', ['tmp2@good.test'], age => 6 * 86400);
     $T->qrun;
     is $T->queued($old), '', 'after the queue\'s lifetime it is given up';
@@ -275,6 +279,18 @@ subtest 'another Postern' => sub {
     my $id = $T->put('alice@far.test', ['nobody@nosuch.test']);
     $T->qrun;
     is scalar(grep { /nobody\@nosuch\.test/ } $far->mailbox('alice')), 1, 'a bounce to the other Postern arrives there';
+};
+
+subtest 'retries by themselves' => sub {
+    $T->settings('retry-first' => 1, 'retry-max' => 1);
+    $T->forget;
+    my $id = $T->put('alice@here.test', ['tmp6@good.test']);
+    ok $T->eventually(20, sub { $T->qrun; (() = grep { /RCPT TO:<tmp6/ } $T->events) >= 3 }), 'three attempts';
+    like $T->why($id), qr/^attempts [34]$/m, 'are counted';
+    $T->settings('queue-lifetime' => 1);
+    ok $T->eventually(20, sub { $T->qrun; !$T->queued($id) }), 'and come to an end';
+    is scalar(grep { /tmp6\@good/ } $T->mailbox('alice')), 1, 'with one bounce';
+    $T->settings('retry-first' => '5m', 'retry-max' => '4h', 'queue-lifetime' => '5d');
 };
 
 subtest 'children that die' => sub {
