@@ -39,12 +39,18 @@ static bool is_mark(char c)
     return c == QUEUE_TODO || c == QUEUE_DONE || c == QUEUE_FAILED || c == QUEUE_BOUNCED || c == QUEUE_HELD;
 }
 
-static bool take_address(struct span text, struct address *a)
+/* What stands in a line of SMTP, of a header or of the log may not end it. */
+static bool is_printable(struct span text)
 {
     for (size_t i = 0; i < text.n; i++)
         if ((unsigned char)text.p[i] < ' ' || text.p[i] == 0x7f)
             return false;
-    if (text.n == 0 || !span_copy(text, a->text, sizeof a->text))
+    return true;
+}
+
+static bool take_address(struct span text, struct address *a)
+{
+    if (text.n == 0 || !is_printable(text) || !span_copy(text, a->text, sizeof a->text))
         return false;
     const char *at = strrchr(a->text, '@');
     a->local_length = at ? (size_t)(at - a->text) : text.n;
@@ -88,7 +94,7 @@ enum status queue_read_envelope(struct span text, uint64_t file_size, struct que
         return ST_PERM;
     m->queued = (int64_t)queued;
     m->eight_bit = value.p[0] == '8';
-    if (!take_line(&rest, "from ", &value) || !span_copy(value, m->sender, sizeof m->sender))
+    if (!take_line(&rest, "from ", &value) || !is_printable(value) || !span_copy(value, m->sender, sizeof m->sender))
         return ST_PERM;
     size_t end = 0;
     while (end + 1 < rest.n && !(rest.p[end] == '\n' && rest.p[end + 1] == '\n'))

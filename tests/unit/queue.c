@@ -208,6 +208,8 @@ static void damaged_files(void)
         { "cut in the envelope", "postern-queue 1\ntime 1\nsize 1\nbody 7bit\nfrom a@b\nT c@" },
         { "shorter than it says", "postern-queue 1\ntime 1\nsize 2\nbody 7bit\nfrom a@b\nT c@d\n\nx" },
         { "longer than it says", "postern-queue 1\ntime 1\nsize 2\nbody 7bit\nfrom a@b\nT c@d\n\nxxx" },
+        { "a sender with a line end",
+          "postern-queue 1\ntime 1\nsize 1\nbody 7bit\nfrom a@b>\rRCPT TO:<e@f\nT c@d\n\nx" },
         { "no recipient", "postern-queue 1\ntime 1\nsize 1\nbody 7bit\nfrom a@b\n\nx" },
         { "a recipient without an address", "postern-queue 1\ntime 1\nsize 1\nbody 7bit\nfrom a@b\nT \n\nx" },
         { "another mark", "postern-queue 1\ntime 1\nsize 1\nbody 7bit\nfrom a@b\nX c@d\n\nx" },
