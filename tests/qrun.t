@@ -68,6 +68,16 @@ subtest 'one message, accepted' => sub {
     like "@events", qr/EHLO mail\.here\.test.*MAIL FROM:<alice\@here\.test> SIZE=\d+ .*RCPT TO.*DATA.*QUIT/, 'the dialogue';
 };
 
+subtest 'line ends that servers disagree about' => sub {
+    my $head = "Subject: x\r\n\r\n";
+    my $r = send_one('good.test', text => "${head}a\n.\nMAIL FROM:<b>\r.\rRSET\n.\r\nc\r\r\n.\r\n\rd");
+    is $r->{taken}[0]{text}, "${head}a\r\n.\r\nMAIL FROM:<b>\r\n.\r\nRSET\r\n.\r\nc\r\n\r\n.\r\n\r\nd\r\n",
+        'leave as CRLF, and the dots behind them stuffed';
+    my $long = $head . 'x' x (32767 - length $head);
+    $r = send_one('good.test', text => "$long\r\n.\r\ny\r");
+    is $r->{taken}[0]{text}, "$long\r\n.\r\ny\r\n", 'and where a piece ends between CR and LF';
+};
+
 subtest 'where a domain\'s mail goes' => sub {
     is send_one('two.test')->{taken}[0]{host}, $ip{good}, 'the second exchanger when the first is down';
     is send_one('busy.test')->{taken}[0]{host}, $ip{good}, 'the second exchanger when the first says 4xx';

@@ -117,17 +117,38 @@ static bool negotiate(struct smtp *s, struct transaction *t)
     return smtp_reply(s, SMTP_DATA_MS, false);
 }
 
-/* Adds the piece with its dots stuffed; *at_line is whether a line begins. */
-static void write_stuffed(struct smtp *s, struct span piece, bool *at_line)
+struct wire {
+    bool in_line; /* a line has begun */
+    bool cr;      /* a CR came, and what is behind it didn't yet */
+};
+
+static void end_line(struct smtp *s, struct wire *w)
+{
+    conn_write_str(s->conn, "\r\n");
+    *w = (struct wire){ .in_line = false };
+}
+
+/* Adds the piece with its dots stuffed. A CR or LF alone becomes a line end: servers differ about these, and
+ * what one of them takes for the end of the message the next mustn't read as commands. */
+static void write_stuffed(struct smtp *s, struct span piece, struct wire *w)
 {
     while (piece.n) {
-        if (*at_line && piece.p[0] == '.')
+        if (w->cr) {
+            end_line(s, w);
+            piece = span_from(piece, piece.p[0] == '\n');
+            continue;
+        }
+        if (!w->in_line && piece.p[0] == '.')
             conn_write_str(s->conn, ".");
-        size_t end = span_find(piece, '\n');
-        size_t n = end < piece.n ? end + 1 : piece.n;
-        conn_write(s->conn, piece.p, n);
-        *at_line = end < piece.n;
-        piece = span_from(piece, n);
+        size_t lf = span_find(piece, '\n'), end = span_find(span_head(piece, lf), '\r');
+        conn_write(s->conn, piece.p, end);
+        w->in_line = w->in_line || end;
+        if (end == piece.n)
+            return;
+        w->cr = piece.p[end] == '\r';
+        if (!w->cr)
+            end_line(s, w);
+        piece = span_from(piece, end + 1);
     }
 }
 
@@ -136,7 +157,7 @@ static bool send_content(struct smtp *s, const struct transaction *t)
 {
     char piece[PIECE];
     uint64_t sent = 0;
-    bool at_line = true;
+    struct wire wire = { .in_line = false };
     int64_t block = s->timeout_ms < SMTP_BLOCK_MS ? s->timeout_ms : SMTP_BLOCK_MS;
     int64_t until = clock_ms() + RATE_GRACE_MS + (int64_t)(t->size / LEAST_RATE * 1000);
     conn_deadlines(s->conn, (int)block, 0);
@@ -149,14 +170,14 @@ static bool send_content(struct smtp *s, const struct transaction *t)
             smtp_lost(s, "4.3.0 The message could not be read from the queue");
             return false;
         }
-        write_stuffed(s, (struct span){ piece, (size_t)n }, &at_line);
+        write_stuffed(s, (struct span){ piece, (size_t)n }, &wire);
         sent += (uint64_t)n;
         if (conn_is_gone(s->conn) || clock_ms() > until) {
             smtp_lost(s, "4.4.2 The connection broke while the message was sent");
             return false;
         }
     }
-    conn_write_str(s->conn, at_line ? ".\r\n" : "\r\n.\r\n");
+    conn_write_str(s->conn, wire.in_line || wire.cr ? "\r\n.\r\n" : ".\r\n");
     return true;
 }
 
