@@ -6,7 +6,8 @@
  *     2. publish   each gets its name: the queue first, as only it can take what fails later
  *     3. finish    the directories are fsynced; only then 250
  *
- * What fails in 1 undoes everything: 452 or 451, and nothing is left. The same goes for the first name in 2.
+ * A Maildir that its owner made unusable is reached through the queue, so that it is nobody else's trouble. What else
+ * fails in 1 undoes everything: 452 or 451, and nothing is left. The same goes for the first name in 2.
  * Once one name stands, the answer is 250: who can't be served then gets the message through the queue.
  * Should that fail too (a disk that breaks at this moment), the answer is 451, and the sender's next try may
  * bring some recipients a second copy: a message may be doubled, never lost.
@@ -40,6 +41,7 @@ struct commit {
     size_t return_path;       /* bytes of Return-Path in it */
     struct delivery *deliveries;
     size_t delivery_count;
+    bool *aside;              /* by target: its Maildir can't be used; it gets the message through the queue */
     size_t published; /* names that stand, the queue's included */
     struct queue_new queue;
     bool queued;
@@ -92,11 +94,19 @@ static enum status prepare_local(const struct commit *k, struct delivery *d, con
     return st;
 }
 
+/* What an owner can do to his Maildir mustn't keep the message from the others. */
+static bool is_own_fault(int err)
+{
+    return err == ENOTDIR || err == ELOOP || err == EXDEV || err == EACCES || err == EPERM || err == ENOENT ||
+           err == EISDIR || err == EINVAL || err == ENXIO;
+}
+
 static enum status prepare_locals(struct commit *k, struct content c)
 {
     const struct targets *t = &k->g->envelope.targets;
     k->deliveries = calloc(t->count + 1, sizeof *k->deliveries);
-    if (!k->deliveries)
+    k->aside = calloc(t->count + 1, sizeof *k->aside);
+    if (!k->deliveries || !k->aside)
         return ST_TEMP;
     c.trace = span_bytes(&k->trace_local);
     for (size_t i = 0; i < t->count; i++) {
@@ -104,9 +114,12 @@ static enum status prepare_locals(struct commit *k, struct content c)
         if (!t->list[i].local)
             continue;
         d->account = &t->list[i].address;
-        if (prepare_local(k, d, &c) != ST_OK)
+        if (prepare_local(k, d, &c) == ST_OK)
+            k->delivery_count++;
+        else if (t->count > 1 && is_own_fault(errno))
+            k->aside[i] = true;
+        else
             return ST_TEMP;
-        k->delivery_count++;
     }
     return ST_OK;
 }
@@ -140,7 +153,7 @@ static enum status prepare_outside(struct commit *k, const struct content *c)
     if (!list)
         return ST_TEMP;
     for (size_t i = 0; i < t->count; i++)
-        if (!t->list[i].local)
+        if (!t->list[i].local || k->aside[i])
             list[count++] = t->list[i].address;
     enum status st = prepare_queue(k, k->id, list, count, *c, &k->queue);
     int why = errno;
@@ -290,6 +303,7 @@ enum verdict guard_commit(const struct smtp_guard *g, const struct said *said, s
     if (v == VERDICT_OK)
         log_accepted(&k, content);
     free(k.deliveries);
+    free(k.aside);
     bytes_free(&k.trace_local);
     return v;
 }
