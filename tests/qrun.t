@@ -291,6 +291,26 @@ subtest 'another Postern' => sub {
     is scalar(grep { /nobody\@nosuch\.test/ } $far->mailbox('alice')), 1, 'a bounce to the other Postern arrives there';
 };
 
+subtest 'a server that goes away' => sub {
+    my $listener = IO::Socket::INET->new(LocalAddr => '127.0.1.201', LocalPort => $T->{smtp_port}, Listen => 5, ReuseAddr => 1, Timeout => 10);
+    my @ids = map { $T->put('alice@here.test', ["$_\@[127.0.1.201]"]) } qw(first second);
+    my $pid = $T->start_qrun;
+    my $c = $listener->accept;
+    ok $c, 'a connection' or return;
+    close $listener;
+    print $c "220 hello\r\n";
+    while (defined(my $line = <$c>)) {
+        last if $line =~ /^MAIL.*second/;
+        print $c $line eq ".\r\n" ? "250 2.0.0 taken\r\n" : $line =~ /^DATA/ ? "354 go on\r\n" : $line =~ /^(EHLO|MAIL|RCPT)/ ? "250 ok\r\n" : '';
+        last if $line eq ".\r\n";
+    }
+    close $c;
+    is $T->finish($pid), 0, 'qrun ends';
+    is $T->queued($ids[0]), '', 'the first message was sent';
+    like $T->why($ids[1]), qr/^0 4\.4\.\d .*\[127\.0\.1\.201\]|^0 4\.4\.2 /m, 'the second waits, and says why';
+    $T->run_as('rm', $T->queued($ids[1]));
+};
+
 subtest 'retries by themselves' => sub {
     $T->settings('retry-first' => 1, 'retry-max' => 1);
     $T->forget;

@@ -535,7 +535,8 @@ static void result(struct qrun *q, struct destination *d)
         next_message(q, d);
         return;
     }
-    remember_failure(d, reply);
+    if (!progress)
+        remember_failure(d, reply);
     if (d->first || d->parked.count)
         reconnect(q, d);
     else
@@ -564,6 +565,7 @@ static void sender_input(struct qrun *q, struct destination *d)
     file_close(q->packet.fd);
     if (d->state == GREETING && q->packet.verb == VERB_READY) {
         message_get_str(&q->packet, d->tls, sizeof d->tls);
+        d->failure[0] = d->failed_host[0] = '\0'; /* what a host said before is over */
         log_event(LOG_INFO, "connected", "host", d->shown, "tls", d->tls[0] ? d->tls : NULL, NULL);
         next_message(q, d);
     } else if (d->state == GREETING && q->packet.verb == VERB_REFUSED) {
