@@ -32,13 +32,14 @@ static size_t keyword_count(const struct mailbox *box)
     return count;
 }
 
+/* .SILENT hides what the client asked for, not what somebody else did meanwhile: it must know how the flags stand. */
 static enum status store_message(struct imap *i, size_t index, enum store_mode mode, uint32_t bits,
                                  bool silent)
 {
     uint32_t old = i->box->entries[index].flags;
     uint32_t flags = mode == STORE_ADD ? old | bits : mode == STORE_REMOVE ? old & ~bits : bits;
     enum status st = flags == old ? ST_OK : mailbox_set_flags(i->box, index, flags);
-    if (st == ST_OK && !silent)
+    if (st == ST_OK && (!silent || i->box->entries[index].flags != flags))
         write_flags(i, index);
     return st;
 }
