@@ -25,7 +25,7 @@ void add_mailbox(struct bytes *b, struct span name)
 }
 
 /* One step of the pattern: from the places reached to those reached behind `c`. */
-static void pattern_step(bool *at, struct span name, char c, bool fold)
+static void pattern_step(bool *at, struct span name, char c, size_t fold)
 {
     if (c == '*' || c == '%') {
         for (size_t n = 0; n < name.n; n++)
@@ -33,19 +33,19 @@ static void pattern_step(bool *at, struct span name, char c, bool fold)
         return;
     }
     for (size_t n = name.n; n-- > 0;) {
-        bool same = fold ? ascii_lower(name.p[n]) == ascii_lower(c) : name.p[n] == c;
+        bool same = n < fold ? ascii_lower(name.p[n]) == ascii_lower(c) : name.p[n] == c;
         at[n + 1] = at[n] && same;
     }
     at[0] = false;
 }
 
-/* INBOX is matched without regard to case, and so is INBOX as the first level. */
+/* INBOX is matched without regard to case, and so is INBOX as the first level (RFC 3501 5.1). */
 static bool pattern_matches(struct span pattern, struct span name)
 {
     bool at[FOLDER_NAME_LIMIT + 2] = { true };
     if (name.n > FOLDER_NAME_LIMIT)
         return false;
-    bool fold = span_ieq_str(name, "INBOX");
+    size_t fold = span_eq_str(name, "INBOX") || span_starts(name, "INBOX.") ? strlen("INBOX") : 0;
     for (size_t n = 0; n < pattern.n; n++)
         pattern_step(at, name, pattern.p[n], fold);
     return at[name.n];

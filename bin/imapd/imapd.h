@@ -62,6 +62,8 @@ struct imap {
     struct mail *mail;
     struct mailbox *box; /* the selected mailbox, or NULL */
     char tag[TAG_LIMIT + 1];
+    char below_inbox[2][FOLDER_NAME_LIMIT + 1]; /* a command's names that begin with INBOX in another case, put right */
+    bool second_name;
     bool uid; /* the command came as UID ... */
     bool done;
     unsigned bad;       /* wrong commands so far */

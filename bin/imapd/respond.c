@@ -6,6 +6,7 @@
 #include "imapd.h"
 
 #include <errno.h>
+#include <string.h>
 
 void reply(struct imap *i, const char *format, ...)
 {
@@ -36,13 +37,24 @@ void reply_failed(struct imap *i, enum status st)
         reply(i, "NO [UNAVAILABLE] The mail store doesn't answer; try again later");
 }
 
+/* inbox.x is INBOX.x: a level above it named inbox would be INBOX itself (RFC 3501 5.1). A command has two names at most. */
+static struct span below_inbox(struct imap *i, struct span name)
+{
+    char *to = i->below_inbox[i->second_name];
+    if (!span_istarts(name, "INBOX.") || !span_copy(name, to, sizeof i->below_inbox[0]))
+        return name;
+    i->second_name = !i->second_name;
+    memcpy(to, "INBOX", 5);
+    return span_of(to);
+}
+
 bool folder_argument(struct imap *i, struct span name, struct span *folder)
 {
     if (span_ieq_str(name, "INBOX")) {
         *folder = SPAN("INBOX");
         return true;
     }
-    *folder = name;
+    *folder = name = below_inbox(i, name);
     if (folder_name_valid(name))
         return true;
     reply(i, "NO [CANNOT] That can't be a mailbox's name");
