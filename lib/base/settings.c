@@ -387,6 +387,8 @@ bool settings_maildir(const struct settings *s, struct span local, struct span d
         if (p[0] == '%' && (p[1] == 'u' || p[1] == 'd'))
             p++;
     }
+    while (path->len > 1 && path->data[path->len - 1] == '/') /* behind it a link would be followed */
+        path->data[--path->len] = '\0';
     return !path->failed;
 }
 

@@ -224,10 +224,15 @@ static uint64_t all_rights(int abi)
 static bool add_path(int rules, int abi, const struct sandbox_path *p)
 {
     struct stat st;
-    struct landlock_path_beneath_attr rule = { .parent_fd = open(p->path, O_PATH | O_CLOEXEC) };
+    int no_link = p->access & SANDBOX_NO_LINK ? O_NOFOLLOW : 0;
+    struct landlock_path_beneath_attr rule = { .parent_fd = open(p->path, O_PATH | O_CLOEXEC | no_link) };
     if (rule.parent_fd < 0)
         return errno == ENOENT || errno == ENOTDIR;
     bool ok = fstat(rule.parent_fd, &st) == 0;
+    if (ok && S_ISLNK(st.st_mode)) {
+        close(rule.parent_fd);
+        return true;
+    }
     rule.allowed_access = (p->access & SANDBOX_READ ? read_rights() : 0) |
                           (p->access & SANDBOX_WRITE ? write_rights(abi) : 0);
     if (ok && !S_ISDIR(st.st_mode))

@@ -26,11 +26,12 @@ enum sandbox_role {
 enum sandbox_access {
     SANDBOX_READ = 1,    /* open and list */
     SANDBOX_WRITE = 2,   /* write, create, rename (also between folders), remove */
+    SANDBOX_NO_LINK = 4, /* if the path is a symbolic link, nothing: where it leads isn't meant */
 };
 
 struct sandbox_path {
     const char *path; /* what isn't there is passed over */
-    unsigned access;  /* SANDBOX_READ | SANDBOX_WRITE */
+    unsigned access;  /* SANDBOX_READ | SANDBOX_WRITE | SANDBOX_NO_LINK */
 };
 
 struct sandbox;

@@ -279,7 +279,7 @@ static bool read_start(struct message *m, struct mailbox_start *start)
 /* The Maildir must be there for its Landlock rule; until now all mail is in reach, but nothing is read. */
 static bool enter_mail(struct serving *s, const char *maildir)
 {
-    struct sandbox_path mail = { maildir, SANDBOX_READ | SANDBOX_WRITE };
+    struct sandbox_path mail = { maildir, SANDBOX_READ | SANDBOX_WRITE | SANDBOX_NO_LINK };
     bool there = maildir_create(maildir) == ST_OK;
     int why = errno;
     if (there && sandbox_confine(s->mailbox_box, &mail, 1))

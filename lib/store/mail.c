@@ -35,9 +35,9 @@ struct mail {
 enum status mail_open(const char *maildir, const char *hostname, struct mail **mail)
 {
     *mail = NULL;
-    int dir = open(maildir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int dir = open(maildir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (dir < 0 && errno == ENOENT && maildir_create(maildir) == ST_OK)
-        dir = open(maildir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        dir = open(maildir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (dir < 0)
         return ST_TEMP;
     struct mail *m = calloc(1, sizeof *m);

@@ -8,7 +8,8 @@
  *     after finish    the file in new/
  *
  * tmp/ and new/ are descriptors opened beneath the Maildir before anything is written, so that
- * an owner who swaps a directory for a link meanwhile swaps nothing for us. A name is
+ * an owner who swaps a directory for a link meanwhile swaps nothing for us. The Maildir itself may be no link
+ * either: where it lies in its owner's home, he could make it one to another user's. A name is
  * time, microseconds and 64 random bits: neither a counter nor the process ID would be
  * unique where containers share a Maildir.
  */
@@ -44,7 +45,7 @@ enum status maildir_create(const char *maildir)
     enum status st = file_make_dirs(maildir, 0700);
     if (st != ST_OK)
         return st;
-    int dir = open(maildir, DIRECTORY_FLAGS | O_CLOEXEC);
+    int dir = open(maildir, DIRECTORY_FLAGS | O_NOFOLLOW | O_CLOEXEC);
     if (dir < 0)
         return ST_TEMP;
     st = make_parts(dir);
@@ -77,9 +78,9 @@ static bool open_both(int dir, const char *path, struct maildir_delivery *d)
 /* The folder's tmp/ and new/, or INBOX's where the folder can't be used. */
 static enum status open_parts(const char *maildir, const char *folder, struct maildir_delivery *d)
 {
-    int dir = open(maildir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    int dir = open(maildir, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (dir < 0 && errno == ENOENT && maildir_create(maildir) == ST_OK)
-        dir = open(maildir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        dir = open(maildir, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (dir < 0)
         return ST_TEMP;
     char path[FOLDER_NAME_LIMIT + 2];
