@@ -65,7 +65,7 @@ void command_idle(void *imap, struct span argument)
         i->done = true;
         return reply(i, "OK Idled");
     }
-    enum conn_result got = conn_line_lenient(i->conn, READER_LINE, &line);
+    enum conn_result got = conn_line(i->conn, READER_LINE, &line);
     if (got == CONN_GONE || got == CONN_TIMEOUT) {
         i->done = true;
         return;

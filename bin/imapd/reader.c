@@ -55,7 +55,7 @@ static enum read_result line_result(struct reader *r, enum conn_result result)
         r->error = "Line too long";
         return READ_BAD;
     case CONN_BARE:
-        r->error = "Bare CR in a command";
+        r->error = "Bare CR or LF in a command";
         return READ_BAD;
     case CONN_NUL:
         r->error = "NUL in a command";
@@ -107,7 +107,7 @@ static enum read_result discard_rest(struct reader *r, bool *extra)
         struct span line;
         uint64_t size;
         bool plus;
-        enum conn_result got = conn_line_lenient(r->conn, READER_LINE, &line);
+        enum conn_result got = conn_line(r->conn, READER_LINE, &line);
         if (got != CONN_OK)
             return line_result(r, got);
         *extra = *extra || line.n > 0;
@@ -163,7 +163,7 @@ enum read_result reader_command(struct reader *r)
         struct span line;
         uint64_t size;
         bool plus;
-        enum conn_result got = conn_line_lenient(r->conn, READER_LINE, &line);
+        enum conn_result got = conn_line(r->conn, READER_LINE, &line);
         if (got != CONN_OK)
             return line_result(r, got);
         enum brace brace = brace_at_end(line, &size, &plus);

@@ -181,7 +181,7 @@ static bool sasl_response(struct session *s, struct parser *p, struct span *resp
         return false;
     }
     conn_write_str(s->conn, "+ \r\n");
-    enum conn_result got = conn_line_lenient(s->conn, READER_LINE, response);
+    enum conn_result got = conn_line(s->conn, READER_LINE, response);
     if (got == CONN_OK && !span_eq_str(*response, "*"))
         return true;
     s->over = got == CONN_GONE || got == CONN_TIMEOUT;

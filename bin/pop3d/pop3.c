@@ -105,7 +105,7 @@ void pop3_serve(struct pop3 *p, void *self)
         struct span line;
         if (log_is_verbose())
             hide_secrets(p);
-        switch (conn_line_lenient(p->conn, POP3_LINE_LIMIT, &line)) {
+        switch (conn_line(p->conn, POP3_LINE_LIMIT, &line)) {
         case CONN_OK:
             run_line(p, self, line);
             break;
@@ -113,7 +113,7 @@ void pop3_serve(struct pop3 *p, void *self)
             pop3_wrong(p, "the line is too long (255 octets at most)");
             break;
         case CONN_BARE:
-            pop3_wrong(p, "a CR stands alone in the line");
+            pop3_wrong(p, "a CR or LF stands alone; lines end in CRLF");
             break;
         case CONN_NUL:
             pop3_wrong(p, "the line holds a NUL");

@@ -120,7 +120,7 @@ static void auth_challenge(struct session *s)
     struct span line;
     conn_write_str(p->conn, "+ \r\n");
     conn_mask(p->conn, true);
-    enum conn_result got = conn_line_lenient(p->conn, SASL_LINE_LIMIT, &line);
+    enum conn_result got = conn_line(p->conn, SASL_LINE_LIMIT, &line);
     conn_mask(p->conn, false);
     if (got == CONN_GONE || got == CONN_TIMEOUT)
         p->over = true;

@@ -291,14 +291,13 @@ static enum conn_result discard_line(struct conn *c)
 }
 
 /* Judges the line that ends with the LF at `lf`, and consumes it. */
-static enum conn_result finish_line(struct conn *c, size_t lf, size_t max, bool lenient, struct span *line)
+static enum conn_result finish_line(struct conn *c, size_t lf, size_t max, struct span *line)
 {
     *line = span_head(conn_pending(c), lf);
     conn_take(c, lf + 1);
-    if (line->n && line->p[line->n - 1] == '\r')
-        line->n--;
-    else if (!lenient)
+    if (!line->n || line->p[line->n - 1] != '\r')
         return CONN_BARE;
+    line->n--;
     if (line->n > max)
         return CONN_TOO_LONG;
     if (span_find(*line, '\r') < line->n)
@@ -310,7 +309,7 @@ static enum conn_result finish_line(struct conn *c, size_t lf, size_t max, bool 
     return CONN_OK;
 }
 
-static enum conn_result read_line(struct conn *c, size_t max, bool lenient, struct span *line)
+enum conn_result conn_line(struct conn *c, size_t max, struct span *line)
 {
     size_t scanned = 0;
     conn_begin(c);
@@ -318,23 +317,13 @@ static enum conn_result read_line(struct conn *c, size_t max, bool lenient, stru
         struct span have = conn_pending(c);
         size_t lf = scanned + span_find(span_from(have, scanned), '\n');
         if (lf < have.n)
-            return finish_line(c, lf, max, lenient, line);
+            return finish_line(c, lf, max, line);
         if (have.n >= max + 2)
             return discard_line(c);
         scanned = have.n;
         if (!fill(c))
             return c->end;
     }
-}
-
-enum conn_result conn_line(struct conn *c, size_t max, struct span *line)
-{
-    return read_line(c, max, false, line);
-}
-
-enum conn_result conn_line_lenient(struct conn *c, size_t max, struct span *line)
-{
-    return read_line(c, max, true, line);
 }
 
 /* --- output */

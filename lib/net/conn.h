@@ -47,8 +47,6 @@ void conn_begin(struct conn *c);
 
 /* One line without its CRLF, at most `max` bytes (max <= CONN_BUFFER - 2). */
 enum conn_result conn_line(struct conn *c, size_t max, struct span *line);
-/* Also accepts a lone LF as the end (IMAP and POP3 clients of old do that; SMTP never). */
-enum conn_result conn_line_lenient(struct conn *c, size_t max, struct span *line);
 /* Waits until at least one byte is there and returns all that is buffered, without consuming. */
 enum conn_result conn_peek(struct conn *c, struct span *have);
 /* Waits until at least `n` bytes (<= CONN_BUFFER) are there and returns all that is buffered, without consuming. */

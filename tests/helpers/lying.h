@@ -127,7 +127,7 @@ struct lie {
 static void tell_lie(struct serving *s, const struct lie *lies, size_t count)
 {
     struct span line;
-    if (conn_line_lenient(s->conn, 200, &line) != CONN_OK)
+    if (conn_line(s->conn, 200, &line) != CONN_OK)
         return;
     for (size_t i = 0; i < count; i++)
         if (span_eq_str(line, lies[i].name)) {

@@ -41,27 +41,24 @@ static void lines(void)
     static const struct {
         const char *name;
         struct span input;
-        bool lenient;
         enum conn_result result;
         const char *line; /* of CONN_OK */
         const char *next; /* the line behind it, that must not suffer */
     } rows[] = {
-        { "a line", { "NOOP\r\nnext\r\n", 12 }, false, CONN_OK, "NOOP", "next" },
-        { "an empty line", { "\r\nnext\r\n", 8 }, false, CONN_OK, "", "next" },
-        { "a lone LF", { "NOOP\nnext\r\n", 11 }, false, CONN_BARE, NULL, "next" },
-        { "a lone LF, lenient", { "NOOP\nnext\r\n", 11 }, true, CONN_OK, "NOOP", "next" },
-        { "a CR inside", { "NO\rOP\r\nnext\r\n", 13 }, false, CONN_BARE, NULL, "next" },
-        { "a CR inside, lenient", { "NO\rOP\r\nnext\r\n", 13 }, true, CONN_BARE, NULL, "next" },
-        { "a NUL", { "NO\0OP\r\nnext\r\n", 13 }, false, CONN_NUL, NULL, "next" },
-        { "exactly the maximum", { "12345678901234567890\r\nnext\r\n", 28 }, false, CONN_OK, "12345678901234567890", "next" },
-        { "one over", { "123456789012345678901\r\nnext\r\n", 29 }, false, CONN_TOO_LONG, NULL, "next" },
-        { "far over", { "12345678901234567890123456789012345678901234567890\r\nnext\r\n", 58 }, false, CONN_TOO_LONG, NULL, "next" },
+        { "a line", { "NOOP\r\nnext\r\n", 12 }, CONN_OK, "NOOP", "next" },
+        { "an empty line", { "\r\nnext\r\n", 8 }, CONN_OK, "", "next" },
+        { "a lone LF", { "NOOP\nnext\r\n", 11 }, CONN_BARE, NULL, "next" },
+        { "a CR inside", { "NO\rOP\r\nnext\r\n", 13 }, CONN_BARE, NULL, "next" },
+        { "a NUL", { "NO\0OP\r\nnext\r\n", 13 }, CONN_NUL, NULL, "next" },
+        { "exactly the maximum", { "12345678901234567890\r\nnext\r\n", 28 }, CONN_OK, "12345678901234567890", "next" },
+        { "one over", { "123456789012345678901\r\nnext\r\n", 29 }, CONN_TOO_LONG, NULL, "next" },
+        { "far over", { "12345678901234567890123456789012345678901234567890\r\nnext\r\n", 58 }, CONN_TOO_LONG, NULL, "next" },
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct conn *c = fresh();
         struct span line;
         say(rows[i].input.p, rows[i].input.n);
-        enum conn_result r = rows[i].lenient ? conn_line_lenient(c, 20, &line) : conn_line(c, 20, &line);
+        enum conn_result r = conn_line(c, 20, &line);
         ok(r == rows[i].result && (r != CONN_OK || span_eq_str(line, rows[i].line)), "%s", rows[i].name);
         r = conn_line(c, 20, &line);
         ok(r == CONN_OK && span_eq_str(line, rows[i].next), "%s: the next line is whole", rows[i].name);
