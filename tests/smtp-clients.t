@@ -128,4 +128,23 @@ check 'msmtp: AUTH LOGIN' by_msmtp --auth=login bob@example.test
 check 'one message' arrived 1
 check 'msmtp: an unknown user' fails by_msmtp nobody@example.test
 check 'nothing came' arrived 0
+
+# --- the log: -v shows the dialogue, but no password, not even of a client that sends AUTH byte by byte
+quiet() {
+    as_server timeout 60 perl -MSocket -e '
+        my ($program, $conf) = @ARGV;
+        socketpair(my $ours, my $theirs, AF_UNIX, SOCK_STREAM, 0) or die;
+        my $pid = fork;
+        if (!$pid) { open STDIN, "<&", $theirs; open STDOUT, ">&", $theirs; exec $program, "-v", "-s", "-c", $conf }
+        close $theirs;
+        syswrite $ours, "EHLO x\r\n";
+        for my $c (split //, "AUTH PLAIN c2VjcmV0\r\nQUIT\r\n") {
+            syswrite $ours, $c;
+            select undef, undef, undef, 0.02;
+        }
+        1 while sysread $ours, my $more, 4096;
+        waitpid $pid, 0' "$place/bin/smtpd" "$conf" 2>"$work/verbose"
+    grep -q 'C: EHLO x' "$work/verbose" && grep -q 'C: QUIT' "$work/verbose" && ! grep c2VjcmV0 "$work/verbose"
+}
+check 'a password never stands in the log' quiet
 done_testing

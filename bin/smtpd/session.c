@@ -241,14 +241,15 @@ static void run_command(struct session *s, struct span line)
         c->run(s, argument);
 }
 
-/* Waits for the command's first byte before the line is asked for, so that a password in it stays out of the
- * log. */
+/* Waits until it is clear whether a password comes, so that it stays out of the log. */
 static enum conn_result read_command(struct session *s, struct span *line)
 {
-    struct span have;
-    enum conn_result result = conn_peek_more(s->conn, 1, &have);
-    if (result != CONN_OK)
-        return result;
+    struct span have = conn_pending(s->conn);
+    enum conn_result result;
+    conn_begin(s->conn);
+    while (have.n < 4 && span_find(have, '\n') == have.n)
+        if ((result = conn_peek_more(s->conn, have.n + 1, &have)) != CONN_OK)
+            return result;
     conn_mask(s->conn, span_istarts(have, "AUTH"));
     result = conn_line(s->conn, AUTH_LINE_LIMIT, line);
     conn_mask(s->conn, false);
