@@ -13,21 +13,22 @@ prepare() {
 }
 
 cat >"$work/play" <<'X'
-# play kill|hold PLACE PROGRAM cold|inetd|warm plain|tls before|after
+# play kill|hold PLACE PROGRAM cold|inetd|warm plain|tls before|after, or play inherit PLACE PROGRAM
 use strict;
 use IO::Socket::INET;
 use IO::Socket::SSL;
 use POSIX ();
+use Socket;
 use Time::HiRes qw(sleep time);
 
-my ($what, $place, $program, $mode, $tls, $state) = @ARGV;
+my ($what, $place, $program, $mode, $tls, $state) = (@ARGV, '', '', '');
 my %talk = (
     smtpd => { hello => '220 ', before => ['EHLO x', '250 '] },
     imapd => { hello => '\* OK', before => ['a NOOP', 'a OK'], after => ['a LOGIN alice@example.test alice-secret', 'a OK'] },
     pop3d => { hello => '\+OK', before => ['CAPA', '\.\r'],
                after => ["USER alice\@example.test\r\nPASS alice-secret", '\+OK.*\n\+OK'] },
 );
-my @modes = (cold => ['--accept'], inetd => ['--accept', '--inetd'], warm => []);
+my %modes = (cold => ['--accept'], inetd => ['--accept', '--inetd'], warm => []);
 my @drop = $> ? () : qw(setpriv --reuid=nobody --regid=nogroup --clear-groups --);
 
 sub stat_of { open my $f, '<', "/proc/$_[0]/stat" or return; <$f> =~ /^\d+ \(.*\) (\S) (\d+)/ ? ($1, $2) : () }
@@ -64,7 +65,7 @@ sub begin {
         POSIX::setsid();
         open STDOUT, '>>', "$place/log";
         open STDERR, '>>', "$place/log";
-        exec @drop, 'systemd-socket-activate', @{+{@modes}->{$mode}}, '-l', $at, "$place/bin/$program", '-c',
+        exec @drop, 'systemd-socket-activate', @{$modes{$mode}}, '-l', $at, "$place/bin/$program", '-c',
             "$place/one/postern.conf", $tls eq 'tls' ? '-t' : ();
     }
     my $client;
@@ -138,10 +139,27 @@ sub look {
     die $wrong if $wrong;
 }
 
-$what eq 'kill' ? kill_each() : look();
+# Started as by a web server or cron, with a file of theirs open.
+sub inherit {
+    socketpair my $ours, my $theirs, AF_UNIX, SOCK_STREAM, 0 or die;
+    my $first = fork;
+    if (!$first) {
+        open my $file, '<', "$place/one/accounts" or die;
+        POSIX::dup2(fileno $file, 9);
+        POSIX::dup2(fileno $theirs, $_) for 0, 1;
+        exec @drop, "$place/bin/$program", '-c', "$place/one/postern.conf";
+    }
+    close $theirs;
+    talk($ours, undef, $talk{$program}{hello});
+    my @kept = map { "process $_ has it\n" } grep { (readlink "/proc/$_/fd/9" // '') =~ /accounts$/ } $first, below($first);
+    kill KILL => $first;
+    die @kept if @kept;
+}
+
+$what eq 'kill' ? kill_each() : $what eq 'hold' ? look() : inherit();
 X
 
-play() { timeout 100 perl "$work/play" "$1" "$place" "$2" "$3" "$4" "$5" || { tail -n 5 "$place/log"; return 1; }; }
+play() { timeout 100 perl "$work/play" "$1" "$place" "$2" ${3:+"$3" "$4" "$5"} || { tail -n 5 "$place/log"; return 1; }; }
 
 check "a server" prepare
 for program in smtpd imapd pop3d; do
@@ -157,6 +175,10 @@ for program in smtpd imapd pop3d; do
             done
         done
     done
+done
+
+[ "$(id -u)" != 0 ] || for program in smtpd imapd pop3d; do
+    check "none keeps a file of whoever started them: $program" play inherit $program
 done
 
 done_testing

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/files.h"
 #include "base/log.h"
+#include "net/activation.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -216,6 +217,7 @@ int main(int argc, char **argv)
     struct settings s;
     struct bytes error;
     sandbox_first();
+    activation_close_others();
     log_open("qrun");
     int code = read_options(argc, argv, &o);
     if (code >= 0)

@@ -30,6 +30,9 @@ struct peer {
     char text[INET6_ADDRSTRLEN]; /* "192.0.2.1", "2001:db8::1", "local" */
 };
 
+/* Closes what came along from whoever started us: all above standard error but the first of LISTEN_FDS. A program
+ * that a web server or cron starts mustn't hold their files. The first thing, before log_open(). */
+void activation_close_others(void);
 /* A socket is then in `in` alone: standard input, output and error that are it too, or the journal, become /dev/null where
  * they aren't `in` (standard error stays if it is a log). After log_open(). */
 void activation_get(struct activation *a);

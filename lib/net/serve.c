@@ -125,6 +125,7 @@ int serve(int argc, char **argv, const struct service *service)
 {
     struct activation on;
     struct handler h = { .serving = { .service = service, .relay = -1, .control = -1, .channel = -1 } };
+    activation_close_others();
     log_open(service->name);
     sandbox_first();
     signal(SIGPIPE, SIG_IGN);

@@ -28,7 +28,6 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#define CHILDREN_ENV "POSTERN_WARM_CHILDREN"
 #define BROKEN_PAUSE_MS 1000
 #define ACCEPT_PAUSE_MS 100 /* after an accept that failed for want of descriptors or memory */
 #define WATCHED 3
@@ -142,13 +141,13 @@ static void hand_on_children(const struct warm *w)
     size_t size = w->count * sizeof *w->children;
     if (size == 0 || write(fd, w->children, size) == (ssize_t)size) {
         snprintf(number, sizeof number, "%d", fd);
-        setenv(CHILDREN_ENV, number, 1);
+        setenv(WARM_CHILDREN, number, 1);
     }
 }
 
 static void take_children(struct warm *w)
 {
-    const char *number = getenv(CHILDREN_ENV);
+    const char *number = getenv(WARM_CHILDREN);
     if (!number)
         return;
     int fd = atoi(number);
@@ -156,7 +155,7 @@ static void take_children(struct warm *w)
     for (off_t at = 0; pread(fd, &child, sizeof child, at) == (ssize_t)sizeof child; at += (off_t)sizeof child)
         remember(w, child.pid, &(struct peer){ .known = child.known, .address = child.from });
     close(fd);
-    unsetenv(CHILDREN_ENV);
+    unsetenv(WARM_CHILDREN);
 }
 
 static void execute_anew(struct warm *w)
