@@ -62,7 +62,7 @@ struct imap {
     struct mail *mail;
     struct mailbox *box; /* the selected mailbox, or NULL */
     char tag[TAG_LIMIT + 1];
-    char below_inbox[2][FOLDER_NAME_LIMIT + 1]; /* a command's names that begin with INBOX in another case, put right */
+    char below_inbox[2][FOLDER_NAME_LIMIT + 1]; /* names that began with INBOX in another case, put right */
     bool second_name;
     bool uid; /* the command came as UID ... */
     bool done;

@@ -37,7 +37,8 @@ void reply_failed(struct imap *i, enum status st)
         reply(i, "NO [UNAVAILABLE] The mail store doesn't answer; try again later");
 }
 
-/* inbox.x is INBOX.x: a level above it named inbox would be INBOX itself (RFC 3501 5.1). A command has two names at most. */
+/* inbox.x is INBOX.x: a level above it named inbox would be INBOX itself (RFC 3501 5.1). A command has two
+ * names at most. */
 static struct span below_inbox(struct imap *i, struct span name)
 {
     char *to = i->below_inbox[i->second_name];

@@ -32,7 +32,8 @@ static size_t keyword_count(const struct mailbox *box)
     return count;
 }
 
-/* .SILENT hides what the client asked for, not what somebody else did meanwhile: it must know how the flags stand. */
+/* .SILENT hides what the client asked for, not what somebody else did meanwhile: it must know how the flags
+ * stand. */
 static enum status store_message(struct imap *i, size_t index, enum store_mode mode, uint32_t bits,
                                  bool silent)
 {

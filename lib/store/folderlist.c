@@ -64,7 +64,8 @@ static bool is_folder(int dir, const struct dirent *e)
         return false;
     if (!folder_name_valid(name) || folder_is_inbox(name))
         return false;
-    if (span_istarts(name, "INBOX.") && !span_starts(name, "INBOX.")) /* its first level would be INBOX a second time */
+    /* Its first level would be INBOX a second time. */
+    if (span_istarts(name, "INBOX.") && !span_starts(name, "INBOX."))
         return false;
     if (e->d_type == DT_UNKNOWN &&
         (fstatat(dir, e->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISDIR(st.st_mode)))
