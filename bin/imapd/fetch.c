@@ -11,7 +11,7 @@
 #include "section.h"
 #include "text/date.h"
 #include "text/header.h"
-#include "text/imapbody.h"
+#include "text/imap_body.h"
 #include "wire.h"
 
 #include <stdlib.h>

@@ -9,7 +9,7 @@
 #include "sendmail.h"
 #include "text/fields.h"
 #include "text/header.h"
-#include "text/smtpdata.h"
+#include "text/smtp_data.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -17,7 +17,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#define LINE_LIMIT (SMTPDATA_LINE_LIMIT / 2)
+#define LINE_LIMIT (SMTP_DATA_LINE_LIMIT / 2)
 #define READ_PIECE 65536
 #define NAME_LIMIT 200 /* bytes of a full name */
 

@@ -418,7 +418,7 @@ int guard_run(struct serving *serving)
         .peer = serving->peer.text,
         .key = &g.key,
     };
-    tlskey_init(&g.key, serving->settings->tls_key);
+    tls_key_init(&g.key, serving->settings->tls_key);
     login_init(&g.login, serving->settings);
     forget_envelope(&g.envelope);
     guard_loop(&guard, verbs);
@@ -426,7 +426,7 @@ int guard_run(struct serving *serving)
     file_close(g.file);
     if (g.directory)
         directory_close(g.directory);
-    tlskey_free(&g.key);
+    tls_key_free(&g.key);
     return 0;
 }
 

@@ -29,7 +29,7 @@ struct envelope {
 struct smtp_guard {
     const struct serving *serving;
     const struct settings *settings;
-    struct tlskey key;
+    struct tls_key key;
     struct login login;
     struct directory *directory; /* opened when first needed */
     struct envelope envelope;

@@ -19,14 +19,14 @@
 #include "text/date.h"
 #include "text/fields.h"
 #include "text/header.h"
-#include "text/smtpdata.h"
+#include "text/smtp_data.h"
 
 #include <errno.h>
 #include <unistd.h>
 
 struct incoming {
     struct session *session;
-    struct smtpdata reader;
+    struct smtp_data reader;
     struct bytes memory; /* what was read and not written yet */
     struct bytes head;   /* what replaces the first head_length bytes of memory, once judged */
     size_t head_length;
@@ -150,14 +150,14 @@ static void begin_file(struct incoming *in)
 
 static bool is_lost(const struct incoming *in)
 {
-    return in->refusal || in->trouble != VERDICT_OK || in->reader.found & SMTPDATA_FAULTS;
+    return in->refusal || in->trouble != VERDICT_OK || in->reader.found & SMTP_DATA_FAULTS;
 }
 
 static void read_some(struct incoming *in, struct span have)
 {
     bool lost = is_lost(in);
     uint64_t most = in->session->serving->settings->message_size;
-    conn_take(in->session->conn, smtpdata_read(&in->reader, have, lost ? NULL : &in->memory));
+    conn_take(in->session->conn, smtp_data_read(&in->reader, have, lost ? NULL : &in->memory));
     if (lost)
         return;
     if (in->reader.size > most)
@@ -227,7 +227,7 @@ static void commit(struct incoming *in)
     message_put_str(s->message, s->helo);
     message_put_str(s->message, s->tls ? tls_description(s->conn) : "");
     message_put_u64(s->message, (s->extended ? COMMIT_EXTENDED : 0) | (in->file >= 0 ? COMMIT_FILE : 0) |
-                                    (in->reader.found & SMTPDATA_EIGHT_BIT ? COMMIT_EIGHT_BIT : 0));
+                                    (in->reader.found & SMTP_DATA_EIGHT_BIT ? COMMIT_EIGHT_BIT : 0));
     message_put(s->message, rest);
     reply_commit(s, ask(s));
 }
@@ -235,11 +235,11 @@ static void commit(struct incoming *in)
 /* The reply to a message that can't be taken, or NULL. */
 static const char *refusal_of(const struct incoming *in)
 {
-    if (in->reader.found & SMTPDATA_BARE)
+    if (in->reader.found & SMTP_DATA_BARE)
         return "550 5.6.0 CR or LF outside CRLF in the message";
-    if (in->reader.found & SMTPDATA_NUL)
+    if (in->reader.found & SMTP_DATA_NUL)
         return "550 5.6.0 NUL in the message";
-    if (in->reader.found & SMTPDATA_LONG)
+    if (in->reader.found & SMTP_DATA_LONG)
         return "550 5.6.0 A line of the message is too long";
     return in->refusal;
 }
@@ -276,7 +276,7 @@ void run_data(void *session, struct span argument)
         return;
     }
     reply(s, "354 End the message with CRLF.CRLF");
-    smtpdata_init(&in.reader);
+    smtp_data_init(&in.reader);
     bytes_init(&in.memory, SMTPD_MEMORY_LIMIT + CONN_BUFFER);
     bytes_init(&in.head, SMTPD_MEMORY_LIMIT + SMTPD_ADDED_LIMIT);
     if (read_message(&in))

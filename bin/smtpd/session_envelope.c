@@ -4,24 +4,24 @@
  * everything else.
  */
 #include "session.h"
-#include "text/smtppath.h"
+#include "text/smtp_path.h"
 
 #include <stdio.h>
 
-static void reply_path(struct session *s, enum smtppath_result result, bool mail)
+static void reply_path(struct session *s, enum smtp_path_result result, bool mail)
 {
     switch (result) {
-    case SMTPPATH_ADDRESS:
+    case SMTP_PATH_ADDRESS:
         reply_wrong(s, mail ? "501 5.1.7 This is no sender's address"
                             : "501 5.1.3 This is no recipient's address");
         break;
-    case SMTPPATH_TOO_LONG:
+    case SMTP_PATH_TOO_LONG:
         reply_wrong(s, mail ? "501 5.1.7 The address is too long" : "501 5.1.3 The address is too long");
         break;
-    case SMTPPATH_VALUE:
+    case SMTP_PATH_VALUE:
         reply_wrong(s, "501 5.5.4 Wrong value of a parameter");
         break;
-    case SMTPPATH_UNKNOWN:
+    case SMTP_PATH_UNKNOWN:
         reply_wrong(s, "555 5.5.4 Unknown parameter");
         break;
     default:
@@ -40,10 +40,10 @@ static void put_path(struct message *m, const struct address *a)
 void run_mail(void *session, struct span argument)
 {
     struct session *s = session;
-    struct smtppath_mail mail;
+    struct smtp_path_mail mail;
     uint64_t origin = 0;
-    enum smtppath_result result = smtppath_read_mail(argument, login_allowed(s), &mail);
-    if (result != SMTPPATH_OK) {
+    enum smtp_path_result result = smtp_path_read_mail(argument, login_allowed(s), &mail);
+    if (result != SMTP_PATH_OK) {
         reply_path(s, result, true);
         return;
     }
@@ -74,8 +74,8 @@ void run_rcpt(void *session, struct span argument)
 {
     struct session *s = session;
     struct address recipient;
-    enum smtppath_result result = smtppath_read_rcpt(argument, &recipient);
-    if (result != SMTPPATH_OK) {
+    enum smtp_path_result result = smtp_path_read_rcpt(argument, &recipient);
+    if (result != SMTP_PATH_OK) {
         reply_path(s, result, false);
         return;
     }

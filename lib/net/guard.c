@@ -26,7 +26,7 @@ static enum guard_next run_sign(struct guard *g, struct message *m)
         return GUARD_END;
     struct bytes signature;
     bytes_init(&signature, SIGNATURE_LIMIT);
-    enum status st = tlskey_sign(g->key, (unsigned)algorithm, input, &signature);
+    enum status st = tls_key_sign(g->key, (unsigned)algorithm, input, &signature);
     message_start(m, 0);
     message_put_u64(m, st);
     message_put(m, span_bytes(&signature));

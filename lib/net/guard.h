@@ -11,7 +11,7 @@
 #define POSTERN_NET_GUARD_H
 
 #include "net/channel.h"
-#include "net/tlskey.h"
+#include "net/tls_key.h"
 
 enum { GUARD_SIGN = 1, GUARD_LOG = 2, GUARD_OWN = 16 };
 
@@ -27,7 +27,7 @@ struct guard {
     unsigned state;      /* one bit of the program's states */
     void *program;       /* what the program keeps */
     const char *peer;    /* for the log */
-    struct tlskey *key;  /* or NULL */
+    struct tls_key *key;  /* or NULL */
     unsigned log_lines;  /* written for the session so far */
 };
 

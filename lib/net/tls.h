@@ -5,7 +5,7 @@
  *
  * The server's side never holds the private key. The certificate is public and loaded
  * before the sandbox; signatures are asked of the guard through a function that the
- * caller passes in (net/tlskey.h is the guard's side of it). TLS 1.2 and 1.3, no RSA key exchange, no tickets.
+ * caller passes in (net/tls_key.h is the guard's side of it). TLS 1.2 and 1.3, no RSA key exchange, no tickets.
  */
 #ifndef POSTERN_NET_TLS_H
 #define POSTERN_NET_TLS_H

@@ -11,7 +11,7 @@
 #include "store/folders.h"
 #include "base/clock.h"
 #include "base/files.h"
-#include "store/folderdelete.h"
+#include "store/folder_delete.h"
 #include "text/utf7.h"
 
 #include <dirent.h>

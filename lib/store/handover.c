@@ -198,14 +198,14 @@ static const struct guard_verb verbs[] = {
 
 int handover_guard(struct serving *s)
 {
-    struct tlskey key;
+    struct tls_key key;
     struct gate gate = { .serving = s };
     struct guard g = { .channel = s->channel, .state = STATE_LOGIN, .program = &gate, .peer = s->peer.text,
                        .key = s->tls ? &key : NULL };
-    tlskey_init(&key, s->settings->tls_key);
+    tls_key_init(&key, s->settings->tls_key);
     login_init(&gate.login, s->settings);
     guard_loop(&g, verbs);
-    tlskey_free(&key);
+    tls_key_free(&key);
     return EX_OK;
 }
 

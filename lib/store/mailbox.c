@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Opening a folder, and what is asked of it as a whole; see mailbox.h, and mailboxpriv.h for where
+ * Opening a folder, and what is asked of it as a whole; see mailbox.h, and mailbox_private.h for where
  * the rest is.
  *
  * Directories are opened once, beneath the Maildir, and everything after goes through their descriptors: an
@@ -9,7 +9,7 @@
 #include "store/mailbox.h"
 #include "base/clock.h"
 #include "base/files.h"
-#include "store/mailboxpriv.h"
+#include "store/mailbox_private.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -5,7 +5,7 @@
 #include "fuzz.h"
 
 #include "text/address.h"
-#include "text/smtppath.h"
+#include "text/smtp_path.h"
 
 static void check_address(const struct address *a)
 {
@@ -34,7 +34,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct span input = fuzz_span(data, size), rest = input;
     struct address a;
-    struct smtppath_mail mail;
+    struct smtp_path_mail mail;
     enum address_result result = address_path(&rest, &a);
     HOLDS(fuzz_within(rest, input) && (result != ADDRESS_OK || rest.p[-1] == '>'));
     HOLDS(result == ADDRESS_OK || (address_is_null(&a) && rest.p == input.p));
@@ -42,9 +42,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     result = address_parse(input, &a);
     HOLDS(result == ADDRESS_OK ? address_domain(&a).n > 0 : address_is_null(&a));
     check_address(&a);
-    if (smtppath_read_mail(input, size & 1, &mail) == SMTPPATH_OK)
+    if (smtp_path_read_mail(input, size & 1, &mail) == SMTP_PATH_OK)
         check_address(&mail.sender);
-    if (smtppath_read_rcpt(input, &a) == SMTPPATH_OK) {
+    if (smtp_path_read_rcpt(input, &a) == SMTP_PATH_OK) {
         HOLDS(!address_is_null(&a));
         check_address(&a);
     }

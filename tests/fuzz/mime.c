@@ -4,10 +4,10 @@
  * said of them is IMAP.
  */
 #include "fuzz.h"
-#include "imapgrammar.h"
+#include "imapd_grammar.h"
 
 #include "text/header.h"
-#include "text/imapbody.h"
+#include "text/imap_body.h"
 
 /* Line ends in s, and those without CR before them. `before` is the byte in front of s. */
 static size_t count_lines(struct span s, size_t *bare)

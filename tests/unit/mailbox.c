@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * An opened folder: UIDs that stay, sizes that are right, flags and keywords, what other programs do
- * meanwhile, appending and copying. Hostile folders are in mailboxhostile.c, many processes in mailboxmany.c.
+ * meanwhile, appending and copying. Hostile folders are in mailbox_hostile.c, many processes in mailbox_many.c.
  */
 #include "store.h"
 

@@ -39,8 +39,8 @@ static pid_t start_guard(int channel, int other)
     if (pid != 0)
         return pid;
     close(other);
-    struct tlskey key;
-    tlskey_init(&key, key_file);
+    struct tls_key key;
+    tls_key_init(&key, key_file);
     struct guard g = { .channel = channel, .state = 1, .key = &key, .peer = "test" };
     guard_loop(&g, no_verbs);
     _exit(0);
@@ -123,16 +123,16 @@ static void refusals(const char *kind)
         { "an unknown algorithm", 60000, { "01234567890123456789012345678901", 32 } },
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        struct tlskey key;
+        struct tls_key key;
         struct bytes signature;
         bytes_init(&signature, 1024);
-        tlskey_init(&key, key_file);
-        ok(tlskey_sign(&key, rows[i].algorithm, rows[i].input, &signature) == ST_PERM && signature.len == 0,
+        tls_key_init(&key, key_file);
+        ok(tls_key_sign(&key, rows[i].algorithm, rows[i].input, &signature) == ST_PERM && signature.len == 0,
            "%s: refuses %s", kind, rows[i].name);
-        tlskey_sign(&key, rows[i].algorithm, rows[i].input, &signature);
-        ok(key.signed_count == TLSKEY_SIGNATURES && tlskey_sign(&key, RSA_SHA256, rows[i].input, &signature) == ST_PERM,
+        tls_key_sign(&key, rows[i].algorithm, rows[i].input, &signature);
+        ok(key.signed_count == TLS_KEY_SIGNATURES && tls_key_sign(&key, RSA_SHA256, rows[i].input, &signature) == ST_PERM,
            "%s: and a third request", kind);
-        tlskey_free(&key);
+        tls_key_free(&key);
         bytes_free(&signature);
     }
 }

@@ -11,7 +11,7 @@
  *   - What is missing is looked for twice before it is called gone, and what has a UID and is no longer
  *     where the scan saw it is looked for again: other programs rename without asking anybody.
  */
-#include "store/mailboxpriv.h"
+#include "store/mailbox_private.h"
 #include "base/files.h"
 
 #include <errno.h>

@@ -3,7 +3,7 @@
  * One message into a folder: APPEND. It gets its UID before it appears, so that it never lies in cur/
  * without one, and its date before it is fsynced.
  */
-#include "store/mailboxpriv.h"
+#include "store/mailbox_private.h"
 #include "base/files.h"
 
 #include <errno.h>

@@ -8,7 +8,7 @@
  */
 #include "base/files.h"
 #include "store/folders.h"
-#include "store/mailboxpriv.h"
+#include "store/mailbox_private.h"
 
 #include <errno.h>
 #include <stdio.h>

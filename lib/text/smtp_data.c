@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The reader of DATA; see smtpdata.h.
+ * The reader of DATA; see smtp_data.h.
  *
  *     state      means                            next byte
  *     START      at the beginning of a line       '.' DOT; else TEXT
@@ -9,15 +9,15 @@
  *     DOT        a dot began the line (dropped)   CR: DOT_CR; else TEXT
  *     DOT_CR     a dot and a CR                   LF: the end; else fault, TEXT
  */
-#include "text/smtpdata.h"
+#include "text/smtp_data.h"
 
 #include <string.h>
 
 enum { START, TEXT, CR, DOT, DOT_CR };
 
-void smtpdata_init(struct smtpdata *d)
+void smtp_data_init(struct smtp_data *d)
 {
-    *d = (struct smtpdata){ .state = START };
+    *d = (struct smtp_data){ .state = START };
 }
 
 static bool has_eight_bit(const char *p, size_t n)
@@ -32,27 +32,27 @@ static bool has_eight_bit(const char *p, size_t n)
     return (all & 0x8080808080808080U) != 0;
 }
 
-static void emit(struct smtpdata *d, const char *p, size_t n, struct bytes *out)
+static void emit(struct smtp_data *d, const char *p, size_t n, struct bytes *out)
 {
     d->size += n;
-    if (!(d->found & SMTPDATA_EIGHT_BIT) && has_eight_bit(p, n))
-        d->found |= SMTPDATA_EIGHT_BIT;
-    if (out && !(d->found & SMTPDATA_FAULTS))
+    if (!(d->found & SMTP_DATA_EIGHT_BIT) && has_eight_bit(p, n))
+        d->found |= SMTP_DATA_EIGHT_BIT;
+    if (out && !(d->found & SMTP_DATA_FAULTS))
         bytes_add(out, p, n);
 }
 
 /* In TEXT: everything up to the line's CR, with its CRLF if that is there whole. */
-static size_t read_text(struct smtpdata *d, struct span in, struct bytes *out)
+static size_t read_text(struct smtp_data *d, struct span in, struct bytes *out)
 {
     const char *lf = memchr(in.p, '\n', in.n);
     size_t limit = lf ? (size_t)(lf - in.p) : in.n;
     const char *cr = memchr(in.p, '\r', limit);
     size_t stop = cr ? (size_t)(cr - in.p) : limit;
     if (memchr(in.p, '\0', stop))
-        d->found |= SMTPDATA_NUL;
+        d->found |= SMTP_DATA_NUL;
     d->line += stop;
-    if (d->line > SMTPDATA_LINE_LIMIT)
-        d->found |= SMTPDATA_LONG;
+    if (d->line > SMTP_DATA_LINE_LIMIT)
+        d->found |= SMTP_DATA_LONG;
     if (cr && lf == cr + 1) {
         emit(d, in.p, stop + 2, out);
         d->state = START;
@@ -64,12 +64,12 @@ static size_t read_text(struct smtpdata *d, struct span in, struct bytes *out)
     if (cr)
         d->state = CR;
     else
-        d->found |= SMTPDATA_BARE;
+        d->found |= SMTP_DATA_BARE;
     return stop + 1;
 }
 
 /* One step from a state other than TEXT; how many bytes it took. */
-static size_t step(struct smtpdata *d, char c, struct bytes *out)
+static size_t step(struct smtp_data *d, char c, struct bytes *out)
 {
     switch (d->state) {
     case START:
@@ -91,12 +91,12 @@ static size_t step(struct smtpdata *d, char c, struct bytes *out)
     }
     if (d->ended)
         return 1;
-    d->found |= SMTPDATA_BARE;
+    d->found |= SMTP_DATA_BARE;
     d->state = TEXT;
     return 0;
 }
 
-size_t smtpdata_read(struct smtpdata *d, struct span in, struct bytes *out)
+size_t smtp_data_read(struct smtp_data *d, struct span in, struct bytes *out)
 {
     size_t at = 0;
     while (at < in.n && !d->ended) {

@@ -3,7 +3,7 @@
  * The reader of DATA: where a message ends, what its bytes are, and what is wrong with it, the same however
  * the network cuts it.
  */
-#include "text/smtpdata.h"
+#include "text/smtp_data.h"
 #include "tap.h"
 
 #include <stdlib.h>
@@ -24,41 +24,41 @@ static const struct row rows[] = {
     { "dots unstuffed", SPAN("..\r\n...a\r\n.b\r\na.b.\r\n.\r\n"), ".\r\n..a\r\nb\r\na.b.\r\n", 0, 0 },
     { "what follows is left", SPAN("a\r\n.\r\nQUIT\r\n"), "a\r\n", 0, 6 },
     { "two ends", SPAN(".\r\n.\r\n"), "", 0, 3 },
-    { "8-bit", SPAN("\xc3\xa4\r\n.\r\n"), "\xc3\xa4\r\n", SMTPDATA_EIGHT_BIT, 0 },
-    { "8-bit behind eight bytes", SPAN("12345678\xff\r\n.\r\n"), "12345678\xff\r\n", SMTPDATA_EIGHT_BIT, 0 },
+    { "8-bit", SPAN("\xc3\xa4\r\n.\r\n"), "\xc3\xa4\r\n", SMTP_DATA_EIGHT_BIT, 0 },
+    { "8-bit behind eight bytes", SPAN("12345678\xff\r\n.\r\n"), "12345678\xff\r\n", SMTP_DATA_EIGHT_BIT, 0 },
     { "empty lines", SPAN("\r\n\r\n.\r\n"), "\r\n\r\n", 0, 0 },
     { "no end", SPAN("a\r\n."), NULL, 0, 0 },
     { "no end, dot and CR", SPAN("a\r\n.\r"), NULL, 0, 0 },
     { "no end, nothing", SPAN(""), NULL, 0, 0 },
-    FAULT(SMTPDATA_BARE, "a\n.\n\r\n.\r\n", 0),
-    FAULT(SMTPDATA_BARE, "a\n.\r\n\r\n.\r\n", 0),
-    FAULT(SMTPDATA_BARE, "a\r\n.\n\r\n.\r\n", 0),
-    FAULT(SMTPDATA_BARE, "a\r\n.\r\r\n\r\n.\r\n", 0),
-    FAULT(SMTPDATA_BARE, "a\r.\r\r\n.\r\n", 0),
-    FAULT(SMTPDATA_BARE, "a\r.\r\n\r\n.\r\n", 0),
-    FAULT(SMTPDATA_BARE, "a\r\n.\rb\r\n.\r\n", 0),
-    FAULT(SMTPDATA_BARE, "a\r\r\n.\r\n", 0),
-    FAULT(SMTPDATA_BARE, "a\n\r\n.\r\n", 0),
-    FAULT(SMTPDATA_BARE, "\n.\r\n\r\n.\r\n", 0),
-    FAULT(SMTPDATA_BARE, "\r.\r\n\r\n.\r\nMAIL", 4),
-    FAULT(SMTPDATA_BARE, "a\n\n.\n\n\r\n.\r\n", 0),
-    FAULT(SMTPDATA_NUL, "a\0b\r\n.\r\n", 0),
-    FAULT(SMTPDATA_NUL, "a\r\n.\0\r\n.\r\n", 0),
-    FAULT(SMTPDATA_NUL, "\0\r\n.\r\n", 0),
-    FAULT(SMTPDATA_BARE | SMTPDATA_NUL, "\0\n\r\n.\r\n", 0),
+    FAULT(SMTP_DATA_BARE, "a\n.\n\r\n.\r\n", 0),
+    FAULT(SMTP_DATA_BARE, "a\n.\r\n\r\n.\r\n", 0),
+    FAULT(SMTP_DATA_BARE, "a\r\n.\n\r\n.\r\n", 0),
+    FAULT(SMTP_DATA_BARE, "a\r\n.\r\r\n\r\n.\r\n", 0),
+    FAULT(SMTP_DATA_BARE, "a\r.\r\r\n.\r\n", 0),
+    FAULT(SMTP_DATA_BARE, "a\r.\r\n\r\n.\r\n", 0),
+    FAULT(SMTP_DATA_BARE, "a\r\n.\rb\r\n.\r\n", 0),
+    FAULT(SMTP_DATA_BARE, "a\r\r\n.\r\n", 0),
+    FAULT(SMTP_DATA_BARE, "a\n\r\n.\r\n", 0),
+    FAULT(SMTP_DATA_BARE, "\n.\r\n\r\n.\r\n", 0),
+    FAULT(SMTP_DATA_BARE, "\r.\r\n\r\n.\r\nMAIL", 4),
+    FAULT(SMTP_DATA_BARE, "a\n\n.\n\n\r\n.\r\n", 0),
+    FAULT(SMTP_DATA_NUL, "a\0b\r\n.\r\n", 0),
+    FAULT(SMTP_DATA_NUL, "a\r\n.\0\r\n.\r\n", 0),
+    FAULT(SMTP_DATA_NUL, "\0\r\n.\r\n", 0),
+    FAULT(SMTP_DATA_BARE | SMTP_DATA_NUL, "\0\n\r\n.\r\n", 0),
 };
 
 static bool reads(const struct row *r, size_t piece)
 {
-    struct smtpdata d;
+    struct smtp_data d;
     struct bytes out;
     size_t at = 0;
     bytes_init(&out, 65536);
-    smtpdata_init(&d);
+    smtp_data_init(&d);
     while (at < r->input.n && !d.ended)
-        at += smtpdata_read(&d, span_head(span_from(r->input, at), piece), &out);
+        at += smtp_data_read(&d, span_head(span_from(r->input, at), piece), &out);
     bool good = d.ended == (r->message != NULL) && d.found == r->found && r->input.n - at == r->left;
-    if (good && r->message && !(r->found & SMTPDATA_FAULTS))
+    if (good && r->message && !(r->found & SMTP_DATA_FAULTS))
         good = span_eq_str(span_bytes(&out), r->message) && d.size == out.len;
     bytes_free(&out);
     return good;
@@ -67,7 +67,7 @@ static bool reads(const struct row *r, size_t piece)
 static void check_length(size_t length, unsigned expected)
 {
     struct bytes in, out;
-    struct smtpdata d;
+    struct smtp_data d;
     bytes_init(&in, 1000000);
     bytes_init(&out, 1000000);
     bytes_add_str(&in, "..");
@@ -76,9 +76,9 @@ static void check_length(size_t length, unsigned expected)
     bytes_add_str(&in, "\r\nshort\r\n.\r\n");
     for (size_t piece = 1000; piece <= 100000; piece *= 100) {
         size_t at = 0;
-        smtpdata_init(&d);
+        smtp_data_init(&d);
         while (!d.ended && at < in.len)
-            at += smtpdata_read(&d, span_head(span_from(span_bytes(&in), at), piece), &out);
+            at += smtp_data_read(&d, span_head(span_from(span_bytes(&in), at), piece), &out);
         ok(d.ended && d.found == expected && at == in.len, "a line of %zu bytes in pieces of %zu", length, piece);
     }
     bytes_free(&in);
@@ -91,7 +91,7 @@ int main(void)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         for (size_t p = 0; p < sizeof pieces / sizeof pieces[0]; p++)
             ok(reads(&rows[i], pieces[p]), "%s in pieces of %zu", rows[i].name, pieces[p]);
-    check_length(SMTPDATA_LINE_LIMIT, 0);
-    check_length(SMTPDATA_LINE_LIMIT + 1, SMTPDATA_LONG);
+    check_length(SMTP_DATA_LINE_LIMIT, 0);
+    check_length(SMTP_DATA_LINE_LIMIT + 1, SMTP_DATA_LONG);
     return done_testing();
 }

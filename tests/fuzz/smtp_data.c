@@ -5,22 +5,22 @@
  */
 #include "fuzz.h"
 
-#include "text/smtpdata.h"
+#include "text/smtp_data.h"
 
 struct outcome {
-    struct smtpdata d;
+    struct smtp_data d;
     size_t used;
     struct bytes out;
 };
 
 static void play(struct span input, size_t piece, struct outcome *o)
 {
-    smtpdata_init(&o->d);
+    smtp_data_init(&o->d);
     bytes_init(&o->out, input.n);
     o->used = 0;
     while (o->used < input.n && !o->d.ended) {
         struct span in = span_head(span_from(input, o->used), piece);
-        size_t n = smtpdata_read(&o->d, in, &o->out);
+        size_t n = smtp_data_read(&o->d, in, &o->out);
         HOLDS(n <= in.n && (n == in.n || o->d.ended));
         o->used += n;
     }
@@ -47,7 +47,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     HOLDS(whole.d.ended == (find_end(input) != 0));
     if (whole.d.ended)
         HOLDS(whole.used == find_end(input));
-    if (!(whole.d.found & SMTPDATA_FAULTS)) {
+    if (!(whole.d.found & SMTP_DATA_FAULTS)) {
         HOLDS(whole.out.len == whole.d.size && span_eq(span_bytes(&whole.out), span_bytes(&pieces.out)));
         HOLDS(!whole.d.ended || whole.out.len == 0 ||
               span_eq_str(span_from(span_bytes(&whole.out), whole.out.len - 2), "\r\n"));

@@ -6,7 +6,7 @@
 #include "tap.h"
 
 #include "text/header.h"
-#include "text/imapbody.h"
+#include "text/imap_body.h"
 
 #include <stdlib.h>
 #include <string.h>

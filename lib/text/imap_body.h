@@ -4,8 +4,8 @@
  * 8-bit bytes, CR, LF or more than 1,000 bytes leave as literals; NUL is dropped. The output is always valid
  * IMAP.
  */
-#ifndef POSTERN_TEXT_IMAPBODY_H
-#define POSTERN_TEXT_IMAPBODY_H
+#ifndef POSTERN_TEXT_IMAP_BODY_H
+#define POSTERN_TEXT_IMAP_BODY_H
 
 #include "text/mime.h"
 

@@ -5,36 +5,36 @@
  *
  * A CR or LF outside CRLF never ends a line here, so no two servers can disagree about where a message
  * ends: such a message is read to its true end and then refused. Lines may be longer than the standard's
- * 998 bytes, as mailers that write them are common, but not longer than SMTPDATA_LINE_LIMIT.
+ * 998 bytes, as mailers that write them are common, but not longer than SMTP_DATA_LINE_LIMIT.
  */
-#ifndef POSTERN_TEXT_SMTPDATA_H
-#define POSTERN_TEXT_SMTPDATA_H
+#ifndef POSTERN_TEXT_SMTP_DATA_H
+#define POSTERN_TEXT_SMTP_DATA_H
 
 #include "base/bytes.h"
 
-#define SMTPDATA_LINE_LIMIT 65536 /* bytes of a line without its CRLF */
+#define SMTP_DATA_LINE_LIMIT 65536 /* bytes of a line without its CRLF */
 
 enum {
-    SMTPDATA_BARE = 1, /* a CR or LF outside CRLF */
-    SMTPDATA_NUL = 2,
-    SMTPDATA_LONG = 4,      /* a line over SMTPDATA_LINE_LIMIT */
-    SMTPDATA_EIGHT_BIT = 8, /* bytes above 127: no fault */
-    SMTPDATA_FAULTS = SMTPDATA_BARE | SMTPDATA_NUL | SMTPDATA_LONG,
+    SMTP_DATA_BARE = 1, /* a CR or LF outside CRLF */
+    SMTP_DATA_NUL = 2,
+    SMTP_DATA_LONG = 4,      /* a line over SMTP_DATA_LINE_LIMIT */
+    SMTP_DATA_EIGHT_BIT = 8, /* bytes above 127: no fault */
+    SMTP_DATA_FAULTS = SMTP_DATA_BARE | SMTP_DATA_NUL | SMTP_DATA_LONG,
 };
 
-struct smtpdata {
+struct smtp_data {
     unsigned state;
-    unsigned found; /* SMTPDATA_* bits seen so far */
+    unsigned found; /* SMTP_DATA_* bits seen so far */
     size_t line;    /* bytes of the current line */
     uint64_t size;  /* bytes of the unstuffed message so far, with CRLFs */
     bool ended;
 };
 
 /* Stands behind the CRLF of the DATA command: a dot alone ends an empty message at once. */
-void smtpdata_init(struct smtpdata *d);
+void smtp_data_init(struct smtp_data *d);
 /* Reads `in` up to the end of the message at most and returns how much of it that was. Appends the message's
  * bytes to *out, which the caller gives room for in.n more; out NULL, and everything after a fault, is
  * counted and thrown away. */
-size_t smtpdata_read(struct smtpdata *d, struct span in, struct bytes *out);
+size_t smtp_data_read(struct smtp_data *d, struct span in, struct bytes *out);
 
 #endif

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Signing with the private key, in the guard; see tlskey.h. Includes GnuTLS for signatures.
+ * Signing with the private key, in the guard; see tls_key.h. Includes GnuTLS for signatures.
  *
  * The session is not trusted to ask only for its own handshake, so what it may have signed is
  * narrowed to what a TLS server signs: with RSA and ECDSA a SHA-2 hash of the right length, with
  * Ed25519 (which signs whole data) the fixed forms of RFC 8446 4.4.3 and RFC 8422 5.4.
  */
-#include "net/tlskey.h"
+#include "net/tls_key.h"
 #include "base/files.h"
 #include "base/log.h"
 
@@ -19,12 +19,12 @@
 #define KEY_FILE_LIMIT 65536
 #define TLS12_PARAMS_LIMIT 256 /* two randoms and the curve's point */
 
-void tlskey_init(struct tlskey *k, const char *file)
+void tls_key_init(struct tls_key *k, const char *file)
 {
-    *k = (struct tlskey){ .file = file };
+    *k = (struct tls_key){ .file = file };
 }
 
-static enum status open_key(struct tlskey *k)
+static enum status open_key(struct tls_key *k)
 {
     struct bytes pem;
     gnutls_x509_privkey_t x509 = NULL;
@@ -118,9 +118,9 @@ static int sign(gnutls_privkey_t key, gnutls_sign_algorithm_t algorithm, struct 
     return gnutls_privkey_sign_hash2(key, algorithm, 0, &datum, out);
 }
 
-enum status tlskey_sign(struct tlskey *k, unsigned algorithm, struct span input, struct bytes *signature)
+enum status tls_key_sign(struct tls_key *k, unsigned algorithm, struct span input, struct bytes *signature)
 {
-    if (k->signed_count >= TLSKEY_SIGNATURES)
+    if (k->signed_count >= TLS_KEY_SIGNATURES)
         return ST_PERM;
     k->signed_count++;
     if (!k->key && open_key(k) != ST_OK)
@@ -138,7 +138,7 @@ enum status tlskey_sign(struct tlskey *k, unsigned algorithm, struct span input,
     return ok ? ST_OK : ST_PERM;
 }
 
-void tlskey_free(struct tlskey *k)
+void tls_key_free(struct tls_key *k)
 {
     if (k->key)
         gnutls_privkey_deinit(k->key);

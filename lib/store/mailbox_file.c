@@ -6,7 +6,7 @@
  * names of all files at once (mailbox_relocate) and tries again: after another session flagged ten thousand
  * messages that costs one scan, not ten thousand.
  */
-#include "store/mailboxpriv.h"
+#include "store/mailbox_private.h"
 #include "base/files.h"
 
 #include <errno.h>

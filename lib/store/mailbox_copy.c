@@ -7,7 +7,7 @@
  * written in batches and then fsynced, which lets a journal commit once for many. All or none: what was
  * renamed before a failure is removed again.
  */
-#include "store/mailboxpriv.h"
+#include "store/mailbox_private.h"
 #include "base/files.h"
 
 #include <errno.h>

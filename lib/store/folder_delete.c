@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Clearing removed folders; see folderdelete.h. A folder is two levels deep (cur/FILE). Deeper trees are none
+ * Clearing removed folders; see folder_delete.h. A folder is two levels deep (cur/FILE). Deeper trees are none
  * of ours, perhaps made to keep us busy, and are left where they are.
  */
-#include "store/folderdelete.h"
+#include "store/folder_delete.h"
 #include "base/bytes.h"
 #include "base/files.h"
 

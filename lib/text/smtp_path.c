@@ -1,29 +1,29 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The arguments of MAIL and RCPT; see smtppath.h.
+ * The arguments of MAIL and RCPT; see smtp_path.h.
  */
-#include "text/smtppath.h"
+#include "text/smtp_path.h"
 
 enum { SEEN_SIZE = 1, SEEN_BODY = 2, SEEN_AUTH = 4 };
 
-static enum smtppath_result read_path(struct span *text, const char *keyword, struct address *a)
+static enum smtp_path_result read_path(struct span *text, const char *keyword, struct address *a)
 {
     struct span colon = SPAN(":");
     if (!span_istarts(*text, keyword))
-        return SMTPPATH_SYNTAX;
+        return SMTP_PATH_SYNTAX;
     *text = span_from(*text, span_of(keyword).n);
     if (!span_starts(*text, colon.p))
-        return SMTPPATH_SYNTAX;
+        return SMTP_PATH_SYNTAX;
     *text = span_from(*text, colon.n);
     switch (address_path(text, a)) {
     case ADDRESS_OK:
         break;
     case ADDRESS_TOO_LONG:
-        return SMTPPATH_TOO_LONG;
+        return SMTP_PATH_TOO_LONG;
     default:
-        return SMTPPATH_ADDRESS;
+        return SMTP_PATH_ADDRESS;
     }
-    return text->n == 0 || text->p[0] == ' ' ? SMTPPATH_OK : SMTPPATH_SYNTAX;
+    return text->n == 0 || text->p[0] == ' ' ? SMTP_PATH_OK : SMTP_PATH_SYNTAX;
 }
 
 /* The next parameter at *rest, "KEYWORD[=value]" (RFC 5321 4.1.2 esmtp-param). False at the end. */
@@ -43,7 +43,7 @@ static bool next_parameter(struct span *rest, struct span *name, struct span *va
 }
 
 /* Up to 20 digits (RFC 1870 6); what is too large to count is as large as can be. */
-static bool read_size(struct span value, struct smtppath_mail *mail)
+static bool read_size(struct span value, struct smtp_path_mail *mail)
 {
     for (size_t i = 0; i < value.n; i++)
         if (!ascii_digit(value.p[i]))
@@ -53,22 +53,22 @@ static bool read_size(struct span value, struct smtppath_mail *mail)
     return value.n && value.n <= 20;
 }
 
-static bool read_body(struct span value, struct smtppath_mail *mail)
+static bool read_body(struct span value, struct smtp_path_mail *mail)
 {
     mail->eight_bit = span_ieq_str(value, "8BITMIME");
     return mail->eight_bit || span_ieq_str(value, "7BIT");
 }
 
-enum smtppath_result smtppath_read_mail(struct span argument, bool auth, struct smtppath_mail *mail)
+enum smtp_path_result smtp_path_read_mail(struct span argument, bool auth, struct smtp_path_mail *mail)
 {
     struct span rest = argument, name, value;
     unsigned seen = 0;
-    *mail = (struct smtppath_mail){ .size = 0 };
-    enum smtppath_result result = read_path(&rest, "FROM", &mail->sender);
-    if (result != SMTPPATH_OK)
+    *mail = (struct smtp_path_mail){ .size = 0 };
+    enum smtp_path_result result = read_path(&rest, "FROM", &mail->sender);
+    if (result != SMTP_PATH_OK)
         return result;
     if (!address_is_null(&mail->sender) && !address_domain(&mail->sender).n)
-        return SMTPPATH_ADDRESS;
+        return SMTP_PATH_ADDRESS;
     while (next_parameter(&rest, &name, &value)) {
         unsigned bit;
         bool good;
@@ -82,22 +82,22 @@ enum smtppath_result smtppath_read_mail(struct span argument, bool auth, struct 
             bit = SEEN_AUTH;
             good = value.n != 0;
         } else {
-            return SMTPPATH_UNKNOWN;
+            return SMTP_PATH_UNKNOWN;
         }
         if (!good || seen & bit)
-            return SMTPPATH_VALUE;
+            return SMTP_PATH_VALUE;
         seen |= bit;
     }
-    return SMTPPATH_OK;
+    return SMTP_PATH_OK;
 }
 
-enum smtppath_result smtppath_read_rcpt(struct span argument, struct address *recipient)
+enum smtp_path_result smtp_path_read_rcpt(struct span argument, struct address *recipient)
 {
     struct span rest = argument, name, value;
-    enum smtppath_result result = read_path(&rest, "TO", recipient);
-    if (result != SMTPPATH_OK)
+    enum smtp_path_result result = read_path(&rest, "TO", recipient);
+    if (result != SMTP_PATH_OK)
         return result;
     if (address_is_null(recipient))
-        return SMTPPATH_ADDRESS;
-    return next_parameter(&rest, &name, &value) ? SMTPPATH_UNKNOWN : SMTPPATH_OK;
+        return SMTP_PATH_ADDRESS;
+    return next_parameter(&rest, &name, &value) ? SMTP_PATH_UNKNOWN : SMTP_PATH_OK;
 }

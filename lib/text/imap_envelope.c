@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * ENVELOPE (RFC 3501 7.4.2); see imapbody.h. One pass over the header. A field that is absent is NIL, one
+ * ENVELOPE (RFC 3501 7.4.2); see imap_body.h. One pass over the header. A field that is absent is NIL, one
  * that is there but empty is ""; of several only the first counts, except address fields, whose lists are
  * joined. A mailbox without a domain gets "" for it, since NIL would make it the start of a group.
  */
-#include "text/imapbody.h"
+#include "text/imap_body.h"
 #include "text/address.h"
 #include "text/header.h"
 

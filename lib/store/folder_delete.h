@@ -2,8 +2,8 @@
  *
  * The second half of removing a folder: clearing what was renamed out of sight.
  */
-#ifndef POSTERN_STORE_FOLDERDELETE_H
-#define POSTERN_STORE_FOLDERDELETE_H
+#ifndef POSTERN_STORE_FOLDER_DELETE_H
+#define POSTERN_STORE_FOLDER_DELETE_H
 
 #define FOLDER_DELETED_PREFIX "postern-deleted."
 

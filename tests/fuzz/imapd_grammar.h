@@ -3,8 +3,8 @@
  * A checker for what IMAP servers say of messages, written from the grammar of RFC 3501 9 and independent of
  * the writers in lib/text: envelope, body, nstring. Each function moves *s behind what it read, or is false.
  */
-#ifndef POSTERN_TESTS_IMAPGRAMMAR_H
-#define POSTERN_TESTS_IMAPGRAMMAR_H
+#ifndef POSTERN_TESTS_IMAPD_GRAMMAR_H
+#define POSTERN_TESTS_IMAPD_GRAMMAR_H
 
 #include "base/bytes.h"
 

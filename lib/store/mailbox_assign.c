@@ -10,7 +10,7 @@
  */
 #include "base/files.h"
 #include "base/log.h"
-#include "store/mailboxpriv.h"
+#include "store/mailbox_private.h"
 #include "store/maildir.h"
 
 #include <errno.h>

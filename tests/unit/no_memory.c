@@ -8,7 +8,7 @@
 
 #include "text/base64.h"
 #include "text/date.h"
-#include "text/imapbody.h"
+#include "text/imap_body.h"
 #include "text/unicode.h"
 #include "text/utf7.h"
 #include "text/words.h"

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * BODY and BODYSTRUCTURE; see imapbody.h. The grammar is RFC 3501 9, `body`. It wants an envelope and a
+ * BODY and BODYSTRUCTURE; see imap_body.h. The grammar is RFC 3501 9, `body`. It wants an envelope and a
  * body in each message/rfc822, lines in each text part and a part in each multipart: the parser in
  * mime.c only makes such trees. The recursion goes as deep as the tree, MIME_DEPTH at most.
  */
-#include "text/imapbody.h"
+#include "text/imap_body.h"
 #include "text/header.h"
 #include "text/lexical.h"
 

@@ -3,15 +3,15 @@
  * What the files that make up the mailbox share; nobody else includes this.
  *
  *     mailbox.c        opening, closing, finding, keywords, STATUS
- *     mailboxsync.c    a scan merged into the entries
- *     mailboxassign.c  UIDs for files that have none
- *     mailboxfile.c    one message: its bytes, its flags, its end
- *     mailboxplace.c   a folder that messages are put into
- *     mailboxappend.c  APPEND
- *     mailboxcopy.c    COPY, and RENAME of INBOX
+ *     mailbox_sync.c   a scan merged into the entries
+ *     mailbox_assign.c UIDs for files that have none
+ *     mailbox_file.c   one message: its bytes, its flags, its end
+ *     mailbox_place.c  a folder that messages are put into
+ *     mailbox_append.c APPEND
+ *     mailbox_copy.c   COPY, and RENAME of INBOX
  */
-#ifndef POSTERN_STORE_MAILBOXPRIV_H
-#define POSTERN_STORE_MAILBOXPRIV_H
+#ifndef POSTERN_STORE_MAILBOX_PRIVATE_H
+#define POSTERN_STORE_MAILBOX_PRIVATE_H
 
 #include "store/durable.h"
 #include "store/scan.h"

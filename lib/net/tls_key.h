@@ -5,24 +5,24 @@
  * in an algorithm that fits the key (a full DigestInfo or PSS is made here, not taken from the session; for Ed25519
  * the bytes of a TLS 1.3 CertificateVerify or a TLS 1.2 ServerKeyExchange). Never decrypts.
  */
-#ifndef POSTERN_NET_TLSKEY_H
-#define POSTERN_NET_TLSKEY_H
+#ifndef POSTERN_NET_TLS_KEY_H
+#define POSTERN_NET_TLS_KEY_H
 
 #include "base/bytes.h"
 #include "base/status.h"
 
-#define TLSKEY_SIGNATURES 2 /* a connection gets */
+#define TLS_KEY_SIGNATURES 2 /* a connection gets */
 
-struct tlskey {
+struct tls_key {
     const char *file;
     void *key;       /* gnutls_privkey_t once opened */
     unsigned signed_count;  /* asked for */
     unsigned given;         /* and not refused: the handshake has come so far */
 };
 
-void tlskey_init(struct tlskey *k, const char *file);
+void tls_key_init(struct tls_key *k, const char *file);
 /* ST_PERM for what it refuses to sign or a third signature, ST_TEMP if the key can't be read. */
-enum status tlskey_sign(struct tlskey *k, unsigned algorithm, struct span input, struct bytes *signature);
-void tlskey_free(struct tlskey *k);
+enum status tls_key_sign(struct tls_key *k, unsigned algorithm, struct span input, struct bytes *signature);
+void tls_key_free(struct tls_key *k);
 
 #endif

@@ -3,7 +3,7 @@
  * A folder that messages are put into. They are written and fsynced in tmp/ without a lock; only
  * giving UIDs and renaming into cur/ happens under it, so that a large copy keeps nobody waiting.
  */
-#include "store/mailboxpriv.h"
+#include "store/mailbox_private.h"
 #include "base/files.h"
 #include "store/maildir.h"
 
