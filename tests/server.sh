@@ -27,12 +27,12 @@ as_server() {
 server_place() {
     place=$1
     rm -rf "$place"
-    mkdir -p "$place" || return
+    mkdir -p "$place" && place=$(cd "$place" && pwd) || return
+    # By its whole path: a relative one says nothing about the folders above.
     if ! as_server test -x "$place"; then
         place=$(mktemp -d "${TMPDIR:-/tmp}/postern.XXXXXX") || return
         chmod 755 "$place"
     fi
-    place=$(cd "$place" && pwd)
     mkdir -p "$place/bin" && cp "$BUILD"/bin/* "$place/bin/" && : >"$place/log" || return
     if [ "$(id -u)" = 0 ]; then
         chown -R nobody:nogroup "$place"
