@@ -5,7 +5,8 @@
  *     main.c         options, the lock, the FIFO, the sandbox; then
  *     scheduler.c    one loop: new work in, packets from the children, slots
  *     job.c          a message at work: read, split into parts, and what becomes of it in the end
- *     destination.c  a domain: its parts in line, one connector and one sender at a time
+ *     destination.c  a domain: its parts in line, one connector and one sender at a time; destination.h names
+ *                    the files that share it
  *     local.c        delivery here
  *     bounce.c       what goes back to the sender; report.c writes it
  *     child.c        a sandboxed child: connector.c (DNS, connects) or sender.c (SMTP)
@@ -80,7 +81,9 @@ struct qrun {
 /* --- scheduler.c */
 /* Runs until there is nothing left to do. */
 void scheduler_run(struct qrun *q);
+/* Appends an ID to a line. False: no memory, or too many asked for by name. */
 bool line_add(struct line *l, const char *id, bool forced);
+/* Takes the first out. False: the line is empty. */
 bool line_take(struct line *l, struct ticket *t);
 
 /* --- wake.c */
@@ -102,11 +105,14 @@ void job_marks(struct qrun *q, const struct part *p);
  * or deferral. */
 void part_finish(struct qrun *q, struct part *p);
 
-/* --- destination.c */
+/* --- destination*.c */
+/* A domain's destination, made where there is none. NULL: no memory. */
 struct destination *destination_get(struct qrun *q, const char *domain);
 /* So many parts wait there that a further message is better left closed. */
 bool destination_is_full(const struct destination *d);
+/* Puts a part in line and owns it from now on. It may get its outcome at once. */
 void destination_add(struct qrun *q, struct destination *d, struct part *p);
+/* Keeps a message's ID until the line is short again. */
 void destination_park(struct destination *d, const struct ticket *t);
 /* Forgets what was parked because it was due: a scan has found it again. */
 void destination_unpark_scanned(struct qrun *q);

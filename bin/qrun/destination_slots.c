@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Slots: which destinations may have children at a time.
+ *
+ * Slots are the setting `destinations`; one that shows no progress for STALL_MS no longer counts, up to
+ * SLOTS_FACTOR times as many in all. Half of those are for destinations with a message that was never tried,
+ * and what a wake-up named comes first and has twice the slots: so hosts known to be slow never stop new
+ * mail, and even many new slow ones hardly do.
+ */
+#include "destination.h"
+
+#include "base/clock.h"
+
+#define STALL_MS 3000
+#define SLOTS_FACTOR 10
+#define SLOTS_LIMIT 200
+
+void destination_wait(struct qrun *q, struct destination *d)
+{
+    d->state = WAITING;
+    d->list_next = NULL;
+    if (q->waiting_last)
+        q->waiting_last->list_next = d;
+    else
+        q->waiting_first = d;
+    q->waiting_last = d;
+}
+
+static uint64_t most_slots(const struct qrun *q)
+{
+    uint64_t most = q->settings->destinations * SLOTS_FACTOR;
+    return most < SLOTS_LIMIT ? most : SLOTS_LIMIT;
+}
+
+static bool slot_is_free(const struct qrun *q, enum urgency urgency)
+{
+    uint64_t busy = 0, slots = q->settings->destinations;
+    int64_t now = clock_ms();
+    for (const struct destination *d = q->active; d; d = d->list_next)
+        busy += now - d->progress < STALL_MS;
+    return busy < (urgency == WOKEN ? 2 * slots : slots) &&
+           q->active_count < (urgency == RETRY ? most_slots(q) / 2 : most_slots(q));
+}
+
+/* Takes the most urgent that waits, and for which there is a slot, out of the line. */
+static struct destination *next_waiting(struct qrun *q)
+{
+    for (int urgency = WOKEN; urgency >= RETRY; urgency--) {
+        struct destination *before = NULL, *d = q->waiting_first;
+        for (; d && (int)d->urgency < urgency; d = d->list_next)
+            before = d;
+        if (!d || !slot_is_free(q, (enum urgency)urgency))
+            continue;
+        if (before)
+            before->list_next = d->list_next;
+        else
+            q->waiting_first = d->list_next;
+        if (q->waiting_last == d)
+            q->waiting_last = before;
+        return d;
+    }
+    return NULL;
+}
+
+void destination_leave(struct qrun *q, struct destination *d)
+{
+    struct destination **at = &q->active;
+    while (*at && *at != d)
+        at = &(*at)->list_next;
+    if (*at) {
+        *at = d->list_next;
+        q->active_count--;
+    }
+    destination_close_channel(&d->connector);
+    destination_close_channel(&d->sender);
+    d->state = IDLE;
+}
+
+void destination_start_waiting(struct qrun *q)
+{
+    struct destination *d;
+    while ((d = next_waiting(q)) != NULL) {
+        d->urgency = RETRY; /* what comes from now on says it again */
+        d->list_next = q->active;
+        q->active = d;
+        q->active_count++;
+        d->progress = clock_ms();
+        d->no_tls = false;
+        d->lost = 0;
+        d->failure[0] = d->failed_host[0] = '\0';
+        destination_connect(q, d, VERB_CONNECT_FIRST);
+    }
+}
