@@ -87,9 +87,14 @@ check: $(DEPS) ## build everything and run every test
 	$(MORE_MAKE) tests
 	BUILD=$(BUILD) SANDBOX=$(SANDBOX) prove -j$(JOBS) -e '' $(TESTS)
 
+# The sandbox is on here too, with the sanitizers' own calls allowed. Where it isn't: looking for leaks at exit (what qrun does) takes
+# ptrace, and a process that tries what it may not do would show the sanitizers' rights.
+UNBOXED_TESTS = $(wildcard tests/lying-*.t tests/qrun*.t tests/systemd.t)
+ASAN = BUILD=build/asan CFLAGS="-O1 -g -U_FORTIFY_SOURCE -fno-omit-frame-pointer" \
+	EXTRA_CFLAGS="-fsanitize=address,undefined -fno-sanitize-recover=undefined"
 asan: ## the tests under the address and undefined-behaviour sanitizers
-	$(MORE_MAKE) check BUILD=build/asan SANDBOX=none CFLAGS="-O1 -g -U_FORTIFY_SOURCE -fno-omit-frame-pointer" \
-		EXTRA_CFLAGS="-fsanitize=address,undefined -fno-sanitize-recover=undefined"
+	$(MORE_MAKE) check $(ASAN) TESTS="$(filter-out $(UNBOXED_TESTS),$(TESTS:$(BUILD)/%=build/asan/%))"
+	$(MORE_MAKE) check $(ASAN) TESTS="$(UNBOXED_TESTS)" SANDBOX=none
 
 $(FUZZERS): $(BUILD)/%: $(BUILD)/obj/%.o $(BUILD)/libpostern.a
 	@mkdir -p $(@D)

@@ -214,9 +214,22 @@ static void make_places(void)
     close(open(outside, O_CREAT | O_WRONLY, 0600));
 }
 
+#ifndef __has_feature
+#define __has_feature(x) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
+#define SANITIZED 1 /* the filter then has what the sanitizer calls, too */
+#else
+#define SANITIZED 0
+#endif
+
 int main(void)
 {
     const char *without = getenv("SANDBOX");
+    if (SANITIZED) {
+        printf("1..0 # SKIP a sanitizer's calls are allowed in this build\n");
+        return 0;
+    }
     if (without && strcmp(without, "none") == 0) {
         printf("1..0 # SKIP told SANDBOX=none\n");
         return 0;
