@@ -17,6 +17,7 @@ at_end=:
 
 # The exit status is that of done_testing, whatever else a trap of the test's own does before; without it, failure.
 tap_end() {
+    ! command -v end_services >/dev/null || end_services # of server.sh
     eval "$at_end"
     for tap_pid in $pids; do
         kill "$tap_pid" 2>/dev/null && wait "$tap_pid" 2>/dev/null
