@@ -129,7 +129,8 @@ static bool parse_literal(struct parser *p, struct span *s)
     return !memchr(s->p, 0, s->n) || parse_fail(p, "NUL in a literal");
 }
 
-bool parse_literal_head(struct parser *p, uint32_t *size, bool *plus)
+/* An opening literal `{n}` or `{n+}` at the end of the input, that is without its bytes: APPEND's message. */
+static bool parse_literal_head(struct parser *p, uint32_t *size, bool *plus)
 {
     return parse_braces(p, size, plus) && (p->at == p->in.n || parse_fail(p, "Bad literal"));
 }
@@ -261,7 +262,9 @@ static bool parse_flag(struct parser *p, struct flag_list *flags)
     return parse_fail(p, "No such system flag, or one that can't be set");
 }
 
-bool parse_flags(struct parser *p, bool bare, struct flag_list *flags)
+/* `(\Seen $Work)`. With `bare`, also without parentheses (STORE). \Recent and unknown system flags are
+ * refused. */
+static bool parse_flags(struct parser *p, bool bare, struct flag_list *flags)
 {
     *flags = (struct flag_list){ 0 };
     bool list = parse_char(p, '(');

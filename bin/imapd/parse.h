@@ -46,8 +46,6 @@ bool parse_list_mailbox(struct parser *p, struct span *s); /* astring in which %
 bool parse_number(struct parser *p, uint32_t *n);
 /* ID's argument (RFC 2971): NIL or a list of strings, which nobody keeps. */
 bool parse_id(struct parser *p);
-/* An opening literal `{n}` or `{n+}` at the end of the input, that is without its bytes: APPEND's message. */
-bool parse_literal_head(struct parser *p, uint32_t *size, bool *plus);
 
 /* A sequence set; 0 stands for '*'. Free with set_free, also after a failure. */
 struct range {
@@ -65,9 +63,6 @@ struct flag_list {
     struct span keywords[KEYWORDS_LIMIT];
     size_t keyword_count;
 };
-/* `(\Seen $Work)`. With `bare`, also without parentheses (STORE). \Recent and unknown system flags are
- * refused. */
-bool parse_flags(struct parser *p, bool bare, struct flag_list *flags);
 
 enum store_mode { STORE_SET, STORE_ADD, STORE_REMOVE };
 /* `+FLAGS.SILENT (...)` */

@@ -53,8 +53,7 @@ void edit_unlock(struct admin *a);
 int edit_read(struct admin *a, enum table_name name, struct bytes *text);
 /* Checks, replaces and compiles. EX_OK, or complains and has changed nothing. */
 int edit_write(struct admin *a, enum table_name name, const struct bytes *text);
-/* Compiles one table from its text, or all. EX_OK, or complains. */
-int edit_compile(struct admin *a, enum table_name name);
+/* Compiles every table from its text. EX_OK, or complains. */
 int edit_compile_all(struct admin *a);
 /* The span of the line (with its LF) whose address, or domain, is `canonical`; false if there is none. Not
  * for aliases. */

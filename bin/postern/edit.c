@@ -84,7 +84,7 @@ int edit_read(struct admin *a, enum table_name name, struct bytes *text)
     return complain(EX_NOINPUT, "%s: %s", path, st == ST_PERM ? "is larger than 64 MiB" : strerror(errno));
 }
 
-int edit_compile(struct admin *a, enum table_name name)
+static int compile(struct admin *a, enum table_name name)
 {
     struct bytes error;
     bytes_init(&error, 4096);
@@ -106,7 +106,7 @@ int edit_compile_all(struct admin *a)
 {
     int result = EX_OK;
     for (int t = 0; t < TABLES; t++) {
-        int one = edit_compile(a, (enum table_name)t);
+        int one = compile(a, (enum table_name)t);
         result = result == EX_OK ? one : result;
     }
     return result;
@@ -135,7 +135,7 @@ int edit_write(struct admin *a, enum table_name name, const struct bytes *text)
     bytes_free(&error);
     if (result == EX_OK)
         result = replace_text(path, name, text);
-    return result == EX_OK ? edit_compile(a, name) : result;
+    return result == EX_OK ? compile(a, name) : result;
 }
 
 bool edit_next(struct span *rest, struct span *line)

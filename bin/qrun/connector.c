@@ -7,7 +7,6 @@
 #include "route.h"
 #include "verbs.h"
 
-#include "base/clock.h"
 #include "base/files.h"
 #include "net/channel.h"
 

@@ -5,7 +5,6 @@
  */
 #include "qrun.h"
 
-#include "base/log.h"
 #include "store/maildir.h"
 
 #include <errno.h>

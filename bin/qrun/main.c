@@ -9,7 +9,6 @@
 #include "qrun.h"
 
 #include "base/clock.h"
-#include "base/files.h"
 #include "base/log.h"
 #include "net/activation.h"
 

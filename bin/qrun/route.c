@@ -59,7 +59,8 @@ static enum status take_hosts(struct dns_answer *answer, const char *self, struc
     return ST_PERM;
 }
 
-bool route_literal(const char *domain, struct in6_addr *address)
+/* `[192.0.2.1]` or `[IPv6:2001:db8::1]`. */
+static bool read_literal(const char *domain, struct in6_addr *address)
 {
     char text[INET6_ADDRSTRLEN];
     struct span s = span_of(domain);
@@ -100,7 +101,7 @@ enum status route_find(const struct dns_resolver *r, const char *domain, const c
 {
     *route = (struct route){ 0 };
     if (domain[0] == '[') {
-        route->literal = route_literal(domain, &route->address);
+        route->literal = read_literal(domain, &route->address);
         if (!route->literal) {
             bytes_add_str(why, "5.1.2 The domain is no address literal");
             return ST_PERM;

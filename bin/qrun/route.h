@@ -24,7 +24,5 @@ enum status route_find(const struct dns_resolver *r, const char *domain, const c
 /* The addresses of a host, IPv6 first, each family shuffled. ST_NONE if it has none; ST_TEMP. */
 enum status route_addresses(const struct dns_resolver *r, const char *host,
                             struct in6_addr list[2 * ROUTE_ADDRESSES], size_t *count);
-/* `[192.0.2.1]` or `[IPv6:2001:db8::1]`. */
-bool route_literal(const char *domain, struct in6_addr *address);
 
 #endif

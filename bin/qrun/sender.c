@@ -11,14 +11,12 @@
 #include "verbs.h"
 
 #include "base/files.h"
-#include "base/log.h"
 #include "net/channel.h"
 #include "net/tls.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define TLS_MS 60000
 #define TLS_RATE 20 /* bytes a second that a handshake must bring */

@@ -7,7 +7,6 @@
 #include "sendmail.h"
 #include "base/files.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <pwd.h>
@@ -37,7 +36,9 @@ int complain(int code, const char *format, ...)
 
 /* --- addresses */
 
-bool complete_address(const struct job *job, struct span text, struct address *a)
+/* An address of the command line or a header, with our domain where it has none. False, and said, if it is no
+ * address. */
+static bool complete_address(const struct job *job, struct span text, struct address *a)
 {
     struct span null_path = SPAN("<>");
     struct bytes whole;

@@ -40,9 +40,6 @@ struct job {
 /* Says what is wrong, on standard error, and returns `code`. */
 int complain(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* An address of the command line or a header, with our domain where it has none. False, and said, if it is no
- * address. */
-bool complete_address(const struct job *job, struct span text, struct address *a);
 /* Adds it as a recipient, once. */
 bool add_recipient(struct job *job, struct span text);
 

@@ -22,7 +22,6 @@
 #include "text/smtp_data.h"
 
 #include <errno.h>
-#include <unistd.h>
 
 struct incoming {
     struct session *session;

@@ -260,18 +260,6 @@ bool bytes_printf(struct bytes *b, const char *format, ...)
     return ok;
 }
 
-void bytes_drop(struct bytes *b, size_t n)
-{
-    if (n >= b->len) {
-        b->len = 0;
-    } else if (n) {
-        memmove(b->data, b->data + n, b->len - n);
-        b->len -= n;
-    }
-    if (b->data)
-        b->data[b->len] = '\0';
-}
-
 const char *bytes_str(const struct bytes *b)
 {
     return b->data ? b->data : "";

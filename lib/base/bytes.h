@@ -75,8 +75,6 @@ bool bytes_add_str(struct bytes *b, const char *s);
 bool bytes_add_char(struct bytes *b, char c);
 bool bytes_printf(struct bytes *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 bool bytes_vprintf(struct bytes *b, const char *format, va_list ap) __attribute__((format(printf, 2, 0)));
-/* Removes the first n bytes. */
-void bytes_drop(struct bytes *b, size_t n);
 /* The contents as a string, "" when empty; owned by b, valid until it changes. */
 const char *bytes_str(const struct bytes *b);
 

@@ -97,7 +97,7 @@ static void add_escaped(struct bytes *out, struct span v)
     }
 }
 
-void log_value(struct bytes *out, const char *name, struct span value)
+static void add_value(struct bytes *out, const char *name, struct span value)
 {
     struct span shown = span_head(value, LOG_VALUE_LIMIT);
     bytes_printf(out, "%s%s=", out->len ? " " : "", name);
@@ -116,13 +116,13 @@ void log_event(int level, const char *event, ...)
         return;
     struct bytes line;
     bytes_init(&line, LOG_LINE_LIMIT);
-    log_value(&line, "event", span_of(event));
+    add_value(&line, "event", span_of(event));
     va_list ap;
     va_start(ap, event);
     for (const char *name; (name = va_arg(ap, const char *)) != NULL;) {
         const char *value = va_arg(ap, const char *);
         if (value)
-            log_value(&line, name, span_of(value));
+            add_value(&line, name, span_of(value));
     }
     va_end(ap);
     emit(level, &line);

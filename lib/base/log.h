@@ -34,7 +34,4 @@ void log_event(int level, const char *event, ...) __attribute__((sentinel));
 /* A line of dialogue for -v: `direction` is 'C' or 'S'. The caller masks secrets. */
 void log_trace(char direction, struct span line);
 
-/* For text that came from a session: already formatted `name=value` text is not trusted; it is one value. */
-void log_value(struct bytes *out, const char *name, struct span value);
-
 #endif

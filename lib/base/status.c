@@ -5,7 +5,6 @@
 #include "base/status.h"
 
 #include <errno.h>
-#include <sysexits.h>
 
 enum status status_of_errno(int err)
 {
@@ -28,12 +27,4 @@ enum status status_worse(enum status a, enum status b)
 {
     static const int rank[] = { [ST_OK] = 0, [ST_NONE] = 1, [ST_PERM] = 2, [ST_TEMP] = 3 };
     return rank[a] >= rank[b] ? a : b;
-}
-
-int status_exit(enum status st)
-{
-    static const int code[] = {
-        [ST_OK] = EX_OK, [ST_NONE] = EX_NOUSER, [ST_TEMP] = EX_TEMPFAIL, [ST_PERM] = EX_UNAVAILABLE
-    };
-    return code[st];
 }

@@ -25,7 +25,4 @@ enum status status_of_errno(int err);
  * one that may still succeed is never given up. */
 enum status status_worse(enum status a, enum status b);
 
-/* The sysexits(3) code that a program ends with: EX_OK, EX_NOUSER, EX_TEMPFAIL, EX_UNAVAILABLE. */
-int status_exit(enum status st);
-
 #endif

@@ -394,11 +394,6 @@ bool conn_is_gone(const struct conn *c)
     return c->end != CONN_OK;
 }
 
-enum conn_result conn_end(const struct conn *c)
-{
-    return c->end;
-}
-
 int conn_wait(struct conn *c, int other_fd, int ms)
 {
     if (!conn_flush(c) || c->end != CONN_OK || c->len || (c->layered && c->layer.pending(c->layer.state)))

@@ -16,7 +16,6 @@
 #include "base/bytes.h"
 #include "base/status.h"
 
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -65,8 +64,6 @@ void conn_printf(struct conn *c, const char *format, ...) __attribute__((format(
 /* Writes what is buffered. False if the connection is gone. */
 bool conn_flush(struct conn *c);
 bool conn_is_gone(const struct conn *c);
-/* What ended it: CONN_OK while it is alive. */
-enum conn_result conn_end(const struct conn *c);
 
 /* Waits until the client sent something (bit CONN_INPUT), `other_fd` is readable (bit CONN_OTHER), or `ms`
  * passed (0). Flushes first. A client that is gone counts as input. other_fd may be -1. */

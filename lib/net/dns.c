@@ -15,7 +15,6 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #define DNS_PORT 53
 #define DNS_TRIES 3

@@ -9,7 +9,6 @@
  */
 #include "net/dns.h"
 
-#include <errno.h>
 #include <string.h>
 
 #define HEADER 12

@@ -319,11 +319,6 @@ static bool enter_rules(int rules)
     return rules >= 0 && syscall(SYS_landlock_restrict_self, rules, 0) == 0;
 }
 
-int sandbox_descriptor(const struct sandbox *box)
-{
-    return box->rules;
-}
-
 bool sandbox_enter(struct sandbox *box)
 {
     sandbox_first();

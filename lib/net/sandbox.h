@@ -42,8 +42,6 @@ enum status sandbox_prepare(enum sandbox_role role, enum sandbox_mode mode, cons
                             size_t count, uint64_t memory_limit, struct sandbox **box, struct bytes *error);
 /* Enters it, for ever. False only where mode is SANDBOX_REQUIRE and the kernel refused: the caller must exit. */
 bool sandbox_enter(struct sandbox *box);
-/* The descriptor that sandbox_enter() needs, for who closes all others before it; -1: none. */
-int sandbox_descriptor(const struct sandbox *box);
 /* A further Landlock layer for a process that has entered `box` (role SANDBOX_MAILBOX) and knows only now whose mail
  * it serves. False as above. */
 bool sandbox_confine(const struct sandbox *box, const struct sandbox_path *paths, size_t count);

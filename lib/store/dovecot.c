@@ -20,7 +20,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define LIST_LIMIT ((size_t)256 << 20)
 #define KEYWORDS_LIMIT ((size_t)64 * 1024)

@@ -9,7 +9,6 @@
 #include "store/subscriptions.h"
 
 #include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <stdio.h>

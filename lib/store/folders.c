@@ -14,7 +14,6 @@
 #include "store/folder_delete.h"
 #include "text/utf7.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

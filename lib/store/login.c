@@ -22,7 +22,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #define LOGIN_SLOTS 4
 #define SLOT_WAIT_MS 10000

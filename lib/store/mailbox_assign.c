@@ -17,7 +17,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define UID_CLAIM_LIMIT 0xfe000000u /* a name that claims more was forged, to use UIDs up */
 

@@ -19,7 +19,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #define NO_ITEM SIZE_MAX
 #define ATTEMPTS 10 /* at a scan in which no file changes its name before it is dealt with */

@@ -20,7 +20,8 @@ static void add_safe(struct bytes *out, struct span text, size_t limit, const ch
         bytes_add_char(out, is_safe(text.p[i], also) ? text.p[i] : '?');
 }
 
-const char *trace_protocol(bool extended, bool tls, bool login)
+/* "ESMTPSA" and its kin (RFC 3848). */
+static const char *protocol_name(bool extended, bool tls, bool login)
 {
     static const char *const names[] = { "ESMTP", "ESMTPA", "ESMTPS", "ESMTPSA" };
     if (!extended)
@@ -43,7 +44,7 @@ bool trace_received(const struct trace *t, struct bytes *out)
             bytes_printf(out, " ([%s%s])", strchr(t->address, ':') ? "IPv6:" : "", t->address);
         bytes_printf(out, "\r\n\tby %s", t->hostname);
     }
-    bytes_printf(out, " with %s id %s", trace_protocol(t->extended, t->tls, t->login), t->id);
+    bytes_printf(out, " with %s id %s", protocol_name(t->extended, t->tls, t->login), t->id);
     if (t->tls && t->tls_description.n) {
         bytes_add_str(out, "\r\n\t(");
         add_safe(out, t->tls_description, TRACE_TLS_LIMIT, "-._: ");

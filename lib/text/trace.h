@@ -30,7 +30,5 @@ struct trace {
 bool trace_received(const struct trace *t, struct bytes *out);
 /* Appends "Return-Path: <...>\r\n". */
 bool trace_return_path(const struct address *sender, struct bytes *out);
-/* "ESMTPSA" and its kin (RFC 3848). */
-const char *trace_protocol(bool extended, bool tls, bool login);
 
 #endif
