@@ -70,6 +70,8 @@ check "a flood of log lines is borne" hears plain flood 'status 3 '
 check "and cut" logged flood -le 200
 check "a forged log line" hears plain log 'status 3 '
 check "is one line with escapes" logged '^pop3d.1.: ' -eq 0
+check "an event of ours that it claims" logged 'event=login ' -eq 0
+check "is called the session's" logged 'event=session-login ' -eq 1
 check "thousands of descriptors are closed" hears plain descriptors 'status 3 '
 
 check "after a login no other is heard, and the mailbox is the first one's" hears plain two-logins "status 0 ended $reached"

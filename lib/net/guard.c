@@ -36,13 +36,14 @@ static enum guard_next run_sign(struct guard *g, struct message *m)
 
 static enum guard_next run_log(struct guard *g, struct message *m)
 {
-    char event[EVENT_LIMIT];
+    char said[EVENT_LIMIT], event[EVENT_LIMIT + 8];
     struct span text;
-    if (!message_get_str(m, event, sizeof event) || !message_get(m, &text) || !message_end(m))
+    if (!message_get_str(m, said, sizeof said) || !message_get(m, &text) || !message_end(m))
         return GUARD_END;
     if (g->log_lines < GUARD_LOG_LINES) {
         char copy[LOG_VALUE_LIMIT];
         snprintf(copy, sizeof copy, "%.*s", (int)(text.n < sizeof copy ? text.n : sizeof copy - 1), text.p);
+        snprintf(event, sizeof event, "session-%s", said); /* it may not claim our own events */
         log_event(LOG_INFO, event, "peer", g->peer, "says", copy, NULL);
     }
     g->log_lines++;

@@ -218,6 +218,7 @@ static void lie_log(struct serving *s)
 {
     guard_log(s->channel, "x\npop3d[1]: event=forged",
               SPAN("a\" b\r\npop3d[1]: event=forged user=\"root\033[2J"));
+    guard_log(s->channel, "login", SPAN("user=root"));
     login(s, "alice@example.test", "wrong");
 }
 
