@@ -110,10 +110,12 @@ sub kill_each {
     }
 }
 
-# Sockets, but no other file than the mailbox's; and no more of them than a client and two ends to the others.
+# The session's processor time is bounded. Sockets, but no other file than the mailbox's; and no more of them than a client and two ends to the others.
 sub wrong {
     my ($activator, @processes) = @_;
     my ($wrong, $listening) = ('', $mode eq 'warm' ? readlink "/proc/$activator/fd/3" : '');
+    my $bounded = grep { open my $f, '<', "/proc/$_/limits"; grep { /^Max cpu time +3600 +3600/ } <$f> } @processes;
+    $wrong .= "$bounded processes with bounded processor time\n" if $bounded != ($tls eq 'tls' || $state eq 'before');
     for my $i (0 .. $#processes) {
         my ($sockets, $files) = (0, 0);
         for (glob "/proc/$processes[$i]/fd/*") {

@@ -41,6 +41,7 @@
 #endif
 
 #define LANDLOCK_ABI_NEEDED 2
+#define SESSION_SECONDS 3600 /* of processor time: some hundred gigabytes of TLS */
 #define NOT_A_FORK (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | \
                     CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET)
 
@@ -326,6 +327,8 @@ bool sandbox_enter(struct sandbox *box)
         return true;
     limit(RLIMIT_CORE, 0);
     limit(RLIMIT_NOFILE, file_limit(box->role));
+    if (box->role == SANDBOX_SESSION)
+        limit(RLIMIT_CPU, SESSION_SECONDS);
     if (box->memory_limit && !SANITIZED)
         limit(RLIMIT_DATA, box->memory_limit);
     bool confined = enter_rules(box->rules);
