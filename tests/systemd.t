@@ -59,14 +59,14 @@ no_process() {
 
 # Every process of Postern that is there now (at least $1 of them) has only the user and group `postern`, and no capability.
 all_are_postern() {
-    local count=0 pid uid
+    local count=0 pid uid status
     uid=$(id -u postern)
     for pid in $(postern_processes); do
         # systemd's own, on its way to be a handler.
         case $(readlink "/proc/$pid/exe") in */systemd) continue ;; esac
-        grep -Eq "^Uid:	$uid	$uid	$uid	$uid\$" "/proc/$pid/status" || { cat "/proc/$pid/status"; return 1; }
-        grep -Eq '^Cap(Inh|Prm|Eff|Bnd|Amb):	0*[1-9a-f]' "/proc/$pid/status" && { cat "/proc/$pid/status"; return 1; }
-        grep -q '^NoNewPrivs:	1' "/proc/$pid/status" || return 1
+        status=$(cat "/proc/$pid/status" 2>/dev/null) || continue # it has ended meanwhile
+        grep -Eq "^Uid:	$uid	$uid	$uid	$uid\$" <<<"$status" && grep -q '^NoNewPrivs:	1' <<<"$status" &&
+            ! grep -Eq '^Cap(Inh|Prm|Eff|Bnd|Amb):	0*[1-9a-f]' <<<"$status" || { echo "$status"; return 1; }
         count=$((count + 1))
     done
     echo "$count processes"
