@@ -71,13 +71,13 @@ static bool input_waits(struct conn *c)
     return conn_pending(c).n || recv(conn_read_fd(c), &one, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
-/* Enters `box` and drops the other two, whose descriptors are nobody else's business. */
+/* Enters `box` and leaves the other two, whose descriptors are nobody else's business. */
 static bool enter_only(struct handler *h, struct sandbox *box)
 {
     struct sandbox *all[] = { h->session_box, h->guard_box, h->mailbox_box };
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         if (all[i] != box)
-            sandbox_free(all[i]);
+            sandbox_leave(all[i]);
     return sandbox_enter(box);
 }
 

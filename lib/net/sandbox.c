@@ -200,6 +200,13 @@ static bool compile(enum sandbox_role role, struct sock_fprog *filter)
     return ok;
 }
 
+/* Whether the kernel knows them at all. */
+static bool has_filters(void)
+{
+    uint32_t action = SECCOMP_RET_ERRNO;
+    return syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0;
+}
+
 /* --- Landlock */
 
 static uint64_t read_rights(void)
@@ -280,10 +287,10 @@ enum status sandbox_prepare(enum sandbox_role role, enum sandbox_mode mode, cons
     box->landlock_abi = landlock_abi();
     if (box->landlock_abi)
         box->rules = make_rules(box->landlock_abi, paths, count);
-    bool filtered = compile(role, &box->filter);
-    if (mode == SANDBOX_REQUIRE && (box->rules < 0 || !filtered)) {
+    bool filters = has_filters() && compile(role, &box->filter);
+    if (mode == SANDBOX_REQUIRE && (box->rules < 0 || !filters)) {
         bytes_printf(error, "the kernel has no %s; update it, or set `sandbox try` in postern.conf",
-                     filtered ? "Landlock (ABI 2 or later)" : "seccomp filters");
+                     filters ? "Landlock (ABI 2 or later)" : "seccomp filters");
         sandbox_free(box);
         *out = NULL;
         return ST_PERM;
@@ -291,12 +298,19 @@ enum status sandbox_prepare(enum sandbox_role role, enum sandbox_mode mode, cons
     return ST_OK;
 }
 
+void sandbox_leave(struct sandbox *box)
+{
+    if (box && box->rules >= 0) {
+        close(box->rules);
+        box->rules = -1;
+    }
+}
+
 void sandbox_free(struct sandbox *box)
 {
     if (!box)
         return;
-    if (box->rules >= 0)
-        close(box->rules);
+    sandbox_leave(box);
     free(box->filter.filter);
     free(box);
 }
@@ -332,9 +346,7 @@ bool sandbox_enter(struct sandbox *box)
     if (box->memory_limit && !SANITIZED)
         limit(RLIMIT_DATA, box->memory_limit);
     bool confined = enter_rules(box->rules);
-    if (box->rules >= 0)
-        close(box->rules);
-    box->rules = -1;
+    sandbox_leave(box);
     bool filtered = box->filter.len && syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &box->filter) == 0;
     return (confined && filtered) || box->mode != SANDBOX_REQUIRE;
 }

@@ -45,6 +45,9 @@ bool sandbox_enter(struct sandbox *box);
 /* A further Landlock layer for a process that has entered `box` (role SANDBOX_MAILBOX) and knows only now whose mail
  * it serves. False as above. */
 bool sandbox_confine(const struct sandbox *box, const struct sandbox_path *paths, size_t count);
+/* Closes the descriptor of one that this process won't enter; NULL is allowed. Its memory stays as the parent left it, so that
+ * no page of it is copied. */
+void sandbox_leave(struct sandbox *box);
 void sandbox_free(struct sandbox *box);
 
 /* Not dumpable and no new privileges: the first thing every program does. */
