@@ -120,6 +120,10 @@ static enum status prepare_boxes(struct qrun *q, struct sandbox **own, struct by
     if (st == ST_OK)
         st = sandbox_prepare(SANDBOX_SCHEDULER, s->sandbox, paths, PATHS, 0, own, error);
     bytes_free(&mail);
+    if (st == ST_OK) { /* its own sandbox comes first, where none can be compiled any more */
+        sandbox_compile(q->connector_box);
+        sandbox_compile(q->sender_box);
+    }
     return st;
 }
 

@@ -239,6 +239,7 @@ static int run_with_mailbox(struct handler *h)
     if (!make_joints(&j))
         return EX_OSERR;
     pid_t session = fork_session(h, &j);
+    sandbox_compile(h->guard_box);
     pid_t guard = session > 0 ? fork_guard(h, &j) : -1;
     close_both(j.channel[0], j.channel[1]);
     close(j.control[1]);
@@ -262,6 +263,9 @@ int connection_run(struct handler *h, int in, int out)
     setsockopt(in, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     s->client_in = in;
     s->client_out = out;
+    /* The other filters when the session runs: a cold start's greeting waits for none but its own. Not in each
+     * process for itself: all that libseccomp touches would be copied for each. */
+    sandbox_compile(h->session_box);
     if (s->service->mailbox)
         return run_with_mailbox(h);
     if (channel_pair(pair) != ST_OK) {

@@ -287,7 +287,7 @@ enum status sandbox_prepare(enum sandbox_role role, enum sandbox_mode mode, cons
     box->landlock_abi = landlock_abi();
     if (box->landlock_abi)
         box->rules = make_rules(box->landlock_abi, paths, count);
-    bool filters = has_filters() && compile(role, &box->filter);
+    bool filters = has_filters();
     if (mode == SANDBOX_REQUIRE && (box->rules < 0 || !filters)) {
         bytes_printf(error, "the kernel has no %s; update it, or set `sandbox try` in postern.conf",
                      filters ? "Landlock (ABI 2 or later)" : "seccomp filters");
@@ -296,6 +296,12 @@ enum status sandbox_prepare(enum sandbox_role role, enum sandbox_mode mode, cons
         return ST_PERM;
     }
     return ST_OK;
+}
+
+void sandbox_compile(struct sandbox *box)
+{
+    if (box->mode != SANDBOX_NONE && !box->filter.len)
+        compile(box->role, &box->filter);
 }
 
 void sandbox_leave(struct sandbox *box)
@@ -339,6 +345,7 @@ bool sandbox_enter(struct sandbox *box)
     sandbox_first();
     if (box->mode == SANDBOX_NONE)
         return true;
+    sandbox_compile(box);
     limit(RLIMIT_CORE, 0);
     limit(RLIMIT_NOFILE, file_limit(box->role));
     if (box->role == SANDBOX_SESSION)

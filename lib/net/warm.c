@@ -235,6 +235,15 @@ static void prepare_signals(struct warm *w)
     sigdelset(&w->waiting_mask, SIGCHLD);
 }
 
+/* What every child would else do for itself. */
+static void make_ready(struct handler *h)
+{
+    struct sandbox *boxes[] = { h->session_box, h->guard_box, h->mailbox_box };
+    for (size_t i = 0; i < sizeof boxes / sizeof boxes[0]; i++)
+        if (boxes[i])
+            sandbox_compile(boxes[i]);
+}
+
 int warm_run(struct handler *h, int listening, char **argv)
 {
     struct warm w = { .handler = h, .listening = listening, .argv = argv };
@@ -245,6 +254,7 @@ int warm_run(struct handler *h, int listening, char **argv)
     prepare_signals(&w);
     watch_files(&w);
     take_children(&w);
+    make_ready(h);
     for (;;) {
         reap(&w);
         int64_t left = last + idle_ms - clock_ms();
