@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * A stored message as the wire wants it, with CRLF line ends (DESIGN: on disk it has LF), walked over in
+ * A stored message as the wire wants it, with CRLF line ends (on disk it has LF), walked over in
  * place.
  *
  * A file with CRLF, or with both, comes out right too: only an LF without CR before it grows. NUL, which no

@@ -4,7 +4,7 @@
  *
  * It goes to standard error where that is the journal, a file, a pipe or a terminal, and to syslog(3) where it is
  * the client's socket, as under inetd. Everything from outside is escaped here: control bytes, quotes
- * and what isn't printable ASCII or UTF-8 can't break or forge a line.
+ * and what isn't printable ASCII can't break or forge a line.
  */
 #ifndef POSTERN_BASE_LOG_H
 #define POSTERN_BASE_LOG_H
@@ -25,6 +25,7 @@ void log_leave(void);
 
 /* With `-v`: log_trace() lines appear. */
 void log_verbose(bool on);
+/* Has -v been given? */
 bool log_is_verbose(void);
 
 /* level: LOG_ERR (we are broken), LOG_WARNING (somebody should look), LOG_NOTICE and LOG_INFO (daily life),

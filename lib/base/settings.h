@@ -40,9 +40,9 @@ struct settings {
     uint64_t recipients;      /* a message */
     char *resolver;           /* "", or ADDRESS[:PORT] ([V6]:PORT); "" means /etc/resolv.conf */
     uint64_t smtp_port;       /* where other servers listen */
-    uint64_t https_port;
+    uint64_t https_port;      /* this and the next two are read by nothing so far */
     char *ca_file;            /* "" is the system's */
-    char *trust_anchor;
+    char *trust_anchor;       /* "" is the system's */
     uint64_t idle_exit;       /* seconds; a warm listener without connections ends after it */
     uint64_t timeout;         /* seconds a client may be silent before login (after it: 30 minutes at least) */
     uint64_t connections;     /* of one warm listener, in all */

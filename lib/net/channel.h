@@ -26,6 +26,7 @@ struct message {
 /* A connected pair, close-on-exec. */
 enum status channel_pair(int pair[2]);
 
+/* Begins a message to be sent: no fields, no descriptor. A put that doesn't fit makes it `bad`, and it isn't sent. */
 void message_start(struct message *m, unsigned verb);
 void message_put_u64(struct message *m, uint64_t value);
 void message_put(struct message *m, struct span field);

@@ -57,6 +57,7 @@ struct span conn_pending(const struct conn *c);
 /* Puts bytes in front of the input (a hand-over). False if they don't fit. */
 bool conn_unread(struct conn *c, struct span data);
 
+/* Output: buffered, nothing once the connection is gone. */
 void conn_write(struct conn *c, const void *data, size_t n);
 void conn_write_span(struct conn *c, struct span s);
 void conn_write_str(struct conn *c, const char *s);

@@ -15,9 +15,10 @@
 
 struct mail; /* an account's opened Maildir */
 
-/* Opens (making it where missing). hostname goes into new file names; it is copied. */
+/* Opens (making it where missing). hostname goes into new file names; it is copied. ST_TEMP with errno. */
 enum status mail_open(const char *maildir, const char *hostname, struct mail **mail);
 void mail_close(struct mail *mail);
+/* The Maildir's descriptor; stays the mail's. */
 int mail_dir(const struct mail *mail);
 const char *mail_hostname(const struct mail *mail);
 /* A lock on what all folders share (subscriptions, the counter of UIDVALIDITY), held for moments. The descriptor to close, or -1. */
@@ -50,6 +51,7 @@ enum status folder_open(struct mail *mail, struct span name, int *dir);
 /* Makes tmp, new and (last: it is what makes a folder exist) cur in an opened directory, and fsyncs it. */
 enum status folder_make_parts(int dir);
 
+/* ST_OK, or ST_NONE also for a name that can't be; ST_TEMP: could not look. */
 enum status folder_exists(struct mail *mail, struct span name);
 /* ST_PERM with errno EEXIST if it exists, EINVAL for a name that can't be, EDQUOT over FOLDERS_LIMIT. Durable when it returns. */
 enum status folder_create(struct mail *mail, struct span name);
@@ -58,6 +60,8 @@ enum status folder_delete(struct mail *mail, struct span name);
 /* With all folders below it. INBOX: its messages move to a new folder, INBOX stays (RFC 3501 6.3.5). ST_NONE: no such folder.
  * ST_PERM with errno EEXIST if one is in the way, EINVAL for a name that can't be or that lies below `from`. */
 enum status folder_rename(struct mail *mail, struct span from, struct span to);
+/* Adds the name to the file of subscriptions, or takes it out; ST_OK also where nothing had to change. The folder need
+ * not exist. ST_PERM for a name that can't be. */
 enum status folder_subscribe(struct mail *mail, struct span name, bool subscribed);
 
 /* Drafts, Sent, Junk, Trash, Archive, made and subscribed: what a new account gets. */

@@ -7,8 +7,8 @@
  * the folder's durable file names. That file also holds the ceiling of reserved UIDs, so no UID is ever
  * given twice. Other programs may change the Maildir at any time; mailbox_refresh() says what changed.
  *
- * Here a directory scan answers everything. The interface is the one an index will fill: callers
- * never see directories, and read sizes, dates and flags from `struct entry` only.
+ * A scan of the directories answers everything. Callers never see directories, and read sizes, dates and flags from
+ * `struct entry` only.
  */
 #ifndef POSTERN_STORE_MAILBOX_H
 #define POSTERN_STORE_MAILBOX_H
@@ -21,8 +21,8 @@
 
 enum {
     FLAG_SEEN = 1 << 26, FLAG_ANSWERED = 1 << 27, FLAG_FLAGGED = 1 << 28, FLAG_DELETED = 1 << 29, FLAG_DRAFT = 1 << 30,
-    FLAG_SYSTEM = 0x1f << 26, /* all of these */
-};                            /* bits 0 to 25 are the folder's keywords a to z */
+    FLAG_SYSTEM = 0x1f << 26, /* all of these; bits 0 to 25 are the folder's keywords a to z */
+};
 
 struct entry {
     uint32_t uid;
@@ -46,7 +46,7 @@ struct mailbox {
     struct entry *entries;         /* in order of UID: sequence number n is entries[n - 1] */
     size_t count;
     int watch;                     /* an inotify descriptor (or -1) that becomes readable when the folder changes */
-    void *private;                 /* mailbox.c's own */
+    void *private;                 /* mailbox_private.h */
 };
 
 /* Opens and scans. Unless read_only, messages in new/ are moved to cur/ and given UIDs on disk; read_only gives
@@ -76,8 +76,8 @@ size_t mailbox_find(const struct mailbox *box, uint32_t uid);
 
 /* The message's file, opened read-only; follows a rename by another program. ST_NONE if the message is gone. */
 enum status mailbox_file(struct mailbox *box, size_t index, int *fd);
-/* The message mapped read-only. Unmap with mailbox_unmap. A file that another program truncates meanwhile must not kill us:
- * implementations read into memory below 64 KiB and map above. */
+/* The message's bytes: a copy, or from 64 KiB on the file mapped, which dies with SIGBUS where another program cuts it short
+ * meanwhile; Maildir programs don't. ST_NONE if the message is gone. Free with mailbox_unmap. */
 struct mailbox_map { struct span bytes; void *base; size_t length; bool mapped; };
 enum status mailbox_map(struct mailbox *box, size_t index, struct mailbox_map *map);
 void mailbox_unmap(struct mailbox_map *map);
@@ -98,12 +98,13 @@ enum status mailbox_expunge(struct mailbox *box, const size_t *indexes, size_t c
 /* A message to be appended: written by the caller into `fd` (a file in tmp/, CRLF converted to LF by mailbox_append_write). */
 struct mailbox_append;
 enum status mailbox_append_begin(struct mail *mail, struct span folder, struct mailbox_append **append);
+/* A failure is kept: every later write, and finish, answers the same. */
 enum status mailbox_append_write(struct mailbox_append *append, struct span crlf_data);
-/* Publishes into cur/ with flags, keywords (names; NULL-terminated array) and date (0: now), durable when it returns. */
+/* Publishes into cur/ with flags, keywords (names; NULL-terminated array) and date (0: now), durable when it returns. Frees
+ * `append` whatever it answers. Keywords for which no letter is left are passed over. */
 enum status mailbox_append_finish(struct mailbox_append *append, uint32_t system_flags, const char *const *keywords,
                                   int64_t date, uint32_t *uid_validity, uint32_t *uid);
-/* mailbox_append_finish() has freed it, whatever it answered; abort instead of finish. Errors of mailbox_append_write are kept and
- * answered by both. Keywords for which no letter is left are passed over. */
+/* Instead of finish: removes what was written, and frees. */
 void mailbox_append_abort(struct mailbox_append *append);
 
 /* Copies entries (indexes ascending) to another folder, all or none, with flags, keywords and date. *uids (malloc'd, the caller frees)

@@ -29,17 +29,6 @@
 #define HOST_LIMIT 60 /* bytes of a hostname in a file name */
 #define DIRECTORY_FLAGS (O_RDONLY | O_DIRECTORY)
 
-static const char *const parts[] = { "tmp", "new", "cur" };
-
-/* Makes tmp, new and cur in a directory where they are missing. */
-static enum status make_parts(int dir)
-{
-    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
-        if (mkdirat(dir, parts[i], 0700) != 0 && errno != EEXIST)
-            return ST_TEMP;
-    return file_sync_dir(dir, NULL);
-}
-
 enum status maildir_create(const char *maildir)
 {
     enum status st = file_make_dirs(maildir, 0700);
@@ -48,7 +37,7 @@ enum status maildir_create(const char *maildir)
     int dir = open(maildir, DIRECTORY_FLAGS | O_NOFOLLOW | O_CLOEXEC);
     if (dir < 0)
         return ST_TEMP;
-    st = make_parts(dir);
+    st = folder_make_parts(dir);
     file_close(dir);
     return st;
 }

@@ -6,8 +6,9 @@
  *     text      its lines                             compiled into   key -> value
  *     domains   a domain                              domains.gdbm    domain -> ""; "." -> the first domain
  *     accounts  user@domain                           accounts.gdbm   address -> ""
- *     aliases   name: target, target (aliases(5))     aliases.gdbm    name, name@domain or @domain ->
- * targets, one a line secrets   user@domain:{SCHEME}hash[:ignored]    secrets.gdbm    address -> {SCHEME}hash
+ *     aliases   name: target, target (aliases(5))     aliases.gdbm    name, name@domain or @domain -> targets,
+ *                                                                     one a line
+ *     secrets   user@domain:{SCHEME}hash[:ignored]    secrets.gdbm    address -> {SCHEME}hash
  *
  * Keys and targets are canonical: a name without a domain got the first one (not an alias' name: that stands
  * for every domain of ours), all in lower case.
@@ -40,8 +41,7 @@ enum status tables_fresh(const struct settings *s, enum table_name name, const s
 bool tables_address(struct span text, struct span first_domain, struct address *a);
 
 /* Compiles one text into its table; the old table stays where anything is wrong. To be called by one process
- * at a time
- * (`postern` holds its lock). On anything but ST_OK *error has a line for a person, which names file and
+ * at a time (`postern` holds its lock). On anything but ST_OK *error has a line for a person, which names file and
  * line. A missing text is an empty one. ST_PERM: the text is wrong. */
 enum status tables_compile(const struct settings *s, enum table_name name, struct bytes *error);
 /* The same check of a text that isn't written yet, without writing anything. */

@@ -3,8 +3,8 @@
  * Addresses: the paths of SMTP (RFC 5321 4.1.2) and the address lists of message
  * headers (RFC 5322 3.4, with its obsolete forms).
  *
- * A parsed address is a pair of views: the local part unquoted where it was quoted, the domain in
- * the case it came in. 8-bit bytes are accepted only where a caller says so.
+ * A parsed address is a copy in one canonical form, see struct address. Addresses are ASCII; names in address
+ * lists may hold any bytes.
  */
 #ifndef POSTERN_TEXT_ADDRESS_H
 #define POSTERN_TEXT_ADDRESS_H

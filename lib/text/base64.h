@@ -13,6 +13,7 @@ bool base64_decode(struct span text, struct bytes *out);
 /* Lenient, for message bodies: what isn't in the alphabet is passed over; stops at padding. False only over
  * out's limit. */
 bool base64_decode_body(struct span text, struct bytes *out);
+/* Appends `data` as one line with padding. False over out's limit. */
 bool base64_encode(struct span data, struct bytes *out);
 /* Lenient: a broken escape is kept as it stands. False only over out's limit. */
 bool quoted_printable_decode(struct span text, struct bytes *out);

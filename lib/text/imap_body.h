@@ -9,6 +9,7 @@
 
 #include "text/mime.h"
 
+/* Each appends to *out; false if it is over its limit or memory ran out. */
 /* `(date subject from sender reply-to to cc bcc in-reply-to message-id)` of a header section. */
 bool imap_envelope(struct span header, struct bytes *out);
 /* With `extended`, BODYSTRUCTURE; without, BODY. Sizes are those of the wire, with CRLF. */

@@ -8,10 +8,11 @@
 
 #include "base/bytes.h"
 
+/* Is it one of these, by one of its names, in any case? */
 bool charset_known(struct span charset);
 /* Appends `text` in UTF-8. Malformed input becomes U+FFFD. False only over out's limit. */
 bool charset_to_utf8(struct span charset, struct span text, struct bytes *out);
-/* A header value unfolded, its encoded words decoded, in UTF-8. */
+/* Appends a header value unfolded, its encoded words decoded, in UTF-8. False only over out's limit. */
 bool words_decode(struct span value, struct bytes *out);
 
 #endif
