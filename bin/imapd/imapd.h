@@ -4,6 +4,13 @@
  *
  *     session.c   before login: greeting, STARTTLS, LOGIN, AUTHENTICATE (the sandboxed session)
  *     commands.c  after it: the command loop and its table (the mailbox process)
+ *     reader.c    one command with its literals, for both
+ *     parse*.c    its grammar
+ *     respond.c   replies, and what changed in the selected mailbox
+ *     sets.c      sequence sets, and UIDs as sets
+ *
+ * The commands: folders.c, select.c (and STATUS), append.c, copy.c (and MOVE, EXPUNGE), store.c, idle.c;
+ * fetch.c with section.c (the bytes of BODY[...]) and wire.c (with CRLF); search.c with match.c (texts).
  *
  * A command's function leaves its tagged reply with reply(); the loop first reports what changed in the
  * selected mailbox, then sends it, as RFC 3501 7 wants. Untagged data are written at once.
@@ -109,7 +116,7 @@ bool set_indexes(struct imap *i, const struct set *set, bool uid, size_t **index
 /* Ranges of UIDs in the order given, for COPYUID: "4,7:9". */
 void add_uids(struct bytes *b, const uint32_t *uids, size_t count);
 
-/* --- commands; each takes the struct imap and the argument behind the command's name */
+/* --- the commands' files; each function takes the struct imap and the argument behind the command's name */
 void imap_mailbox(struct mailbox_start *start); /* commands.c: `mailbox` of struct service */
 void imap_session(struct serving *s);           /* session.c: `session` of struct service */
 void command_select(void *imap, struct span argument);

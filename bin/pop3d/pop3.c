@@ -12,28 +12,30 @@
 
 #include <limits.h>
 
-void pop3_ok(struct pop3 *p, const char *format, ...)
+__attribute__((format(printf, 3, 0))) static void answer(struct pop3 *p, const char *indicator,
+                                                         const char *format, va_list ap)
 {
     struct bytes text;
-    va_list ap;
     bytes_init(&text, 1024);
-    va_start(ap, format);
     bytes_vprintf(&text, format, ap);
-    va_end(ap);
-    conn_printf(p->conn, "+OK %s\r\n", bytes_str(&text));
+    conn_printf(p->conn, "%s %s\r\n", indicator, bytes_str(&text));
     bytes_free(&text);
+}
+
+void pop3_ok(struct pop3 *p, const char *format, ...)
+{
+    va_list ap;
+    va_start(ap, format);
+    answer(p, "+OK", format, ap);
+    va_end(ap);
 }
 
 void pop3_err(struct pop3 *p, const char *format, ...)
 {
-    struct bytes text;
     va_list ap;
-    bytes_init(&text, 1024);
     va_start(ap, format);
-    bytes_vprintf(&text, format, ap);
+    answer(p, "-ERR", format, ap);
     va_end(ap);
-    conn_printf(p->conn, "-ERR %s\r\n", bytes_str(&text));
-    bytes_free(&text);
 }
 
 void pop3_wrong(struct pop3 *p, const char *text)

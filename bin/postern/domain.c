@@ -38,21 +38,6 @@ static int add_locked(struct admin *a, const char *domain)
     return result == EX_OK ? edit_compile_all(a) : result;
 }
 
-int domain_add(struct admin *a, int argc, char **argv)
-{
-    struct bytes domain;
-    (void)argc;
-    int result = domain_argument(argv[0], &domain);
-    if (result == EX_OK)
-        result = edit_lock(a);
-    if (result == EX_OK) {
-        result = add_locked(a, bytes_str(&domain));
-        edit_unlock(a);
-    }
-    bytes_free(&domain);
-    return result;
-}
-
 /* How many accounts a domain has. */
 static int count_accounts(struct admin *a, const char *domain, unsigned *count)
 {
@@ -95,19 +80,31 @@ static int remove_locked(struct admin *a, const char *domain)
     return result == EX_OK ? edit_compile_all(a) : result;
 }
 
-int domain_remove(struct admin *a, int argc, char **argv)
+/* Runs add_locked or remove_locked for the argument, under the lock. */
+static int change(struct admin *a, const char *argument, int (*locked)(struct admin *a, const char *domain))
 {
     struct bytes domain;
-    (void)argc;
-    int result = domain_argument(argv[0], &domain);
+    int result = domain_argument(argument, &domain);
     if (result == EX_OK)
         result = edit_lock(a);
     if (result == EX_OK) {
-        result = remove_locked(a, bytes_str(&domain));
+        result = locked(a, bytes_str(&domain));
         edit_unlock(a);
     }
     bytes_free(&domain);
     return result;
+}
+
+int domain_add(struct admin *a, int argc, char **argv)
+{
+    (void)argc;
+    return change(a, argv[0], add_locked);
+}
+
+int domain_remove(struct admin *a, int argc, char **argv)
+{
+    (void)argc;
+    return change(a, argv[0], remove_locked);
 }
 
 int domain_list(struct admin *a, int argc, char **argv)

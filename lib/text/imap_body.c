@@ -51,6 +51,20 @@ bool imap_string(struct span s, struct bytes *out)
     return bytes_add_char(out, '"');
 }
 
+void imap_value(struct span value, struct bytes *out)
+{
+    struct bytes text;
+    if (!value.p) {
+        imap_string(value, out);
+        return;
+    }
+    bytes_init(&text, VALUE_LIMIT);
+    if (!header_unfold(span_head(value, VALUE_LIMIT), &text))
+        out->failed = true;
+    imap_string(span_bytes(&text), out);
+    bytes_free(&text);
+}
+
 /* The fields of a part's header that a body structure tells of. */
 struct fields {
     struct span id, description, encoding, md5, disposition, language, location;
@@ -79,21 +93,6 @@ static void find_fields(struct span header, struct fields *f)
             if (!wanted[i].value->p && span_ieq_str(field.name, wanted[i].name))
                 *wanted[i].value = field.value;
     }
-}
-
-/* A header's value unfolded, or NIL. */
-static void value_string(struct span value, struct bytes *out)
-{
-    struct bytes text;
-    if (!value.p) {
-        imap_string(value, out);
-        return;
-    }
-    bytes_init(&text, VALUE_LIMIT);
-    if (!header_unfold(span_head(value, VALUE_LIMIT), &text))
-        out->failed = true;
-    imap_string(span_bytes(&text), out);
-    bytes_free(&text);
 }
 
 /* `("NAME" "value" ...)` or NIL: body-fld-param. */
@@ -175,7 +174,7 @@ static void extensions(const struct fields *f, struct bytes *out)
     bytes_add_char(out, ' ');
     language(f->language, out);
     bytes_add_char(out, ' ');
-    value_string(f->location, out);
+    imap_value(f->location, out);
 }
 
 /* body-type-1part without its parentheses. */
@@ -194,9 +193,9 @@ static void single_part(const struct mime_part *part, bool extended, struct byte
     else
         parameters(part->type_value, out);
     bytes_add_char(out, ' ');
-    value_string(f.id, out);
+    imap_value(f.id, out);
     bytes_add_char(out, ' ');
-    value_string(f.description, out);
+    imap_value(f.description, out);
     bytes_add_char(out, ' ');
     imap_string(encoding.n ? encoding : SPAN("7BIT"), out);
     bytes_printf(out, " %zu", part->body.n + part->bare);
@@ -210,7 +209,7 @@ static void single_part(const struct mime_part *part, bool extended, struct byte
         bytes_printf(out, " %zu", part->lines);
     if (extended) {
         bytes_add_char(out, ' ');
-        value_string(f.md5, out);
+        imap_value(f.md5, out);
         extensions(&f, out);
     }
 }

@@ -8,7 +8,6 @@
 #include "text/address.h"
 #include "text/header.h"
 
-#define VALUE_LIMIT 65536         /* of date, subject and the like; the rest is cut */
 #define ADDRESSES_LIMIT 10000     /* entries of one list */
 #define LIST_BYTES_LIMIT 16777216 /* of one list as it leaves; no entry is begun behind them */
 #define ENTRY_BYTES_LIMIT 16384   /* of one entry: three strings of ADDRESS_NAME_LIMIT, each byte escaped */
@@ -79,21 +78,6 @@ static void take_field(struct envelope *e, const struct header_field *field)
             add_list(&e->lists[i], field->value);
 }
 
-static void write_text(const struct envelope *e, enum text which, struct bytes *out)
-{
-    struct span value = e->texts[which];
-    struct bytes text;
-    if (!value.p) {
-        imap_string(value, out);
-        return;
-    }
-    bytes_init(&text, VALUE_LIMIT);
-    if (!header_unfold(span_head(value, VALUE_LIMIT), &text))
-        out->failed = true;
-    imap_string(span_bytes(&text), out);
-    bytes_free(&text);
-}
-
 /* Sender and Reply-To are From where they are absent or empty. */
 static void write_list(const struct envelope *e, enum list which, struct bytes *out)
 {
@@ -119,15 +103,15 @@ bool imap_envelope(struct span header, struct bytes *out)
     while (header_next(&header, &field))
         take_field(&e, &field);
     bytes_add_char(out, '(');
-    write_text(&e, DATE, out);
+    imap_value(e.texts[DATE], out);
     bytes_add_char(out, ' ');
-    write_text(&e, SUBJECT, out);
+    imap_value(e.texts[SUBJECT], out);
     for (int i = 0; i < LISTS; i++)
         write_list(&e, (enum list)i, out);
     bytes_add_char(out, ' ');
-    write_text(&e, IN_REPLY_TO, out);
+    imap_value(e.texts[IN_REPLY_TO], out);
     bytes_add_char(out, ' ');
-    write_text(&e, MESSAGE_ID, out);
+    imap_value(e.texts[MESSAGE_ID], out);
     bytes_add_char(out, ')');
     for (int i = 0; i < LISTS; i++) {
         if (e.lists[i].out.failed)
