@@ -3,7 +3,7 @@
  * imapd whole: the input is what a client sends, to the session before login (first byte even) or to the mailbox
  * process of a small Maildir (odd). Nothing to hold but that it ends, and touches no memory that isn't its own.
  */
-#include "fuzz.h"
+#include "maildir.h"
 
 #include "../../bin/imapd/append.c"
 #include "../../bin/imapd/commands.c"
@@ -40,44 +40,19 @@
 #define FRESH 10  /* inputs that one Maildir is used for */
 #define COPIES 5  /* COPYs in an input: each may double the mail */
 
-static char place[64];
 static struct settings settings;
 static unsigned runs;
 
-static void remove_place(void)
-{
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf %s", place);
-    if (system(command) != 0)
-        fprintf(stderr, "%s stays\n", place);
-}
-
-static void put(const char *name, const char *text)
-{
-    char path[128];
-    snprintf(path, sizeof path, "%s/new/%s", place, name);
-    int fd = open(path, O_CREAT | O_WRONLY | O_TRUNC, 0600);
-    HOLDS(fd >= 0 && file_write(fd, span_of(text)) == ST_OK);
-    close(fd);
-}
-
 static void fresh_maildir(void)
 {
-    struct mail *mail;
     if (runs++ % FRESH != 0)
         return;
-    if (runs == 1) {
-        snprintf(place, sizeof place, "%s/postern-fuzz-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
-        HOLDS(mkdtemp(place) != NULL);
-        atexit(remove_place);
-    } else {
-        remove_place();
-    }
-    HOLDS(mail_open(place, "fuzz.test", &mail) == ST_OK && folder_create(mail, SPAN("A")) == ST_OK);
+    struct mail *mail = fuzz_maildir_fresh();
+    HOLDS(folder_create(mail, SPAN("A")) == ST_OK);
     mail_close(mail);
-    put("1.a", "Subject: one\nFrom: a@example.org\n\ntext\n");
-    put("2.b", "Subject: two\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\none\n--b\n"
-               "Content-Type: message/rfc822\n\nSubject: in\n\ninner\n--b--\n");
+    fuzz_maildir_put("1.a", "Subject: one\nFrom: a@example.org\n\ntext\n");
+    fuzz_maildir_put("2.b", "Subject: two\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\none\n--b\n"
+                            "Content-Type: message/rfc822\n\nSubject: in\n\ninner\n--b--\n");
 }
 
 static bool copies_too_often(struct span input)
@@ -107,7 +82,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     } else {
         fresh_maildir();
         struct mailbox_start start = { .serving = &serving, .conn = serving.conn, .context = "a" };
-        snprintf(start.maildir, sizeof start.maildir, "%s", place);
+        snprintf(start.maildir, sizeof start.maildir, "%s", fuzz_maildir);
         imap_mailbox(&start);
     }
     conn_free(serving.conn);

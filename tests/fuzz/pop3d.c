@@ -4,7 +4,7 @@
  * mailbox process of a small Maildir (odd). Every line of a reply ends in CRLF, no line has more than one
  * reply, and without a QUIT no message goes.
  */
-#include "fuzz.h"
+#include "maildir.h"
 
 #include "../../bin/pop3d/maildrop.c"
 #include "../../bin/pop3d/pop3.c"
@@ -23,32 +23,14 @@
 #define MESSAGES 3
 #define FRESH 50 /* inputs that one Maildir is used for */
 
-static char place[64];
 static struct settings settings;
 static unsigned runs;
-
-static void remove_place(void)
-{
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf %s", place);
-    if (system(command) != 0)
-        fprintf(stderr, "%s stays\n", place);
-}
-
-static void put(const char *name, const char *text)
-{
-    char path[128];
-    snprintf(path, sizeof path, "%s/new/%s", place, name);
-    int fd = open(path, O_CREAT | O_WRONLY | O_TRUNC, 0600);
-    HOLDS(fd >= 0 && file_write(fd, span_of(text)) == ST_OK);
-    close(fd);
-}
 
 static size_t count_messages_in(const char *folder)
 {
     char path[128];
     size_t count = 0;
-    snprintf(path, sizeof path, "%s/%s", place, folder);
+    snprintf(path, sizeof path, "%s/%s", fuzz_maildir, folder);
     DIR *dir = opendir(path);
     for (struct dirent *e; dir && (e = readdir(dir)) != NULL;)
         count += e->d_name[0] != '.';
@@ -65,22 +47,13 @@ static size_t messages_there(void)
 /* Three messages, made anew when some went and now and then. */
 static void fresh_maildir(void)
 {
-    struct mail *mail;
     if (runs++ % FRESH != 0 && messages_there() == MESSAGES)
         return;
-    if (runs == 1) {
-        snprintf(place, sizeof place, "%s/postern-fuzz-XXXXXX",
-                 access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
-        HOLDS(mkdtemp(place) != NULL);
-        atexit(remove_place);
-    } else {
-        remove_place();
-    }
-    HOLDS(mail_open(place, "fuzz.test", &mail) == ST_OK);
+    struct mail *mail = fuzz_maildir_fresh();
     mail_close(mail);
-    put("1.a", "Subject: one\n\ntext\n");
-    put("2.b", "Subject: two\n\n.\n..\nno end");
-    put("3.c", "Subject: three\n");
+    fuzz_maildir_put("1.a", "Subject: one\n\ntext\n");
+    fuzz_maildir_put("2.b", "Subject: two\n\n.\n..\nno end");
+    fuzz_maildir_put("3.c", "Subject: three\n");
 }
 
 static void check_replies(int out, size_t lines_in)
@@ -129,7 +102,7 @@ static void play(struct serving *serving, bool logged_in, struct span input)
     }
     fresh_maildir();
     struct mailbox_start start = { .serving = serving, .conn = serving->conn };
-    snprintf(start.maildir, sizeof start.maildir, "%s", place);
+    snprintf(start.maildir, sizeof start.maildir, "%s", fuzz_maildir);
     maildrop_run(&start);
     HOLDS(says_quit(input) || messages_there() == MESSAGES);
 }
