@@ -32,6 +32,7 @@ unsigned smtp_class(const struct smtp *s);
 /* Says why the connection is over, in place of a reply. */
 void smtp_lost(struct smtp *s, const char *why);
 
+/* How long to wait for what (RFC 5321 4.5.3.2.1 to 4.5.3.2.6). */
 #define SMTP_GREETING_MS 300000
 #define SMTP_COMMAND_MS 300000
 #define SMTP_DATA_MS 120000

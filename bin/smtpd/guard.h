@@ -59,7 +59,4 @@ enum verdict guard_commit(const struct smtp_guard *g, const struct said *said, s
 int guard_run(struct serving *serving);
 size_t guard_paths(const struct settings *s, struct sandbox_path *paths, size_t room);
 
-/* bin/smtpd/session.c */
-void session_run(struct serving *serving);
-
 #endif

@@ -43,6 +43,7 @@ struct session {
     struct transaction transaction;
 };
 
+/* `session` of smtpd's struct service. */
 void session_run(struct serving *serving);
 
 /* A line with its CRLF. */

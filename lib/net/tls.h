@@ -30,7 +30,7 @@ bool tls_accept(struct conn *c, struct tls_server *server, tls_sign sign, void *
 /* The handshake as client, certificate not verified (opportunistic, RFC 3207 and 7435). Server name by SNI. */
 bool tls_connect(struct conn *c, const char *server_name);
 
-/* "TLS1.3 TLS_AES_256_GCM_SHA384" of a connection with TLS; "" without. For Received (RFC 8314) and the log. */
+/* "TLS1.3 TLS_AES_256_GCM_SHA384" of a connection with TLS; "" without. For Received and the log. */
 const char *tls_description(const struct conn *c);
 
 #endif

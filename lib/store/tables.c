@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Where the tables lie, and opening them; see tables.h. Compiling is compile.c.
+ * Where the tables lie, and opening them; see tables.h. Compiling is tables_compile.c.
  *
  * Whether the text has changed is looked at for each opening, so it costs one stat where nothing did: only if
  * time or size differ from those that the table was compiled from is the text read, and only a different
