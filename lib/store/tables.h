@@ -3,12 +3,11 @@
  * The four tables beside postern.conf: where they lie, how a handler opens one, and how `postern` compiles
  * the text into them.
  *
- *     text      its lines                             compiled into   key -> value
- *     domains   a domain                              domains.gdbm    domain -> ""; "." -> the first domain
- *     accounts  user@domain                           accounts.gdbm   address -> ""
- *     aliases   name: target, target (aliases(5))     aliases.gdbm    name, name@domain or @domain -> targets,
- *                                                                     one a line
- *     secrets   user@domain:{SCHEME}hash[:ignored]    secrets.gdbm    address -> {SCHEME}hash
+ *     text      its lines                           compiled into  key -> value
+ *     domains   a domain                            domains.gdbm   domain -> ""; "." -> the first domain
+ *     accounts  user@domain                         accounts.gdbm  address -> ""
+ *     aliases   name: target, target (aliases(5))   aliases.gdbm   a name, @domain too -> a target a line
+ *     secrets   user@domain:{SCHEME}hash[:ignored]  secrets.gdbm   address -> {SCHEME}hash
  *
  * Keys and targets are canonical: a name without a domain got the first one (not an alias' name: that stands
  * for every domain of ours), all in lower case.

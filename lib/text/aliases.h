@@ -13,7 +13,8 @@
 
 struct alias_entry {
     unsigned line; /* of its name, from 1 */
-    size_t begin, end;  /* in the text: from its name to behind its last line, with that one's LF if it has one */
+    size_t begin;       /* of its name in the text */
+    size_t end;         /* behind its last line, with that one's LF if it has one */
     size_t value_end;   /* behind its last target */
     struct bytes name;  /* unquoted, as written */
     struct bytes value; /* its targets on one line, comments taken out */
