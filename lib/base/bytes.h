@@ -22,7 +22,7 @@ struct span {
 };
 
 struct bytes {
-    char *data;   /* NULL while nothing was ever added; else always followed by a NUL that len doesn't count */
+    char *data; /* NULL while nothing was ever added; else always followed by a NUL that len doesn't count */
     size_t len;
     size_t room;  /* allocated, with that NUL */
     size_t limit; /* len never exceeds it */
@@ -63,9 +63,9 @@ bool ascii_alpha(char c);
 bool ascii_digit(char c);
 
 void bytes_init(struct bytes *b, size_t limit);
-void bytes_clear(struct bytes *b);       /* empty and not failed; keeps its memory */
-void bytes_free(struct bytes *b);        /* frees the memory; b is then as after bytes_init */
-void bytes_wipe(struct bytes *b);        /* overwrites, then frees: for secrets */
+void bytes_clear(struct bytes *b); /* empty and not failed; keeps its memory */
+void bytes_free(struct bytes *b);  /* frees the memory; b is then as after bytes_init */
+void bytes_wipe(struct bytes *b);  /* overwrites, then frees: for secrets */
 /* Makes room for n more. False, with `failed` set, over the limit or without memory. */
 bool bytes_reserve(struct bytes *b, size_t n);
 /* Each returns false, and sets `failed`, if not everything fits; then nothing of it was added. */

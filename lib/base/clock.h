@@ -8,8 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-int64_t clock_ms(void);  /* milliseconds that only go forward; for deadlines */
-int64_t clock_now(void); /* seconds since 1970, UTC */
+int64_t clock_ms(void);     /* milliseconds that only go forward; for deadlines */
+int64_t clock_now(void);    /* seconds since 1970, UTC */
 int64_t clock_now_us(void); /* microseconds since 1970, UTC */
 
 /* Fills with random bytes from the kernel; ends the process if it can't, as nothing safe can follow. */

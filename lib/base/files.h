@@ -18,8 +18,8 @@
  * than the limit, ST_TEMP for every other failure, with errno set. */
 enum status file_read(int dir, const char *path, struct bytes *out);
 
-/* The same for a file that a mailbox's owner may have planted: opened with file_open_beneath. Whatever stands there
- * instead of a regular file is ST_PERM. */
+/* The same for a file that a mailbox's owner may have planted: opened with file_open_beneath. Whatever stands
+ * there instead of a regular file is ST_PERM. */
 enum status file_read_beneath(int dir, const char *path, struct bytes *out);
 
 /* Writes a file so that readers see the old contents or the new and a crash leaves one of them: a temporary
@@ -38,8 +38,8 @@ enum status file_sync_dir(int dir, const char *path);
 enum status file_publish(int from_dir, const char *from, int to_dir, const char *to);
 
 /* openat2 with RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS: nothing outside `dir` can be
- * reached, whoever made the path's parts. Never blocks on what it finds (O_NONBLOCK, O_NOCTTY); anything but a
- * regular file or a directory is refused with errno EFTYPE-like EINVAL. -1 and errno on failure. */
+ * reached, whoever made the path's parts. Never blocks on what it finds (O_NONBLOCK, O_NOCTTY); anything but
+ * a regular file or a directory is refused with errno EFTYPE-like EINVAL. -1 and errno on failure. */
 int file_open_beneath(int dir, const char *path, int flags, mode_t mode);
 
 /* mkdir -p with `mode` for what it makes. ST_OK if it is there in the end. */

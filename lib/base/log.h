@@ -2,8 +2,8 @@
  *
  * The log: one logfmt line an event, `smtpd: event=delivered id=... to=...`.
  *
- * It goes to standard error where that is the journal, a file, a pipe or a terminal, and to syslog(3) where it is
- * the client's socket, as under inetd. Everything from outside is escaped here: control bytes, quotes
+ * It goes to standard error where that is the journal, a file, a pipe or a terminal, and to syslog(3) where
+ * it is the client's socket, as under inetd. Everything from outside is escaped here: control bytes, quotes
  * and what isn't printable ASCII can't break or forge a line.
  */
 #ifndef POSTERN_BASE_LOG_H
@@ -19,8 +19,8 @@
  * where it will be needed, so that a sandbox may close the way there. */
 void log_open(const char *program);
 
-/* This process says nothing more: the way to the log is closed, so that nobody who takes it over can forge lines. Before a
- * sandbox. */
+/* This process says nothing more: the way to the log is closed, so that nobody who takes it over can forge
+ * lines. Before a sandbox. */
 void log_leave(void);
 
 /* With `-v`: log_trace() lines appear. */
@@ -29,7 +29,8 @@ void log_verbose(bool on);
 bool log_is_verbose(void);
 
 /* level: LOG_ERR (we are broken), LOG_WARNING (somebody should look), LOG_NOTICE and LOG_INFO (daily life),
- * LOG_DEBUG (only with -v). Then pairs of name and NUL-terminated value, and NULL. A NULL value leaves the pair out. */
+ * LOG_DEBUG (only with -v). Then pairs of name and NUL-terminated value, and NULL. A NULL value leaves the
+ * pair out. */
 void log_event(int level, const char *event, ...) __attribute__((sentinel));
 
 /* A line of dialogue for -v: `direction` is 'C' or 'S'. The caller masks secrets. */

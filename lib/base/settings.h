@@ -27,36 +27,37 @@ enum sandbox_mode { SANDBOX_REQUIRE, SANDBOX_TRY, SANDBOX_NONE };
 
 /* Strings are owned by the settings; paths are absolute. */
 struct settings {
-    char *file;               /* where it was read from, absolute */
-    char *directory;          /* the folder of that file: the tables lie there */
-    char *hostname;           /* our name in greetings, Received and bounces */
-    char *mail;               /* template of an account's Maildir: %d domain, %u local part */
+    char *file;      /* where it was read from, absolute */
+    char *directory; /* the folder of that file: the tables lie there */
+    char *hostname;  /* our name in greetings, Received and bounces */
+    char *mail;      /* template of an account's Maildir: %d domain, %u local part */
     char *spool;
     char *tls_certificate;    /* PEM chain */
     char *tls_key;            /* PEM */
     struct network *networks; /* may relay without login */
     size_t network_count;
-    uint64_t message_size;    /* bytes; the SIZE we announce */
-    uint64_t recipients;      /* a message */
-    char *resolver;           /* "", or ADDRESS[:PORT] ([V6]:PORT); "" means /etc/resolv.conf */
-    uint64_t smtp_port;       /* where other servers listen */
-    uint64_t https_port;      /* this and the next two are read by nothing so far */
-    char *ca_file;            /* "" is the system's */
-    char *trust_anchor;       /* "" is the system's */
-    uint64_t idle_exit;       /* seconds; a warm listener without connections ends after it */
-    uint64_t timeout;         /* seconds a client may be silent before login (after it: 30 minutes at least) */
-    uint64_t connections;     /* of one warm listener, in all */
+    uint64_t message_size; /* bytes; the SIZE we announce */
+    uint64_t recipients;   /* a message */
+    char *resolver;        /* "", or ADDRESS[:PORT] ([V6]:PORT); "" means /etc/resolv.conf */
+    uint64_t smtp_port;    /* where other servers listen */
+    uint64_t https_port;   /* this and the next two are read by nothing so far */
+    char *ca_file;         /* "" is the system's */
+    char *trust_anchor;    /* "" is the system's */
+    uint64_t idle_exit;    /* seconds; a warm listener without connections ends after it */
+    uint64_t timeout;      /* seconds a client may be silent before login (after it: 30 minutes at least) */
+    uint64_t connections;  /* of one warm listener, in all */
     uint64_t connections_per_source; /* and from one IPv4 address or IPv6 /64; `networks` are exempt */
-    uint64_t retry_first;     /* seconds to the first retry of a deferred message; doubles up to retry_max */
+    uint64_t retry_first; /* seconds to the first retry of a deferred message; doubles up to retry_max */
     uint64_t retry_max;
-    uint64_t queue_lifetime;  /* seconds until a deferred message goes back to its sender */
-    uint64_t destinations;    /* senders that qrun runs at a time */
-    bool plaintext_login;     /* allow passwords without TLS: for tests and trusted networks */
+    uint64_t queue_lifetime; /* seconds until a deferred message goes back to its sender */
+    uint64_t destinations;   /* senders that qrun runs at a time */
+    bool plaintext_login;    /* allow passwords without TLS: for tests and trusted networks */
     enum sandbox_mode sandbox;
 };
 
 /* Reads `file` (NULL: SETTINGS_DEFAULT_FILE). On anything but ST_OK, *error has one line for a person:
- * "FILE:LINE: KEY: what is wrong; what to do", and s is empty. ST_NONE: no such file; ST_PERM: wrong contents. */
+ * "FILE:LINE: KEY: what is wrong; what to do", and s is empty. ST_NONE: no such file; ST_PERM: wrong
+ * contents. */
 enum status settings_load(const char *file, struct settings *s, struct bytes *error);
 void settings_free(struct settings *s);
 

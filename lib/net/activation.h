@@ -21,20 +21,20 @@ struct activation {
 };
 
 struct peer {
-    bool known;              /* false for a stream or a Unix socket */
-    bool local;              /* a Unix socket: uid is set */
-    bool named;              /* and it came in at a name in the file system. One end of a pair has none, and its other end may
-                              * be a relay (socat, a shell) for anybody: its uid says nothing of who speaks */
+    bool known; /* false for a stream or a Unix socket */
+    bool local; /* a Unix socket: uid is set */
+    bool named; /* and it came in at a name in the file system. One end of a pair has none, and its other end
+                 * may be a relay (socat, a shell) for anybody: its uid says nothing of who speaks */
     struct in6_addr address; /* IPv4-mapped for IPv4 */
     unsigned uid;
     char text[INET6_ADDRSTRLEN]; /* "192.0.2.1", "2001:db8::1", "local" */
 };
 
-/* Closes what came along from whoever started us: all above standard error but the first of LISTEN_FDS. A program
- * that a web server or cron starts mustn't hold their files. The first thing, before log_open(). */
+/* Closes what came along from whoever started us: all above standard error but the first of LISTEN_FDS. A
+ * program that a web server or cron starts mustn't hold their files. The first thing, before log_open(). */
 void activation_close_others(void);
-/* A socket is then in `in` alone: standard input, output and error that are it too, or the journal, become /dev/null where
- * they aren't `in` (standard error stays if it is a log). After log_open(). */
+/* A socket is then in `in` alone: standard input, output and error that are it too, or the journal, become
+ * /dev/null where they aren't `in` (standard error stays if it is a log). After log_open(). */
 void activation_get(struct activation *a);
 /* From getpeername, never from anybody's word. */
 void peer_get(int fd, struct peer *p);

@@ -11,22 +11,24 @@
 #include "base/bytes.h"
 #include "base/status.h"
 
-#define CHANNEL_PIECE 65536                    /* message bytes in one packet at most */
-#define CHANNEL_PACKET (CHANNEL_PIECE + 8192)  /* a whole packet at most */
+#define CHANNEL_PIECE 65536                   /* message bytes in one packet at most */
+#define CHANNEL_PACKET (CHANNEL_PIECE + 8192) /* a whole packet at most */
 
 struct message {
     unsigned verb;
-    int fd;        /* a descriptor that came or goes along, or -1. Received: the receiver owns it. Sent: the sender still does */
-    size_t len;    /* bytes in data */
-    size_t at;     /* how far it has been read */
-    bool bad;      /* a get or put failed: sticky */
+    int fd; /* a descriptor that came or goes along, or -1. Received: the receiver owns it. Sent: the sender
+               still does */
+    size_t len; /* bytes in data */
+    size_t at;  /* how far it has been read */
+    bool bad;   /* a get or put failed: sticky */
     unsigned char data[CHANNEL_PACKET];
 };
 
 /* A connected pair, close-on-exec. */
 enum status channel_pair(int pair[2]);
 
-/* Begins a message to be sent: no fields, no descriptor. A put that doesn't fit makes it `bad`, and it isn't sent. */
+/* Begins a message to be sent: no fields, no descriptor. A put that doesn't fit makes it `bad`, and it isn't
+ * sent. */
 void message_start(struct message *m, unsigned verb);
 void message_put_u64(struct message *m, uint64_t value);
 void message_put(struct message *m, struct span field);

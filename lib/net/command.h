@@ -9,14 +9,14 @@
 #include "base/bytes.h"
 
 struct command {
-    const char *name;     /* in capitals */
-    unsigned states;      /* bits, the protocol's own */
-    unsigned flags;       /* the protocol's own */
+    const char *name; /* in capitals */
+    unsigned states;  /* bits, the protocol's own */
+    unsigned flags;   /* the protocol's own */
     void (*run)(void *session, struct span argument);
 };
 
-/* The row for the first word of `line` (ended by SP or the end), without regard to case; *argument is what follows
- * the SP, untrimmed (p NULL when no SP was there). Never NULL. */
+/* The row for the first word of `line` (ended by SP or the end), without regard to case; *argument is what
+ * follows the SP, untrimmed (p NULL when no SP was there). Never NULL. */
 const struct command *command_find(const struct command *table, struct span line, struct span *argument);
 
 #endif

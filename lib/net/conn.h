@@ -20,8 +20,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define CONN_BUFFER 65536      /* input held at a time; no line can be longer */
-#define CONN_OUTPUT 65536      /* output held before it is written all the same */
+#define CONN_BUFFER 65536 /* input held at a time; no line can be longer */
+#define CONN_OUTPUT 65536 /* output held before it is written all the same */
 
 enum conn_result {
     CONN_OK,
@@ -38,8 +38,9 @@ struct conn;
 struct conn *conn_new(int rfd, int wfd);
 void conn_free(struct conn *c);
 
-/* Deadlines: a read or write that blocks waits `idle_ms` at most. From the first byte after conn_begin() on, input
- * has 30 s plus a second for every `rate` bytes that came: this ends slow-drip clients. 0 turns either off. */
+/* Deadlines: a read or write that blocks waits `idle_ms` at most. From the first byte after conn_begin() on,
+ * input has 30 s plus a second for every `rate` bytes that came: this ends slow-drip clients. 0 turns either
+ * off. */
 void conn_deadlines(struct conn *c, int idle_ms, unsigned rate);
 /* A new command or message begins with the next byte, for the rate. conn_line() does it by itself. */
 void conn_begin(struct conn *c);
@@ -48,11 +49,13 @@ void conn_begin(struct conn *c);
 enum conn_result conn_line(struct conn *c, size_t max, struct span *line);
 /* Waits until at least one byte is there and returns all that is buffered, without consuming. */
 enum conn_result conn_peek(struct conn *c, struct span *have);
-/* Waits until at least `n` bytes (<= CONN_BUFFER) are there and returns all that is buffered, without consuming. */
+/* Waits until at least `n` bytes (<= CONN_BUFFER) are there and returns all that is buffered, without
+ * consuming. */
 enum conn_result conn_peek_more(struct conn *c, size_t n, struct span *have);
 /* Consumes n bytes of what conn_peek returned. */
 void conn_take(struct conn *c, size_t n);
-/* What is buffered now, without waiting: plaintext that was pipelined behind STARTTLS, or what a hand-over takes along. */
+/* What is buffered now, without waiting: plaintext that was pipelined behind STARTTLS, or what a hand-over
+ * takes along. */
 struct span conn_pending(const struct conn *c);
 /* Puts bytes in front of the input (a hand-over). False if they don't fit. */
 bool conn_unread(struct conn *c, struct span data);
@@ -72,11 +75,13 @@ bool conn_is_gone(const struct conn *c);
 #define CONN_OTHER 2
 int conn_wait(struct conn *c, int other_fd, int ms);
 
-/* Every line in and out is passed to log_trace() when -v is on. conn_mask(c, true) hides the next input lines. */
+/* Every line in and out is passed to log_trace() when -v is on. conn_mask(c, true) hides the next input
+ * lines. */
 void conn_trace(struct conn *c, bool on);
 void conn_mask(struct conn *c, bool on);
 
-/* Reads what is there already, without waiting. False if nothing will ever come again (or the buffer is full). */
+/* Reads what is there already, without waiting. False if nothing will ever come again (or the buffer is
+ * full). */
 bool conn_try(struct conn *c);
 
 /* For tls.c: the transport below. Reading never waits: -1 with errno EAGAIN where it would. conn_raw_wait

@@ -9,14 +9,14 @@
 #include "net/serve.h"
 
 struct handler {
-    struct serving serving;      /* copied into each process; its peer, conn and descriptors are set there */
+    struct serving serving; /* copied into each process; its peer, conn and descriptors are set there */
     struct settings settings;
     struct sandbox *session_box, *guard_box, *mailbox_box;
-    bool broken;                 /* settings or sandbox: clients are told `unavailable` */
+    bool broken; /* settings or sandbox: clients are told `unavailable` */
 };
 
-/* Serves the client on these descriptors with the processes described in serve.h, and closes them. Returns, when
- * the connection is over, the exit code: EX_SOFTWARE if one of the processes died by a signal. */
+/* Serves the client on these descriptors with the processes described in serve.h, and closes them. Returns,
+ * when the connection is over, the exit code: EX_SOFTWARE if one of the processes died by a signal. */
 int connection_run(struct handler *h, int in, int out);
 /* Tells a client one line (nothing with implicit TLS, where it couldn't be read). Doesn't wait. */
 void connection_refuse(const struct handler *h, int out, const char *line);

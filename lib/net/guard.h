@@ -3,9 +3,9 @@
  * The guard's loop: it answers the session's requests from a table of verbs and ends
  * the connection at the first that is unknown, malformed or untimely.
  *
- * Each program has its own table, ended by a row with verb 0. Verbs below GUARD_OWN are common: signature (when the
- * program has a TLS key) and log. `states` is a set of bits that the program defines; a verb
- * is timely if the guard's current state is among them.
+ * Each program has its own table, ended by a row with verb 0. Verbs below GUARD_OWN are common: signature
+ * (when the program has a TLS key) and log. `states` is a set of bits that the program defines; a verb is
+ * timely if the guard's current state is among them.
  */
 #ifndef POSTERN_NET_GUARD_H
 #define POSTERN_NET_GUARD_H
@@ -27,7 +27,7 @@ struct guard {
     unsigned state;      /* one bit of the program's states */
     void *program;       /* what the program keeps */
     const char *peer;    /* for the log */
-    struct tls_key *key;  /* or NULL */
+    struct tls_key *key; /* or NULL */
     unsigned log_lines;  /* written for the session so far */
 };
 
@@ -35,19 +35,20 @@ struct guard_verb {
     unsigned verb;
     unsigned states;
     const char *name; /* for the log, when it was untimely */
-    /* Reads `m`, then makes the reply in the same m, beginning with message_start(m, 0). message_end() must have been asked
-     * before acting. A descriptor that came along is closed by the loop; one that the reply takes along is closed after
-     * sending. */
+    /* Reads `m`, then makes the reply in the same m, beginning with message_start(m, 0). message_end() must
+     * have been asked before acting. A descriptor that came along is closed by the loop; one that the reply
+     * takes along is closed after sending. */
     enum guard_next (*run)(struct guard *g, struct message *m);
 };
 
 /* Runs until the session hangs up, misbehaves, or a verb ends it. True if a verb said GUARD_DONE. */
 bool guard_loop(struct guard *g, const struct guard_verb *verbs);
 
-/* The session's side of the common verbs. The channel as void pointer makes it a tls_sign: pass an int's address. */
+/* The session's side of the common verbs. The channel as void pointer makes it a tls_sign: pass an int's
+ * address. */
 enum status guard_sign(void *channel, unsigned algorithm, struct span input, struct bytes *signature);
-/* Something for the log from the session: an event word, to which "session-" is put in front, and free text, which is
- * escaped and cut. */
+/* Something for the log from the session: an event word, to which "session-" is put in front, and free text,
+ * which is escaped and cut. */
 void guard_log(int channel, const char *event, struct span text);
 
 #endif

@@ -5,8 +5,8 @@
  * it forks), entered in microseconds.
  *
  * A system call that isn't on the list fails with EPERM. SANDBOX_REQUIRE refuses where
- * Landlock (ABI 2) or seccomp is missing; SANDBOX_TRY goes without what is missing; SANDBOX_NONE is for tests of
- * the sandbox's absence and for sanitizer builds.
+ * Landlock (ABI 2) or seccomp is missing; SANDBOX_TRY goes without what is missing; SANDBOX_NONE is for tests
+ * of the sandbox's absence and for sanitizer builds.
  */
 #ifndef POSTERN_NET_SANDBOX_H
 #define POSTERN_NET_SANDBOX_H
@@ -15,11 +15,14 @@
 #include "base/status.h"
 
 enum sandbox_role {
-    SANDBOX_SESSION, /* read, write, send, receive, poll, memory, time, random, exit on what it has; opens nothing */
-    SANDBOX_GUARD,   /* + files below its paths, processes to wait for */
-    SANDBOX_MAILBOX, /* files below its paths, inotify, a further Landlock layer; no links, FIFOs, sockets or devices */
+    SANDBOX_SESSION,  /* read, write, send, receive, poll, memory, time, random, exit on what it has; opens
+                         nothing */
+    SANDBOX_GUARD,    /* + files below its paths, processes to wait for */
+    SANDBOX_MAILBOX,  /* files below its paths, inotify, a further Landlock layer; no links, FIFOs, sockets or
+                         devices */
     SANDBOX_RESOLVER, /* + inet sockets: qrun's processes that ask DNS and connect */
-    SANDBOX_SCHEDULER, /* qrun: what a guard may, and all that making its children and their further sandboxes takes */
+    SANDBOX_SCHEDULER, /* qrun: what a guard may, and all that making its children and their further sandboxes
+                          takes */
     SANDBOX_ROLES,
 };
 
@@ -40,23 +43,25 @@ struct sandbox;
  * missing and what to do. */
 enum status sandbox_prepare(enum sandbox_role role, enum sandbox_mode mode, const struct sandbox_path *paths,
                             size_t count, uint64_t memory_limit, struct sandbox **box, struct bytes *error);
-/* Compiles its filter, in 0.1 to 0.2 ms, for who forks more than once, or can't later. Without it sandbox_enter() does. */
+/* Compiles its filter, in 0.1 to 0.2 ms, for who forks more than once, or can't later. Without it
+ * sandbox_enter() does. */
 void sandbox_compile(struct sandbox *box);
-/* Enters it, for ever. False only where mode is SANDBOX_REQUIRE and the kernel refused: the caller must exit. */
+/* Enters it, for ever. False only where mode is SANDBOX_REQUIRE and the kernel refused: the caller must exit.
+ */
 bool sandbox_enter(struct sandbox *box);
-/* A further Landlock layer for a process that has entered `box` (role SANDBOX_MAILBOX) and knows only now whose mail
- * it serves. False as above. */
+/* A further Landlock layer for a process that has entered `box` (role SANDBOX_MAILBOX) and knows only now
+ * whose mail it serves. False as above. */
 bool sandbox_confine(const struct sandbox *box, const struct sandbox_path *paths, size_t count);
-/* Closes the descriptor of one that this process won't enter; NULL is allowed. Its memory stays as the parent left it, so that
- * no page of it is copied. */
+/* Closes the descriptor of one that this process won't enter; NULL is allowed. Its memory stays as the parent
+ * left it, so that no page of it is copied. */
 void sandbox_leave(struct sandbox *box);
 void sandbox_free(struct sandbox *box);
 
 /* Not dumpable and no new privileges: the first thing every program does. */
 void sandbox_first(void);
 
-/* As root: becomes the owner of `spool`, with its groups, and checks that there is no way back. ST_PERM, with a line in
- * *error, where that owner is root. Does nothing for anybody else. */
+/* As root: becomes the owner of `spool`, with its groups, and checks that there is no way back. ST_PERM, with
+ * a line in *error, where that owner is root. Does nothing for anybody else. */
 enum status sandbox_drop_root(const char *spool, struct bytes *error);
 
 #endif

@@ -8,9 +8,9 @@
  *             └─ warm: accepts, a child each    imapd, pop3d: mailbox ─┬─ guard
  *                                                                     └─ session
  *
- * The first process named is the one that lasts as long as the connection (systemd and the warm listener wait for it).
- * Of imapd and pop3d it is the later mailbox process: it never held a secret, as it only waits, in its sandbox, for
- * the guard to say who logged in (store/handover.h).
+ * The first process named is the one that lasts as long as the connection (systemd and the warm listener wait
+ * for it). Of imapd and pop3d it is the later mailbox process: it never held a secret, as it only waits, in
+ * its sandbox, for the guard to say who logged in (store/handover.h).
  *
  * A program describes itself in a `struct service`; its functions get a `struct serving`.
  */
@@ -26,28 +26,28 @@
 struct serving {
     const struct service *service;
     const struct settings *settings;
-    const char *settings_file;   /* as given by -c, or NULL */
+    const char *settings_file; /* as given by -c, or NULL */
     struct peer peer;
-    struct tls_server *tls;      /* NULL where no certificate could be loaded: STARTTLS is then not offered */
-    bool implicit_tls;           /* -t */
-    char flags[8];               /* the program's own option letters that were given, such as "s" */
-    int channel;                 /* to the other process */
-    struct conn *conn;           /* session only: the client. With -t the handshake has been done */
-    bool handed_over;            /* session only: the client's socket belongs to the mailbox process now */
-    int relay;                   /* session and mailbox process: the byte stream between them; -1 for smtpd */
-    int control;                 /* guard and mailbox process: on which the guard names the user; -1 for smtpd */
-    int client_in, client_out;   /* mailbox process only: the client's descriptors */
+    struct tls_server *tls; /* NULL where no certificate could be loaded: STARTTLS is then not offered */
+    bool implicit_tls;      /* -t */
+    char flags[8];          /* the program's own option letters that were given, such as "s" */
+    int channel;            /* to the other process */
+    struct conn *conn;      /* session only: the client. With -t the handshake has been done */
+    bool handed_over;       /* session only: the client's socket belongs to the mailbox process now */
+    int relay;              /* session and mailbox process: the byte stream between them; -1 for smtpd */
+    int control;            /* guard and mailbox process: on which the guard names the user; -1 for smtpd */
+    int client_in, client_out;         /* mailbox process only: the client's descriptors */
     const struct sandbox *mailbox_box; /* the mailbox process's sandbox; NULL for smtpd */
 };
 
 struct mailbox_start; /* store/handover.h */
 
 struct service {
-    const char *name;         /* "smtpd" */
-    const char *usage;        /* printed by --help */
-    const char *flags;        /* own option letters, such as "sl" */
-    const char *unavailable;  /* one reply line with CRLF for broken settings: "421 4.3.0 ..." */
-    const char *busy;         /* over the limit of connections */
+    const char *name;        /* "smtpd" */
+    const char *usage;       /* printed by --help */
+    const char *flags;       /* own option letters, such as "sl" */
+    const char *unavailable; /* one reply line with CRLF for broken settings: "421 4.3.0 ..." */
+    const char *busy;        /* over the limit of connections */
     /* In the session's sandbox; returns when the connection is over. */
     void (*session)(struct serving *s);
     /* In the guard's sandbox; returns when the session has hung up. For imapd and pop3d: handover_guard. The
@@ -55,7 +55,8 @@ struct service {
     int (*guard)(struct serving *s);
     /* Adds the paths the guard may use; strings must live as long as the settings or be static. */
     size_t (*guard_paths)(const struct settings *s, struct sandbox_path *paths, size_t room);
-    /* imapd and pop3d: handover_await, which waits for the login and then calls `mailbox`. True if it did. NULL for smtpd. */
+    /* imapd and pop3d: handover_await, which waits for the login and then calls `mailbox`. True if it did.
+     * NULL for smtpd. */
     bool (*await)(struct serving *s);
     /* imapd and pop3d: the protocol after login, in the mailbox process's sandbox. NULL for smtpd. */
     void (*mailbox)(struct mailbox_start *start);

@@ -5,7 +5,8 @@
  *
  * The server's side never holds the private key. The certificate is public and loaded
  * before the sandbox; signatures are asked of the guard through a function that the
- * caller passes in (net/tls_key.h is the guard's side of it). TLS 1.2 and 1.3, no RSA key exchange, no tickets.
+ * caller passes in (net/tls_key.h is the guard's side of it). TLS 1.2 and 1.3, no RSA key exchange, no
+ * tickets.
  */
 #ifndef POSTERN_NET_TLS_H
 #define POSTERN_NET_TLS_H
@@ -27,7 +28,8 @@ void tls_server_free(struct tls_server *server);
  * if conn_pending(c) isn't empty. True: c now speaks TLS. False: c is gone. */
 bool tls_accept(struct conn *c, struct tls_server *server, tls_sign sign, void *arg);
 
-/* The handshake as client, certificate not verified (opportunistic, RFC 3207 and 7435). Server name by SNI. */
+/* The handshake as client, certificate not verified (opportunistic, RFC 3207 and 7435). Server name by SNI.
+ */
 bool tls_connect(struct conn *c, const char *server_name);
 
 /* "TLS1.3 TLS_AES_256_GCM_SHA384" of a connection with TLS; "" without. For Received and the log. */

@@ -2,8 +2,8 @@
  *
  * The guard's side of TLS: it alone opens the private key, when the first signature is
  * asked for, and signs only what a server's handshake needs: a hash of the right length
- * in an algorithm that fits the key (a full DigestInfo or PSS is made here, not taken from the session; for Ed25519
- * the bytes of a TLS 1.3 CertificateVerify or a TLS 1.2 ServerKeyExchange). Never decrypts.
+ * in an algorithm that fits the key (a full DigestInfo or PSS is made here, not taken from the session; for
+ * Ed25519 the bytes of a TLS 1.3 CertificateVerify or a TLS 1.2 ServerKeyExchange). Never decrypts.
  */
 #ifndef POSTERN_NET_TLS_KEY_H
 #define POSTERN_NET_TLS_KEY_H
@@ -15,9 +15,9 @@
 
 struct tls_key {
     const char *file;
-    void *key;       /* gnutls_privkey_t once opened */
-    unsigned signed_count;  /* asked for */
-    unsigned given;         /* and not refused: the handshake has come so far */
+    void *key;             /* gnutls_privkey_t once opened */
+    unsigned signed_count; /* asked for */
+    unsigned given;        /* and not refused: the handshake has come so far */
 };
 
 void tls_key_init(struct tls_key *k, const char *file);

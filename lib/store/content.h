@@ -18,17 +18,18 @@ struct content {
     uint64_t size;      /* of the message in memory or file, without trace */
 };
 
-/* Writes trace and message as they are. A file is copied with copy_file_range where the kernel can. ST_TEMP with errno. */
+/* Writes trace and message as they are. A file is copied with copy_file_range where the kernel can. ST_TEMP
+ * with errno. */
 enum status content_write_crlf(const struct content *c, int fd);
 /* Writes them with LF line ends; *lf_size is what was written, *crlf_size what it would be with CRLF. */
 enum status content_write_lf(const struct content *c, int fd, uint64_t *lf_size, uint64_t *crlf_size);
 
-/* Copies `size` bytes from offset 0 of `from` to the end of `to`, inside the kernel where it can. ST_TEMP with errno;
- * EIO if `from` is shorter. */
+/* Copies `size` bytes from offset 0 of `from` to the end of `to`, inside the kernel where it can. ST_TEMP
+ * with errno; EIO if `from` is shorter. */
 enum status content_copy(int from, uint64_t size, int to);
 
-/* CRLF to LF in pieces. A bare CR or LF stays as it is; the sizes tell how such a file is served: each LF that no CR
- * precedes becomes CRLF. Begin with a struct of zeros. */
+/* CRLF to LF in pieces. A bare CR or LF stays as it is; the sizes tell how such a file is served: each LF
+ * that no CR precedes becomes CRLF. Begin with a struct of zeros. */
 struct lf_lines {
     bool held;          /* the last piece ended in a CR that is not written yet */
     char last;          /* the last byte written */

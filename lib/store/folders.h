@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * The folders of one account (Maildir++): INBOX is the Maildir itself, folder a.b is its
- * directory ".a.b". Names here are as on disk: modified UTF-7, levels parted by '.'; INBOX in any case is INBOX.
- * Subscriptions are a file of names, one a line, as Dovecot's.
+ * directory ".a.b". Names here are as on disk: modified UTF-7, levels parted by '.'; INBOX in any case is
+ * INBOX. Subscriptions are a file of names, one a line, as Dovecot's.
  */
 #ifndef POSTERN_STORE_FOLDERS_H
 #define POSTERN_STORE_FOLDERS_H
@@ -21,14 +21,15 @@ void mail_close(struct mail *mail);
 /* The Maildir's descriptor; stays the mail's. */
 int mail_dir(const struct mail *mail);
 const char *mail_hostname(const struct mail *mail);
-/* A lock on what all folders share (subscriptions, the counter of UIDVALIDITY), held for moments. The descriptor to close, or -1. */
+/* A lock on what all folders share (subscriptions, the counter of UIDVALIDITY), held for moments. The
+ * descriptor to close, or -1. */
 int mail_lock(struct mail *mail);
 /* A UIDVALIDITY that no folder of this account ever had. On disk when it returns. */
 enum status mail_next_validity(struct mail *mail, uint32_t *validity);
 
 struct folder {
     char *name;
-    bool exists;      /* false: only a parent of folders that do, or only subscribed */
+    bool exists; /* false: only a parent of folders that do, or only subscribed */
     bool has_children;
     bool subscribed;
 };
@@ -41,7 +42,8 @@ struct folder_list {
 enum status folders_list(struct mail *mail, struct folder_list *list);
 void folders_free(struct folder_list *list);
 
-/* Can this be a folder's name: valid modified UTF-7, no empty level, no '/', no control characters, within the limit? */
+/* Can this be a folder's name: valid modified UTF-7, no empty level, no '/', no control characters, within
+ * the limit? */
 bool folder_name_valid(struct span name);
 /* "." for INBOX, ".a.b" for a.b. False if the name isn't valid. */
 bool folder_path(struct span name, char *to, size_t size);
@@ -53,20 +55,24 @@ enum status folder_make_parts(int dir);
 
 /* ST_OK, or ST_NONE also for a name that can't be; ST_TEMP: could not look. */
 enum status folder_exists(struct mail *mail, struct span name);
-/* ST_PERM with errno EEXIST if it exists, EINVAL for a name that can't be, EDQUOT over FOLDERS_LIMIT. Durable when it returns. */
+/* ST_PERM with errno EEXIST if it exists, EINVAL for a name that can't be, EDQUOT over FOLDERS_LIMIT. Durable
+ * when it returns. */
 enum status folder_create(struct mail *mail, struct span name);
-/* Moves the folder out of sight by one rename, then removes its files. ST_NONE if it isn't there; ST_PERM for INBOX. */
+/* Moves the folder out of sight by one rename, then removes its files. ST_NONE if it isn't there; ST_PERM for
+ * INBOX. */
 enum status folder_delete(struct mail *mail, struct span name);
-/* With all folders below it. INBOX: its messages move to a new folder, INBOX stays (RFC 3501 6.3.5). ST_NONE: no such folder.
- * ST_PERM with errno EEXIST if one is in the way, EINVAL for a name that can't be or that lies below `from`. */
+/* With all folders below it. INBOX: its messages move to a new folder, INBOX stays (RFC 3501 6.3.5). ST_NONE:
+ * no such folder. ST_PERM with errno EEXIST if one is in the way, EINVAL for a name that can't be or that
+ * lies below `from`. */
 enum status folder_rename(struct mail *mail, struct span from, struct span to);
-/* Adds the name to the file of subscriptions, or takes it out; ST_OK also where nothing had to change. The folder need
- * not exist. ST_PERM for a name that can't be. */
+/* Adds the name to the file of subscriptions, or takes it out; ST_OK also where nothing had to change. The
+ * folder need not exist. ST_PERM for a name that can't be. */
 enum status folder_subscribe(struct mail *mail, struct span name, bool subscribed);
 
 /* Drafts, Sent, Junk, Trash, Archive, made and subscribed: what a new account gets. */
 enum status folders_make_standard(struct mail *mail);
-/* The SPECIAL-USE attribute (RFC 6154) that a standard folder's name stands for, such as "\\Junk", or NULL. */
+/* The SPECIAL-USE attribute (RFC 6154) that a standard folder's name stands for, such as "\\Junk", or NULL.
+ */
 const char *folder_special_use(struct span name);
 
 #endif

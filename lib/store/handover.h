@@ -6,9 +6,9 @@
  *     after, plain    mailbox owns the client's socket; session and guard have ended
  *     after, TLS      client <─TLS─> session <─relay─> mailbox; the guard has ended
  *
- * The mailbox process learns from the guard who logged in, and confines itself to that user's Maildir before it reads a byte
- * of the client. It says the OK of the login itself, so that what only it can find (POP3's lock) is still part of
- * that answer.
+ * The mailbox process learns from the guard who logged in, and confines itself to that user's Maildir before
+ * it reads a byte of the client. It says the OK of the login itself, so that what only it can find (POP3's
+ * lock) is still part of that answer.
  */
 #ifndef POSTERN_STORE_HANDOVER_H
 #define POSTERN_STORE_HANDOVER_H
@@ -22,20 +22,23 @@
 
 /* What the mailbox process starts with. */
 struct mailbox_start {
-    struct serving *serving;    /* settings, peer, flags; its conn is not used */
-    struct conn *conn;          /* the client: plain, or behind the relay. Input that the session had read already is in front */
-    struct address account;     /* who logged in */
+    struct serving *serving; /* settings, peer, flags; its conn is not used */
+    struct conn *conn; /* the client: plain, or behind the relay. Input that the session had read already is
+                          in front */
+    struct address account; /* who logged in */
     char maildir[PATH_MAX];
-    bool tls;                   /* the client's side is encrypted */
+    bool tls;                           /* the client's side is encrypted */
     char context[HANDOVER_CONTEXT + 1]; /* what the session gave along: the tag of IMAP's login command, "" */
     size_t context_length;
 };
 
 /* --- session */
-/* Asks the guard. ST_OK: logged in: call handover_session() next and then return. ST_PERM: wrong name or password;
- * ST_TEMP: could not look. After LOGIN_TRIES failures the guard is gone and this is ST_NONE: say goodbye and return. */
+/* Asks the guard. ST_OK: logged in: call handover_session() next and then return. ST_PERM: wrong name or
+ * password; ST_TEMP: could not look. After LOGIN_TRIES failures the guard is gone and this is ST_NONE: say
+ * goodbye and return. */
 enum status handover_login(struct serving *s, struct span name, struct span password, struct span context);
-/* Relays (TLS) or gives the socket and what was read away (plain). Returns when the session has nothing left to do. */
+/* Relays (TLS) or gives the socket and what was read away (plain). Returns when the session has nothing left
+ * to do. */
 void handover_session(struct serving *s);
 
 /* --- guard: `guard` of struct service for imapd and pop3d: signatures, log, login. */
@@ -43,7 +46,8 @@ int handover_guard(struct serving *s);
 /* `guard_paths` of both: the tables beside postern.conf, and the spool for the login limits. */
 size_t handover_guard_paths(const struct settings *s, struct sandbox_path *paths, size_t room);
 
-/* --- mailbox process: `await` of struct service. False: nobody logged in. True: the mailbox's session is over. */
+/* --- mailbox process: `await` of struct service. False: nobody logged in. True: the mailbox's session is
+ * over. */
 bool handover_await(struct serving *s);
 
 #endif

@@ -3,12 +3,13 @@
  * One folder's messages in UID order, over plain Maildir files.
  *
  * The Maildir is the truth. A message's UID stands in its file name with the folder's
- * UIDVALIDITY (`,P=validity.uid`, both in lower-case hex); flags stand behind `:2,`, keywords as the letters a to z that
- * the folder's durable file names. That file also holds the ceiling of reserved UIDs, so no UID is ever
- * given twice. Other programs may change the Maildir at any time; mailbox_refresh() says what changed.
+ * UIDVALIDITY (`,P=validity.uid`, both in lower-case hex); flags stand behind `:2,`, keywords as the letters
+ * a to z that the folder's durable file names. That file also holds the ceiling of reserved UIDs, so no UID
+ * is ever given twice. Other programs may change the Maildir at any time; mailbox_refresh() says what
+ * changed.
  *
- * A scan of the directories answers everything. Callers never see directories, and read sizes, dates and flags from
- * `struct entry` only.
+ * A scan of the directories answers everything. Callers never see directories, and read sizes, dates and
+ * flags from `struct entry` only.
  */
 #ifndef POSTERN_STORE_MAILBOX_H
 #define POSTERN_STORE_MAILBOX_H
@@ -20,20 +21,24 @@
 #define MAILBOX_KEYWORD_LIMIT 64 /* bytes of a keyword */
 
 enum {
-    FLAG_SEEN = 1 << 26, FLAG_ANSWERED = 1 << 27, FLAG_FLAGGED = 1 << 28, FLAG_DELETED = 1 << 29, FLAG_DRAFT = 1 << 30,
+    FLAG_SEEN = 1 << 26,
+    FLAG_ANSWERED = 1 << 27,
+    FLAG_FLAGGED = 1 << 28,
+    FLAG_DELETED = 1 << 29,
+    FLAG_DRAFT = 1 << 30,
     FLAG_SYSTEM = 0x1f << 26, /* all of these; bits 0 to 25 are the folder's keywords a to z */
 };
 
 struct entry {
     uint32_t uid;
-    uint32_t flags;      /* FLAG_* and keyword bits */
-    bool recent;         /* this session was the first to see it (RFC 3501 2.3.2) */
-    uint64_t size;       /* of the file */
-    uint64_t wire_size;  /* with CRLF line ends: RFC822.SIZE. 0: not known, ask mailbox_wire_size() */
-    int64_t date;        /* INTERNALDATE: the file's mtime, seconds */
-    char *name;          /* the file's name in cur/ (new/ for a read-only mailbox) */
+    uint32_t flags;     /* FLAG_* and keyword bits */
+    bool recent;        /* this session was the first to see it (RFC 3501 2.3.2) */
+    uint64_t size;      /* of the file */
+    uint64_t wire_size; /* with CRLF line ends: RFC822.SIZE. 0: not known, ask mailbox_wire_size() */
+    int64_t date;       /* INTERNALDATE: the file's mtime, seconds */
+    char *name;         /* the file's name in cur/ (new/ for a read-only mailbox) */
     bool in_new;
-    bool gone;           /* the file is gone; a refresh without `keep` will report it */
+    bool gone; /* the file is gone; a refresh without `keep` will report it */
 };
 
 struct mailbox {
@@ -41,27 +46,27 @@ struct mailbox {
     char folder[FOLDER_NAME_LIMIT + 1];
     bool read_only;
     uint32_t uid_validity, uid_next;
-    char mailbox_id[40];           /* OBJECTID, RFC 8474 */
+    char mailbox_id[40];              /* OBJECTID, RFC 8474 */
     char *keywords[MAILBOX_KEYWORDS]; /* NULL where free */
-    struct entry *entries;         /* in order of UID: sequence number n is entries[n - 1] */
+    struct entry *entries;            /* in order of UID: sequence number n is entries[n - 1] */
     size_t count;
-    int watch;                     /* an inotify descriptor (or -1) that becomes readable when the folder changes */
-    void *private;                 /* mailbox_private.h */
+    int watch;     /* an inotify descriptor (or -1) that becomes readable when the folder changes */
+    void *private; /* mailbox_private.h */
 };
 
-/* Opens and scans. Unless read_only, messages in new/ are moved to cur/ and given UIDs on disk; read_only gives
- * UIDs inside new/ (EXAMINE and STATUS change no \Recent). ST_NONE if there is no such folder. */
+/* Opens and scans. Unless read_only, messages in new/ are moved to cur/ and given UIDs on disk; read_only
+ * gives UIDs inside new/ (EXAMINE and STATUS change no \Recent). ST_NONE if there is no such folder. */
 enum status mailbox_open(struct mail *mail, struct span folder, bool read_only, struct mailbox **box);
 void mailbox_close(struct mailbox *box);
 
-/* What a refresh found. `expunged`: UIDs that are gone, ascending. `changed`: UIDs whose flags changed by somebody
- * else's hand. New ones are appended to entries. */
+/* What a refresh found. `expunged`: UIDs that are gone, ascending. `changed`: UIDs whose flags changed by
+ * somebody else's hand. New ones are appended to entries. */
 struct mailbox_changes {
     uint32_t *expunged;
     size_t expunged_count;
     uint32_t *changed;
     size_t changed_count;
-    size_t added; /* entries appended */
+    size_t added;  /* entries appended */
     bool keywords; /* the folder got a new keyword */
 };
 /* Scans again if the directories changed. While `keep` is true, entries that are gone stay (sequence numbers
@@ -74,41 +79,53 @@ void mailbox_changes_free(struct mailbox_changes *changes);
 /* Index of the UID, or of the first one above it: box->count if none. */
 size_t mailbox_find(const struct mailbox *box, uint32_t uid);
 
-/* The message's file, opened read-only; follows a rename by another program. ST_NONE if the message is gone. */
+/* The message's file, opened read-only; follows a rename by another program. ST_NONE if the message is gone.
+ */
 enum status mailbox_file(struct mailbox *box, size_t index, int *fd);
-/* The message's bytes: a copy, or from 64 KiB on the file mapped, which dies with SIGBUS where another program cuts it short
- * meanwhile; Maildir programs don't. ST_NONE if the message is gone. Free with mailbox_unmap. */
-struct mailbox_map { struct span bytes; void *base; size_t length; bool mapped; };
+/* The message's bytes: a copy, or from 64 KiB on the file mapped, which dies with SIGBUS where another
+ * program cuts it short meanwhile; Maildir programs don't. ST_NONE if the message is gone. Free with
+ * mailbox_unmap. */
+struct mailbox_map {
+    struct span bytes;
+    void *base;
+    size_t length;
+    bool mapped;
+};
 enum status mailbox_map(struct mailbox *box, size_t index, struct mailbox_map *map);
 void mailbox_unmap(struct mailbox_map *map);
 /* RFC822.SIZE; counts once and remembers. */
 enum status mailbox_wire_size(struct mailbox *box, size_t index, uint64_t *size);
 
-/* The bit of a keyword, made and written to the durable file where `make`. ST_NONE: no such keyword; ST_PERM: all 26 in use or
- * the name is no atom. */
+/* The bit of a keyword, made and written to the durable file where `make`. ST_NONE: no such keyword; ST_PERM:
+ * all 26 in use or the name is no atom. */
 enum status mailbox_keyword(struct mailbox *box, struct span name, bool make, uint32_t *bit);
-/* Sets exactly these flags: renames the file. If another program changed the flags since the last refresh, its change and
- * this one are both kept, and entries[index].flags differs from `flags` afterwards. ST_NONE if the message is gone. ST_PERM with
- * errno EROFS for a read-only mailbox. */
+/* Sets exactly these flags: renames the file. If another program changed the flags since the last refresh,
+ * its change and this one are both kept, and entries[index].flags differs from `flags` afterwards. ST_NONE if
+ * the message is gone. ST_PERM with errno EROFS for a read-only mailbox. */
 enum status mailbox_set_flags(struct mailbox *box, size_t index, uint32_t flags);
 
-/* Removes these entries' files, fsyncs, and takes them out of `entries`; indexes ascending. *expunged has the UIDs that really went. */
-enum status mailbox_expunge(struct mailbox *box, const size_t *indexes, size_t count, struct mailbox_changes *gone);
+/* Removes these entries' files, fsyncs, and takes them out of `entries`; indexes ascending. *expunged has the
+ * UIDs that really went. */
+enum status mailbox_expunge(struct mailbox *box, const size_t *indexes, size_t count,
+                            struct mailbox_changes *gone);
 
-/* A message to be appended: written by the caller into `fd` (a file in tmp/, CRLF converted to LF by mailbox_append_write). */
+/* A message to be appended: written by the caller into `fd` (a file in tmp/, CRLF converted to LF by
+ * mailbox_append_write). */
 struct mailbox_append;
 enum status mailbox_append_begin(struct mail *mail, struct span folder, struct mailbox_append **append);
 /* A failure is kept: every later write, and finish, answers the same. */
 enum status mailbox_append_write(struct mailbox_append *append, struct span crlf_data);
-/* Publishes into cur/ with flags, keywords (names; NULL-terminated array) and date (0: now), durable when it returns. Frees
- * `append` whatever it answers. Keywords for which no letter is left are passed over. */
-enum status mailbox_append_finish(struct mailbox_append *append, uint32_t system_flags, const char *const *keywords,
-                                  int64_t date, uint32_t *uid_validity, uint32_t *uid);
+/* Publishes into cur/ with flags, keywords (names; NULL-terminated array) and date (0: now), durable when it
+ * returns. Frees `append` whatever it answers. Keywords for which no letter is left are passed over. */
+enum status mailbox_append_finish(struct mailbox_append *append, uint32_t system_flags,
+                                  const char *const *keywords, int64_t date, uint32_t *uid_validity,
+                                  uint32_t *uid);
 /* Instead of finish: removes what was written, and frees. */
 void mailbox_append_abort(struct mailbox_append *append);
 
-/* Copies entries (indexes ascending) to another folder, all or none, with flags, keywords and date. *uids (malloc'd, the caller frees)
- * has the new UIDs in the same order. ST_NONE: no such folder. ST_PERM: source messages are gone (errno ENOENT). */
+/* Copies entries (indexes ascending) to another folder, all or none, with flags, keywords and date. *uids
+ * (malloc'd, the caller frees) has the new UIDs in the same order. ST_NONE: no such folder. ST_PERM: source
+ * messages are gone (errno ENOENT). */
 enum status mailbox_copy(struct mailbox *box, const size_t *indexes, size_t count, struct span folder,
                          uint32_t *uid_validity, uint32_t **uids);
 
@@ -119,7 +136,8 @@ struct mailbox_status {
 };
 enum status mailbox_status(struct mail *mail, struct span folder, struct mailbox_status *status);
 
-/* An exclusive lock on the account's mail for one POP3 session (RFC 1939 4). ST_TEMP if another holds it. Released by mail_close. */
+/* An exclusive lock on the account's mail for one POP3 session (RFC 1939 4). ST_TEMP if another holds it.
+ * Released by mail_close. */
 enum status mail_lock_pop3(struct mail *mail);
 
 #endif

@@ -2,8 +2,8 @@
  *
  * Delivery into a Maildir: prepared in tmp/, fsynced, then renamed into new/ and the
  * directory fsynced. In two halves, so that a message to many is prepared for all before it appears for one.
- * Takes no lock. Below the Maildir everything is opened beneath it without following links: its owner may have
- * made it.
+ * Takes no lock. Below the Maildir everything is opened beneath it without following links: its owner may
+ * have made it.
  */
 #ifndef POSTERN_STORE_MAILDIR_H
 #define POSTERN_STORE_MAILDIR_H
@@ -18,11 +18,11 @@ struct maildir_delivery {
 
 /* Makes maildir/{tmp,new,cur} (0700) and parents where missing. Anything but ST_OK with errno. */
 enum status maildir_create(const char *maildir);
-/* Writes and fsyncs the message in tmp/, making the Maildir where it is missing. `folder` is NULL for INBOX, or
- * a folder's name ("Junk"), which falls back to INBOX where it doesn't exist. ST_TEMP with errno set (ENOSPC,
- * EDQUOT, ...): nothing is left behind. */
-enum status maildir_prepare(const char *maildir, const char *folder, const char *hostname, const struct content *c,
-                            struct maildir_delivery *d);
+/* Writes and fsyncs the message in tmp/, making the Maildir where it is missing. `folder` is NULL for INBOX,
+ * or a folder's name ("Junk"), which falls back to INBOX where it doesn't exist. ST_TEMP with errno set
+ * (ENOSPC, EDQUOT, ...): nothing is left behind. */
+enum status maildir_prepare(const char *maildir, const char *folder, const char *hostname,
+                            const struct content *c, struct maildir_delivery *d);
 /* Renames into new/: the message is delivered from now on. Anything but ST_OK, with errno: to be aborted. */
 enum status maildir_publish(struct maildir_delivery *d);
 /* fsyncs new/: it is there for good. Closes. ST_TEMP with errno. */

@@ -40,8 +40,8 @@ enum status tables_fresh(const struct settings *s, enum table_name name, const s
 bool tables_address(struct span text, struct span first_domain, struct address *a);
 
 /* Compiles one text into its table; the old table stays where anything is wrong. To be called by one process
- * at a time (`postern` holds its lock). On anything but ST_OK *error has a line for a person, which names file and
- * line. A missing text is an empty one. ST_PERM: the text is wrong. */
+ * at a time (`postern` holds its lock). On anything but ST_OK *error has a line for a person, which names
+ * file and line. A missing text is an empty one. ST_PERM: the text is wrong. */
 enum status tables_compile(const struct settings *s, enum table_name name, struct bytes *error);
 /* The same check of a text that isn't written yet, without writing anything. */
 enum status tables_check(const struct settings *s, enum table_name name, struct span text,

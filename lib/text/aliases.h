@@ -12,7 +12,7 @@
 #define ALIASES_VALUE_LIMIT 65536 /* bytes of one entry's targets */
 
 struct alias_entry {
-    unsigned line; /* of its name, from 1 */
+    unsigned line;      /* of its name, from 1 */
     size_t begin;       /* of its name in the text */
     size_t end;         /* behind its last line, with that one's LF if it has one */
     size_t value_end;   /* behind its last target */

@@ -16,8 +16,8 @@ bool imap_envelope(struct span header, struct bytes *out);
 bool imap_body_structure(const struct mime_part *root, bool extended, struct bytes *out);
 /* nstring: NIL for p == NULL, else quoted or literal. */
 bool imap_string(struct span s, struct bytes *out);
-/* A header field's value, raw as header_next() finds it, unfolded as an nstring; NIL for p == NULL. What is over
- * 64 KiB is cut off. A failure shows in *out. */
+/* A header field's value, raw as header_next() finds it, unfolded as an nstring; NIL for p == NULL. What is
+ * over 64 KiB is cut off. A failure shows in *out. */
 void imap_value(struct span value, struct bytes *out);
 
 #endif
