@@ -105,7 +105,7 @@ static void auth_plain(struct session *s, struct span initial)
         if (login_split_plain(span_bytes(&message), &name, &password))
             check(s, name, password);
         else
-            reply_wrong(s, "501 5.5.2 This is no PLAIN message");
+            reply_wrong(s, "535 5.7.8 No PLAIN message with a name and a password");
     }
     bytes_wipe(&message);
 }
