@@ -107,7 +107,7 @@ static void auth_plain(struct session *s, struct span text)
     if (!base64_decode(text, &message))
         pop3_wrong(&s->pop3, "this is not base64");
     else if (!login_split_plain(span_bytes(&message), &name, &password))
-        pop3_wrong(&s->pop3, "this is no PLAIN response (RFC 4616)");
+        pop3_wrong(&s->pop3, "[AUTH] this is no PLAIN response (RFC 4616)");
     else
         log_in(s, name, password);
     bytes_wipe(&message);
