@@ -16,80 +16,81 @@
 
 static const char *const results[] = { "ok", "syntax", "too long" };
 
+static const struct {
+    const char *name, *input;
+    enum address_result result;
+    const char *text, *rest;
+} path_rows[] = {
+    { "plain", "<Jones@XYZ.com>", ADDRESS_OK, "Jones@xyz.com", "" },
+    { "parameters follow", "<a@b.test> SIZE=100", ADDRESS_OK, "a@b.test", " SIZE=100" },
+    { "null path", "<>", ADDRESS_OK, "", "" },
+    { "null path with more", "<> BODY=8BITMIME", ADDRESS_OK, "", " BODY=8BITMIME" },
+    { "postmaster", "<Postmaster>", ADDRESS_OK, "Postmaster", "" },
+    { "POSTMASTER", "<POSTMASTER>", ADDRESS_OK, "POSTMASTER", "" },
+    { "routed postmaster", "<@a.test:postmaster>", ADDRESS_SYNTAX, "", NULL },
+    { "another local part alone", "<root>", ADDRESS_SYNTAX, "", NULL },
+    { "source route", "<@hosta.int,@jkl.org:userc@d.bar.org>", ADDRESS_OK, "userc@d.bar.org", "" },
+    { "route without end", "<@hosta.int>", ADDRESS_SYNTAX, "", NULL },
+    { "route with a comma too many", "<@a.test,:b@c.test>", ADDRESS_SYNTAX, "", NULL },
+    { "blanks before", "  <a@b>", ADDRESS_OK, "a@b", "" },
+    { "tab before", "\t<a@b>", ADDRESS_SYNTAX, "", NULL },
+    { "blanks inside", "< a@b>", ADDRESS_SYNTAX, "", NULL },
+    { "blanks inside at the end", "<a@b >", ADDRESS_SYNTAX, "", NULL },
+    { "no brackets", "a@b", ADDRESS_SYNTAX, "", NULL },
+    { "unclosed", "<a@b", ADDRESS_SYNTAX, "", NULL },
+    { "nothing", "", ADDRESS_SYNTAX, "", NULL },
+    { "bracket alone", "<", ADDRESS_SYNTAX, "", NULL },
+    { "quoted", "<\"Joe Q\"@b.test>", ADDRESS_OK, "\"Joe Q\"@b.test", "" },
+    { "quoted without need", "<\"joe.q\"@b.test>", ADDRESS_OK, "joe.q@b.test", "" },
+    { "quoted pair", "<\"j\\oe\"@b.test>", ADDRESS_OK, "joe@b.test", "" },
+    { "quoted quote", "<\"a\\\"b\\\\\"@c>", ADDRESS_OK, "\"a\\\"b\\\\\"@c", "" },
+    { "quoted at", "<\"a@b\"@c>", ADDRESS_OK, "\"a@b\"@c", "" },
+    { "quoted >", "<\"a>b\"@c>", ADDRESS_OK, "\"a>b\"@c", "" },
+    { "empty quotes", "<\"\"@c>", ADDRESS_OK, "\"\"@c", "" },
+    { "quote unclosed", "<\"abc@d>", ADDRESS_SYNTAX, "", NULL },
+    { "backslash at the end", "<\"abc\\", ADDRESS_SYNTAX, "", NULL },
+    { "control in quotes", "<\"a\tb\"@c>", ADDRESS_SYNTAX, "", NULL },
+    { "dots", "<a.b.c@d>", ADDRESS_OK, "a.b.c@d", "" },
+    { "dot first", "<.a@d>", ADDRESS_SYNTAX, "", NULL },
+    { "dot last", "<a.@d>", ADDRESS_SYNTAX, "", NULL },
+    { "two dots", "<a..b@d>", ADDRESS_SYNTAX, "", NULL },
+    { "atext", "<!#$%&'*+-/=?^_`{|}~9@d>", ADDRESS_OK, "!#$%&'*+-/=?^_`{|}~9@d", "" },
+    { "two ats", "<a@b@c>", ADDRESS_SYNTAX, "", NULL },
+    { "no local part", "<@b>", ADDRESS_SYNTAX, "", NULL },
+    { "no domain", "<a@>", ADDRESS_SYNTAX, "", NULL },
+    { "8-bit local", "<j\xc3\xb6@b>", ADDRESS_SYNTAX, "", NULL },
+    { "8-bit domain", "<j@b\xc3\xb6>", ADDRESS_SYNTAX, "", NULL },
+    { "domain's dot last", "<a@b.>", ADDRESS_SYNTAX, "", NULL },
+    { "domain's dot first", "<a@.b>", ADDRESS_SYNTAX, "", NULL },
+    { "domain's two dots", "<a@b..c>", ADDRESS_SYNTAX, "", NULL },
+    { "hyphen first", "<a@-b>", ADDRESS_SYNTAX, "", NULL },
+    { "hyphen last", "<a@b->", ADDRESS_SYNTAX, "", NULL },
+    { "hyphen before a dot", "<a@b-.c>", ADDRESS_SYNTAX, "", NULL },
+    { "underscore", "<a@my_host.test>", ADDRESS_OK, "a@my_host.test", "" },
+    { "IPv4", "<a@[192.0.2.1]>", ADDRESS_OK, "a@[192.0.2.1]", "" },
+    { "IPv6", "<a@[IPv6:2001:DB8::1]>", ADDRESS_OK, "a@[ipv6:2001:db8::1]", "" },
+    { "bad literal", "<a@[192.0.2.256]>", ADDRESS_SYNTAX, "", NULL },
+    { "unclosed literal", "<a@[192.0.2.1>", ADDRESS_SYNTAX, "", NULL },
+    { "empty literal", "<a@[]>", ADDRESS_SYNTAX, "", NULL },
+    { "longest local part", "<" S64 "@d>", ADDRESS_OK, S64 "@d", "" },
+    { "local part too long", "<" S64 "x@d>", ADDRESS_TOO_LONG, "", NULL },
+    { "local part far too long", "<" S64 S64 S64 S64 ".x@d>", ADDRESS_TOO_LONG, "", NULL },
+    { "too long and wrong", "<" S64 S64 S64 S64 "@@d>", ADDRESS_SYNTAX, "", NULL },
+    { "longest domain", "<a@" D244 ".abcdefghijk>", ADDRESS_OK, "a@" D244 ".abcdefghijk", "" },
+    { "longest of all", "<" S64 "@" D244 ".abcdefghijk>", ADDRESS_OK, S64 "@" D244 ".abcdefghijk", "" },
+    { "domain too long", "<a@" D244 ".abcdefghijkl>", ADDRESS_TOO_LONG, "", NULL },
+    { "label too long", "<a@" S64 ".test>", ADDRESS_TOO_LONG, "", NULL },
+};
+
 static void paths(void)
 {
-    static const struct {
-        const char *name, *input;
-        enum address_result result;
-        const char *text, *rest;
-    } rows[] = {
-        { "plain", "<Jones@XYZ.com>", ADDRESS_OK, "Jones@xyz.com", "" },
-        { "parameters follow", "<a@b.test> SIZE=100", ADDRESS_OK, "a@b.test", " SIZE=100" },
-        { "null path", "<>", ADDRESS_OK, "", "" },
-        { "null path with more", "<> BODY=8BITMIME", ADDRESS_OK, "", " BODY=8BITMIME" },
-        { "postmaster", "<Postmaster>", ADDRESS_OK, "Postmaster", "" },
-        { "POSTMASTER", "<POSTMASTER>", ADDRESS_OK, "POSTMASTER", "" },
-        { "routed postmaster", "<@a.test:postmaster>", ADDRESS_SYNTAX, "", NULL },
-        { "another local part alone", "<root>", ADDRESS_SYNTAX, "", NULL },
-        { "source route", "<@hosta.int,@jkl.org:userc@d.bar.org>", ADDRESS_OK, "userc@d.bar.org", "" },
-        { "route without end", "<@hosta.int>", ADDRESS_SYNTAX, "", NULL },
-        { "route with a comma too many", "<@a.test,:b@c.test>", ADDRESS_SYNTAX, "", NULL },
-        { "blanks before", "  <a@b>", ADDRESS_OK, "a@b", "" },
-        { "tab before", "\t<a@b>", ADDRESS_SYNTAX, "", NULL },
-        { "blanks inside", "< a@b>", ADDRESS_SYNTAX, "", NULL },
-        { "blanks inside at the end", "<a@b >", ADDRESS_SYNTAX, "", NULL },
-        { "no brackets", "a@b", ADDRESS_SYNTAX, "", NULL },
-        { "unclosed", "<a@b", ADDRESS_SYNTAX, "", NULL },
-        { "nothing", "", ADDRESS_SYNTAX, "", NULL },
-        { "bracket alone", "<", ADDRESS_SYNTAX, "", NULL },
-        { "quoted", "<\"Joe Q\"@b.test>", ADDRESS_OK, "\"Joe Q\"@b.test", "" },
-        { "quoted without need", "<\"joe.q\"@b.test>", ADDRESS_OK, "joe.q@b.test", "" },
-        { "quoted pair", "<\"j\\oe\"@b.test>", ADDRESS_OK, "joe@b.test", "" },
-        { "quoted quote", "<\"a\\\"b\\\\\"@c>", ADDRESS_OK, "\"a\\\"b\\\\\"@c", "" },
-        { "quoted at", "<\"a@b\"@c>", ADDRESS_OK, "\"a@b\"@c", "" },
-        { "quoted >", "<\"a>b\"@c>", ADDRESS_OK, "\"a>b\"@c", "" },
-        { "empty quotes", "<\"\"@c>", ADDRESS_OK, "\"\"@c", "" },
-        { "quote unclosed", "<\"abc@d>", ADDRESS_SYNTAX, "", NULL },
-        { "backslash at the end", "<\"abc\\", ADDRESS_SYNTAX, "", NULL },
-        { "control in quotes", "<\"a\tb\"@c>", ADDRESS_SYNTAX, "", NULL },
-        { "dots", "<a.b.c@d>", ADDRESS_OK, "a.b.c@d", "" },
-        { "dot first", "<.a@d>", ADDRESS_SYNTAX, "", NULL },
-        { "dot last", "<a.@d>", ADDRESS_SYNTAX, "", NULL },
-        { "two dots", "<a..b@d>", ADDRESS_SYNTAX, "", NULL },
-        { "atext", "<!#$%&'*+-/=?^_`{|}~9@d>", ADDRESS_OK, "!#$%&'*+-/=?^_`{|}~9@d", "" },
-        { "two ats", "<a@b@c>", ADDRESS_SYNTAX, "", NULL },
-        { "no local part", "<@b>", ADDRESS_SYNTAX, "", NULL },
-        { "no domain", "<a@>", ADDRESS_SYNTAX, "", NULL },
-        { "8-bit local", "<j\xc3\xb6@b>", ADDRESS_SYNTAX, "", NULL },
-        { "8-bit domain", "<j@b\xc3\xb6>", ADDRESS_SYNTAX, "", NULL },
-        { "domain's dot last", "<a@b.>", ADDRESS_SYNTAX, "", NULL },
-        { "domain's dot first", "<a@.b>", ADDRESS_SYNTAX, "", NULL },
-        { "domain's two dots", "<a@b..c>", ADDRESS_SYNTAX, "", NULL },
-        { "hyphen first", "<a@-b>", ADDRESS_SYNTAX, "", NULL },
-        { "hyphen last", "<a@b->", ADDRESS_SYNTAX, "", NULL },
-        { "hyphen before a dot", "<a@b-.c>", ADDRESS_SYNTAX, "", NULL },
-        { "underscore", "<a@my_host.test>", ADDRESS_OK, "a@my_host.test", "" },
-        { "IPv4", "<a@[192.0.2.1]>", ADDRESS_OK, "a@[192.0.2.1]", "" },
-        { "IPv6", "<a@[IPv6:2001:DB8::1]>", ADDRESS_OK, "a@[ipv6:2001:db8::1]", "" },
-        { "bad literal", "<a@[192.0.2.256]>", ADDRESS_SYNTAX, "", NULL },
-        { "unclosed literal", "<a@[192.0.2.1>", ADDRESS_SYNTAX, "", NULL },
-        { "empty literal", "<a@[]>", ADDRESS_SYNTAX, "", NULL },
-        { "longest local part", "<" S64 "@d>", ADDRESS_OK, S64 "@d", "" },
-        { "local part too long", "<" S64 "x@d>", ADDRESS_TOO_LONG, "", NULL },
-        { "local part far too long", "<" S64 S64 S64 S64 ".x@d>", ADDRESS_TOO_LONG, "", NULL },
-        { "too long and wrong", "<" S64 S64 S64 S64 "@@d>", ADDRESS_SYNTAX, "", NULL },
-        { "longest domain", "<a@" D244 ".abcdefghijk>", ADDRESS_OK, "a@" D244 ".abcdefghijk", "" },
-        { "longest of all", "<" S64 "@" D244 ".abcdefghijk>", ADDRESS_OK, S64 "@" D244 ".abcdefghijk", "" },
-        { "domain too long", "<a@" D244 ".abcdefghijkl>", ADDRESS_TOO_LONG, "", NULL },
-        { "label too long", "<a@" S64 ".test>", ADDRESS_TOO_LONG, "", NULL },
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    for (size_t i = 0; i < sizeof path_rows / sizeof path_rows[0]; i++) {
         struct address a;
-        struct span text = span_of(rows[i].input);
+        struct span text = span_of(path_rows[i].input);
         enum address_result got = address_path(&text, &a);
-        bool rest = got != ADDRESS_OK || span_eq_str(text, rows[i].rest);
-        ok(got == rows[i].result && strcmp(a.text, rows[i].text) == 0 && rest, "path, %s: %s \"%s\"", rows[i].name,
-           results[got], a.text);
+        bool rest = got != ADDRESS_OK || span_eq_str(text, path_rows[i].rest);
+        ok(got == path_rows[i].result && strcmp(a.text, path_rows[i].text) == 0 && rest, "path, %s: %s \"%s\"",
+           path_rows[i].name, results[got], a.text);
     }
     struct address a, b;
     struct span nul = SPAN("<a\0b@c>");
@@ -118,65 +119,66 @@ static void show(struct span list, struct bytes *out)
     }
 }
 
+static const struct { const char *name, *input, *expected; } list_rows[] = {
+    { "A.1.1", " John Doe <jdoe@machine.example>", "m[John Doe|jdoe|machine.example]" },
+    { "A.1.2 from", "\"Joe Q. Public\" <john.q.public@example.com>", "m[Joe Q. Public|john.q.public|example.com]" },
+    { "A.1.2 to", "Mary Smith <mary@x.test>, jdoe@example.org, Who? <one@y.test>",
+      "m[Mary Smith|mary|x.test] m[|jdoe|example.org] m[Who?|one|y.test]" },
+    { "A.1.2 cc", "<boss@nil.test>, \"Giant; \\\"Big\\\" Box\" <sysservices@example.net>",
+      "m[|boss|nil.test] m[Giant; \"Big\" Box|sysservices|example.net]" },
+    { "A.1.3", "A Group:Ed Jones <c@a.test>,joe@where.test,John <jdoe@one.test>;",
+      "g[A Group||] m[Ed Jones|c|a.test] m[|joe|where.test] m[John|jdoe|one.test] e[||]" },
+    { "A.1.3 empty group", "Undisclosed recipients:;", "g[Undisclosed recipients||] e[||]" },
+    { "A.5 from", "Pete(A nice \\) chap) <pete(his account)@silly.test(his host)>", "m[Pete|pete|silly.test]" },
+    { "A.5 to", "A Group(Some people)\r\n     :Chris Jones <c@(Chris's host.)public.example>,\r\n"
+      "         joe@example.org,\r\n  John <jdoe@one.test> (my dear friend); (the end of the group)",
+      "g[A Group||] m[Chris Jones|c|public.example] m[|joe|example.org] m[John|jdoe|one.test] e[||]" },
+    { "A.5 cc", "(Empty list)(start)Hidden recipients  :(nobody(that I know))  ;",
+      "g[Hidden recipients||] e[||]" },
+    { "A.6.1 from", "Joe Q. Public <john.q.public@example.com>", "m[Joe Q. Public|john.q.public|example.com]" },
+    { "A.6.1 to", "Mary Smith <@node.test:mary@example.net>, , jdoe@test  . example",
+      "m[Mary Smith|mary|example.net] m[|jdoe|test.example]" },
+    { "A.6.3", "John Doe <jdoe@machine(comment).  example>", "m[John Doe|jdoe|machine.example]" },
+    { "comment as name", "joe@x.test (Joe Doe)", "m[Joe Doe|joe|x.test]" },
+    { "blanks around dots", "joe . q @ x . test", "m[|joe.q|x.test]" },
+    { "quoted local part", "\"joe q\"@x.test", "m[|joe q|x.test]" },
+    { "quoted local part in brackets", "<\"joe \\\"q\"@x.test>", "m[|joe \"q|x.test]" },
+    { "name in quotes with brackets", "\"a@b <c@d>\" <e@f>", "m[a@b <c@d>|e|f]" },
+    { "two addresses", "<a@b> <c@d>", "m[|a|b]" },
+    { "address as name", "a@b <c@d>", "m[a|c|d]" },
+    { "no domain", "root", "m[|root|]" },
+    { "no domain in brackets", "Root <root>", "m[Root|root|]" },
+    { "words alone", "Joe Doe", "m[Joe Doe||]" },
+    { "empty brackets", "Joe <>", "m[Joe||]" },
+    { "words before an address", "Joe joe@x.test", "m[|joe|x.test]" },
+    { "semicolons", "a@b;c@d", "m[|a|b] e[||] m[|c|d]" },
+    { "literal", "a@[192.0.2.1]", "m[|a|[192.0.2.1]]" },
+    { "literal in brackets", "<a@[IPv6:::1]>", "m[|a|[IPv6:::1]]" },
+    { "unclosed literal", "a@[192.0.2.1, b@c", "m[|a|[192.0.2.1,b@c]" },
+    { "unclosed brackets", "Joe <a@b", "m[Joe|a|b]" },
+    { "unclosed quotes", "\"Joe <a@b>, c@d", "m[|Joe <a@b>, c@d|]" },
+    { "unclosed comment", "a@b (c, d@e", "m[c, d@e|a|b]" },
+    { "encoded words", "=?utf-8?Q?J=C3=B6?= =?utf-8?Q?rg?= <j@x>", "m[=?utf-8?Q?J=C3=B6?= =?utf-8?Q?rg?=|j|x]" },
+    { "8-bit name", "J\xc3\xb6rg <j@x>", "m[J\xc3\xb6rg|j|x]" },
+    { "commas alone", " , ,, ,", "" },
+    { "nothing", "", "" },
+    { "blanks", " \r\n ", "" },
+    { "colon in a domain", "a@b:c", "m[|a|bc]" },
+    { "stray specials", ")>]\\ a@b", "m[|a|b]" },
+    { "at signs", "@@@", "m[||]" },
+    { "at alone between", "a@b,@,c@d", "m[|a|b] m[||] m[|c|d]" },
+    { "folded name", "\"Joe\r\n Doe\" <j@x>", "m[Joe Doe|j|x]" },
+    { "group in a group", "a:b:c@d;;", "g[a||] g[b||] m[|c|d] e[||] e[||]" },
+};
+
 static void lists(void)
 {
-    static const struct { const char *name, *input, *expected; } rows[] = {
-        { "A.1.1", " John Doe <jdoe@machine.example>", "m[John Doe|jdoe|machine.example]" },
-        { "A.1.2 from", "\"Joe Q. Public\" <john.q.public@example.com>", "m[Joe Q. Public|john.q.public|example.com]" },
-        { "A.1.2 to", "Mary Smith <mary@x.test>, jdoe@example.org, Who? <one@y.test>",
-          "m[Mary Smith|mary|x.test] m[|jdoe|example.org] m[Who?|one|y.test]" },
-        { "A.1.2 cc", "<boss@nil.test>, \"Giant; \\\"Big\\\" Box\" <sysservices@example.net>",
-          "m[|boss|nil.test] m[Giant; \"Big\" Box|sysservices|example.net]" },
-        { "A.1.3", "A Group:Ed Jones <c@a.test>,joe@where.test,John <jdoe@one.test>;",
-          "g[A Group||] m[Ed Jones|c|a.test] m[|joe|where.test] m[John|jdoe|one.test] e[||]" },
-        { "A.1.3 empty group", "Undisclosed recipients:;", "g[Undisclosed recipients||] e[||]" },
-        { "A.5 from", "Pete(A nice \\) chap) <pete(his account)@silly.test(his host)>", "m[Pete|pete|silly.test]" },
-        { "A.5 to", "A Group(Some people)\r\n     :Chris Jones <c@(Chris's host.)public.example>,\r\n"
-          "         joe@example.org,\r\n  John <jdoe@one.test> (my dear friend); (the end of the group)",
-          "g[A Group||] m[Chris Jones|c|public.example] m[|joe|example.org] m[John|jdoe|one.test] e[||]" },
-        { "A.5 cc", "(Empty list)(start)Hidden recipients  :(nobody(that I know))  ;",
-          "g[Hidden recipients||] e[||]" },
-        { "A.6.1 from", "Joe Q. Public <john.q.public@example.com>", "m[Joe Q. Public|john.q.public|example.com]" },
-        { "A.6.1 to", "Mary Smith <@node.test:mary@example.net>, , jdoe@test  . example",
-          "m[Mary Smith|mary|example.net] m[|jdoe|test.example]" },
-        { "A.6.3", "John Doe <jdoe@machine(comment).  example>", "m[John Doe|jdoe|machine.example]" },
-        { "comment as name", "joe@x.test (Joe Doe)", "m[Joe Doe|joe|x.test]" },
-        { "blanks around dots", "joe . q @ x . test", "m[|joe.q|x.test]" },
-        { "quoted local part", "\"joe q\"@x.test", "m[|joe q|x.test]" },
-        { "quoted local part in brackets", "<\"joe \\\"q\"@x.test>", "m[|joe \"q|x.test]" },
-        { "name in quotes with brackets", "\"a@b <c@d>\" <e@f>", "m[a@b <c@d>|e|f]" },
-        { "two addresses", "<a@b> <c@d>", "m[|a|b]" },
-        { "address as name", "a@b <c@d>", "m[a|c|d]" },
-        { "no domain", "root", "m[|root|]" },
-        { "no domain in brackets", "Root <root>", "m[Root|root|]" },
-        { "words alone", "Joe Doe", "m[Joe Doe||]" },
-        { "empty brackets", "Joe <>", "m[Joe||]" },
-        { "words before an address", "Joe joe@x.test", "m[|joe|x.test]" },
-        { "semicolons", "a@b;c@d", "m[|a|b] e[||] m[|c|d]" },
-        { "literal", "a@[192.0.2.1]", "m[|a|[192.0.2.1]]" },
-        { "literal in brackets", "<a@[IPv6:::1]>", "m[|a|[IPv6:::1]]" },
-        { "unclosed literal", "a@[192.0.2.1, b@c", "m[|a|[192.0.2.1,b@c]" },
-        { "unclosed brackets", "Joe <a@b", "m[Joe|a|b]" },
-        { "unclosed quotes", "\"Joe <a@b>, c@d", "m[|Joe <a@b>, c@d|]" },
-        { "unclosed comment", "a@b (c, d@e", "m[c, d@e|a|b]" },
-        { "encoded words", "=?utf-8?Q?J=C3=B6?= =?utf-8?Q?rg?= <j@x>", "m[=?utf-8?Q?J=C3=B6?= =?utf-8?Q?rg?=|j|x]" },
-        { "8-bit name", "J\xc3\xb6rg <j@x>", "m[J\xc3\xb6rg|j|x]" },
-        { "commas alone", " , ,, ,", "" },
-        { "nothing", "", "" },
-        { "blanks", " \r\n ", "" },
-        { "colon in a domain", "a@b:c", "m[|a|bc]" },
-        { "stray specials", ")>]\\ a@b", "m[|a|b]" },
-        { "at signs", "@@@", "m[||]" },
-        { "at alone between", "a@b,@,c@d", "m[|a|b] m[||] m[|c|d]" },
-        { "folded name", "\"Joe\r\n Doe\" <j@x>", "m[Joe Doe|j|x]" },
-        { "group in a group", "a:b:c@d;;", "g[a||] g[b||] m[|c|d] e[||] e[||]" },
-    };
     struct bytes out;
     bytes_init(&out, 65536);
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    for (size_t i = 0; i < sizeof list_rows / sizeof list_rows[0]; i++) {
         bytes_clear(&out);
-        show(span_of(rows[i].input), &out);
-        ok(strcmp(bytes_str(&out), rows[i].expected) == 0, "list, %s: %s", rows[i].name, bytes_str(&out));
+        show(span_of(list_rows[i].input), &out);
+        ok(strcmp(bytes_str(&out), list_rows[i].expected) == 0, "list, %s: %s", list_rows[i].name, bytes_str(&out));
     }
     bytes_free(&out);
 }
