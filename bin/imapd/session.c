@@ -215,7 +215,7 @@ static void session_authenticate(void *session, struct span argument)
     bytes_wipe(&plain);
 }
 
-static void session_later(void *session, struct span argument)
+static void session_login_first(void *session, struct span argument)
 {
     (void)argument;
     bad(session, "Log in first");
@@ -235,29 +235,29 @@ static const struct command table[] = {
     { "STARTTLS", 0, 0, session_starttls },
     { "LOGIN", 0, 0, session_login },
     { "AUTHENTICATE", 0, 0, session_authenticate },
-    { "LIST", 0, 0, session_later },
-    { "LSUB", 0, 0, session_later },
-    { "SELECT", 0, 0, session_later },
-    { "EXAMINE", 0, 0, session_later },
-    { "CREATE", 0, 0, session_later },
-    { "DELETE", 0, 0, session_later },
-    { "RENAME", 0, 0, session_later },
-    { "SUBSCRIBE", 0, 0, session_later },
-    { "UNSUBSCRIBE", 0, 0, session_later },
-    { "STATUS", 0, 0, session_later },
-    { "APPEND", 0, 0, session_later },
-    { "NAMESPACE", 0, 0, session_later },
-    { "IDLE", 0, 0, session_later },
-    { "CHECK", 0, 0, session_later },
-    { "CLOSE", 0, 0, session_later },
-    { "UNSELECT", 0, 0, session_later },
-    { "EXPUNGE", 0, 0, session_later },
-    { "SEARCH", 0, 0, session_later },
-    { "FETCH", 0, 0, session_later },
-    { "STORE", 0, 0, session_later },
-    { "COPY", 0, 0, session_later },
-    { "MOVE", 0, 0, session_later },
-    { "UID", 0, 0, session_later },
+    { "LIST", 0, 0, session_login_first },
+    { "LSUB", 0, 0, session_login_first },
+    { "SELECT", 0, 0, session_login_first },
+    { "EXAMINE", 0, 0, session_login_first },
+    { "CREATE", 0, 0, session_login_first },
+    { "DELETE", 0, 0, session_login_first },
+    { "RENAME", 0, 0, session_login_first },
+    { "SUBSCRIBE", 0, 0, session_login_first },
+    { "UNSUBSCRIBE", 0, 0, session_login_first },
+    { "STATUS", 0, 0, session_login_first },
+    { "APPEND", 0, 0, session_login_first },
+    { "NAMESPACE", 0, 0, session_login_first },
+    { "IDLE", 0, 0, session_login_first },
+    { "CHECK", 0, 0, session_login_first },
+    { "CLOSE", 0, 0, session_login_first },
+    { "UNSELECT", 0, 0, session_login_first },
+    { "EXPUNGE", 0, 0, session_login_first },
+    { "SEARCH", 0, 0, session_login_first },
+    { "FETCH", 0, 0, session_login_first },
+    { "STORE", 0, 0, session_login_first },
+    { "COPY", 0, 0, session_login_first },
+    { "MOVE", 0, 0, session_login_first },
+    { "UID", 0, 0, session_login_first },
     { NULL, 0, 0, session_unknown },
 };
 
