@@ -39,7 +39,7 @@ enum status file_publish(int from_dir, const char *from, int to_dir, const char 
 
 /* openat2 with RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS: nothing outside `dir` can be
  * reached, whoever made the path's parts. Never blocks on what it finds (O_NONBLOCK, O_NOCTTY); anything but
- * a regular file or a directory is refused with errno EFTYPE-like EINVAL. -1 and errno on failure. */
+ * a regular file or a directory is refused with errno EINVAL. -1 and errno on failure. */
 int file_open_beneath(int dir, const char *path, int flags, mode_t mode);
 
 /* mkdir -p with `mode` for what it makes. ST_OK if it is there in the end. */

@@ -45,7 +45,7 @@ struct mailbox_start; /* store/handover.h */
 struct service {
     const char *name;        /* "smtpd" */
     const char *usage;       /* printed by --help */
-    const char *flags;       /* own option letters, such as "sl" */
+    const char *flags;       /* own option letters, such as "su" */
     const char *unavailable; /* one reply line with CRLF for broken settings: "421 4.3.0 ..." */
     const char *busy;        /* over the limit of connections */
     /* In the session's sandbox; returns when the connection is over. */
