@@ -6,9 +6,9 @@
  *     2. publish   each gets its name: the queue first, as only it can take what fails later
  *     3. finish    the directories are fsynced; only then 250
  *
- * A Maildir that its owner made unusable is reached through the queue, so that it is nobody else's trouble. What else
- * fails in 1 undoes everything: 452 or 451, and nothing is left. The same goes for the first name in 2.
- * Once one name stands, the answer is 250: who can't be served then gets the message through the queue.
+ * A Maildir that its owner made unusable is reached through the queue, so that it is nobody else's trouble.
+ * What else fails in 1 undoes everything: 452 or 451, and nothing is left. The same goes for the first name
+ * in 2. Once one name stands, the answer is 250: who can't be served then gets the message through the queue.
  * Should that fail too (a disk that breaks at this moment), the answer is 451, and the sender's next try may
  * bring some recipients a second copy: a message may be doubled, never lost.
  */
@@ -41,7 +41,7 @@ struct commit {
     size_t return_path;       /* bytes of Return-Path in it */
     struct delivery *deliveries;
     size_t delivery_count;
-    bool *aside;              /* by target: its Maildir can't be used; it gets the message through the queue */
+    bool *aside;      /* by target: its Maildir can't be used; it gets the message through the queue */
     size_t published; /* names that stand, the queue's included */
     struct queue_new queue;
     bool queued;

@@ -165,7 +165,7 @@ enum status file_read_beneath(int dir, const char *path, struct bytes *out)
     int fd = file_open_beneath(dir, path, O_RDONLY, 0);
     if (fd < 0)
         return errno == ELOOP || errno == EXDEV || errno == EINVAL || errno == ENXIO ? ST_PERM
-                                                                                       : status_of_errno(errno);
+                                                                                     : status_of_errno(errno);
     enum status st = read_rest(fd, out);
     if (st == ST_TEMP && errno == EISDIR)
         st = ST_PERM;

@@ -29,8 +29,8 @@ void log_open(const char *program)
     bool journal = getenv("JOURNAL_STREAM") != NULL;
     log_state.prefix = journal;
     /* Under inetd the client is our standard error. systemd's journal socket is none of fd 0. */
-    bool is_client = have && fstat(STDIN_FILENO, &in) == 0 && S_ISSOCK(out.st_mode) && in.st_ino == out.st_ino &&
-                     in.st_dev == out.st_dev;
+    bool is_client = have && fstat(STDIN_FILENO, &in) == 0 && S_ISSOCK(out.st_mode) &&
+                     in.st_ino == out.st_ino && in.st_dev == out.st_dev;
     log_state.to_syslog = !have || is_client;
     if (log_state.to_syslog)
         openlog(program, LOG_PID | LOG_NDELAY, LOG_MAIL);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Telling apart what a handler was started on; see activation.h. The one file that includes libsystemd. (Reading LISTEN_FDS by hand
- * was tried: the library and the six it brings cost a cold start 0.5 ms of 3.1. A kept library is worth that.)
+ * Telling apart what a handler was started on; see activation.h. The one file that includes libsystemd.
+ * (Reading LISTEN_FDS by hand was tried: the library and the six it brings cost a cold start 0.5 ms of 3.1. A
+ * kept library is worth that.)
  */
 #include "net/activation.h"
 #include "net/warm.h"

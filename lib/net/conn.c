@@ -160,7 +160,8 @@ ssize_t conn_raw_write(struct conn *c, const void *data, size_t n)
     while (left) {
         if (!c->wsocket && !wait_for_output(c))
             return -1;
-        ssize_t done = c->wsocket ? send(c->wfd, at, left, MSG_DONTWAIT | MSG_NOSIGNAL) : write(c->wfd, at, left);
+        ssize_t done =
+            c->wsocket ? send(c->wfd, at, left, MSG_DONTWAIT | MSG_NOSIGNAL) : write(c->wfd, at, left);
         if (done > 0) {
             at += done;
             left -= (size_t)done;

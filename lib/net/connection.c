@@ -5,8 +5,8 @@
  * Each enters its sandbox as the first thing after fork, and keeps only the descriptors
  * that its part needs, so that the client sees the end when the session ends.
  *
- * The kernel kills the children when the first process ends, and that one waits for them only so long: whichever of
- * them dies, and whatever a session that was taken over does, nothing is left of the connection.
+ * The kernel kills the children when the first process ends, and that one waits for them only so long:
+ * whichever of them dies, and whatever a session that was taken over does, nothing is left of the connection.
  */
 #include "net/connection.h"
 #include "base/clock.h"
@@ -28,12 +28,12 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#define SESSION_RATE 64         /* bytes a second a client must send, after its first half minute */
-#define SPOOL_SLACK (1u << 20)  /* what a spooled message may take above the announced size */
-#define LINGER_MS 500           /* how long unread input is drained, so that the last reply isn't lost to a reset */
+#define SESSION_RATE 64        /* bytes a second a client must send, after its first half minute */
+#define SPOOL_SLACK (1u << 20) /* what a spooled message may take above the announced size */
+#define LINGER_MS 500 /* how long unread input is drained, so that the last reply isn't lost to a reset */
 #define LINGER_BYTES (256 * 1024)
-#define GOODBYE_MS 3000         /* what a session may take to say goodbye when its guard is gone */
-#define RELAY_END_MS 300000     /* or to bring a slow client the last of its mailbox */
+#define GOODBYE_MS 3000     /* what a session may take to say goodbye when its guard is gone */
+#define RELAY_END_MS 300000 /* or to bring a slow client the last of its mailbox */
 
 void connection_refuse(const struct handler *h, int out, const char *line)
 {
@@ -51,7 +51,8 @@ static void close_both(int in, int out)
         close(out);
 }
 
-/* Closing a socket with unread input resets it, and the client may never see the last reply: drain a little. */
+/* Closing a socket with unread input resets it, and the client may never see the last reply: drain a little.
+ */
 static void linger(struct conn *c)
 {
     char sink[4096];
@@ -263,8 +264,8 @@ int connection_run(struct handler *h, int in, int out)
     setsockopt(in, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     s->client_in = in;
     s->client_out = out;
-    /* The other filters when the session runs: a cold start's greeting waits for none but its own. Not in each
-     * process for itself: all that libseccomp touches would be copied for each. */
+    /* The other filters when the session runs: a cold start's greeting waits for none but its own. Not in
+     * each process for itself: all that libseccomp touches would be copied for each. */
     sandbox_compile(h->session_box);
     if (s->service->mailbox)
         return run_with_mailbox(h);

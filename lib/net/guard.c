@@ -113,8 +113,8 @@ enum status guard_sign(void *channel, unsigned algorithm, struct span input, str
     message_start(m, GUARD_SIGN);
     message_put_u64(m, algorithm);
     message_put(m, input);
-    bool ok = channel_call(*(int *)channel, m) && message_get_u64(m, &st) && message_get(m, &got) && message_end(m) &&
-              st == ST_OK && bytes_add_span(signature, got);
+    bool ok = channel_call(*(int *)channel, m) && message_get_u64(m, &st) && message_get(m, &got) &&
+              message_end(m) && st == ST_OK && bytes_add_span(signature, got);
     free(m);
     return ok ? ST_OK : ST_PERM;
 }

@@ -40,8 +40,8 @@ struct tls_state {
 
 /* --- the key that is elsewhere */
 
-static int ask_signature(struct tls_server *server, gnutls_sign_algorithm_t algorithm, const gnutls_datum_t *input,
-                         gnutls_datum_t *signature)
+static int ask_signature(struct tls_server *server, gnutls_sign_algorithm_t algorithm,
+                         const gnutls_datum_t *input, gnutls_datum_t *signature)
 {
     struct bytes got;
     bytes_init(&got, SIGNATURE_LIMIT);
@@ -92,8 +92,8 @@ static int attach_key(struct tls_server *server, const gnutls_pcert_st *leaf)
     int err = gnutls_privkey_init(&server->key);
     bool whole_data = server->pk == GNUTLS_PK_EDDSA_ED25519;
     return err ? err
-               : gnutls_privkey_import_ext4(server->key, server, whole_data ? on_sign : NULL, on_sign, NULL, NULL,
-                                            on_info, 0);
+               : gnutls_privkey_import_ext4(server->key, server, whole_data ? on_sign : NULL, on_sign, NULL,
+                                            NULL, on_info, 0);
 }
 
 /* --- the server's credentials */
@@ -279,8 +279,8 @@ static bool handshake(struct conn *c, struct tls_state *state)
     const char *suite = gnutls_ciphersuite_get(state->session);
     snprintf(state->description, sizeof state->description, "%s %s",
              gnutls_protocol_get_name(gnutls_protocol_get_version(state->session)), suite ? suite : "");
-    conn_set_layer(c, (struct conn_layer){ state, layer_read, layer_write, layer_pending, layer_close,
-                                           layer_describe });
+    conn_set_layer(
+        c, (struct conn_layer){ state, layer_read, layer_write, layer_pending, layer_close, layer_describe });
     return true;
 }
 
@@ -310,10 +310,11 @@ bool tls_connect(struct conn *c, const char *server_name)
         return false;
     }
     struct tls_state *state = new_state(c, GNUTLS_CLIENT | GNUTLS_NO_TICKETS);
-    bool ready = state && gnutls_certificate_allocate_credentials(&state->client_credentials) == 0 &&
-                 gnutls_priority_set_direct(state->session, CLIENT_PRIORITY, NULL) == 0 &&
-                 gnutls_credentials_set(state->session, GNUTLS_CRD_CERTIFICATE, state->client_credentials) == 0 &&
-                 gnutls_server_name_set(state->session, GNUTLS_NAME_DNS, server_name, strlen(server_name)) == 0;
+    bool ready =
+        state && gnutls_certificate_allocate_credentials(&state->client_credentials) == 0 &&
+        gnutls_priority_set_direct(state->session, CLIENT_PRIORITY, NULL) == 0 &&
+        gnutls_credentials_set(state->session, GNUTLS_CRD_CERTIFICATE, state->client_credentials) == 0 &&
+        gnutls_server_name_set(state->session, GNUTLS_NAME_DNS, server_name, strlen(server_name)) == 0;
     if (!ready) {
         if (state)
             free_state(state);

@@ -2,13 +2,13 @@
  *
  * Accepting, counting and forking; see warm.h.
  *
- * The listener holds no secret and reads nothing from clients. It counts connections in all and by source, and
- * tells those over a limit so. SIGCHLD is blocked except while it waits, so no ended child is
- * missed. Executing itself anew keeps the process id, the children and the socket; what it knew of its
- * children goes along in a memory file named by POSTERN_WARM_CHILDREN.
+ * The listener holds no secret and reads nothing from clients. It counts connections in all and by source,
+ * and tells those over a limit so. SIGCHLD is blocked except while it waits, so no ended child is missed.
+ * Executing itself anew keeps the process id, the children and the socket; what it knew of its children goes
+ * along in a memory file named by POSTERN_WARM_CHILDREN.
  *
- * It never ends with a connection unaccepted: it looks once more after deciding to go, and what comes later wakes
- * systemd or inetd, which own the socket.
+ * It never ends with a connection unaccepted: it looks once more after deciding to go, and what comes later
+ * wakes systemd or inetd, which own the socket.
  */
 #include "net/warm.h"
 #include "base/clock.h"
@@ -152,7 +152,8 @@ static void take_children(struct warm *w)
         return;
     int fd = atoi(number);
     struct child child;
-    for (off_t at = 0; pread(fd, &child, sizeof child, at) == (ssize_t)sizeof child; at += (off_t)sizeof child)
+    for (off_t at = 0; pread(fd, &child, sizeof child, at) == (ssize_t)sizeof child;
+         at += (off_t)sizeof child)
         remember(w, child.pid, &(struct peer){ .known = child.known, .address = child.from });
     close(fd);
     unsetenv(WARM_CHILDREN);
@@ -260,7 +261,8 @@ int warm_run(struct handler *h, int listening, char **argv)
         int64_t left = last + idle_ms - clock_ms();
         if (w.count)
             left = idle_ms ? idle_ms : 1;
-        struct timespec wait = { .tv_sec = left > 0 ? left / 1000 : 0, .tv_nsec = left > 0 ? left % 1000 * 1000000 : 0 };
+        struct timespec wait = { .tv_sec = left > 0 ? left / 1000 : 0,
+                                 .tv_nsec = left > 0 ? left % 1000 * 1000000 : 0 };
         int n = ppoll(&p, 1, &wait, &w.waiting_mask);
         if (n > 0) {
             if (must_renew(&w))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Clearing removed folders; see folder_delete.h. A folder is two levels deep (cur/FILE). Deeper trees are none
- * of ours, perhaps made to keep us busy, and are left where they are.
+ * Clearing removed folders; see folder_delete.h. A folder is two levels deep (cur/FILE). Deeper trees are
+ * none of ours, perhaps made to keep us busy, and are left where they are.
  */
 #include "store/folder_delete.h"
 #include "base/bytes.h"

@@ -41,7 +41,8 @@ static enum status ask_login(struct serving *s, struct message *m, struct span n
     message_put(m, context);
     if (m->bad)
         return ST_PERM;
-    if (!channel_call(s->channel, m) || !message_get_u64(m, &st) || !message_end(m) || st == ST_NONE || st > ST_PERM)
+    if (!channel_call(s->channel, m) || !message_get_u64(m, &st) || !message_end(m) || st == ST_NONE ||
+        st > ST_PERM)
         return ST_NONE;
     return (enum status)st;
 }
@@ -51,9 +52,10 @@ enum status handover_login(struct serving *s, struct span name, struct span pass
     struct message *m = malloc(sizeof *m);
     if (!m)
         return ST_TEMP;
-    enum status st = name.n > LOGIN_NAME_LIMIT || password.n > LOGIN_PASSWORD_LIMIT || context.n > HANDOVER_CONTEXT
-                         ? ask_login(s, m, SPAN(""), SPAN(""), SPAN(""))
-                         : ask_login(s, m, name, password, context);
+    enum status st =
+        name.n > LOGIN_NAME_LIMIT || password.n > LOGIN_PASSWORD_LIMIT || context.n > HANDOVER_CONTEXT
+            ? ask_login(s, m, SPAN(""), SPAN(""), SPAN(""))
+            : ask_login(s, m, name, password, context);
     explicit_bzero(m, sizeof *m);
     free(m);
     return st;
@@ -120,8 +122,8 @@ static bool relay_once(struct serving *s, bool *client_open)
             *client_open = false;
         if (!push_input(s))
             return false;
-    } while (*client_open && conn_pending(s->conn).n == 0 && conn_layer(s->conn)->pending(conn_layer(s->conn)->state) &&
-             p[0].revents);
+    } while (*client_open && conn_pending(s->conn).n == 0 &&
+             conn_layer(s->conn)->pending(conn_layer(s->conn)->state) && p[0].revents);
     if (!*client_open && conn_pending(s->conn).n == 0)
         shutdown(s->relay, SHUT_WR);
     return true;
@@ -172,14 +174,15 @@ static enum guard_next run_login(struct guard *g, struct message *m)
     struct gate *gate = g->program;
     const struct settings *settings = gate->serving->settings;
     bool tls = g->key && g->key->given > 0;
-    if (!message_get(m, &name) || !message_get(m, &password) || !message_get(m, &context) || !message_end(m) ||
-        context.n > HANDOVER_CONTEXT || gate->login.tries >= LOGIN_TRIES || (!tls && !settings->plaintext_login))
+    if (!message_get(m, &name) || !message_get(m, &password) || !message_get(m, &context) ||
+        !message_end(m) || context.n > HANDOVER_CONTEXT || gate->login.tries >= LOGIN_TRIES ||
+        (!tls && !settings->plaintext_login))
         return GUARD_END;
     char shown[LOGIN_NAME_LIMIT + 1];
     snprintf(shown, sizeof shown, "%.*s", (int)(name.n < sizeof shown ? name.n : sizeof shown - 1), name.p);
     enum status st = login_check(&gate->login, name, password);
-    log_event(st == ST_OK ? LOG_INFO : LOG_NOTICE, st == ST_OK ? "login" : "login-failed", "user", shown, "peer",
-              g->peer, "tls", tls ? "yes" : "no", NULL);
+    log_event(st == ST_OK ? LOG_INFO : LOG_NOTICE, st == ST_OK ? "login" : "login-failed", "user", shown,
+              "peer", g->peer, "tls", tls ? "yes" : "no", NULL);
     if (st == ST_OK) {
         char copy[HANDOVER_CONTEXT];
         memcpy(copy, context.p, context.n);
@@ -200,7 +203,10 @@ int handover_guard(struct serving *s)
 {
     struct tls_key key;
     struct gate gate = { .serving = s };
-    struct guard g = { .channel = s->channel, .state = STATE_LOGIN, .program = &gate, .peer = s->peer.text,
+    struct guard g = { .channel = s->channel,
+                       .state = STATE_LOGIN,
+                       .program = &gate,
+                       .peer = s->peer.text,
                        .key = s->tls ? &key : NULL };
     tls_key_init(&key, s->settings->tls_key);
     login_init(&gate.login, s->settings);
@@ -284,7 +290,8 @@ static bool enter_mail(struct serving *s, const char *maildir)
     int why = errno;
     if (there && sandbox_confine(s->mailbox_box, &mail, 1))
         return true;
-    log_event(LOG_ERR, "mailbox-unusable", "maildir", maildir, "why", there ? "no Landlock" : strerror(why), NULL);
+    log_event(LOG_ERR, "mailbox-unusable", "maildir", maildir, "why", there ? "no Landlock" : strerror(why),
+              NULL);
     return false;
 }
 

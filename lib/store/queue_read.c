@@ -94,7 +94,8 @@ enum status queue_read_envelope(struct span text, uint64_t file_size, struct que
         return ST_PERM;
     m->queued = (int64_t)queued;
     m->eight_bit = value.p[0] == '8';
-    if (!take_line(&rest, "from ", &value) || !is_printable(value) || !span_copy(value, m->sender, sizeof m->sender))
+    if (!take_line(&rest, "from ", &value) || !is_printable(value) ||
+        !span_copy(value, m->sender, sizeof m->sender))
         return ST_PERM;
     size_t end = 0;
     while (end + 1 < rest.n && !(rest.p[end] == '\n' && rest.p[end + 1] == '\n'))
