@@ -8,15 +8,8 @@ cd "$(dirname "$0")/.." || exit 1
 at_end=end_services
 
 server_place "$work/place"
-server_setup home mail.example.test example.test
-server_user home alice@example.test alice-secret
-server_user home bob@example.test bob-secret
-home=$place/home
-conf=$home/postern.conf
-mail=$(as_server "$place/bin/postern" -c "$conf" config | sed -n 's/^mail //p' | sed 's|/%d/%u||;s|%d/%u||')
+server_home
 me=$(as_server id -un)
-alice=$mail/example.test/alice
-bob=$mail/example.test/bob
 
 # send MESSAGE OPTION...: by an smtpd of its own
 send() {

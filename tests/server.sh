@@ -7,6 +7,8 @@
 #     as_server COMMAND...      runs COMMAND as the owner of such a folder (as root: nobody; else: as we are)
 #     server_setup NAME HOST DOMAIN   `postern setup` in $place/NAME; its settings are then $place/NAME/postern.conf
 #     server_user NAME ADDRESS PASSWORD
+#     server_home               $home, a server for example.test with alice@ (alice-secret) and bob@ (bob-secret); sets $conf too, and
+#                               $mail, $alice and $bob to where mail, hers and his lie
 #     free_port [WISH]          a loopback port that nobody uses: WISH if it is free
 #     service PORT COMMAND...   serves 127.0.0.1:PORT by starting COMMAND for each connection
 #     background COMMAND...     starts COMMAND, as_server, in a process group of its own that end_services ends
@@ -48,6 +50,14 @@ server_setup() {
 
 server_user() {
     echo "$3" | as_server "$place/bin/postern" -c "$place/$1/postern.conf" user add "$2" >>"$place/log" 2>&1
+}
+
+server_home() {
+    home=$place/home conf=$place/home/postern.conf
+    server_setup home mail.example.test example.test && server_user home alice@example.test alice-secret &&
+        server_user home bob@example.test bob-secret || return
+    mail=$(as_server "$place/bin/postern" -c "$conf" config | sed -n 's/^mail //p' | sed 's|/%d/%u||')
+    alice=$mail/example.test/alice bob=$mail/example.test/bob
 }
 
 free_port() {

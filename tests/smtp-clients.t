@@ -8,13 +8,7 @@ cd "$(dirname "$0")/.." || exit 1
 at_end=end_services
 
 server_place "$work/place"
-server_setup home mail.example.test example.test
-server_user home alice@example.test alice-secret
-server_user home bob@example.test bob-secret
-home=$place/home
-conf=$home/postern.conf
-mail=$(as_server "$place/bin/postern" -c "$conf" config | sed -n 's/^mail //p' | sed 's|/%d/%u||')
-bob=$mail/example.test/bob
+server_home
 queue=$home/spool/queue
 as_server "$place/bin/postern" -c "$conf" alias add both@example.test alice@example.test bob@example.test >>"$place/log"
 
