@@ -126,6 +126,16 @@ exec 3>&-
 alone() { [ -z "$(family "$listener")" ]; }
 check 'the old connection ends' eventually 10 alone
 
+# --- after a process died by a signal, so that the next one has other addresses
+
+hold six 4
+kill -SEGV $(family "$listener" | tail -n 1)
+exec 4>&-
+check 'the rest of its connection ends' eventually 10 alone
+check 'the listener still answers' greets
+check 'executed anew' grep -q 'event=renewed why="a child died"' "$place/log"
+check 'in place' test "$before" = "$(cut -d' ' -f22 <"/proc/$listener/stat")"
+
 # --- no connection is lost while it executes itself anew
 
 sed -i '/^connections/d' "$conf"
