@@ -38,14 +38,12 @@ struct incoming {
 
 static enum verdict ask_author(struct session *s, const struct address_entry *entry)
 {
-    struct bytes text;
-    bytes_init(&text, ADDRESS_LIMIT);
-    bool fits = bytes_add_span(&text, span_bytes(&entry->local)) && bytes_add_char(&text, '@') &&
-                bytes_add_span(&text, span_bytes(&entry->domain));
+    struct address author;
+    if (address_of_entry(entry, &author) != ADDRESS_OK)
+        return VERDICT_REFUSED;
     message_start(s->message, VERB_AUTHOR);
-    message_put(s->message, span_bytes(&text));
-    bytes_free(&text);
-    return fits ? ask(s) : VERDICT_REFUSED;
+    message_put_str(s->message, author.text);
+    return ask(s);
 }
 
 /* Every address in one From or Sender field must be the user's, and there must be one. */
