@@ -183,4 +183,12 @@ done
     check "none keeps a file of whoever started them: $program" play inherit $program
 done
 
+# Where no process can be made, the client is told.
+alone() { # PROGRAM REPLY
+    as_server prlimit --nproc=1 "$place/bin/$1" -c "$place/one/postern.conf" </dev/null 2>/dev/null | grep -qe "^$2"
+}
+check 'smtpd says so where it can make no process' alone smtpd 421
+check 'imapd' alone imapd '\* BYE'
+check 'pop3d' alone pop3d -ERR
+
 done_testing

@@ -171,6 +171,14 @@ static bool died_by_signal(const struct handler *h, pid_t pid, int64_t until, co
     return true;
 }
 
+/* Descriptors or processes have run out: the client is told. */
+static int no_processes(const struct handler *h)
+{
+    log_event(LOG_ERR, "no-processes", "peer", h->serving.peer.text, "why", strerror(errno), NULL);
+    connection_refuse(h, h->serving.client_out, h->serving.service->unavailable);
+    return EX_OSERR;
+}
+
 /* smtpd: this process is the guard, its child the session. */
 static int run_guarded(struct handler *h, int pair[2])
 {
@@ -182,9 +190,9 @@ static int run_guarded(struct handler *h, int pair[2])
         run_session(h);
     }
     close(pair[1]);
-    close_both(s->client_in, s->client_out);
     if (session < 0)
-        return EX_OSERR;
+        return no_processes(h);
+    close_both(s->client_in, s->client_out);
     s->channel = pair[0];
     int code = EX_CONFIG;
     if (enter_only(h, h->guard_box))
@@ -238,10 +246,12 @@ static int run_with_mailbox(struct handler *h)
     struct joints j;
     struct serving *s = &h->serving;
     if (!make_joints(&j))
-        return EX_OSERR;
+        return no_processes(h);
     pid_t session = fork_session(h, &j);
+    if (session < 0)
+        return no_processes(h);
     sandbox_compile(h->guard_box);
-    pid_t guard = session > 0 ? fork_guard(h, &j) : -1;
+    pid_t guard = fork_guard(h, &j); /* without it the session hears that its channel is closed, and says so */
     close_both(j.channel[0], j.channel[1]);
     close(j.control[1]);
     close(j.relay[0]);
@@ -251,7 +261,7 @@ static int run_with_mailbox(struct handler *h)
     file_close(s->control);
     file_close(s->relay);
     int64_t until = clock_ms() + (served ? RELAY_END_MS : GOODBYE_MS);
-    bool died = session > 0 && died_by_signal(h, session, until, "session");
+    bool died = died_by_signal(h, session, until, "session");
     died = (guard > 0 && died_by_signal(h, guard, clock_ms() + GOODBYE_MS, "guard")) || died;
     return died ? EX_SOFTWARE : EX_OK;
 }
@@ -269,9 +279,5 @@ int connection_run(struct handler *h, int in, int out)
     sandbox_compile(h->session_box);
     if (s->service->mailbox)
         return run_with_mailbox(h);
-    if (channel_pair(pair) != ST_OK) {
-        connection_refuse(h, out, s->service->unavailable);
-        return EX_OSERR;
-    }
-    return run_guarded(h, pair);
+    return channel_pair(pair) == ST_OK ? run_guarded(h, pair) : no_processes(h);
 }
