@@ -72,6 +72,14 @@ settings_documented() {
         <(sed -n 's/^\.It Ic \([a-z-]*\).*/\1/p' bin/postern/postern.conf.5 | sort)
 }
 
+# Every capability of imapd names the dialogue that shows it.
+capabilities_shown() {
+    sed -n 's/^    { "[^"]*", "RFC [^"]*",.*"\([^"]*\)" },.*/\1/p' bin/imapd/capabilities.c | while read -r dialogue; do
+        [ -e "tests/dialogues/imapd/$dialogue.txt" ] || echo "no tests/dialogues/imapd/$dialogue.txt"
+    done
+    grep -q '^    { "IMAP4rev1", "RFC' bin/imapd/capabilities.c || echo "no table"
+}
+
 help() {
     local program
     for program in "$BUILD"/bin/*; do
@@ -101,6 +109,7 @@ only_in libunistring 'uni(case|conv|ctype|gbrk|norm|str|type)\.h' lib/text/unico
 check "no file is longer than $LONGEST lines" none too_long
 check 'no line is longer than 140 columns' none long_lines
 check 'layers use only those above them' none wrong_layers
+check 'each capability of imapd has its dialogue' none capabilities_shown
 check 'every program has a man page' none undocumented
 check 'man pages pass mandoc -T lint' none lint
 check 'postern.conf(5) has every key' none settings_documented

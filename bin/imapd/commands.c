@@ -10,6 +10,7 @@
 #include "imapd.h"
 
 #include "base/log.h"
+#include "capabilities.h"
 
 #include <errno.h>
 #include <string.h>
@@ -17,9 +18,6 @@
 #define THROW_AWAY                                                                                           \
     (256u << 20) /* bytes of a refused LITERAL+ that are read; for more the connection ends                  \
                   */
-
-static const char capabilities[] =
-    "IMAP4rev1 LITERAL+ ID NAMESPACE IDLE UNSELECT UIDPLUS MOVE CHILDREN SPECIAL-USE";
 
 static bool no_argument(struct imap *i, struct span argument)
 {
@@ -30,13 +28,47 @@ static bool no_argument(struct imap *i, struct span argument)
     return argument.p == NULL;
 }
 
+static void add_capabilities(struct imap *i)
+{
+    unsigned state = CAPABLE_AFTER | CAPABLE_COMPRESS | (i->start->tls ? CAPABLE_TLS : 0);
+    capabilities_write(state, i->settings->message_size, &i->line);
+}
+
 static void command_capability(void *imap, struct span argument)
 {
     struct imap *i = imap;
     if (!no_argument(i, argument))
         return;
-    conn_printf(i->conn, "* CAPABILITY %s APPENDLIMIT=%llu\r\n", capabilities,
-                (unsigned long long)i->settings->message_size);
+    bytes_add_str(&i->line, "* ");
+    add_capabilities(i);
+    bytes_add_str(&i->line, "\r\n");
+    write_line(i);
+    reply(i, "OK Done");
+}
+
+/* RFC 5161: what isn't known is passed over. */
+static void command_enable(void *imap, struct span argument)
+{
+    struct imap *i = imap;
+    struct parser p;
+    struct span name;
+    unsigned asked = 0, bit;
+    const char *known;
+    parser_init(&p, argument, &i->text);
+    do {
+        if (!parse_atom(&p, &name))
+            return reply_bad(i, &p);
+        asked |= capability_enables(name);
+    } while (parse_char(&p, ' '));
+    if (!parse_end(&p))
+        return reply_bad(i, &p);
+    bytes_add_str(&i->line, "* ENABLED");
+    for (size_t n = 0; (known = capability_enabled_name(n, &bit)); n++)
+        if (asked & ~i->enabled & bit)
+            bytes_printf(&i->line, " %s", known);
+    bytes_add_str(&i->line, "\r\n");
+    write_line(i);
+    i->enabled |= asked;
     reply(i, "OK Done");
 }
 
@@ -120,6 +152,7 @@ static const struct command table[] = {
     { "SUBSCRIBE", STATE_ANY, 0, command_subscribe },
     { "UNSUBSCRIBE", STATE_ANY, 0, command_unsubscribe },
     { "CAPABILITY", STATE_ANY, 0, command_capability },
+    { "ENABLE", STATE_USER, 0, command_enable },
     { "NAMESPACE", STATE_ANY, 0, command_namespace },
     { "ID", STATE_ANY, 0, command_id },
     { "LOGOUT", STATE_ANY, COMMAND_SILENT, command_logout },
@@ -240,8 +273,10 @@ static bool greet(struct imap *i)
         conn_write_str(i->conn, "* BYE Try again later\r\n");
         return false;
     }
-    conn_printf(i->conn, "%s OK [CAPABILITY %s APPENDLIMIT=%llu] Logged in\r\n", tag, capabilities,
-                (unsigned long long)i->settings->message_size);
+    bytes_printf(&i->line, "%s OK [", tag);
+    add_capabilities(i);
+    bytes_add_str(&i->line, "] Logged in\r\n");
+    write_line(i);
     return true;
 }
 

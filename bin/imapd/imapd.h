@@ -6,6 +6,7 @@
  *     commands.c  after it: the command loop and its table (the mailbox process)
  *     reader.c    one command with its literals, for both
  *     parse*.c    its grammar
+ *     capabilities.c  what there is, by table
  *     respond.c   replies, and what changed in the selected mailbox
  *     sets.c      sequence sets, and UIDs as sets
  *
@@ -73,6 +74,7 @@ struct imap {
     bool second_name;
     bool uid; /* the command came as UID ... */
     bool done;
+    unsigned enabled;   /* ENABLED_* of capabilities.h */
     unsigned bad;       /* wrong commands so far */
     struct bytes text;  /* unescaped strings of the command */
     struct bytes line;  /* an untagged reply in the making */

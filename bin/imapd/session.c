@@ -10,6 +10,7 @@
 #include "imapd.h"
 
 #include "base/log.h"
+#include "capabilities.h"
 #include "net/guard.h"
 #include "net/tls.h"
 #include "store/login.h"
@@ -58,10 +59,15 @@ static void bad(struct session *s, const char *text)
 
 static void write_capabilities(struct session *s)
 {
-    conn_write_str(s->conn, "CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID");
-    if (!secure(s) && s->serving->tls)
-        conn_write_str(s->conn, " STARTTLS");
-    conn_write_str(s->conn, may_log_in(s) ? " AUTH=PLAIN" : " LOGINDISABLED");
+    unsigned state = CAPABLE_BEFORE | (may_log_in(s) ? CAPABLE_PASSWORDS : CAPABLE_REFUSING) |
+                     (secure(s)         ? CAPABLE_TLS
+                      : s->serving->tls ? CAPABLE_STARTTLS
+                                        : 0);
+    struct bytes line;
+    bytes_init(&line, CAPABILITIES_LIMIT);
+    capabilities_write(state, s->serving->settings->message_size, &line);
+    conn_write_span(s->conn, span_bytes(&line));
+    bytes_free(&line);
 }
 
 /* An argument where none belongs. */
