@@ -14,7 +14,7 @@ static uint32_t *uids_of(const struct mailbox *box, const size_t *indexes, size_
 {
     uint32_t *uids = malloc((count + 1) * sizeof *uids);
     for (size_t n = 0; uids && n < count; n++)
-        uids[n] = box->entries[indexes[n]].uid;
+        uids[n] = mailbox_uid(box, indexes[n]);
     return uids;
 }
 
@@ -103,7 +103,7 @@ static size_t only_deleted(const struct mailbox *box, size_t *indexes, size_t co
 {
     size_t kept = 0;
     for (size_t n = 0; n < count; n++)
-        if (box->entries[indexes[n]].flags & FLAG_DELETED)
+        if (mailbox_message(box, indexes[n]).flags & FLAG_DELETED)
             indexes[kept++] = indexes[n];
     return kept;
 }

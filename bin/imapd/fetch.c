@@ -55,7 +55,7 @@ static void look_at_items(struct fetching *f)
 static void stream_section(struct fetching *f, size_t index, const struct fetch_item *item, struct span found)
 {
     struct imap *i = f->i;
-    uint32_t uid = i->box->entries[index].uid;
+    uint32_t uid = mailbox_uid(i->box, index);
     bool in_file = found.p >= f->message.p && found.p + found.n <= f->message.p + f->message.n;
     uint64_t start = in_file ? (uint64_t)(found.p - f->message.p) : 0;
     struct wire w;
@@ -100,25 +100,25 @@ static void write_item(struct fetching *f, size_t index, const struct fetch_item
 {
     struct imap *i = f->i;
     struct bytes *line = &i->line;
-    const struct entry *e = &i->box->entries[index];
-    uint64_t size = e->wire_size;
+    struct mailbox_message m = mailbox_message(i->box, index);
+    uint64_t size = m.wire_size;
     size_t before;
     switch (item->kind) {
     case FETCH_UID:
         bytes_add_str(line, "UID ");
-        add_number(line, e->uid);
+        add_number(line, m.uid);
         break;
     case FETCH_FLAGS:
         bytes_add_str(line, "FLAGS ");
-        add_flags(line, i->box, e->flags, e->recent);
+        add_flags(line, i->box, m.flags, m.recent);
         break;
     case FETCH_INTERNALDATE:
         bytes_add_str(line, "INTERNALDATE ");
-        date_write_imap(e->date, line);
+        date_write_imap(mailbox_date(i->box, index), line);
         break;
     case FETCH_SIZE:
         if (size == 0 && mailbox_wire_size(i->box, index, &size) != ST_OK)
-            size = e->size;
+            size = m.size;
         bytes_add_str(line, "RFC822.SIZE ");
         add_number(line, size);
         break;
@@ -154,7 +154,8 @@ static void write_items(struct fetching *f, size_t index, bool now_seen)
     }
     if (now_seen && !f->has_flags) {
         bytes_add_str(&i->line, " FLAGS ");
-        add_flags(&i->line, i->box, i->box->entries[index].flags, i->box->entries[index].recent);
+        struct mailbox_message m = mailbox_message(i->box, index);
+        add_flags(&i->line, i->box, m.flags, m.recent);
     }
     bytes_add_str(&i->line, ")\r\n");
     write_line(i);
@@ -164,7 +165,7 @@ static void write_items(struct fetching *f, size_t index, bool now_seen)
 static bool mark_seen(struct fetching *f, size_t index)
 {
     struct mailbox *box = f->i->box;
-    uint32_t flags = box->entries[index].flags;
+    uint32_t flags = mailbox_message(box, index).flags;
     if (!f->marks_seen || box->read_only || (flags & FLAG_SEEN))
         return false;
     return mailbox_set_flags(box, index, flags | FLAG_SEEN) == ST_OK;
@@ -184,7 +185,7 @@ void fetch_forget(struct imap *i)
 static enum status open_message(struct fetching *f, size_t index, struct kept_message *m)
 {
     struct imap *i = f->i;
-    uint32_t uid = i->box->entries[index].uid;
+    uint32_t uid = mailbox_uid(i->box, index);
     if (f->need_parts && i->kept.uid == uid) {
         *m = i->kept;
         i->kept = (struct kept_message){ 0 };

@@ -139,11 +139,11 @@ void write_exists(struct imap *i)
 {
     size_t recent = 0;
     for (size_t n = 0; n < i->box->count; n++)
-        recent += i->box->entries[n].recent;
+        recent += mailbox_message(i->box, n).recent;
     conn_printf(i->conn, "* %zu EXISTS\r\n* %zu RECENT\r\n", i->box->count, recent);
 }
 
-/* The entries are gone from the array already: what is left below a UID, plus one, was its sequence number
+/* They are gone from the mailbox already: what is left below a UID, plus one, was its sequence number
  * when those before it had been reported. */
 void write_expunged(struct imap *i, const struct mailbox_changes *changes)
 {
@@ -153,17 +153,17 @@ void write_expunged(struct imap *i, const struct mailbox_changes *changes)
 
 void write_flags(struct imap *i, size_t index)
 {
-    const struct entry *e = &i->box->entries[index];
+    struct mailbox_message m = mailbox_message(i->box, index);
     bytes_add_str(&i->line, "* ");
     add_number(&i->line, index + 1);
     bytes_add_str(&i->line, " FETCH (");
     if (i->uid) {
         bytes_add_str(&i->line, "UID ");
-        add_number(&i->line, e->uid);
+        add_number(&i->line, m.uid);
         bytes_add_char(&i->line, ' ');
     }
     bytes_add_str(&i->line, "FLAGS ");
-    add_flags(&i->line, i->box, e->flags, e->recent);
+    add_flags(&i->line, i->box, m.flags, m.recent);
     bytes_add_str(&i->line, ")\r\n");
     write_line(i);
 }
@@ -185,7 +185,7 @@ void sync_mailbox(struct imap *i, bool keep)
         write_flags_of_folder(i);
     for (size_t n = 0; n < changes.changed_count; n++) {
         size_t index = mailbox_find(i->box, changes.changed[n]);
-        if (index < i->box->count && i->box->entries[index].uid == changes.changed[n])
+        if (index < i->box->count && mailbox_uid(i->box, index) == changes.changed[n])
             write_flags(i, index);
     }
     mailbox_changes_free(&changes);

@@ -98,9 +98,10 @@ static bool deep_matches(struct searching *s, const struct search_key *key)
 
 static uint64_t wire_size(struct searching *s)
 {
-    uint64_t size = s->i->box->entries[s->index].wire_size;
+    struct mailbox_message m = mailbox_message(s->i->box, s->index);
+    uint64_t size = m.wire_size;
     if (size == 0 && mailbox_wire_size(s->i->box, s->index, &size) != ST_OK)
-        size = s->i->box->entries[s->index].size;
+        size = m.size;
     return size;
 }
 
@@ -108,7 +109,7 @@ static bool has_keyword(struct searching *s, const struct search_key *key)
 {
     uint32_t bit;
     return mailbox_keyword(s->i->box, key->text, false, &bit) == ST_OK &&
-           (s->i->box->entries[s->index].flags & bit);
+           (mailbox_message(s->i->box, s->index).flags & bit);
 }
 
 static bool is_member(const struct searching *s, size_t at)
@@ -142,7 +143,7 @@ static bool or_matches(struct searching *s, const struct search_key *key)
 static bool key_matches(struct searching *s, size_t at)
 {
     const struct search_key *key = &s->search.keys[at];
-    const struct entry *e = &s->i->box->entries[s->index];
+    struct mailbox_message m = mailbox_message(s->i->box, s->index);
     switch (key->kind) {
     case SEARCH_AND:
         return and_matches(s, key);
@@ -153,25 +154,25 @@ static bool key_matches(struct searching *s, size_t at)
     case SEARCH_ALL:
         return true;
     case SEARCH_FLAG:
-        return (e->flags & (uint32_t)key->number) != 0;
+        return (m.flags & (uint32_t)key->number) != 0;
     case SEARCH_UNFLAG:
-        return (e->flags & (uint32_t)key->number) == 0;
+        return (m.flags & (uint32_t)key->number) == 0;
     case SEARCH_KEYWORD:
         return has_keyword(s, key);
     case SEARCH_UNKEYWORD:
         return !has_keyword(s, key);
     case SEARCH_RECENT:
-        return e->recent;
+        return m.recent;
     case SEARCH_OLD:
-        return !e->recent;
+        return !m.recent;
     case SEARCH_NEW:
-        return e->recent && !(e->flags & FLAG_SEEN);
+        return m.recent && !(m.flags & FLAG_SEEN);
     case SEARCH_BEFORE:
-        return e->date < key->number;
+        return mailbox_date(s->i->box, s->index) < key->number;
     case SEARCH_ON:
-        return e->date >= key->number && e->date < key->number + DAY;
+        return mailbox_date(s->i->box, s->index) >= key->number && mailbox_date(s->i->box, s->index) < key->number + DAY;
     case SEARCH_SINCE:
-        return e->date >= key->number;
+        return mailbox_date(s->i->box, s->index) >= key->number;
     case SEARCH_LARGER:
         return wire_size(s) > (uint64_t)key->number;
     case SEARCH_SMALLER:
@@ -219,7 +220,7 @@ static void search_all(struct searching *s)
     for (s->index = 0; s->index < i->box->count && !conn_is_gone(i->conn); s->index++) {
         if (key_matches(s, 0)) {
             bytes_add_char(&i->line, ' ');
-            add_number(&i->line, i->uid ? i->box->entries[s->index].uid : s->index + 1);
+            add_number(&i->line, i->uid ? mailbox_uid(i->box, s->index) : s->index + 1);
         }
         unload_file(s);
     }

@@ -17,7 +17,7 @@ void close_mailbox(struct imap *i)
 static void write_first_unseen(struct imap *i)
 {
     for (size_t n = 0; n < i->box->count; n++)
-        if (!(i->box->entries[n].flags & FLAG_SEEN)) {
+        if (!(mailbox_message(i->box, n).flags & FLAG_SEEN)) {
             conn_printf(i->conn, "* OK [UNSEEN %zu] First unseen\r\n", n + 1);
             return;
         }
@@ -69,7 +69,7 @@ void command_close(void *imap, struct span argument)
         return reply_bad(i, &p);
     size_t count = 0, *indexes = i->box->read_only ? NULL : malloc((i->box->count + 1) * sizeof *indexes);
     for (size_t n = 0; indexes && n < i->box->count; n++)
-        if (i->box->entries[n].flags & FLAG_DELETED)
+        if (mailbox_message(i->box, n).flags & FLAG_DELETED)
             indexes[count++] = n;
     struct mailbox_changes gone = { 0 };
     enum status st = count > 0 ? mailbox_expunge(i->box, indexes, count, &gone) : ST_OK;

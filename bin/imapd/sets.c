@@ -14,7 +14,7 @@
 static bool range_indexes(const struct mailbox *box, const struct range *r, bool uid, size_t *from,
                           size_t *to)
 {
-    uint32_t last = uid ? (box->count ? box->entries[box->count - 1].uid : 0) : (uint32_t)box->count;
+    uint32_t last = uid ? (box->count ? mailbox_uid(box, box->count - 1) : 0) : (uint32_t)box->count;
     uint32_t a = r->first ? r->first : last, b = r->last ? r->last : last;
     uint32_t low = a < b ? a : b, high = a < b ? b : a;
     *from = *to = 0;

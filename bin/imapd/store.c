@@ -4,6 +4,7 @@
  */
 #include "imapd.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 /* Flags and keywords as bits; keywords that the folder hasn't are made, unless they are to be removed. */
@@ -34,38 +35,49 @@ static size_t keyword_count(const struct mailbox *box)
 
 /* .SILENT hides what the client asked for, not what somebody else did meanwhile: it must know how the flags
  * stand. */
-static enum status store_message(struct imap *i, size_t index, enum store_mode mode, uint32_t bits,
-                                 bool silent)
+static void report(struct imap *i, const size_t *indexes, size_t count, const unsigned char *results,
+                   bool silent)
 {
-    uint32_t old = i->box->entries[index].flags;
-    uint32_t flags = mode == STORE_ADD ? old | bits : mode == STORE_REMOVE ? old & ~bits : bits;
-    enum status st = flags == old ? ST_OK : mailbox_set_flags(i->box, index, flags);
-    if (st == ST_OK && (!silent || i->box->entries[index].flags != flags))
-        write_flags(i, index);
-    return st;
+    for (size_t n = 0; n < count && !conn_is_gone(i->conn); n++)
+        if (results[n] == FLAGS_MERGED || (results[n] == FLAGS_STORED && !silent))
+            write_flags(i, indexes[n]);
+}
+
+static void store_indexes(struct imap *i, const size_t *indexes, size_t count, const struct flags_store *store,
+                          bool silent)
+{
+    unsigned char *results = calloc(count + 1, 1);
+    if (!results)
+        return reply(i, "NO [UNAVAILABLE] Out of memory");
+    enum status st = mailbox_store(i->box, indexes, count, store, results);
+    int error = errno;
+    report(i, indexes, count, results, silent);
+    free(results);
+    errno = error;
+    if (st == ST_NONE)
+        reply(i, "NO [EXPUNGEISSUED] Some of these messages are gone");
+    else if (st != ST_OK)
+        reply_failed(i, st);
+    else
+        reply(i, "OK Done");
 }
 
 static void store_all(struct imap *i, const struct set *set, enum store_mode mode, bool silent,
                       const struct flag_list *flags)
 {
-    uint32_t bits;
+    static const enum flags_change changes[] = {
+        [STORE_SET] = FLAGS_SET, [STORE_ADD] = FLAGS_ADD, [STORE_REMOVE] = FLAGS_REMOVE
+    };
+    struct flags_store store = { .change = changes[mode], .unchanged_since = UINT64_MAX };
     size_t *indexes, count, known = keyword_count(i->box);
-    enum status worst = ST_OK;
     if (i->box->read_only)
         return reply(i, "NO [READ-ONLY] The mailbox was opened by EXAMINE");
     if (!set_indexes(i, set, i->uid, &indexes, &count))
         return;
-    if (flag_bits(i, flags, mode != STORE_REMOVE, &bits)) {
+    if (flag_bits(i, flags, mode != STORE_REMOVE, &store.flags)) {
         if (keyword_count(i->box) != known)
             write_flags_of_folder(i);
-        for (size_t n = 0; n < count && !conn_is_gone(i->conn); n++)
-            worst = status_worse(worst, store_message(i, indexes[n], mode, bits, silent));
-        if (worst == ST_NONE)
-            reply(i, "NO [EXPUNGEISSUED] Some of these messages are gone");
-        else if (worst != ST_OK)
-            reply_failed(i, worst);
-        else
-            reply(i, "OK Done");
+        store_indexes(i, indexes, count, &store, silent);
     }
     free(indexes);
 }

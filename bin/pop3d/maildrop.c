@@ -33,7 +33,7 @@ struct maildrop {
     struct mailbox_start *start;
     struct mail *mail;
     struct mailbox *box;
-    struct drop_message *messages; /* number n is [n - 1], as in box->entries */
+    struct drop_message *messages; /* number n is [n - 1], as in the mailbox */
     size_t retrieved, removed;     /* for the log */
 };
 
@@ -96,7 +96,7 @@ static void do_list(void *self, struct span argument)
 
 static void unique_id(const struct maildrop *d, size_t index, char id[17])
 {
-    snprintf(id, 17, "%08" PRIx32 "%08" PRIx32, d->box->entries[index].uid, d->box->uid_validity);
+    snprintf(id, 17, "%08" PRIx32 "%08" PRIx32, mailbox_uid(d->box, index), d->box->uid_validity);
 }
 
 static void do_uidl(void *self, struct span argument)
@@ -223,7 +223,7 @@ static enum status remove_deleted(struct maildrop *d)
 static void mark_seen(struct maildrop *d)
 {
     for (size_t i = 0; i < d->box->count; i++) {
-        uint32_t flags = d->box->entries[i].flags;
+        uint32_t flags = mailbox_message(d->box, i).flags;
         if (d->messages[i].retrieved && !d->messages[i].deleted && !(flags & FLAG_SEEN))
             mailbox_set_flags(d->box, i, flags | FLAG_SEEN);
     }
@@ -277,7 +277,7 @@ static bool open_drop(struct maildrop *d)
         st = ST_TEMP;
     for (size_t i = 0; st == ST_OK && i < d->box->count; i++)
         if (mailbox_wire_size(d->box, i, &d->messages[i].size) != ST_OK)
-            d->messages[i].size = d->box->entries[i].size;
+            d->messages[i].size = mailbox_message(d->box, i).size;
     if (st == ST_OK)
         return true;
     log_event(LOG_ERR, "mailbox-unreadable", "account", d->start->account.text, NULL);

@@ -35,8 +35,9 @@ void mailbox_close(struct mailbox *box)
         return;
     struct mailbox_private *p = box->private;
     for (size_t i = 0; i < box->count; i++)
-        free(box->entries[i].name);
-    free(box->entries);
+        free(p->entries[i].name);
+    free(p->entries);
+    bytes_free(&p->summary);
     for (size_t i = 0; i < MAILBOX_KEYWORDS; i++)
         free(box->keywords[i]);
     file_close(box->watch);
@@ -188,12 +189,12 @@ enum status mailbox_purge(struct mailbox *box, struct mailbox_changes *changes)
     changes->expunged = uids;
     size_t kept = 0;
     for (size_t i = 0; i < box->count; i++) {
-        struct entry *e = &box->entries[i];
+        struct entry *e = &mailbox_private(box)->entries[i];
         if (e->gone) {
             uids[changes->expunged_count++] = e->uid;
             free(e->name);
         } else {
-            box->entries[kept++] = *e;
+            mailbox_private(box)->entries[kept++] = *e;
         }
     }
     box->count = kept;
@@ -206,7 +207,7 @@ size_t mailbox_find(const struct mailbox *box, uint32_t uid)
     size_t low = 0, high = box->count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (box->entries[middle].uid < uid)
+        if (mailbox_private(box)->entries[middle].uid < uid)
             low = middle + 1;
         else
             high = middle;
@@ -289,10 +290,13 @@ enum status mailbox_status(struct mail *mail, struct span folder, struct mailbox
     status->messages = (uint32_t)box->count;
     status->uid_next = box->uid_next;
     status->uid_validity = box->uid_validity;
+    status->modseq = box->modseq;
+    memcpy(status->mailbox_id, box->mailbox_id, sizeof status->mailbox_id);
     for (size_t i = 0; i < box->count; i++) {
-        status->recent += box->entries[i].recent;
-        status->unseen += !(box->entries[i].flags & FLAG_SEEN);
-        status->size += box->entries[i].size;
+        status->recent += mailbox_private(box)->entries[i].recent;
+        status->unseen += !(mailbox_private(box)->entries[i].flags & FLAG_SEEN);
+        status->deleted += (mailbox_private(box)->entries[i].flags & FLAG_DELETED) != 0;
+        status->size += mailbox_private(box)->entries[i].size;
     }
     mailbox_close(box);
     return ST_OK;

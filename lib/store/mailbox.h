@@ -8,8 +8,7 @@
  * is ever given twice. Other programs may change the Maildir at any time; mailbox_refresh() says what
  * changed.
  *
- * A scan of the directories answers everything. Callers never see directories, and read sizes, dates and
- * flags from `struct entry` only.
+ * Callers never see directories or file names: they ask for messages by index.
  */
 #ifndef POSTERN_STORE_MAILBOX_H
 #define POSTERN_STORE_MAILBOX_H
@@ -29,16 +28,16 @@ enum {
     FLAG_SYSTEM = 0x1f << 26, /* all of these; bits 0 to 25 are the folder's keywords a to z */
 };
 
-struct entry {
+/* A message as the session sees it: a copy, so that it stays what it was when the mailbox changes. */
+struct mailbox_message {
     uint32_t uid;
     uint32_t flags;     /* FLAG_* and keyword bits */
+    uint64_t modseq;    /* of its last change (RFC 7162) */
     bool recent;        /* this session was the first to see it (RFC 3501 2.3.2) */
+    bool gone;          /* the file is gone; a refresh without `keep` will report it */
+    bool in_new;        /* the file lies in new/ */
     uint64_t size;      /* of the file */
     uint64_t wire_size; /* with CRLF line ends: RFC822.SIZE. 0: not known, ask mailbox_wire_size() */
-    int64_t date;       /* INTERNALDATE: the file's mtime, seconds */
-    char *name;         /* the file's name in cur/ (new/ for a read-only mailbox) */
-    bool in_new;
-    bool gone; /* the file is gone; a refresh without `keep` will report it */
 };
 
 struct mailbox {
@@ -46,10 +45,10 @@ struct mailbox {
     char folder[FOLDER_NAME_LIMIT + 1];
     bool read_only;
     uint32_t uid_validity, uid_next;
+    uint64_t modseq;                  /* HIGHESTMODSEQ: no change up to here is news to this session */
     char mailbox_id[40];              /* OBJECTID, RFC 8474 */
     char *keywords[MAILBOX_KEYWORDS]; /* NULL where free */
-    struct entry *entries;            /* in order of UID: sequence number n is entries[n - 1] */
-    size_t count;
+    size_t count;                     /* messages, in order of UID: sequence number n has the index n - 1 */
     int watch;     /* an inotify descriptor (or -1) that becomes readable when the folder changes */
     void *private; /* mailbox_private.h */
 };
@@ -60,16 +59,16 @@ enum status mailbox_open(struct mail *mail, struct span folder, bool read_only, 
 void mailbox_close(struct mailbox *box);
 
 /* What a refresh found. `expunged`: UIDs that are gone, ascending. `changed`: UIDs whose flags changed by
- * somebody else's hand. New ones are appended to entries. */
+ * somebody else's hand. New ones are behind the others. */
 struct mailbox_changes {
     uint32_t *expunged;
     size_t expunged_count;
     uint32_t *changed;
     size_t changed_count;
-    size_t added;  /* entries appended */
+    size_t added;  /* messages, at the end */
     bool keywords; /* the folder got a new keyword */
 };
-/* Scans again if the directories changed. While `keep` is true, entries that are gone stay (sequence numbers
+/* Looks again if the directories changed. While `keep` is true, messages that are gone stay (sequence numbers
  * must not move during FETCH, STORE and SEARCH, RFC 3501 7.4.1) and are reported by the first refresh without
  * it. Sub-second changes are seen. ST_NONE: the folder was removed or has another UIDVALIDITY by now, and the
  * session must end. */
@@ -78,6 +77,14 @@ void mailbox_changes_free(struct mailbox_changes *changes);
 
 /* Index of the UID, or of the first one above it: box->count if none. */
 size_t mailbox_find(const struct mailbox *box, uint32_t uid);
+
+/* index < box->count in all of these. */
+struct mailbox_message mailbox_message(const struct mailbox *box, size_t index);
+uint32_t mailbox_uid(const struct mailbox *box, size_t index);
+/* INTERNALDATE: the file's mtime, in seconds. 0 where the file is gone. */
+int64_t mailbox_date(struct mailbox *box, size_t index);
+/* The name of the message's file, as last seen. */
+void mailbox_name(const struct mailbox *box, size_t index, char name[256]);
 
 /* The message's file, opened read-only; follows a rename by another program. ST_NONE if the message is gone.
  */
@@ -99,12 +106,35 @@ enum status mailbox_wire_size(struct mailbox *box, size_t index, uint64_t *size)
 /* The bit of a keyword, made and written to the durable file where `make`. ST_NONE: no such keyword; ST_PERM:
  * all 26 in use or the name is no atom. */
 enum status mailbox_keyword(struct mailbox *box, struct span name, bool make, uint32_t *bit);
-/* Sets exactly these flags: renames the file. If another program changed the flags since the last refresh,
- * its change and this one are both kept, and entries[index].flags differs from `flags` afterwards. ST_NONE if
- * the message is gone. ST_PERM with errno EROFS for a read-only mailbox. */
+/* A change of many messages' flags (STORE). */
+enum flags_change { FLAGS_SET, FLAGS_ADD, FLAGS_REMOVE };
+enum flags_result {
+    FLAGS_STORED,   /* as asked */
+    FLAGS_MERGED,   /* stored, but another session's change, not reported yet, was there too: report the flags
+                     */
+    FLAGS_MODIFIED, /* not stored: its mod-sequence is above unchanged_since */
+    FLAGS_GONE,     /* not stored: there is no such message any more */
+    FLAGS_FAILED,   /* not stored: errno says why */
+};
+struct flags_store {
+    enum flags_change change;
+    uint32_t flags;           /* FLAG_* and keyword bits */
+    uint64_t unchanged_since; /* UINT64_MAX: whatever they are (RFC 7162 3.1.3) */
+};
+/* Changes the messages' flags, all under one mod-sequence, and those that have them already keep theirs.
+ * results[n] says what became of indexes[n] (ascending). ST_PERM with errno EROFS for a read-only mailbox;
+ * else the worst of what happened: ST_OK, ST_NONE (some are gone), ST_TEMP. */
+enum status mailbox_store(struct mailbox *box, const size_t *indexes, size_t count,
+                          const struct flags_store *store, unsigned char *results);
+/* mailbox_store() of one message to exactly these flags. */
 enum status mailbox_set_flags(struct mailbox *box, size_t index, uint32_t flags);
 
-/* Removes these entries' files, fsyncs, and takes them out of `entries`; indexes ascending. *expunged has the
+/* UIDs of messages that were expunged since that mod-sequence, ascending; *uids is malloc'd. ST_NONE: that
+ * far back nothing is known, and every UID that is absent must be taken for one (RFC 7162 3.2.5.2 allows it).
+ */
+enum status mailbox_expunged_since(struct mailbox *box, uint64_t modseq, uint32_t **uids, size_t *count);
+
+/* Removes these messages' files, fsyncs, and takes them out of the mailbox; indexes ascending. *gone has the
  * UIDs that really went. */
 enum status mailbox_expunge(struct mailbox *box, const size_t *indexes, size_t count,
                             struct mailbox_changes *gone);
@@ -123,16 +153,35 @@ enum status mailbox_append_finish(struct mailbox_append *append, uint32_t system
 /* Instead of finish: removes what was written, and frees. */
 void mailbox_append_abort(struct mailbox_append *append);
 
-/* Copies entries (indexes ascending) to another folder, all or none, with flags, keywords and date. *uids
+/* Copies messages (indexes ascending) to another folder, all or none, with flags, keywords and date. *uids
  * (malloc'd, the caller frees) has the new UIDs in the same order. ST_NONE: no such folder. ST_PERM: source
  * messages are gone (errno ENOENT). */
 enum status mailbox_copy(struct mailbox *box, const size_t *indexes, size_t count, struct span folder,
                          uint32_t *uid_validity, uint32_t **uids);
 
+/* What is asked of a message most often, kept by the cache: nothing of it opens the file where the cache has
+ * it. The spans are valid until the next call for this mailbox. */
+struct summary {
+    struct span envelope;       /* "(...)": ENVELOPE's value (RFC 3501 7.4.2) */
+    struct span body_structure; /* BODYSTRUCTURE's */
+    struct span body;           /* BODY's */
+    struct span header; /* the usual fields (summary_has_field), as they stand in the file: LF or CRLF */
+    uint64_t header_size, header_lines; /* of the whole header, in the file */
+};
+/* ST_NONE if the message is gone. ST_TEMP with errno. */
+enum status mailbox_summary(struct mailbox *box, size_t index, struct summary *summary);
+/* Summaries of these messages (ascending, and valid until the next call) will be asked for in this order:
+ * they may be read ahead. */
+void mailbox_expect(struct mailbox *box, const size_t *indexes, size_t count);
+/* Is a field of that name among those that summary.header holds, if the message has it? */
+bool summary_has_field(struct span name);
+
 /* STATUS of a folder without selecting it. */
 struct mailbox_status {
-    uint32_t messages, recent, unseen, uid_next, uid_validity;
-    uint64_t size;
+    uint32_t messages, recent, unseen, deleted, uid_next, uid_validity;
+    uint64_t size; /* of all messages, RFC822.SIZE where names tell it */
+    uint64_t modseq;
+    char mailbox_id[40];
 };
 enum status mailbox_status(struct mail *mail, struct span folder, struct mailbox_status *status);
 

@@ -145,10 +145,11 @@ static enum status rename_item(struct mailbox *box, struct found *item, bool *re
     return ST_OK;
 }
 
-static void fill_entry(const struct mailbox *box, struct entry *e, struct found *item, bool recent)
+static void fill_entry(struct mailbox *box, struct entry *e, struct found *item, bool recent)
 {
     *e = (struct entry){
         .uid = item->uid,
+        .modseq = ++box->modseq,
         .flags = item->f.flags & (FLAG_SYSTEM | mailbox_named(box)),
         .recent = recent,
         .size = item->size,
@@ -173,10 +174,10 @@ static enum status append_entries(struct mailbox *box, struct found **items, siz
 {
     bool renamed = false;
     size_t before = box->count;
-    struct entry *entries = realloc(box->entries, (box->count + count + 1) * sizeof *entries);
+    struct entry *entries = realloc(mailbox_private(box)->entries, (box->count + count + 1) * sizeof *entries);
     if (!entries)
         return ST_TEMP;
-    box->entries = entries;
+    mailbox_private(box)->entries = entries;
     for (size_t i = 0; i < count; i++) {
         bool recent = items[i]->in_new;
         enum status st = rename_item(box, items[i], &renamed);
@@ -188,7 +189,7 @@ static enum status append_entries(struct mailbox *box, struct found **items, siz
         return ST_OK;
     int saved = errno;
     while (box->count > before) /* what isn't surely on disk is shown to nobody */
-        free(box->entries[--box->count].name);
+        free(mailbox_private(box)->entries[--box->count].name);
     errno = saved;
     return ST_TEMP;
 }

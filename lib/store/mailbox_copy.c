@@ -47,7 +47,7 @@ static enum status copy_one(struct copying *c, size_t index, struct copied *file
     }
     if (result != ST_OK)
         return result;
-    file->from = &c->box->entries[index];
+    file->from = &mailbox_private(c->box)->entries[index];
     *to = place_file(&c->place, file->temporary, sizeof file->temporary);
     if (*to < 0)
         file->temporary[0] = '\0';

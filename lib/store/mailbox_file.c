@@ -42,7 +42,7 @@ static bool no_file(int err)
 
 enum status mailbox_file(struct mailbox *box, size_t index, int *fd)
 {
-    struct entry *e = &box->entries[index];
+    struct entry *e = &mailbox_private(box)->entries[index];
     enum status st = e->gone ? ST_NONE : ST_OK;
     *fd = -1;
     for (int i = 0; st == ST_OK && i < TRIES; i++) {
@@ -116,7 +116,7 @@ void mailbox_unmap(struct mailbox_map *map)
 
 enum status mailbox_wire_size(struct mailbox *box, size_t index, uint64_t *size)
 {
-    struct entry *e = &box->entries[index];
+    struct entry *e = &mailbox_private(box)->entries[index];
     *size = e->wire_size;
     if (e->wire_size)
         return ST_OK;
@@ -180,18 +180,62 @@ static enum status follow_and_rename(struct mailbox *box, struct entry *e, uint3
     return ST_TEMP;
 }
 
-enum status mailbox_set_flags(struct mailbox *box, size_t index, uint32_t flags)
+static uint32_t changed_flags(uint32_t flags, const struct flags_store *store)
 {
+    return store->change == FLAGS_ADD      ? flags | store->flags
+           : store->change == FLAGS_REMOVE ? flags & ~store->flags
+                                           : store->flags;
+}
+
+static enum flags_result store_one(struct mailbox *box, struct entry *e, const struct flags_store *store,
+                                   uint64_t modseq)
+{
+    uint32_t old = e->flags, wanted = changed_flags(old, store);
+    if (e->gone)
+        return FLAGS_GONE;
+    if (e->modseq > store->unchanged_since)
+        return FLAGS_MODIFIED;
+    if (wanted == old)
+        return FLAGS_STORED;
+    enum status st = follow_and_rename(box, e, wanted);
+    if (st != ST_OK)
+        return st == ST_NONE ? FLAGS_GONE : FLAGS_FAILED;
+    e->modseq = box->modseq = modseq;
+    return e->flags == wanted ? FLAGS_STORED : FLAGS_MERGED;
+}
+
+enum status mailbox_store(struct mailbox *box, const size_t *indexes, size_t count,
+                          const struct flags_store *store, unsigned char *results)
+{
+    struct mailbox_private *p = mailbox_private(box);
+    enum status worst = ST_OK;
+    int why = 0;
     if (box->read_only) {
         errno = EROFS;
         return ST_PERM;
     }
     /* So that no other session's scan misses the file between its two names. Without the lock it is renamed
      * all the same. */
-    int lock = folder_lock(mailbox_private(box)->dir);
-    enum status st = follow_and_rename(box, &box->entries[index], flags);
+    int lock = folder_lock(p->dir);
+    uint64_t modseq = box->modseq + 1;
+    for (size_t n = 0; n < count; n++) {
+        results[n] = (unsigned char)store_one(box, &p->entries[indexes[n]], store, modseq);
+        if (results[n] == FLAGS_FAILED)
+            why = errno;
+        worst = status_worse(worst, results[n] == FLAGS_GONE     ? ST_NONE
+                                    : results[n] == FLAGS_FAILED ? ST_TEMP
+                                                                 : ST_OK);
+    }
     file_close(lock);
-    return st;
+    errno = why;
+    return worst;
+}
+
+enum status mailbox_set_flags(struct mailbox *box, size_t index, uint32_t flags)
+{
+    struct flags_store store = { .change = FLAGS_SET, .flags = flags, .unchanged_since = UINT64_MAX };
+    unsigned char result;
+    return mailbox_store(box, &index, 1, &store, &result);
 }
 
 static enum status remove_file(struct mailbox *box, struct entry *e)
@@ -214,13 +258,13 @@ static void take_out(struct mailbox *box, const uint32_t *uids, size_t count)
     struct mailbox_private *p = mailbox_private(box);
     size_t kept = 0, next = 0;
     for (size_t i = 0; i < box->count; i++) {
-        struct entry *e = &box->entries[i];
+        struct entry *e = &mailbox_private(box)->entries[i];
         if (next < count && e->uid == uids[next]) {
             next++;
             p->gone -= e->gone;
             free(e->name);
         } else {
-            box->entries[kept++] = *e;
+            mailbox_private(box)->entries[kept++] = *e;
         }
     }
     box->count = kept;
@@ -239,7 +283,7 @@ enum status mailbox_expunge(struct mailbox *box, const size_t *indexes, size_t c
     enum status st = ST_OK;
     int why = 0;
     for (size_t i = 0; i < count; i++) {
-        struct entry *e = &box->entries[indexes[i]];
+        struct entry *e = &mailbox_private(box)->entries[indexes[i]];
         if (remove_file(box, e) == ST_OK) {
             gone->expunged[gone->expunged_count++] = e->uid;
         } else {

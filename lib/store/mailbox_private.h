@@ -16,7 +16,20 @@
 #include "store/durable.h"
 #include "store/scan.h"
 
+struct entry {
+    uint32_t uid;
+    uint32_t flags;
+    uint64_t modseq;
+    bool recent, in_new, gone;
+    uint64_t size, wire_size;
+    int64_t date;
+    char *name; /* in cur/ or new/ */
+};
+
 struct mailbox_private {
+    struct entry *entries;
+    uint64_t own_modseq; /* the last that this session gave */
+    struct bytes summary; /* what mailbox_summary() answered last */
     int dir, new_dir, cur_dir; /* new_dir is -1 where there is none */
     bool opened;               /* the first scan is done */
     bool names_only;           /* STATUS: sizes from names where they say one, and no dates */

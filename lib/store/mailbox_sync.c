@@ -63,9 +63,9 @@ static void match_item(struct mailbox *box, struct scan *s, size_t i, struct mat
     uint32_t claim = item->f.validity == box->uid_validity ? item->f.uid : 0;
     size_t at = claim ? mailbox_find(box, claim) : box->count;
     p->letters |= item->f.flags & ~FLAG_SYSTEM & ~mailbox_named(box);
-    if (at < box->count && box->entries[at].uid == claim) {
+    if (at < box->count && mailbox_private(box)->entries[at].uid == claim) {
         size_t *of = &m->item_of[at];
-        bool same = has_base(box->entries[at].name, item->f.base);
+        bool same = has_base(mailbox_private(box)->entries[at].name, item->f.base);
         if (same && *of != NO_ITEM && same_file(&s->items[*of], item))
             return;
         if (same && (*of == NO_ITEM || !item_exists(p, &s->items[*of]))) {
@@ -89,7 +89,7 @@ static enum status match_scan(struct mailbox *box, struct scan *s, struct match 
     for (size_t i = 0; i < s->count; i++)
         match_item(box, s, i, m);
     for (size_t i = 0; i < box->count; i++)
-        m->missing += m->item_of[i] == NO_ITEM && !box->entries[i].gone;
+        m->missing += m->item_of[i] == NO_ITEM && !mailbox_private(box)->entries[i].gone;
     return ST_OK;
 }
 
@@ -138,7 +138,7 @@ static void locate(struct mailbox_private *p, struct entry *e, struct found *ite
 static void locate_all(struct mailbox *box, struct scan *s, const struct match *m)
 {
     for (size_t i = 0; i < box->count; i++)
-        locate(mailbox_private(box), &box->entries[i],
+        locate(mailbox_private(box), &mailbox_private(box)->entries[i],
                m->item_of[i] == NO_ITEM ? NULL : &s->items[m->item_of[i]]);
 }
 
@@ -149,6 +149,7 @@ static enum status update_entry(struct mailbox *box, struct entry *e, const stru
     if (flags == e->flags)
         return ST_OK;
     e->flags = flags;
+    e->modseq = ++box->modseq;
     return note_changed(changes, e->uid);
 }
 
@@ -160,7 +161,7 @@ static enum status update(struct mailbox *box, struct scan *s, const struct matc
     enum status st = ST_OK;
     for (size_t i = 0; st == ST_OK && i < box->count; i++)
         if (m->item_of[i] != NO_ITEM)
-            st = update_entry(box, &box->entries[i], &s->items[m->item_of[i]], changes);
+            st = update_entry(box, &mailbox_private(box)->entries[i], &s->items[m->item_of[i]], changes);
     locate_all(box, s, m);
     return st;
 }
@@ -210,8 +211,8 @@ static enum status take_in(struct mailbox *box, struct durable *d, struct scan *
         return st;
     changes->added += box->count - before;
     box->uid_next = d->uid_next;
-    if (box->count && box->entries[box->count - 1].uid >= p->floor)
-        p->floor = box->entries[box->count - 1].uid + 1;
+    if (box->count && mailbox_private(box)->entries[box->count - 1].uid >= p->floor)
+        p->floor = mailbox_private(box)->entries[box->count - 1].uid + 1;
     p->opened = true;
     return ST_OK;
 }

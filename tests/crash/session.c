@@ -29,9 +29,9 @@ static void say_message(struct mailbox *box, size_t i)
     size_t line = text.n ? text.n - 1 : 0;
     while (line > 0 && text.p[line - 1] != '\n')
         line--;
-    if (box->entries[i].size != text.n || wire != lf_wire_size(text) || !text.n || text.p[text.n - 1] != '\n')
-        say("damaged %u\n", box->entries[i].uid);
-    say("%s has %u %.*s", box->folder, box->entries[i].uid, SPAN_FMT(span_from(text, line)));
+    if (mailbox_message(box, i).size != text.n || wire != lf_wire_size(text) || !text.n || text.p[text.n - 1] != '\n')
+        say("damaged %u\n", mailbox_uid(box, i));
+    say("%s has %u %.*s", box->folder, mailbox_uid(box, i), SPAN_FMT(span_from(text, line)));
     mailbox_unmap(&map);
 }
 

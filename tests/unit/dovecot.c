@@ -16,7 +16,7 @@ static struct mailbox *open_box(const char *folder)
 
 static bool has(const struct mailbox *box, size_t index, uint32_t uid, const char *base)
 {
-    return index < box->count && box->entries[index].uid == uid && strstr(box->entries[index].name, base);
+    return index < box->count && mailbox_uid(box, index) == uid && strstr(name_at(box, index), base);
 }
 
 static void taken_over(void)
@@ -43,9 +43,9 @@ static void taken_over(void)
     ok(has(box, 3, 25022, "0900.new") && has(box, 4, 25023, "1005.M1P1"),
        "what isn't listed, or can't be, gets new ones");
     ok(strcmp(box->keywords[0], "$Forwarded") == 0 && strcmp(box->keywords[3], "Junk") == 0 &&
-           !box->keywords[1] && box->entries[0].flags == (FLAG_SEEN | 1) && box->entries[1].flags == 8,
+           !box->keywords[1] && mailbox_message(box, 0).flags == (FLAG_SEEN | 1) && mailbox_message(box, 1).flags == 8,
        "keywords");
-    ok(box->entries[2].recent && !box->entries[0].recent, "new mail is new");
+    ok(mailbox_message(box, 2).recent && !mailbox_message(box, 0).recent, "new mail is new");
     mailbox_close(box);
     put_file("m/.d/dovecot-uidlist", "3 V99 N1\n");
     box = open_box("d");

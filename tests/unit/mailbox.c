@@ -40,7 +40,7 @@ static const char *uids_of(const struct mailbox *box)
     size_t n = 0;
     text[0] = '\0';
     for (size_t i = 0; i < box->count && n < sizeof text - 16; i++)
-        n += (size_t)snprintf(text + n, sizeof text - n, "%s%u", i ? " " : "", box->entries[i].uid);
+        n += (size_t)snprintf(text + n, sizeof text - n, "%s%u", i ? " " : "", mailbox_uid(box, i));
     return text;
 }
 
@@ -64,22 +64,22 @@ static void new_mail(void)
     struct mailbox *box = open_box("inbox", true);
     ok(uids_are(box, "1 2") && strcmp(box->folder, "INBOX") == 0 && box->uid_next == 3,
        "read-only: UIDs are given");
-    ok(files_in("m/new", NULL, 0) == 2 && box->entries[0].in_new && box->entries[0].recent,
+    ok(files_in("m/new", NULL, 0) == 2 && mailbox_message(box, 0).in_new && mailbox_message(box, 0).recent,
        "in new/, and still recent");
     uint32_t validity = box->uid_validity;
     char id[40];
     strcpy(id, box->mailbox_id);
     mailbox_close(box);
     box = open_box("INBOX", false);
-    ok(uids_are(box, "1 2") && box->entries[1].recent && files_in("m/new", NULL, 0) == 0 &&
+    ok(uids_are(box, "1 2") && mailbox_message(box, 1).recent && files_in("m/new", NULL, 0) == 0 &&
            files_in("m/cur", NULL, 0) == 2,
        "opened: moved to cur/, recent");
     ok(box->uid_validity == validity && validity && strcmp(id, box->mailbox_id) == 0 && strlen(id) > 10,
        "validity and ID stay");
-    ok(box->entries[0].size == 16 && box->entries[0].wire_size == 19, "sizes");
+    ok(mailbox_message(box, 0).size == 16 && mailbox_message(box, 0).wire_size == 19, "sizes");
     mailbox_close(box);
     box = open_box("INBOX", false);
-    ok(uids_are(box, "1 2") && !box->entries[0].recent && box->uid_next == 3,
+    ok(uids_are(box, "1 2") && !mailbox_message(box, 0).recent && box->uid_next == 3,
        "opened again: the same, no longer recent");
     struct mailbox_map map;
     ok(mailbox_map(box, 1, &map) == ST_OK && span_eq_str(map.bytes, "Subject: two\n\n2\n"),
@@ -103,14 +103,14 @@ static void flags(void)
     struct mailbox *box = open_box("flags", false), *other = open_box("flags", false);
     uint32_t bit, again;
     enum status set = mailbox_set_flags(box, 1, FLAG_SEEN | FLAG_DRAFT);
-    ok(set == ST_OK && box->entries[1].flags == (FLAG_SEEN | FLAG_DRAFT) &&
-           strstr(box->entries[1].name, ":2,DS"),
-       "flags are letters: %s", box->entries[1].name);
+    ok(set == ST_OK && mailbox_message(box, 1).flags == (FLAG_SEEN | FLAG_DRAFT) &&
+           strstr(name_at(box, 1), ":2,DS"),
+       "flags are letters: %s", name_at(box, 1));
     struct mailbox_changes c = refresh(box, false);
     ok(c.changed_count == 0 && c.expunged_count == 0 && c.added == 0, "one's own change is no news");
     mailbox_changes_free(&c);
     c = refresh(other, true);
-    ok(c.changed_count == 1 && c.changed[0] == 2 && other->entries[1].flags == (FLAG_SEEN | FLAG_DRAFT),
+    ok(c.changed_count == 1 && c.changed[0] == 2 && mailbox_message(other, 1).flags == (FLAG_SEEN | FLAG_DRAFT),
        "another session's is");
     mailbox_changes_free(&c);
     ok(mailbox_keyword(box, SPAN("$Forwarded"), false, &bit) == ST_NONE, "no such keyword");
@@ -118,15 +118,15 @@ static void flags(void)
     ok(mailbox_keyword(other, SPAN("$FORWARDED"), true, &again) == ST_OK && again == bit,
        "in another session, in another case");
     ok(mailbox_keyword(other, SPAN("Other"), true, &again) == ST_OK && again == 2, "another");
-    ok(mailbox_set_flags(other, 0, again | bit) == ST_OK && strstr(other->entries[0].name, ":2,ab"),
+    ok(mailbox_set_flags(other, 0, again | bit) == ST_OK && strstr(name_at(other, 0), ":2,ab"),
        "keywords are letters");
     c = refresh(box, false);
-    ok(c.changed_count == 1 && c.keywords && box->keywords[1] && box->entries[0].flags == (bit | again),
+    ok(c.changed_count == 1 && c.keywords && box->keywords[1] && mailbox_message(box, 0).flags == (bit | again),
        "a new keyword is learned");
     mailbox_changes_free(&c);
     mailbox_set_flags(box, 2, FLAG_SEEN);
     ok(mailbox_set_flags(other, 2, FLAG_FLAGGED) == ST_OK &&
-           other->entries[2].flags == (FLAG_SEEN | FLAG_FLAGGED),
+           mailbox_message(other, 2).flags == (FLAG_SEEN | FLAG_FLAGGED),
        "two sessions change one message: both changes stay");
     static const char *const bad[] = { "", "\\Bad", "a b", "a(b", "a%", "a*", "a\"", "\xc3\xbc" };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
@@ -138,7 +138,7 @@ static void flags(void)
     mailbox_close(box);
     mailbox_close(other);
     box = open_box("flags", true);
-    ok(box->entries[0].flags == (FLAG_SYSTEM | 0x3ffffff) && strcmp(box->keywords[25], "k25") == 0,
+    ok(mailbox_message(box, 0).flags == (FLAG_SYSTEM | 0x3ffffff) && strcmp(box->keywords[25], "k25") == 0,
        "all flags, read again");
     ok(mailbox_set_flags(box, 0, 0) == ST_PERM && errno == EROFS, "a read-only mailbox has its flags");
     mailbox_close(box);
@@ -159,7 +159,7 @@ static void expunging(void)
     ok(mailbox_file(other, 1, &fd) == ST_NONE && mailbox_set_flags(other, 4, FLAG_SEEN) == ST_NONE,
        "gone for others");
     c = refresh(other, true);
-    ok(c.expunged_count == 0 && other->count == 5 && other->entries[1].gone,
+    ok(c.expunged_count == 0 && other->count == 5 && mailbox_message(other, 1).gone,
        "but sequence numbers stay where they must");
     mailbox_changes_free(&c);
     c = refresh(other, false);
@@ -170,7 +170,7 @@ static void expunging(void)
     c = refresh(other, true);
     ok(c.added == 1 && uids_are(other, "1 3 4 6"), "the highest UID is never used again: %s", uids_of(other));
     mailbox_changes_free(&c);
-    unlink(at("m/.gone/cur/%s", other->entries[3].name));
+    unlink(at("m/.gone/cur/%s", name_at(other, 3)));
     mailbox_close(box);
     mailbox_close(other);
     deliver("m", "gone", "x\r\n");
@@ -187,20 +187,20 @@ static void other_programs(void)
     struct mailbox *box = open_box("o", false);
     uint64_t size;
     ok(uids_are(box, "1 2 3 4"), "foreign files are taken over in order of arrival");
-    ok(strstr(box->entries[0].name, ",U=5,Z=q:2,Tz") && box->entries[0].flags == FLAG_DELETED,
-       "unknown fields and letters stay: %s", box->entries[0].name);
-    ok(mailbox_wire_size(box, 1, &size) == ST_OK && size == 11 && box->entries[1].size == 11,
+    ok(strstr(name_at(box, 0), ",U=5,Z=q:2,Tz") && mailbox_message(box, 0).flags == FLAG_DELETED,
+       "unknown fields and letters stay: %s", name_at(box, 0));
+    ok(mailbox_wire_size(box, 1, &size) == ST_OK && size == 11 && mailbox_message(box, 1).size == 11,
        "CRLF on disk is counted once");
-    ok(mailbox_wire_size(box, 2, &size) == ST_OK && size == 11 && box->entries[2].size == 8,
+    ok(mailbox_wire_size(box, 2, &size) == ST_OK && size == 11 && mailbox_message(box, 2).size == 8,
        "sizes in a name aren't believed");
     ok(mailbox_wire_size(box, 3, &size) == ST_OK && size == 14, "line ends of both kinds");
     ok(mailbox_wire_size(box, 0, &size) == ST_OK && size == 0, "an empty message");
     uint32_t bit;
     mailbox_keyword(box, SPAN("mine"), true, &bit);
     mailbox_set_flags(box, 0, bit);
-    ok(strstr(box->entries[0].name, ":2,az"), "a letter without a meaning stays: %s", box->entries[0].name);
+    ok(strstr(name_at(box, 0), ":2,az"), "a letter without a meaning stays: %s", name_at(box, 0));
     char from[400], to[400];
-    snprintf(from, sizeof from, "m/.o/cur/%s", box->entries[1].name);
+    snprintf(from, sizeof from, "m/.o/cur/%s", name_at(box, 1));
     snprintf(to, sizeof to, "%s", from);
     strcpy(strstr(to, ":2,"), ":2,FS");
     rename(from, to);
@@ -208,15 +208,15 @@ static void other_programs(void)
     ok(mailbox_file(box, 1, &fd) == ST_OK, "a renamed file is found");
     close(fd);
     struct mailbox_changes c = refresh(box, true);
-    ok(c.changed_count == 1 && c.changed[0] == 2 && box->entries[1].flags == (FLAG_FLAGGED | FLAG_SEEN),
+    ok(c.changed_count == 1 && c.changed[0] == 2 && mailbox_message(box, 1).flags == (FLAG_FLAGGED | FLAG_SEEN),
        "and its flags are news");
     mailbox_changes_free(&c);
-    rename(at("m/.o/cur/%s", box->entries[1].name), "m/.o/cur/1000.1_0.host:2,");
+    rename(at("m/.o/cur/%s", name_at(box, 1)), "m/.o/cur/1000.1_0.host:2,");
     c = refresh(box, false);
     ok(c.expunged_count == 1 && c.added == 1 && uids_are(box, "1 3 4 5"),
        "a UID taken off a name: a new message");
     mailbox_changes_free(&c);
-    snprintf(from, sizeof from, "m/.o/cur/%s", box->entries[3].name);
+    snprintf(from, sizeof from, "m/.o/cur/%s", name_at(box, 3));
     rename(from, "m/kept");
     c = refresh(box, false);
     mailbox_changes_free(&c);
@@ -242,12 +242,12 @@ static void clashes(void)
     put_file(at("m/.c/cur/1003.d,P=%x.ffffffff:2,", v), "d");
     put_file(at("m/.c/cur/1004.e,P=%x.9:2,", v), "e");
     box = open_box("c", false);
-    ok(uids_are(box, "3 9 10 11 12 13") && strstr(box->entries[0].name, "1000.a"), "one keeps the UID: %s",
+    ok(uids_are(box, "3 9 10 11 12 13") && strstr(name_at(box, 0), "1000.a"), "one keeps the UID: %s",
        uids_of(box));
     put_file(at("m/.c/cur/0001.z,P=%x.9:2,", v), "z");
     struct mailbox_changes c = refresh(box, false);
     ok(c.added == 1 && c.expunged_count == 0 && uids_are(box, "3 9 10 11 12 13 14") &&
-           strstr(box->entries[1].name, "1004.e"),
+           strstr(name_at(box, 1), "1004.e"),
        "the one that is known keeps it");
     mailbox_changes_free(&c);
     mailbox_close(box);
@@ -288,9 +288,9 @@ static void appending(void)
            validity == box->uid_validity,
        "APPENDUID");
     struct mailbox_changes c = refresh(box, true);
-    struct entry *e = box->entries;
-    ok(c.added == 1 && e->uid == 1 && e->flags == (FLAG_SEEN | 1) && e->date == 1000000000 && e->size == 8 &&
-           e->wire_size == 11 && strcmp(box->keywords[0], "$Label1") == 0 && !e->recent,
+    struct mailbox_message e = mailbox_message(box, 0);
+    ok(c.added == 1 && e.uid == 1 && e.flags == (FLAG_SEEN | 1) && mailbox_date(box, 0) == 1000000000 &&
+           e.size == 8 && e.wire_size == 11 && strcmp(box->keywords[0], "$Label1") == 0 && !e.recent,
        "as it was said");
     mailbox_changes_free(&c);
     mailbox_append_begin(mail, SPAN("app"), &a);
@@ -306,9 +306,9 @@ static void appending(void)
     ok(mailbox_append_finish(a, 0, NULL, 0, &validity, &uid) == ST_OK && uid == 2, "a large message");
     c = refresh(box, true);
     struct mailbox_map map;
-    ok(box->entries[1].wire_size == 1000000 && box->entries[1].size == 999000 &&
+    ok(mailbox_message(box, 1).wire_size == 1000000 && mailbox_message(box, 1).size == 999000 &&
            mailbox_map(box, 1, &map) == ST_OK && map.mapped && map.bytes.n == 999000 &&
-           map.bytes.p[998] == '\n' && llabs(box->entries[1].date - time(NULL)) < 60,
+           map.bytes.p[998] == '\n' && llabs(mailbox_date(box, 1) - time(NULL)) < 60,
        "is mapped");
     mailbox_unmap(&map);
     mailbox_changes_free(&c);
@@ -326,7 +326,7 @@ static void copying(void)
     mailbox_keyword(to, SPAN("unrelated"), true, &bit);
     mailbox_keyword(box, SPAN("moves"), true, &bit);
     mailbox_set_flags(box, 0, bit | FLAG_FLAGGED);
-    utime(at("m/.from/cur/%s", box->entries[0].name), &(struct utimbuf){ 1, 1234567890 });
+    utime(at("m/.from/cur/%s", name_at(box, 0)), &(struct utimbuf){ 1, 1234567890 });
     size_t all[40];
     for (size_t i = 0; i < 40; i++)
         all[i] = i;
@@ -336,11 +336,11 @@ static void copying(void)
        "COPYUID");
     free(uids);
     struct mailbox_changes c = refresh(to, true);
-    ok(c.added == 40 && to->entries[0].date == 1234567890 && to->entries[0].flags == (FLAG_FLAGGED | 2) &&
-           strcmp(to->keywords[1], "moves") == 0 && to->entries[0].wire_size == 8,
+    ok(c.added == 40 && mailbox_date(to, 0) == 1234567890 && mailbox_message(to, 0).flags == (FLAG_FLAGGED | 2) &&
+           strcmp(to->keywords[1], "moves") == 0 && mailbox_message(to, 0).wire_size == 8,
        "date, flags, keywords and sizes follow");
     mailbox_changes_free(&c);
-    unlink(at("m/.from/cur/%s", box->entries[39].name));
+    unlink(at("m/.from/cur/%s", name_at(box, 39)));
     ok(mailbox_copy(box, all, 40, SPAN("to"), &validity, &uids) == ST_PERM && errno == ENOENT && !uids &&
            files_in("m/.to/cur", NULL, 0) == 40 && files_in("m/.to/tmp", NULL, 0) == 0,
        "one is gone: none is copied");
@@ -363,7 +363,7 @@ static void inbox_renamed(void)
        "and stays, empty");
     mailbox_changes_free(&c);
     struct mailbox *to = open_box("old.mail", false);
-    ok(to->count == 3 && to->entries[0].flags == bit && strcmp(to->keywords[0], "kept") == 0 &&
+    ok(to->count == 3 && mailbox_message(to, 0).flags == bit && strcmp(to->keywords[0], "kept") == 0 &&
            to->uid_validity != box->uid_validity,
        "its messages are in the new folder");
     ok(folder_rename(mail, SPAN("INBOX"), SPAN("old.mail")) == ST_PERM && errno == EEXIST,

@@ -71,7 +71,7 @@ static void names(void)
     ok(box->count == 9, "names of every kind are messages: %zu", box->count);
     bool short_enough = true;
     for (size_t i = 0; i < box->count; i++)
-        short_enough &= strlen(box->entries[i].name) <= 255;
+        short_enough &= strlen(name_at(box, i)) <= 255;
     ok(short_enough, "and there is room for UIDs and flags");
     mailbox_close(box);
     ok(usable("n", 9) && files_in("m/.n/cur", NULL, 0) == 0, "they can be read, flagged and removed");
@@ -91,7 +91,7 @@ static void things(void)
     struct mailbox *box = open_box("t", ST_OK);
     ok(box->count == 1, "only a file is a message");
     char name[300];
-    snprintf(name, sizeof name, "m/.t/cur/%s", box->entries[0].name);
+    snprintf(name, sizeof name, "m/.t/cur/%s", name_at(box, 0));
     struct mailbox_map map;
     int fd;
     unlink(name);
@@ -160,7 +160,7 @@ static void our_files(void)
         at("postern-folder 1\nuidnext 4294967290\nuidvalidity %u\nmailboxid x\nkeyword a $A\nacl x\n", last));
     deliver("m", "f", "x\r\n");
     struct mailbox *box = open_box("f", ST_OK);
-    ok(box && box->uid_validity > last && box->entries[0].uid == 1 && strcmp(box->keywords[0], "$A") == 0,
+    ok(box && box->uid_validity > last && mailbox_uid(box, 0) == 1 && strcmp(box->keywords[0], "$A") == 0,
        "UIDs ran out: it begins anew");
     mailbox_close(box);
     ok(strstr(text_of("m/.f/postern-folder"), "\nacl x\n"), "lines of a newer version are kept");

@@ -56,8 +56,8 @@ static void copy_one(struct mailbox *box)
 static void expunge_one(struct mailbox *box, size_t index)
 {
     struct mailbox_changes c;
-    uint32_t uid = box->entries[index].uid;
-    if (box->entries[index].gone)
+    uint32_t uid = mailbox_uid(box, index);
+    if (mailbox_message(box, index).gone)
         return;
     if (mailbox_expunge(box, &index, 1, &c) != ST_OK)
         blame("expunge failed", uid);
@@ -70,7 +70,7 @@ static void look(struct mailbox *box)
 {
     struct mailbox_changes c;
     size_t before = box->count;
-    uint32_t highest = before ? box->entries[before - 1].uid : 0, next = box->uid_next;
+    uint32_t highest = before ? mailbox_uid(box, before - 1) : 0, next = box->uid_next;
     enum status st = mailbox_refresh(box, false, &c);
     if (st != ST_OK)
         blame("refresh failed", 0);
@@ -82,8 +82,8 @@ static void look(struct mailbox *box)
         if (!shared->removed[c.expunged[i]])
             blame("vanished", c.expunged[i]);
     for (size_t i = before - c.expunged_count; i < box->count; i++)
-        if (box->entries[i].uid <= highest || box->entries[i].uid < next)
-            blame("new below what was known", box->entries[i].uid);
+        if (mailbox_uid(box, i) <= highest || mailbox_uid(box, i) < next)
+            blame("new below what was known", mailbox_uid(box, i));
     mailbox_changes_free(&c);
 }
 
@@ -161,7 +161,7 @@ static void check_result(void)
     size_t removed = 0, lost = 0, back = 0;
     for (uint32_t uid = 1; uid < box->uid_next; uid++) {
         size_t at_index = mailbox_find(box, uid);
-        bool there = at_index < box->count && box->entries[at_index].uid == uid;
+        bool there = at_index < box->count && mailbox_uid(box, at_index) == uid;
         removed += shared->removed[uid] != 0;
         back += there && shared->removed[uid];
         lost += !there && !shared->removed[uid] && shared->given[uid];

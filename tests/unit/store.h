@@ -99,6 +99,16 @@ UNUSED static size_t files_in(const char *path, char *name, size_t size)
     return n;
 }
 
+/* The name of a message's file; overwritten by the fourth call after this. */
+UNUSED static const char *name_at(const struct mailbox *box, size_t index)
+{
+    static char names[4][256];
+    static int next;
+    char *name = names[next++ % 4];
+    mailbox_name(box, index, name);
+    return name;
+}
+
 UNUSED static enum status deliver(const char *maildir, const char *folder, const char *message)
 {
     struct maildir_delivery d;
