@@ -1,174 +1,48 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * FETCH (RFC 3501 6.4.5 and 7.4.2): one message at a time, its file mapped only if an item needs it, its text
- * streamed from there. Memory is that of one message's structure, whatever is asked of how many.
+ * FETCH (RFC 3501 6.4.5 and 7.4.2, RFC 9051 6.4.5): one message at a time. What the cache has is copied from there; a
+ * file is mapped only if an item needs it, and its text streamed from there. Memory is that of one message's structure,
+ * whatever is asked of how many; answers gather in i->line until there are enough for a write.
  *
  * A message whose file is gone (another session expunged it) is left out and the command ends with NO
  * [EXPUNGEISSUED] (RFC 5530), so that no client takes an empty text for the message.
  */
-#include "imapd.h"
-
-#include "section.h"
-#include "text/date.h"
-#include "text/header.h"
-#include "text/imap_body.h"
-#include "wire.h"
+#include "fetch.h"
 
 #include <stdlib.h>
 
 #define KEEP_SIZE (256u << 10) /* messages from this size on are kept for the next piece of a part */
 #define BUILT_LIMIT (8u << 20) /* bytes of the fields that HEADER.FIELDS selects */
+#define GATHER (32u << 10)     /* bytes of answers that are written together */
 
-struct fetching {
-    struct imap *i;
-    struct fetch fetch;
-    bool need_file, need_parts, marks_seen, has_flags, has_partial;
-    struct bytes built;
-    enum status worst;
-    /* of the message at hand */
-    struct span message;
-    struct mime_part *root;
-};
-
-static void look_at_items(struct fetching *f)
+static void write_items(struct fetching *f, bool now_seen)
 {
-    bool has_uid = false;
-    for (size_t n = 0; n < f->fetch.count; n++) {
-        const struct fetch_item *item = &f->fetch.items[n];
-        bool section = item->kind == FETCH_SECTION;
-        f->need_parts |=
-            item->kind == FETCH_BODY || item->kind == FETCH_BODYSTRUCTURE || item->part_count > 0;
-        f->need_file |= section || item->kind == FETCH_ENVELOPE || f->need_parts;
-        f->marks_seen |= section && !item->peek;
-        f->has_flags |= item->kind == FETCH_FLAGS;
-        f->has_partial |= item->partial;
-        has_uid |= item->kind == FETCH_UID;
-    }
-    if (f->i->uid && !has_uid) {
-        if (f->fetch.count == FETCH_ITEMS) /* 64 items, none of them UID: the last gives way */
-            f->fetch.count--;
-        f->fetch.items[f->fetch.count++] = (struct fetch_item){ .kind = FETCH_UID };
-    }
-}
-
-/* `{n}` and the bytes; the walk begins where the last partial FETCH of this section ended. */
-static void stream_section(struct fetching *f, size_t index, const struct fetch_item *item, struct span found)
-{
-    struct imap *i = f->i;
-    uint32_t uid = mailbox_uid(i->box, index);
-    bool in_file = found.p >= f->message.p && found.p + found.n <= f->message.p + f->message.n;
-    uint64_t start = in_file ? (uint64_t)(found.p - f->message.p) : 0;
-    struct wire w;
-    wire_start(&w, found);
-    if (item->partial) {
-        uint64_t skip = item->offset;
-        if (in_file && i->place.uid == uid && i->place.start == start && i->place.wire <= skip &&
-            i->place.stored <= found.n) {
-            w.at = (size_t)i->place.stored;
-            skip -= i->place.wire;
-        }
-        wire_skip(&w, skip);
-    }
-    uint64_t n = wire_left(&w, item->partial ? item->length : UINT64_MAX);
-    bytes_printf(&i->line, " {%llu}\r\n", (unsigned long long)n);
-    write_line(i);
-    wire_write(&w, i->conn, n);
-    if (item->partial && in_file && !w.half && w.at < found.n)
-        i->place = (struct fetch_place){ uid, start, item->offset + n, w.at };
-}
-
-static void write_section(struct fetching *f, size_t index, const struct fetch_item *item)
-{
-    struct span found;
-    section_label(&f->fetch, item, &f->i->line);
-    if (section_find(&f->fetch, item, f->message, f->root, &f->built, &found))
-        stream_section(f, index, item, found);
-    else
-        bytes_add_str(&f->i->line, " NIL");
-}
-
-/* Puts something small where a stranger's megabytes of header didn't fit: one message must not end a session.
- */
-static void instead(struct bytes *line, size_t before, const char *text)
-{
-    line->failed = false;
-    line->len = before;
-    bytes_add_str(line, text);
-}
-
-static void write_item(struct fetching *f, size_t index, const struct fetch_item *item)
-{
-    struct imap *i = f->i;
-    struct bytes *line = &i->line;
-    struct mailbox_message m = mailbox_message(i->box, index);
-    uint64_t size = m.wire_size;
-    size_t before;
-    switch (item->kind) {
-    case FETCH_UID:
-        bytes_add_str(line, "UID ");
-        add_number(line, m.uid);
-        break;
-    case FETCH_FLAGS:
-        bytes_add_str(line, "FLAGS ");
-        add_flags(line, i->box, m.flags, m.recent);
-        break;
-    case FETCH_INTERNALDATE:
-        bytes_add_str(line, "INTERNALDATE ");
-        date_write_imap(mailbox_date(i->box, index), line);
-        break;
-    case FETCH_SIZE:
-        if (size == 0 && mailbox_wire_size(i->box, index, &size) != ST_OK)
-            size = m.size;
-        bytes_add_str(line, "RFC822.SIZE ");
-        add_number(line, size);
-        break;
-    case FETCH_ENVELOPE:
-        bytes_add_str(line, "ENVELOPE ");
-        before = line->len;
-        if (!imap_envelope(span_head(f->message, header_end(f->message)), line))
-            instead(line, before, "(NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL)");
-        break;
-    case FETCH_BODY:
-    case FETCH_BODYSTRUCTURE:
-        bytes_add_str(line, item->kind == FETCH_BODY ? "BODY " : "BODYSTRUCTURE ");
-        before = line->len;
-        if (!imap_body_structure(f->root, item->kind == FETCH_BODYSTRUCTURE, line))
-            instead(line, before, "(\"application\" \"octet-stream\" NIL NIL NIL \"8BIT\" 0)");
-        break;
-    case FETCH_SECTION:
-        write_section(f, index, item);
-        break;
-    }
-}
-
-static void write_items(struct fetching *f, size_t index, bool now_seen)
-{
-    struct imap *i = f->i;
-    bytes_add_str(&i->line, "* ");
-    add_number(&i->line, index + 1);
-    bytes_add_str(&i->line, " FETCH (");
+    struct bytes *line = &f->i->line;
+    bytes_add(line, "* ", 2);
+    add_number(line, f->index + 1);
+    bytes_add(line, " FETCH (", 8);
     for (size_t n = 0; n < f->fetch.count; n++) {
         if (n > 0)
-            bytes_add_char(&i->line, ' ');
-        write_item(f, index, &f->fetch.items[n]);
+            bytes_add(line, " ", 1);
+        item_write(f, n);
     }
     if (now_seen && !f->has_flags) {
-        bytes_add_str(&i->line, " FLAGS ");
-        struct mailbox_message m = mailbox_message(i->box, index);
-        add_flags(&i->line, i->box, m.flags, m.recent);
+        bytes_add(line, " ", 1);
+        item_flags(f);
     }
-    bytes_add_str(&i->line, ")\r\n");
-    write_line(i);
+    bytes_add(line, ")\r\n", 3);
+    if (line->len >= GATHER || line->failed)
+        write_line(f->i);
 }
 
 /* Sets \Seen where the items do so. True if it wasn't set before. */
-static bool mark_seen(struct fetching *f, size_t index)
+static bool mark_seen(struct fetching *f)
 {
     struct mailbox *box = f->i->box;
-    uint32_t flags = mailbox_message(box, index).flags;
-    if (!f->marks_seen || box->read_only || (flags & FLAG_SEEN))
+    if (!f->marks_seen || box->read_only)
         return false;
-    return mailbox_set_flags(box, index, flags | FLAG_SEEN) == ST_OK;
+    uint32_t flags = mailbox_message(box, f->index).flags;
+    return !(flags & FLAG_SEEN) && mailbox_set_flags(box, f->index, flags | FLAG_SEEN) == ST_OK;
 }
 
 void fetch_forget(struct imap *i)
@@ -182,18 +56,18 @@ void fetch_forget(struct imap *i)
 }
 
 /* The message's bytes and, if needed, its structure: kept from the last command, or new. */
-static enum status open_message(struct fetching *f, size_t index, struct kept_message *m)
+static enum status open_message(struct fetching *f, struct kept_message *m)
 {
     struct imap *i = f->i;
-    uint32_t uid = mailbox_uid(i->box, index);
-    if (f->need_parts && i->kept.uid == uid) {
+    uint32_t uid = mailbox_uid(i->box, f->index);
+    if ((f->needs & NEEDS_PARTS) && i->kept.uid == uid) {
         *m = i->kept;
         i->kept = (struct kept_message){ 0 };
         return ST_OK;
     }
     *m = (struct kept_message){ .uid = uid };
-    enum status st = mailbox_map(i->box, index, &m->map);
-    if (st != ST_OK || !f->need_parts)
+    enum status st = mailbox_map(i->box, f->index, &m->map);
+    if (st != ST_OK || !(f->needs & NEEDS_PARTS))
         return st;
     m->root = mime_parse(m->map.bytes.p ? m->map.bytes : SPAN(""));
     if (!m->root)
@@ -205,7 +79,7 @@ static enum status open_message(struct fetching *f, size_t index, struct kept_me
 static void close_message(struct fetching *f, struct kept_message *m)
 {
     struct imap *i = f->i;
-    if (f->need_parts && f->has_partial && m->map.bytes.n >= KEEP_SIZE) {
+    if ((f->needs & NEEDS_PARTS) && f->has_partial && m->map.bytes.n >= KEEP_SIZE) {
         struct fetch_place place = i->place;
         fetch_forget(i);
         i->place = place;
@@ -216,22 +90,32 @@ static void close_message(struct fetching *f, struct kept_message *m)
     mailbox_unmap(&m->map);
 }
 
-static enum status fetch_message(struct fetching *f, size_t index)
+/* A message of which the file must be read. */
+static enum status fetch_file(struct fetching *f, bool now_seen)
 {
     struct kept_message m;
-    if (!f->need_file) {
-        write_items(f, index, false);
-        return ST_OK;
-    }
-    bool now_seen = mark_seen(f, index);
-    enum status st = open_message(f, index, &m);
+    enum status st = open_message(f, &m);
     if (st != ST_OK)
         return st;
     f->message = m.map.bytes.p ? m.map.bytes : SPAN("");
     f->root = m.root;
-    write_items(f, index, now_seen);
+    write_items(f, now_seen);
     close_message(f, &m);
     return ST_OK;
+}
+
+static enum status fetch_message(struct fetching *f, size_t index)
+{
+    f->index = index;
+    bool now_seen = mark_seen(f);
+    enum status st = ST_OK;
+    if (f->needs & NEEDS_SUMMARY)
+        st = mailbox_summary(f->i->box, index, &f->summary);
+    if (st == ST_OK && (f->needs & (NEEDS_FILE | NEEDS_PARTS)))
+        return fetch_file(f, now_seen);
+    if (st == ST_OK)
+        write_items(f, now_seen);
+    return st;
 }
 
 static void fetch_all(struct fetching *f, const struct set *set)
@@ -240,8 +124,11 @@ static void fetch_all(struct fetching *f, const struct set *set)
     size_t *indexes, count;
     if (!set_indexes(i, set, i->uid, &indexes, &count))
         return;
+    if (f->needs & NEEDS_SUMMARY)
+        mailbox_expect(i->box, indexes, count);
     for (size_t n = 0; n < count && !conn_is_gone(i->conn); n++)
         f->worst = status_worse(f->worst, fetch_message(f, indexes[n]));
+    write_line(i);
     free(indexes);
     if (f->worst == ST_NONE)
         reply(i, "NO [EXPUNGEISSUED] Some of these messages are gone");
@@ -262,13 +149,15 @@ void command_fetch(void *imap, struct span argument)
     f->i = i;
     bytes_init(&f->built, BUILT_LIMIT);
     parser_init(&p, argument, &i->text);
-    if (parse_set(&p, &set) && parse_space(&p) && parse_fetch(&p, &f->fetch)) {
-        look_at_items(f);
-        fetch_all(f, &set);
-    } else {
+    if (!parse_set(&p, &set) || !parse_space(&p) || !parse_fetch(&p, &f->fetch))
         reply_bad(i, &p);
-    }
+    else if (!items_prepare(f))
+        reply(i, "NO [UNAVAILABLE] Out of memory");
+    else
+        fetch_all(f, &set);
     set_free(&set);
     bytes_free(&f->built);
+    bytes_free(&f->label_text);
+    bytes_free(&f->flags);
     free(f);
 }

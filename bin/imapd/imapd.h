@@ -11,7 +11,7 @@
  *     sets.c      sequence sets, and UIDs as sets
  *
  * The commands: folders.c, select.c (and STATUS), append.c, copy.c (and MOVE, EXPUNGE), store.c, idle.c;
- * fetch.c with section.c (the bytes of BODY[...]) and wire.c (with CRLF); search.c with match.c (texts).
+ * fetch.c with fetch_items.c, section.c (the bytes of BODY[...]) and wire.c (with CRLF); search.c with match.c (texts).
  *
  * A command's function leaves its tagged reply with reply(); the loop first reports what changed in the
  * selected mailbox, then sends it, as RFC 3501 7 wants. Untagged data are written at once.
@@ -96,6 +96,8 @@ bool folder_argument(struct imap *i, struct span name, struct span *folder);
 void add_number(struct bytes *b, uint64_t n);
 void add_mailbox(struct bytes *b, struct span name); /* folders.c: quoted */
 void add_flags(struct bytes *b, const struct mailbox *box, uint32_t flags, bool recent);
+/* A message's flags, without \Recent for who enabled IMAP4rev2. */
+void add_message_flags(const struct imap *i, struct bytes *b, const struct mailbox_message *m);
 void write_line(struct imap *i); /* sends i->line and empties it */
 void write_flags_of_folder(struct imap *i);
 void write_exists(struct imap *i);

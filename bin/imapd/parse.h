@@ -111,6 +111,7 @@ struct fetch_item {
     enum section_what what;
     bool peek;
     bool partial;
+    unsigned needs; /* NEEDS_* of fetch.h, for fetch_items.c */
     uint32_t offset, length;
     uint32_t parts[FETCH_PARTS];
     size_t part_count;

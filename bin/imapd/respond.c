@@ -5,6 +5,8 @@
  */
 #include "imapd.h"
 
+#include "capabilities.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -101,6 +103,11 @@ void add_flags(struct bytes *b, const struct mailbox *box, uint32_t flags, bool 
     bytes_add_char(b, ')');
 }
 
+void add_message_flags(const struct imap *i, struct bytes *b, const struct mailbox_message *m)
+{
+    add_flags(b, i->box, m->flags, m->recent && !(i->enabled & ENABLED_REV2));
+}
+
 void write_line(struct imap *i)
 {
     if (i->line.failed) { /* perhaps in the middle of a reply: nothing that follows could be understood */
@@ -140,7 +147,9 @@ void write_exists(struct imap *i)
     size_t recent = 0;
     for (size_t n = 0; n < i->box->count; n++)
         recent += mailbox_message(i->box, n).recent;
-    conn_printf(i->conn, "* %zu EXISTS\r\n* %zu RECENT\r\n", i->box->count, recent);
+    conn_printf(i->conn, "* %zu EXISTS\r\n", i->box->count);
+    if (!(i->enabled & ENABLED_REV2)) /* which knows no \Recent (RFC 9051 E) */
+        conn_printf(i->conn, "* %zu RECENT\r\n", recent);
 }
 
 /* They are gone from the mailbox already: what is left below a UID, plus one, was its sequence number
@@ -163,7 +172,7 @@ void write_flags(struct imap *i, size_t index)
         bytes_add_char(&i->line, ' ');
     }
     bytes_add_str(&i->line, "FLAGS ");
-    add_flags(&i->line, i->box, m.flags, m.recent);
+    add_message_flags(i, &i->line, &m);
     bytes_add_str(&i->line, ")\r\n");
     write_line(i);
 }

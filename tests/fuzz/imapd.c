@@ -9,6 +9,7 @@
 #include "../../bin/imapd/commands.c"
 #include "../../bin/imapd/copy.c"
 #include "../../bin/imapd/fetch.c"
+#include "../../bin/imapd/fetch_items.c"
 #include "../../bin/imapd/folders.c"
 #include "../../bin/imapd/idle.c"
 #include "../../bin/imapd/match.c"

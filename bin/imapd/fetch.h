@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * What the files of FETCH share: fetch.c walks over the messages and opens what their items need;
+ * fetch_items.c writes each item; section.c finds the bytes of BODY[...]; wire.c sends them.
+ */
+#ifndef POSTERN_IMAPD_FETCH_H
+#define POSTERN_IMAPD_FETCH_H
+
+#include "imapd.h"
+
+/* What an item needs of its message. */
+enum {
+    NEEDS_SUMMARY = 1, /* mailbox_summary(): from the cache */
+    NEEDS_FILE = 2,    /* its bytes */
+    NEEDS_PARTS = 4,   /* its MIME structure, and its bytes */
+};
+
+struct fetching {
+    struct imap *i;
+    struct fetch fetch;
+    struct span labels[FETCH_ITEMS]; /* "BODY[1.MIME] ", as each answer begins; in `label_text` */
+    struct bytes label_text;
+    unsigned needs; /* of all items */
+    bool marks_seen, has_flags, has_partial;
+    struct bytes built; /* the fields that HEADER.FIELDS selects */
+    enum status worst;
+    struct bytes flags; /* FLAGS's last answer, and what it was made of: most messages have the same */
+    uint32_t flags_of;
+    bool flags_recent;
+    /* of the message at hand */
+    size_t index;
+    struct summary summary;
+    struct span message;
+    struct mime_part *root;
+};
+
+/* --- fetch_items.c */
+/* Writes the labels, and finds out what the items need; once a command. False without memory. */
+bool items_prepare(struct fetching *f);
+/* Appends the n-th item with its label to i->line, and streams what is large. */
+void item_write(struct fetching *f, size_t n);
+/* `FLAGS (...)` of the message at hand. */
+void item_flags(struct fetching *f);
+
+#endif

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The items of FETCH, each a row: what it needs of the message, and what writes it. See fetch.h.
+ */
+#include "fetch.h"
+#include "section.h"
+#include "text/date.h"
+#include "wire.h"
+
+#define LABELS_LIMIT (1u << 20)
+#define FLAGS_LIMIT 4096 /* bytes of FLAGS's answer: 26 keywords of 64 bytes, and the system flags */
+
+static void write_uid(struct fetching *f, const struct fetch_item *item)
+{
+    (void)item;
+    add_number(&f->i->line, mailbox_uid(f->i->box, f->index));
+}
+
+void item_flags(struct fetching *f)
+{
+    struct imap *i = f->i;
+    struct mailbox_message m = mailbox_message(i->box, f->index);
+    if (!f->flags.len || m.flags != f->flags_of || m.recent != f->flags_recent) {
+        bytes_clear(&f->flags);
+        bytes_add_str(&f->flags, "FLAGS ");
+        add_message_flags(i, &f->flags, &m);
+        f->flags_of = m.flags;
+        f->flags_recent = m.recent;
+    }
+    bytes_add_span(&i->line, span_bytes(&f->flags));
+}
+
+static void write_flags_item(struct fetching *f, const struct fetch_item *item)
+{
+    (void)item;
+    item_flags(f);
+}
+
+static void write_date(struct fetching *f, const struct fetch_item *item)
+{
+    (void)item;
+    date_write_imap(mailbox_date(f->i->box, f->index), &f->i->line);
+}
+
+static void write_size(struct fetching *f, const struct fetch_item *item)
+{
+    (void)item;
+    struct mailbox_message m = mailbox_message(f->i->box, f->index);
+    uint64_t size = m.wire_size;
+    if (size == 0 && mailbox_wire_size(f->i->box, f->index, &size) != ST_OK)
+        size = m.size;
+    add_number(&f->i->line, size);
+}
+
+/* From the cache. Something small instead where it wouldn't fit: one message must not end a session. */
+static void write_cached(struct fetching *f, struct span value, const char *instead)
+{
+    struct bytes *line = &f->i->line;
+    if (line->len + value.n + CONN_OUTPUT > LINE_LIMIT)
+        write_line(f->i);
+    if (value.n + CONN_OUTPUT > LINE_LIMIT)
+        value = span_of(instead);
+    bytes_add(line, value.p, value.n);
+}
+
+static void write_envelope(struct fetching *f, const struct fetch_item *item)
+{
+    (void)item;
+    write_cached(f, f->summary.envelope, "(NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL)");
+}
+
+static void write_body(struct fetching *f, const struct fetch_item *item)
+{
+    (void)item;
+    write_cached(f, f->summary.body, "(\"application\" \"octet-stream\" NIL NIL NIL \"8BIT\" 0)");
+}
+
+static void write_structure(struct fetching *f, const struct fetch_item *item)
+{
+    (void)item;
+    write_cached(f, f->summary.body_structure,
+                 "(\"application\" \"octet-stream\" NIL NIL NIL \"8BIT\" 0 NIL NIL NIL NIL)");
+}
+
+/* `{n}` and the bytes; the walk begins where the last partial FETCH of this section ended. */
+static void stream_section(struct fetching *f, const struct fetch_item *item, struct span found)
+{
+    struct imap *i = f->i;
+    uint32_t uid = mailbox_uid(i->box, f->index);
+    bool in_file = item->needs & (NEEDS_FILE | NEEDS_PARTS) && found.p >= f->message.p &&
+                   found.p + found.n <= f->message.p + f->message.n;
+    uint64_t start = in_file ? (uint64_t)(found.p - f->message.p) : 0;
+    struct wire w;
+    wire_start(&w, found);
+    if (item->partial) {
+        uint64_t skip = item->offset;
+        if (in_file && i->place.uid == uid && i->place.start == start && i->place.wire <= skip &&
+            i->place.stored <= found.n) {
+            w.at = (size_t)i->place.stored;
+            skip -= i->place.wire;
+        }
+        wire_skip(&w, skip);
+    }
+    uint64_t n = wire_left(&w, item->partial ? item->length : UINT64_MAX);
+    bytes_add(&i->line, "{", 1);
+    add_number(&i->line, n);
+    bytes_add(&i->line, "}\r\n", 3);
+    write_line(i);
+    wire_write(&w, i->conn, n);
+    if (item->partial && in_file && !w.half && w.at < found.n)
+        i->place = (struct fetch_place){ uid, start, item->offset + n, w.at };
+}
+
+static void write_section(struct fetching *f, const struct fetch_item *item)
+{
+    struct span found;
+    bool cached = item->needs & NEEDS_SUMMARY;
+    if (section_find(&f->fetch, item, cached ? f->summary.header : f->message, f->root, &f->built, &found))
+        stream_section(f, item, found);
+    else
+        bytes_add_str(&f->i->line, "NIL");
+}
+
+static const struct {
+    const char *label; /* NULL: section_label() */
+    unsigned needs;
+    void (*write)(struct fetching *f, const struct fetch_item *item);
+} rows[] = {
+    [FETCH_UID] = { "UID ", 0, write_uid },
+    [FETCH_FLAGS] = { "", 0, write_flags_item },
+    [FETCH_INTERNALDATE] = { "INTERNALDATE ", 0, write_date },
+    [FETCH_SIZE] = { "RFC822.SIZE ", 0, write_size },
+    [FETCH_ENVELOPE] = { "ENVELOPE ", NEEDS_SUMMARY, write_envelope },
+    [FETCH_BODY] = { "BODY ", NEEDS_SUMMARY, write_body },
+    [FETCH_BODYSTRUCTURE] = { "BODYSTRUCTURE ", NEEDS_SUMMARY, write_structure },
+    [FETCH_SECTION] = { NULL, NEEDS_FILE, write_section },
+};
+
+void item_write(struct fetching *f, size_t n)
+{
+    const struct fetch_item *item = &f->fetch.items[n];
+    bytes_add(&f->i->line, f->labels[n].p, f->labels[n].n);
+    rows[item->kind].write(f, item);
+}
+
+/* Are all fields of HEADER.FIELDS among those that the cache has? */
+static bool in_summary(const struct fetch *fetch, const struct fetch_item *item)
+{
+    if (item->kind != FETCH_SECTION || item->what != SECTION_FIELDS || item->part_count > 0)
+        return false;
+    for (size_t n = 0; n < item->name_count; n++)
+        if (!summary_has_field(fetch->names[item->first_name + n]))
+            return false;
+    return true;
+}
+
+static void prepare_item(struct fetching *f, struct fetch_item *item)
+{
+    item->needs = in_summary(&f->fetch, item) ? NEEDS_SUMMARY
+                  : item->part_count > 0      ? NEEDS_PARTS
+                                              : rows[item->kind].needs;
+    f->needs |= item->needs;
+    f->marks_seen |= item->kind == FETCH_SECTION && !item->peek;
+    f->has_flags |= item->kind == FETCH_FLAGS;
+    f->has_partial |= item->partial;
+}
+
+/* UID FETCH answers with the UID, asked for or not. */
+static void add_uid_item(struct fetch *fetch)
+{
+    for (size_t n = 0; n < fetch->count; n++)
+        if (fetch->items[n].kind == FETCH_UID)
+            return;
+    if (fetch->count == FETCH_ITEMS) /* 64 items, none of them UID: the last gives way */
+        fetch->count--;
+    fetch->items[fetch->count++] = (struct fetch_item){ .kind = FETCH_UID };
+}
+
+bool items_prepare(struct fetching *f)
+{
+    size_t ends[FETCH_ITEMS];
+    bytes_init(&f->label_text, LABELS_LIMIT);
+    bytes_init(&f->flags, FLAGS_LIMIT);
+    if (f->i->uid)
+        add_uid_item(&f->fetch);
+    for (size_t n = 0; n < f->fetch.count; n++) {
+        struct fetch_item *item = &f->fetch.items[n];
+        prepare_item(f, item);
+        if (rows[item->kind].label) {
+            bytes_add_str(&f->label_text, rows[item->kind].label);
+        } else {
+            section_label(&f->fetch, item, &f->label_text);
+            bytes_add_char(&f->label_text, ' ');
+        }
+        ends[n] = f->label_text.len;
+    }
+    for (size_t n = 0, at = 0; n < f->fetch.count; at = ends[n++])
+        f->labels[n] = (struct span){ bytes_str(&f->label_text) + at, ends[n] - at };
+    return !f->label_text.failed;
+}
