@@ -14,6 +14,7 @@
 #include <string.h>
 #include <unicase.h>
 #include <uninorm.h>
+#include <unictype.h>
 
 #define WINDOW 65536 /* bytes of a haystack that are folded at a time */
 #define SHRINKS 5    /* no text gets shorter than by this factor: four bytes may become one, and some */
@@ -146,13 +147,36 @@ bool unicode_contains(struct span haystack, struct span needle)
     return found;
 }
 
-bool unicode_nfc(struct span text, struct bytes *out)
+static bool normalize(uninorm_t form, struct span text, struct bytes *out)
 {
     size_t n = 0;
     if (is_ascii(text))
         return bytes_add_span(out, text);
     if (!utf8_valid(text))
         return false;
-    uint8_t *normal = u8_normalize(UNINORM_NFC, (const uint8_t *)text.p, text.n, NULL, &n);
+    uint8_t *normal = u8_normalize(form, (const uint8_t *)text.p, text.n, NULL, &n);
     return take(normal, n, out);
+}
+
+bool unicode_nfc(struct span text, struct bytes *out)
+{
+    return normalize(UNINORM_NFC, text, out);
+}
+
+bool unicode_nfkc(struct span text, struct bytes *out)
+{
+    return normalize(UNINORM_NFKC, text, out);
+}
+
+enum unicode_direction unicode_direction(uint32_t character)
+{
+    switch (uc_bidi_category(character)) {
+    case UC_BIDI_L:
+        return UNICODE_LEFT_TO_RIGHT;
+    case UC_BIDI_R:
+    case UC_BIDI_AL:
+        return UNICODE_RIGHT_TO_LEFT;
+    default:
+        return UNICODE_NEUTRAL;
+    }
 }

@@ -17,5 +17,11 @@ bool unicode_contains(struct span haystack, struct span needle);
 bool unicode_fold(struct span text, struct bytes *out);
 /* Appends `text` in normalisation form C. False if it isn't valid UTF-8 or goes over out's limit. */
 bool unicode_nfc(struct span text, struct bytes *out);
+/* The same in form KC, which makes one of what only looks different (U+FB01 is "fi"). */
+bool unicode_nfkc(struct span text, struct bytes *out);
+
+/* Which way a character is written: strongly, or (digits, punctuation, what is unassigned) neither. */
+enum unicode_direction { UNICODE_NEUTRAL, UNICODE_LEFT_TO_RIGHT, UNICODE_RIGHT_TO_LEFT };
+enum unicode_direction unicode_direction(uint32_t character);
 
 #endif

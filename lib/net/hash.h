@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * SHA-256 and what is made of it: HMAC (RFC 2104) and PBKDF2 (RFC 8018 5.2), and a comparison of secrets.
+ *
+ * The functions that make a value return false, and leave *out as it was, only where the library refuses:
+ * then nothing may be believed.
+ */
+#ifndef POSTERN_NET_HASH_H
+#define POSTERN_NET_HASH_H
+
+#include "base/bytes.h"
+
+#define HASH_SIZE 32 /* bytes of each of them */
+
+bool hash_sha256(struct span data, unsigned char out[HASH_SIZE]);
+bool hash_hmac_sha256(struct span key, struct span data, unsigned char out[HASH_SIZE]);
+/* One block of output: as long as the hash. `iterations` at least 1. */
+bool hash_pbkdf2_sha256(struct span password, struct span salt, unsigned iterations,
+                        unsigned char out[HASH_SIZE]);
+/* How long it takes tells nothing of where they differ. */
+bool hash_same(const unsigned char a[HASH_SIZE], const unsigned char b[HASH_SIZE]);
+
+#endif
