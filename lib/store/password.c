@@ -9,6 +9,7 @@
 #include "store/password.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "store/scram_verifier.h"
 
 #include <crypt.h>
 #include <errno.h>
@@ -24,6 +25,7 @@
 static const char *const crypt_schemes[] = {
     "CRYPT", "YESCRYPT", "BLF-CRYPT", "SHA512-CRYPT", "SHA256-CRYPT", "MD5-CRYPT", "DES-CRYPT",
 };
+static const char *const scram_schemes[] = { SCRAM_SCHEME };
 static const char *const plain_schemes[] = { "PLAIN", "CLEARTEXT" };
 
 static bool is_one_of(struct span scheme, const char *const *list, size_t count)
@@ -88,6 +90,18 @@ static enum status check_crypt(struct span hash, struct span password)
     return st;
 }
 
+static enum status check_verifier(struct span text, struct span password)
+{
+    struct scram_verifier v;
+    enum status st = ST_TEMP;
+    if (scram_read_verifier(text, &v))
+        st = scram_verifier_check(&v, password);
+    else
+        log_event(LOG_ERR, "password-hash-unusable", "reason", "it is no SCRAM verifier", NULL);
+    explicit_bzero(&v, sizeof v);
+    return st;
+}
+
 enum status password_check(struct span stored, struct span password)
 {
     struct span scheme = SPAN("CRYPT"), hash = stored;
@@ -100,6 +114,8 @@ enum status password_check(struct span stored, struct span password)
         return check_crypt(hash, password);
     if (is_one_of(scheme, plain_schemes, sizeof plain_schemes / sizeof plain_schemes[0]))
         return same(hash, password) ? ST_OK : ST_PERM;
+    if (is_one_of(scheme, scram_schemes, sizeof scram_schemes / sizeof scram_schemes[0]))
+        return check_verifier(hash, password);
     char name[SCHEME_LIMIT];
     span_copy(span_head(scheme, sizeof name - 1), name, sizeof name);
     log_event(LOG_ERR, "password-scheme-unknown", "scheme", name, NULL);

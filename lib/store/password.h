@@ -11,7 +11,8 @@
 /* Appends "{CRYPT}$y$..." for a password. */
 enum status password_hash(struct span password, struct bytes *out);
 /* ST_OK: right; ST_PERM: wrong; ST_TEMP: a scheme we can't check (logged). Schemes: CRYPT and the crypt(3)
- * ones (BLF-CRYPT, SHA512-CRYPT, SHA256-CRYPT, MD5-CRYPT, YESCRYPT), PLAIN. Constant time in the comparison.
+ * ones (BLF-CRYPT, SHA512-CRYPT, SHA256-CRYPT, MD5-CRYPT, YESCRYPT), SCRAM-SHA-256, PLAIN. Constant time in
+ * the comparison.
  */
 enum status password_check(struct span stored, struct span password);
 /* The same work for a user who doesn't exist. Always ST_PERM. */

@@ -34,6 +34,15 @@ static const struct {
     { "PLAIN, a beginning", "{PLAIN}secret", "sec", ST_PERM },
     { "PLAIN, repeated", "{PLAIN}secret", "secretsecret", ST_PERM },
     { "PLAIN, nothing stored", "{PLAIN}", "secret", ST_PERM },
+    { "SCRAM-SHA-256",
+      "{SCRAM-SHA-256}4096,yE3RvMoMZSgw6subuNlgoA==,vhESWq37TmN1lDg2uDXMqg2Oz6ajsbc2TRbyw9GH2Z4=,"
+      "qrPdueNyJ8koQRjwO3i63NfIb5iD9xMQCjiGKP1LmcE=",
+      "alice-secret", ST_OK },
+    { "SCRAM-SHA-256 wrong",
+      "{SCRAM-SHA-256}4096,yE3RvMoMZSgw6subuNlgoA==,vhESWq37TmN1lDg2uDXMqg2Oz6ajsbc2TRbyw9GH2Z4=,"
+      "qrPdueNyJ8koQRjwO3i63NfIb5iD9xMQCjiGKP1LmcE=",
+      "Alice-secret", ST_PERM },
+    { "SCRAM-SHA-256 cut off", "{SCRAM-SHA-256}4096,yE3RvMoMZSgw6subuNlgoA==", "alice-secret", ST_TEMP },
     { "unknown scheme", "{ROT13}frperg", "secret", ST_TEMP },
     { "scheme not closed", "{CRYPT$1$saltstri$YMyguxXMBpd2TEZ.vS/3q1", "Hello world!", ST_TEMP },
     { "no hash", "{CRYPT}", "secret", ST_TEMP },
