@@ -24,13 +24,18 @@ static const struct capability table[] = {
     { "STARTTLS", "RFC 3501", CAPABLE_BEFORE, CAPABLE_STARTTLS, "starttls" },
     { "AUTH=PLAIN", "RFC 4616", CAPABLE_BEFORE, CAPABLE_PASSWORDS, "authenticate" },
     { "LOGINDISABLED", "RFC 3501", CAPABLE_BEFORE, CAPABLE_REFUSING, "login-disabled" },
-    { "NAMESPACE", "RFC 2342", CAPABLE_AFTER, 0, "login" },
+    { "ENABLE", "RFC 5161", CAPABLE_AFTER, 0, "enable" },
+    { "NAMESPACE", "RFC 2342", CAPABLE_AFTER, 0, "namespace" },
     { "IDLE", "RFC 2177", CAPABLE_AFTER, 0, "idle" },
     { "UNSELECT", "RFC 3691", CAPABLE_AFTER, 0, "selected" },
     { "UIDPLUS", "RFC 4315", CAPABLE_AFTER, 0, "copy-move-expunge" },
     { "MOVE", "RFC 6851", CAPABLE_AFTER, 0, "copy-move-expunge" },
     { "CHILDREN", "RFC 3348", CAPABLE_AFTER, 0, "list" },
-    { "SPECIAL-USE", "RFC 6154", CAPABLE_AFTER, 0, "list" },
+    { "LIST-EXTENDED", "RFC 5258", CAPABLE_AFTER, 0, "list-extended" },
+    { "LIST-STATUS", "RFC 5819", CAPABLE_AFTER, 0, "list-status" },
+    { "STATUS=SIZE", "RFC 8438", CAPABLE_AFTER, 0, "list-status" },
+    { "SPECIAL-USE", "RFC 6154", CAPABLE_AFTER, 0, "special-use" },
+    { "CREATE-SPECIAL-USE", "RFC 6154", CAPABLE_AFTER, 0, "special-use" },
     { "APPENDLIMIT", "RFC 7889", CAPABLE_AFTER, 0, "append" }, /* with its number */
 };
 

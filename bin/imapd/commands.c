@@ -184,7 +184,8 @@ static void run_row(struct imap *i, const struct command *row, struct span argum
     if (row->states == STATE_NONE)
         return command_early(i, argument);
     i->bad++;
-    reply(i, "BAD Select a mailbox first");
+    reply(i, row->states == STATE_USER ? "BAD That comes before a mailbox is selected"
+                                       : "BAD Select a mailbox first");
 }
 
 /* The tag and the row of what has been read. NULL: there is no tag. */

@@ -1,150 +1,26 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Mailboxes as names: LIST, LSUB, CREATE, DELETE, RENAME, SUBSCRIBE and UNSUBSCRIBE (RFC 3501 6.3), with the
- * attributes of CHILDREN (RFC 3348) and SPECIAL-USE (RFC 6154).
+ * Mailboxes as names: CREATE, DELETE, RENAME, SUBSCRIBE and UNSUBSCRIBE (RFC 3501 6.3, RFC 9051 6.3), with
+ * CREATE-SPECIAL-USE (RFC 6154) and the MAILBOXID of what CREATE made (RFC 8474). LIST is list.c.
  *
- * Patterns are matched by walking over the pattern once with the set of places in the name that it may have
- * reached, so that no number of wildcards takes more than length times length.
+ * A client of IMAP4rev2 that spelt a name otherwise than it is stored learns so by a LIST response with
+ * OLDNAME, before the tagged OK.
  */
-#include "imapd.h"
+#include "capabilities.h"
+#include "list.h"
+#include "store/special_use.h"
 
-#include <string.h>
-
-#define PATTERN_LIMIT 1024 /* bytes of a LIST pattern, reference included */
-
-/* A quoted string: valid names hold only printable ASCII. */
-void add_mailbox(struct bytes *b, struct span name)
-{
-    bytes_add_char(b, '"');
-    for (size_t n = 0; n < name.n; n++) {
-        if (name.p[n] == '"' || name.p[n] == '\\')
-            bytes_add_char(b, '\\');
-        bytes_add_char(b, name.p[n]);
-    }
-    bytes_add_char(b, '"');
-}
-
-/* One step of the pattern: from the places reached to those reached behind `c`. */
-static void pattern_step(bool *at, struct span name, char c, size_t fold)
-{
-    if (c == '*' || c == '%') {
-        for (size_t n = 0; n < name.n; n++)
-            at[n + 1] |= at[n] && (c == '*' || name.p[n] != '.');
-        return;
-    }
-    for (size_t n = name.n; n-- > 0;) {
-        bool same = n < fold ? ascii_lower(name.p[n]) == ascii_lower(c) : name.p[n] == c;
-        at[n + 1] = at[n] && same;
-    }
-    at[0] = false;
-}
-
-/* INBOX is matched without regard to case, and so is INBOX as the first level (RFC 3501 5.1). */
-static bool pattern_matches(struct span pattern, struct span name)
-{
-    bool at[FOLDER_NAME_LIMIT + 2] = { true };
-    if (name.n > FOLDER_NAME_LIMIT)
-        return false;
-    size_t fold = span_eq_str(name, "INBOX") || span_starts(name, "INBOX.") ? strlen("INBOX") : 0;
-    for (size_t n = 0; n < pattern.n; n++)
-        pattern_step(at, name, pattern.p[n], fold);
-    return at[name.n];
-}
-
-static void write_folder(struct imap *i, const char *command, const struct folder *f, bool selectable)
-{
-    const char *use = folder_special_use(span_of(f->name));
-    bytes_printf(&i->line, "* %s (%s", command, selectable ? "" : "\\Noselect ");
-    bytes_add_str(&i->line, f->has_children ? "\\HasChildren" : "\\HasNoChildren");
-    if (use && f->exists)
-        bytes_printf(&i->line, " %s", use);
-    bytes_add_str(&i->line, ") \".\" ");
-    add_mailbox(&i->line, span_of(f->name));
-    bytes_add_str(&i->line, "\r\n");
-    write_line(i);
-}
-
-/* Is there a subscribed folder below f that the pattern doesn't match itself? LSUB then names f (RFC
- * 3501 6.3.9). */
-static bool stands_for_subscribed(const struct folder_list *list, const struct folder *f, struct span pattern)
-{
-    size_t n = strlen(f->name);
-    for (size_t k = 0; k < list->count; k++) {
-        const struct folder *other = &list->folders[k];
-        if (other->subscribed && strncmp(other->name, f->name, n) == 0 && other->name[n] == '.' &&
-            !pattern_matches(pattern, span_of(other->name)))
-            return true;
-    }
-    return false;
-}
-
-static void write_folders(struct imap *i, bool subscribed_only, struct span pattern,
-                          const struct folder_list *list)
-{
-    for (size_t n = 0; n < list->count && !conn_is_gone(i->conn); n++) {
-        const struct folder *f = &list->folders[n];
-        if (!pattern_matches(pattern, span_of(f->name)))
-            continue;
-        if (!subscribed_only) {
-            if (f->exists || f->has_children)
-                write_folder(i, "LIST", f, f->exists);
-        } else if (f->subscribed) {
-            write_folder(i, "LSUB", f, true);
-        } else if (stands_for_subscribed(list, f, pattern)) {
-            write_folder(i, "LSUB", f, false);
-        }
-    }
-}
-
-static void list_folders(struct imap *i, struct span argument, bool subscribed_only)
-{
-    struct parser p;
-    struct span reference, mailbox;
-    char pattern[PATTERN_LIMIT];
-    struct folder_list list;
-    parser_init(&p, argument, &i->text);
-    if (!parse_astring(&p, &reference) || !parse_space(&p) || !parse_list_mailbox(&p, &mailbox) ||
-        !parse_end(&p))
-        return reply_bad(i, &p);
-    if (reference.n + mailbox.n > sizeof pattern)
-        return reply(i, "NO [CANNOT] Pattern too long");
-    if (mailbox.n == 0 && !subscribed_only) { /* asks for the separator */
-        conn_write_str(i->conn, "* LIST (\\Noselect) \".\" \"\"\r\n");
-        return reply(i, "OK Done");
-    }
-    memcpy(pattern, reference.p, reference.n);
-    memcpy(pattern + reference.n, mailbox.p, mailbox.n);
-    enum status st = folders_list(i->mail, &list);
-    if (st != ST_OK)
-        return reply_failed(i, st);
-    write_folders(i, subscribed_only, (struct span){ pattern, reference.n + mailbox.n }, &list);
-    folders_free(&list);
-    reply(i, "OK Done");
-}
-
-void command_list(void *imap, struct span argument)
-{
-    list_folders(imap, argument, false);
-}
-
-void command_lsub(void *imap, struct span argument)
-{
-    list_folders(imap, argument, true);
-}
+#include <errno.h>
 
 /* The one argument of most of these. */
-static bool one_folder(struct imap *i, struct span argument, bool creating, struct span *folder)
+static bool one_folder(struct imap *i, struct span argument, struct span *name, struct span *folder)
 {
     struct parser p;
-    struct span name;
     parser_init(&p, argument, &i->text);
-    if (!parse_astring(&p, &name) || !parse_end(&p)) {
-        reply_bad(i, &p);
-        return false;
-    }
-    if (creating && name.n > 1 && name.p[name.n - 1] == '.') /* "foo." says that children will come */
-        name.n--;
-    return folder_argument(i, name, folder);
+    if (parse_astring(&p, name) && parse_end(&p))
+        return folder_argument(i, *name, folder);
+    reply_bad(i, &p);
+    return false;
 }
 
 /* Is it the selected mailbox? */
@@ -153,31 +29,75 @@ static bool is_selected(const struct imap *i, struct span folder)
     return i->box && span_eq_str(folder, i->box->folder);
 }
 
+/* The bits of USE (...); false, with a reply, for a use that no mailbox here can have. */
+static bool uses_of(struct imap *i, const struct create_args *args, unsigned *uses)
+{
+    *uses = args->with_uses ? 0 : FOLDER_USES_BY_NAME;
+    for (size_t n = 0; n < args->use_count; n++) {
+        unsigned use = use_of_attribute(args->uses[n]);
+        if (!use) {
+            reply(i, "NO [USEATTR] No mailbox here can have that use");
+            return false;
+        }
+        *uses |= use;
+    }
+    return true;
+}
+
 void command_create(void *imap, struct span argument)
 {
     struct imap *i = imap;
+    struct parser p;
+    struct create_args args;
     struct span folder;
-    if (!one_folder(i, argument, true, &folder))
+    unsigned uses;
+    char id[FOLDER_ID_SIZE];
+    parser_init(&p, argument, &i->text);
+    if (!parse_create(&p, &args))
+        return reply_bad(i, &p);
+    struct span name = args.folder;
+    if (name.n > 1 && name.p[name.n - 1] == '.') /* "foo." says that children will come */
+        name.n--;
+    if (!folder_argument(i, name, &folder) || !uses_of(i, &args, &uses))
         return;
-    enum status st = folder_create(i->mail, folder);
+    enum status st = folder_create_for(i->mail, folder, uses, id);
+    if (st == ST_PERM && errno == EBUSY)
+        return reply(i, "NO [USEATTR] Another mailbox has that use");
     if (st != ST_OK)
         return reply_failed(i, st);
-    reply(i, "OK Created");
+    write_if_renamed(i, folder, name);
+    reply(i, "OK [MAILBOXID (%s)] Created", id);
+}
+
+/* A name that is only a level above others. */
+static bool has_children(struct imap *i, struct span folder)
+{
+    struct folder_list list;
+    bool found = false;
+    if (folders_list(i->mail, &list) != ST_OK)
+        return false;
+    for (size_t n = 0; n < list.count && !found; n++)
+        found = list.folders[n].has_children && span_eq_str(folder, list.folders[n].name);
+    folders_free(&list);
+    return found;
 }
 
 void command_delete(void *imap, struct span argument)
 {
     struct imap *i = imap;
-    struct span folder;
-    if (!one_folder(i, argument, false, &folder))
+    struct span name, folder;
+    if (!one_folder(i, argument, &name, &folder))
         return;
     if (span_eq_str(folder, "INBOX"))
         return reply(i, "NO [CANNOT] INBOX stays");
     enum status st = folder_delete(i->mail, folder);
+    if (st == ST_NONE && has_children(i, folder))
+        return reply(i, "NO [HASCHILDREN] That is no mailbox, but there are some below it");
     if (st != ST_OK)
         return reply_failed(i, st);
     if (is_selected(i, folder))
         close_mailbox(i);
+    write_if_renamed(i, folder, name);
     reply(i, "OK Deleted");
 }
 
@@ -185,24 +105,26 @@ void command_rename(void *imap, struct span argument)
 {
     struct imap *i = imap;
     struct parser p;
-    struct span from, to;
+    struct span old, new, from, to;
     parser_init(&p, argument, &i->text);
-    if (!parse_astring(&p, &from) || !parse_space(&p) || !parse_astring(&p, &to) || !parse_end(&p))
+    if (!parse_astring(&p, &old) || !parse_space(&p) || !parse_astring(&p, &new) || !parse_end(&p))
         return reply_bad(i, &p);
-    if (!folder_argument(i, from, &from) || !folder_argument(i, to, &to))
+    if (!folder_argument(i, old, &from) || !folder_argument(i, new, &to))
         return;
     enum status st = folder_rename(i->mail, from, to);
     if (st != ST_OK)
         return reply_failed(i, st);
     if (is_selected(i, from) && !span_eq_str(from, "INBOX"))
         close_mailbox(i);
+    if (i->enabled & ENABLED_REV2)
+        write_list_line(i, to, old);
     reply(i, "OK Renamed");
 }
 
 static void subscribe(struct imap *i, struct span argument, bool on)
 {
-    struct span folder;
-    if (!one_folder(i, argument, false, &folder))
+    struct span name, folder;
+    if (!one_folder(i, argument, &name, &folder))
         return;
     enum status st = on ? folder_exists(i->mail, folder) : ST_OK;
     if (st == ST_OK)

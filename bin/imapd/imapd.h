@@ -8,10 +8,12 @@
  *     parse*.c    its grammar
  *     capabilities.c  what there is, by table
  *     respond.c   replies, and what changed in the selected mailbox
+ *     names.c     mailbox names between client and disk
  *     sets.c      sequence sets, and UIDs as sets
  *
- * The commands: folders.c, select.c (and STATUS), append.c, copy.c (and MOVE, EXPUNGE), store.c, idle.c;
- * fetch.c with fetch_items.c, section.c (the bytes of BODY[...]) and wire.c (with CRLF); search.c with match.c (texts).
+ * The commands: folders.c, list.c with pattern.c, select.c, status.c, append.c, copy.c (and MOVE, EXPUNGE),
+ * store.c, idle.c; fetch.c with fetch_items.c, section.c (the bytes of BODY[...]) and wire.c (with CRLF);
+ * search.c with match.c (texts).
  *
  * A command's function leaves its tagged reply with reply(); the loop first reports what changed in the
  * selected mailbox, then sends it, as RFC 3501 7 wants. Untagged data are written at once.
@@ -70,7 +72,7 @@ struct imap {
     struct mail *mail;
     struct mailbox *box; /* the selected mailbox, or NULL */
     char tag[TAG_LIMIT + 1];
-    char below_inbox[2][FOLDER_NAME_LIMIT + 1]; /* names that began with INBOX in another case, put right */
+    char names[2][FOLDER_NAME_LIMIT + 1]; /* as on disk: what folder_argument() gave last and before */
     bool second_name;
     bool uid; /* the command came as UID ... */
     bool done;
@@ -90,11 +92,7 @@ void reply(struct imap *i, const char *format, ...) __attribute__((format(printf
 void reply_bad(struct imap *i, const struct parser *p);
 /* NO for a status that isn't ST_OK: of a folder (ST_NONE: [NONEXISTENT]) or the store. */
 void reply_failed(struct imap *i, enum status st);
-/* The folder's name of a command as it is stored; false, with a reply, if it can't be one. INBOX in capitals.
- */
-bool folder_argument(struct imap *i, struct span name, struct span *folder);
 void add_number(struct bytes *b, uint64_t n);
-void add_mailbox(struct bytes *b, struct span name); /* folders.c: quoted */
 void add_flags(struct bytes *b, const struct mailbox *box, uint32_t flags, bool recent);
 /* A message's flags, without \Recent for who enabled IMAP4rev2. */
 void add_message_flags(const struct imap *i, struct bytes *b, const struct mailbox_message *m);
@@ -106,6 +104,29 @@ void write_expunged(struct imap *i, const struct mailbox_changes *changes);
 void write_flags(struct imap *i, size_t index);
 /* Reports what others changed. With `keep` nothing is expunged. */
 void sync_mailbox(struct imap *i, bool keep);
+
+/* --- names.c */
+/* The folder's name of a command as it is stored, with INBOX in capitals; false, with a reply, if it can't be
+ * one. Valid until the second call after this one. */
+bool folder_argument(struct imap *i, struct span name, struct span *folder);
+/* Appends a stored name as the client wants to see it. */
+bool name_for_client(const struct imap *i, struct span folder, struct bytes *b);
+/* The same, as a string in i->line. */
+void add_mailbox(struct imap *i, struct span folder);
+/* Does the client's spelling of the folder's name differ from what it is told? */
+bool name_differs(const struct imap *i, struct span supplied, struct span folder);
+/* The OLDNAME item of a LIST response, in i->line. */
+void add_old_name(struct imap *i, struct span supplied);
+/* Appends a LIST pattern in the form in which names are compared; false if it can match none. */
+bool pattern_normal(const struct imap *i, struct span pattern, struct bytes *b);
+
+/* --- status.c */
+/* Must mailbox_status() look for sizes? */
+bool status_needs_sizes(unsigned items);
+/* False, with the parser's error, for items that this client's IMAP hasn't. */
+bool status_items_fit(const struct imap *i, struct parser *p, unsigned items);
+/* A STATUS response in i->line. */
+void add_status(struct imap *i, struct span folder, unsigned items, const struct mailbox_status *st);
 
 /* --- select.c and fetch.c */
 /* Nothing is selected any more; nothing is expunged. */

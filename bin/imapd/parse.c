@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Tokens of IMAP commands: atoms, strings, numbers, sets, flags, and the arguments of APPEND,
- * STORE and STATUS. See parse.h.
+ * Tokens of IMAP commands: atoms, strings, numbers, sets, flags, and the arguments of APPEND and
+ * STORE. See parse.h.
  *
  * Strict where leniency could be misread later (8-bit bytes only in literals, NUL nowhere, exactly one
  * space between arguments), because a client that is told BAD today is repaired tomorrow.
@@ -308,29 +308,4 @@ bool parse_append(struct parser *p, struct append_args *args)
             return false;
     }
     return parse_literal_head(p, &args->size, &args->plus);
-}
-
-bool parse_status(struct parser *p, struct status_args *args)
-{
-    static const char *const names[] = {
-        [STATUS_MESSAGES] = "MESSAGES",       [STATUS_RECENT] = "RECENT", [STATUS_UIDNEXT] = "UIDNEXT",
-        [STATUS_UIDVALIDITY] = "UIDVALIDITY", [STATUS_UNSEEN] = "UNSEEN",
-    };
-    args->count = 0;
-    if (!parse_astring(p, &args->folder) || !parse_space(p))
-        return false;
-    if (!parse_char(p, '('))
-        return parse_fail(p, "List of STATUS items expected");
-    do {
-        struct span name;
-        size_t i = 0, count = sizeof names / sizeof names[0];
-        if (!parse_atom(p, &name))
-            return false;
-        while (i < count && !span_ieq_str(name, names[i]))
-            i++;
-        if (i == count || args->count == STATUS_ITEMS)
-            return parse_fail(p, "Unknown STATUS item, or too many");
-        args->items[args->count++] = (enum status_item)i;
-    } while (parse_char(p, ' '));
-    return (parse_char(p, ')') || parse_fail(p, "List without end")) && parse_end(p);
 }

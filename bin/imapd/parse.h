@@ -19,7 +19,8 @@
 #define FETCH_PARTS 50    /* numbers in one part specifier: MIME_DEPTH */
 #define SEARCH_KEYS 2000  /* keys of one SEARCH */
 #define SEARCH_DEPTH 40   /* parentheses, NOT and OR within each other */
-#define STATUS_ITEMS 16
+#define LIST_PATTERNS 100 /* patterns of one LIST */
+#define CREATE_USES 20    /* special uses of one CREATE */
 
 struct parser {
     struct span in;
@@ -78,13 +79,51 @@ struct append_args {
 };
 bool parse_append(struct parser *p, struct append_args *args);
 
-enum status_item { STATUS_MESSAGES, STATUS_RECENT, STATUS_UIDNEXT, STATUS_UIDVALIDITY, STATUS_UNSEEN };
+/* --- mailboxes as a whole (parse_folders.c) */
+enum {
+    STATUS_MESSAGES = 1,
+    STATUS_RECENT = 2,
+    STATUS_UIDNEXT = 4,
+    STATUS_UIDVALIDITY = 8,
+    STATUS_UNSEEN = 16,
+    STATUS_DELETED = 32,
+    STATUS_SIZE = 64,
+    STATUS_DELETED_STORAGE = 128,
+    STATUS_HIGHESTMODSEQ = 256,
+    STATUS_MAILBOXID = 512,
+};
 struct status_args {
     struct span folder;
-    enum status_item items[STATUS_ITEMS];
-    size_t count;
+    unsigned items; /* STATUS_* */
 };
 bool parse_status(struct parser *p, struct status_args *args);
+
+enum {
+    LIST_SUBSCRIBED = 1,
+    LIST_REMOTE = 2,
+    LIST_RECURSIVE = 4, /* RECURSIVEMATCH */
+    LIST_SPECIAL_USE = 8,
+    LIST_CHILDREN = 16,
+    LIST_STATUS = 32,
+};
+struct list_args {
+    bool extended;   /* the syntax of RFC 5258 */
+    unsigned select; /* LIST_*: which mailboxes */
+    unsigned give;   /* LIST_*: what is told of them; what `select` implies is there */
+    unsigned status; /* STATUS_* of RETURN (STATUS (...)) */
+    struct span reference;
+    struct span patterns[LIST_PATTERNS];
+    size_t pattern_count;
+};
+bool parse_list(struct parser *p, struct list_args *args);
+
+struct create_args {
+    struct span folder;
+    bool with_uses;
+    struct span uses[CREATE_USES]; /* attributes such as \Sent, known or not */
+    size_t use_count;
+};
+bool parse_create(struct parser *p, struct create_args *args);
 
 /* --- FETCH (parse_fetch.c) */
 enum fetch_kind {

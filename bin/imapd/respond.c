@@ -31,37 +31,14 @@ void reply_failed(struct imap *i, enum status st)
         reply(i, "NO [NONEXISTENT] No such mailbox");
     else if (st == ST_PERM && errno == EEXIST)
         reply(i, "NO [ALREADYEXISTS] There is one of that name");
+    else if (st == ST_PERM && errno == EDQUOT)
+        reply(i, "NO [LIMIT] There are too many mailboxes");
     else if (st == ST_PERM)
         reply(i, "NO [CANNOT] That can't be done");
     else if (errno == ENOSPC || errno == EDQUOT)
         reply(i, "NO [OVERQUOTA] No space left");
     else
         reply(i, "NO [UNAVAILABLE] The mail store doesn't answer; try again later");
-}
-
-/* inbox.x is INBOX.x: a level above it named inbox would be INBOX itself (RFC 3501 5.1). A command has two
- * names at most. */
-static struct span below_inbox(struct imap *i, struct span name)
-{
-    char *to = i->below_inbox[i->second_name];
-    if (!span_istarts(name, "INBOX.") || !span_copy(name, to, sizeof i->below_inbox[0]))
-        return name;
-    i->second_name = !i->second_name;
-    memcpy(to, "INBOX", 5);
-    return span_of(to);
-}
-
-bool folder_argument(struct imap *i, struct span name, struct span *folder)
-{
-    if (span_ieq_str(name, "INBOX")) {
-        *folder = SPAN("INBOX");
-        return true;
-    }
-    *folder = name = below_inbox(i, name);
-    if (folder_name_valid(name))
-        return true;
-    reply(i, "NO [CANNOT] That can't be a mailbox's name");
-    return false;
 }
 
 void add_number(struct bytes *b, uint64_t n)

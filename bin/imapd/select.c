@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * SELECT, EXAMINE, CLOSE, UNSELECT and STATUS (RFC 3501 6.3.1, 6.3.2, 6.3.10, 6.4.2, RFC 3691).
+ * SELECT, EXAMINE, CLOSE and UNSELECT (RFC 3501 6.3.1, 6.3.2, 6.4.2, RFC 9051 6.3.2, RFC 3691), with MAILBOXID
+ * (RFC 8474).
  */
-#include "imapd.h"
+#include "capabilities.h"
+#include "list.h"
 
 #include <stdlib.h>
 
@@ -14,8 +16,11 @@ void close_mailbox(struct imap *i)
     i->box = NULL;
 }
 
+/* IMAP4rev2 has no UNSEEN here: SEARCH finds it. */
 static void write_first_unseen(struct imap *i)
 {
+    if (i->enabled & ENABLED_REV2)
+        return;
     for (size_t n = 0; n < i->box->count; n++)
         if (!(mailbox_message(i->box, n).flags & FLAG_SEEN)) {
             conn_printf(i->conn, "* OK [UNSEEN %zu] First unseen\r\n", n + 1);
@@ -31,6 +36,8 @@ static void open_box(struct imap *i, struct span argument, bool read_only)
     parser_init(&p, argument, &i->text);
     if (!parse_astring(&p, &name) || !parse_end(&p))
         return reply_bad(i, &p);
+    if (i->box)
+        conn_write_str(i->conn, "* OK [CLOSED] The mailbox selected before is closed\r\n");
     close_mailbox(i);
     if (!folder_argument(i, name, &folder))
         return;
@@ -44,6 +51,9 @@ static void open_box(struct imap *i, struct span argument, bool read_only)
     write_first_unseen(i);
     conn_printf(i->conn, "* OK [UIDVALIDITY %u] UIDs are valid\r\n* OK [UIDNEXT %u] Predicted next UID\r\n",
                 i->box->uid_validity, i->box->uid_next);
+    conn_printf(i->conn, "* OK [MAILBOXID (%s)] The mailbox's own name\r\n", i->box->mailbox_id);
+    if (i->enabled & ENABLED_REV2)
+        write_list_line(i, folder, name_differs(i, name, folder) ? name : SPAN(""));
     reply(i, read_only ? "OK [READ-ONLY] Examined" : "OK [READ-WRITE] Selected");
 }
 
@@ -90,53 +100,4 @@ void command_unselect(void *imap, struct span argument)
     }
     close_mailbox(i);
     reply(i, "OK Closed");
-}
-
-static void add_status_item(struct bytes *b, enum status_item item, const struct mailbox_status *st)
-{
-    switch (item) {
-    case STATUS_MESSAGES:
-        bytes_printf(b, "MESSAGES %u", st->messages);
-        break;
-    case STATUS_RECENT:
-        bytes_printf(b, "RECENT %u", st->recent);
-        break;
-    case STATUS_UIDNEXT:
-        bytes_printf(b, "UIDNEXT %u", st->uid_next);
-        break;
-    case STATUS_UIDVALIDITY:
-        bytes_printf(b, "UIDVALIDITY %u", st->uid_validity);
-        break;
-    case STATUS_UNSEEN:
-        bytes_printf(b, "UNSEEN %u", st->unseen);
-        break;
-    }
-}
-
-void command_status(void *imap, struct span argument)
-{
-    struct imap *i = imap;
-    struct parser p;
-    struct status_args args;
-    struct mailbox_status numbers;
-    struct span folder;
-    parser_init(&p, argument, &i->text);
-    if (!parse_status(&p, &args))
-        return reply_bad(i, &p);
-    if (!folder_argument(i, args.folder, &folder))
-        return;
-    enum status st = mailbox_status(i->mail, folder, &numbers);
-    if (st != ST_OK)
-        return reply_failed(i, st);
-    bytes_add_str(&i->line, "* STATUS ");
-    add_mailbox(&i->line, folder);
-    bytes_add_str(&i->line, " (");
-    for (size_t n = 0; n < args.count; n++) {
-        if (n > 0)
-            bytes_add_char(&i->line, ' ');
-        add_status_item(&i->line, args.items[n], &numbers);
-    }
-    bytes_add_str(&i->line, ")\r\n");
-    write_line(i);
-    reply(i, "OK Done");
 }

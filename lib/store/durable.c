@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/files.h"
 #include "store/dovecot.h"
+#include "store/special_use.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -75,6 +76,22 @@ static void read_keyword(struct durable *d, struct span value)
         durable_set_keyword(d, value.p[0] - 'a', span_from(value, 2));
 }
 
+/* An attribute of a newer Postern keeps its line out of our reading, and in the file. */
+static bool read_uses(struct durable *d, struct span value)
+{
+    struct span attribute;
+    unsigned uses = 0;
+    while (span_cut(&value, ' ', &attribute)) {
+        unsigned use = use_of_attribute(attribute);
+        if (!use)
+            return false;
+        uses |= use;
+    }
+    d->uses_known = true;
+    d->uses = uses;
+    return true;
+}
+
 static bool read_line(struct durable *d, struct span line)
 {
     struct span value = line, key;
@@ -88,6 +105,8 @@ static bool read_line(struct durable *d, struct span line)
         return span_copy(value, d->mailbox_id, sizeof d->mailbox_id);
     else if (span_eq_str(key, "keyword"))
         read_keyword(d, value);
+    else if (span_eq_str(key, "specialuse") && read_uses(d, value))
+        return true;
     else if (line.n)
         return bytes_add_span(&d->other, line) && bytes_add_char(&d->other, '\n');
     return true;
@@ -134,6 +153,11 @@ enum status durable_write(int dir, const struct durable *d)
     for (int i = 0; i < MAILBOX_KEYWORDS; i++)
         if (d->keywords[i])
             bytes_printf(&text, "keyword %c %s\n", 'a' + i, d->keywords[i]);
+    if (d->uses_known) {
+        bytes_add_str(&text, "specialuse");
+        use_add_attributes(&text, d->uses);
+        bytes_add_char(&text, '\n');
+    }
     bytes_add_span(&text, span_bytes(&d->other));
     enum status st = text.failed ? ST_TEMP : file_replace(dir, FILE_NAME, span_bytes(&text), 0600);
     int saved = errno;
@@ -153,9 +177,15 @@ static void set_aside(int dir)
 static enum status begin(int dir, struct durable *d)
 {
     if (!d->mailbox_id[0])
-        snprintf(d->mailbox_id, sizeof d->mailbox_id, "%016llx%08lx", (unsigned long long)random_u64(),
+        snprintf(d->mailbox_id, sizeof d->mailbox_id, "F%016llx%08lx", (unsigned long long)random_u64(),
                  (unsigned long)(random_u64() >> 32));
     return durable_write(dir, d);
+}
+
+enum status durable_create(int dir, struct durable *d)
+{
+    d->uid_next = 1;
+    return begin(dir, d);
 }
 
 static enum status begin_anew(struct mail *mail, int dir, struct durable *d)

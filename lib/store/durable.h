@@ -7,6 +7,7 @@
  *     uidvalidity 1763752345
  *     mailboxid 3f1c0d2be1a94c77b0a1d2c3
  *     keyword a $Forwarded
+ *     specialuse \Sent
  *
  * All UIDs below uidnext may have been given to a message, also to one that is gone. It is raised, on
  * disk, before a name gets a UID: that is why none is ever given twice. Only whoever holds the folder's lock
@@ -21,6 +22,8 @@ struct durable {
     uint32_t uid_validity, uid_next;
     char mailbox_id[40];
     char *keywords[MAILBOX_KEYWORDS]; /* owned */
+    bool uses_known;                  /* the file says what the folder is for; else its name does */
+    unsigned uses;                    /* USE_* of special_use.h */
     struct bytes other;               /* lines of a newer Postern, kept */
 };
 
@@ -34,6 +37,8 @@ enum status durable_read(int dir, struct durable *d);
 void durable_free(struct durable *d);
 
 /* The rest needs the lock. */
+/* Makes it for a folder that doesn't exist yet, from UIDVALIDITY and uses; the rest is filled in. */
+enum status durable_create(int dir, struct durable *d);
 /* Reads it, or makes it: with a new UIDVALIDITY, or Dovecot's where the folder was kept by it. */
 enum status durable_open(struct mail *mail, int dir, struct durable *d);
 /* Writes everything. */

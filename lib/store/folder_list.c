@@ -44,13 +44,13 @@ static enum status add(struct folder_list *list, struct folder f, struct span na
     return ST_OK;
 }
 
-/* A folder that exists, and every parent it has. */
-static enum status add_with_parents(struct folder_list *list, struct span name)
+/* A name, and every parent it has. */
+static enum status add_with_parents(struct folder_list *list, struct folder f, struct span name)
 {
-    enum status st = add(list, (struct folder){ .exists = true }, name);
+    enum status st = add(list, f, name);
     for (size_t i = name.n; st == ST_OK && i-- > 0;)
         if (name.p[i] == '.')
-            st = add(list, (struct folder){ .has_children = true }, span_head(name, i));
+            st = add(list, (struct folder){ .has_children = f.exists }, span_head(name, i));
     return st;
 }
 
@@ -86,7 +86,7 @@ static enum status add_directories(struct mail *mail, struct folder_list *list)
     for (size_t found = 0; st == ST_OK && found < FOLDERS_LIMIT && (e = readdir(entries));) {
         if (!is_folder(dirfd(entries), e))
             continue;
-        st = add_with_parents(list, span_of(e->d_name + 1));
+        st = add_with_parents(list, (struct folder){ .exists = true }, span_of(e->d_name + 1));
         found++;
     }
     closedir(entries);
@@ -104,7 +104,7 @@ static enum status add_subscriptions(struct mail *mail, struct folder_list *list
         if (folder_is_inbox(name))
             st = add(list, f, SPAN("INBOX"));
         else if (folder_name_valid(name))
-            st = add(list, f, name);
+            st = add_with_parents(list, f, name);
     }
     bytes_free(&names);
     return st;

@@ -9,6 +9,7 @@
 #include "base/files.h"
 #include "store/folders.h"
 #include "store/mailbox_private.h"
+#include "store/special_use.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -96,7 +97,7 @@ static enum status rename_tree(struct mail *mail, struct span from, struct span 
 
 enum status folder_rename(struct mail *mail, struct span from, struct span to)
 {
-    if (!folder_name_valid(to) || (!folder_is_inbox(from) && is_or_below(to, from) && to.n > from.n))
+    if (!folder_name_makeable(to) || (!folder_is_inbox(from) && is_or_below(to, from) && to.n > from.n))
         return refuse(EINVAL);
     if (folder_is_inbox(to))
         return refuse(EEXIST);
@@ -106,10 +107,11 @@ enum status folder_rename(struct mail *mail, struct span from, struct span to)
         return ST_NONE;
     if (folder_exists(mail, from) == ST_OK && folder_exists(mail, to) == ST_OK)
         return refuse(EEXIST);
-    int lock = mail_lock(mail);
+    enum status st = folder_uses_settle(mail, from, to);
+    int lock = st == ST_OK ? mail_lock(mail) : -1;
     if (lock < 0)
-        return ST_TEMP;
-    enum status st = rename_tree(mail, from, to);
+        return st == ST_OK ? ST_TEMP : st;
+    st = rename_tree(mail, from, to);
     file_close(lock);
     return st;
 }

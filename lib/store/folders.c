@@ -11,8 +11,11 @@
 #include "store/folders.h"
 #include "base/clock.h"
 #include "base/files.h"
+#include "store/durable.h"
 #include "store/folder_delete.h"
+#include "store/special_use.h"
 #include "text/utf7.h"
+#include "text/utf8.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,13 +24,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-static const struct {
-    const char *name, *special_use;
-} standard[] = {
-    { "Drafts", "\\Drafts" }, { "Sent", "\\Sent" },       { "Junk", "\\Junk" },
-    { "Trash", "\\Trash" },   { "Archive", "\\Archive" },
-};
 
 bool folder_is_inbox(struct span name)
 {
@@ -43,6 +39,21 @@ bool folder_name_valid(struct span name)
             (name.p[i] == '.' && name.p[i + 1] == '.'))
             return false;
     return utf7_valid(name);
+}
+
+bool folder_name_makeable(struct span name)
+{
+    struct bytes text;
+    bool good = folder_name_valid(name);
+    bytes_init(&text, 4 * FOLDER_NAME_LIMIT);
+    good = good && utf7_to_utf8(name, &text);
+    for (struct span rest = span_bytes(&text); good && rest.n;) {
+        uint32_t c;
+        rest = span_from(rest, utf8_read(rest, &c));
+        good = c >= 0x20 && !(c >= 0x7f && c <= 0x9f) && c != 0x2028 && c != 0x2029;
+    }
+    bytes_free(&text);
+    return good;
 }
 
 bool folder_path(struct span name, char *to, size_t size)
@@ -119,7 +130,15 @@ static void mark_folder(int dir)
     file_close(file_open_beneath(dir, "maildirfolder", O_WRONLY | O_CREAT, 0600));
 }
 
-static enum status create_at(struct mail *mail, const char *path)
+/* The durable file comes before `cur`: no folder exists without what CREATE said of it. */
+static enum status fill(int dir, struct durable *d)
+{
+    mark_folder(dir);
+    enum status st = durable_create(dir, d);
+    return st == ST_OK ? folder_make_parts(dir) : st;
+}
+
+static enum status create_at(struct mail *mail, const char *path, struct durable *d)
 {
     if (mkdirat(mail_dir(mail), path, 0700) != 0 && errno != EEXIST)
         return ST_TEMP;
@@ -129,36 +148,71 @@ static enum status create_at(struct mail *mail, const char *path)
         errno = taken ? EEXIST : errno;
         return taken ? ST_PERM : ST_TEMP;
     }
-    mark_folder(dir);
-    enum status st = folder_make_parts(dir);
+    enum status st = fill(dir, d);
     int saved = errno;
     file_close(dir);
     errno = saved;
     return st == ST_OK ? file_sync_dir(mail_dir(mail), NULL) : st;
 }
 
-enum status folder_create(struct mail *mail, struct span name)
+/* What the new folder is for. By name, a use that another folder has already is none. */
+static enum status choose_uses(struct mail *mail, struct span name, unsigned uses, struct durable *d)
+{
+    bool by_name = uses == FOLDER_USES_BY_NAME;
+    unsigned wanted = by_name ? use_of_name(name) : uses;
+    enum status st = folder_uses_taken(mail, wanted, name);
+    if (st == ST_TEMP)
+        return st;
+    if (st == ST_OK && !by_name) {
+        errno = EBUSY;
+        return ST_PERM;
+    }
+    d->uses_known = st == ST_OK || !by_name;
+    d->uses = by_name ? 0 : uses;
+    return ST_OK;
+}
+
+static enum status create_locked(struct mail *mail, struct span name, unsigned uses, struct durable *d)
 {
     char path[FOLDER_NAME_LIMIT + 2];
-    if (!folder_path(name, path, sizeof path)) {
-        errno = EINVAL;
+    enum status st = folder_exists(mail, name);
+    if (st == ST_OK) {
+        errno = EEXIST;
+        return ST_PERM;
+    }
+    if (st != ST_NONE || !folder_path(name, path, sizeof path))
+        return st;
+    st = choose_uses(mail, name, uses, d);
+    return st == ST_OK ? create_at(mail, path, d) : st;
+}
+
+enum status folder_create_for(struct mail *mail, struct span name, unsigned uses,
+                              char mailbox_id[FOLDER_ID_SIZE])
+{
+    struct durable d = { 0 };
+    if (folder_is_inbox(name) || !folder_name_makeable(name)) {
+        errno = folder_is_inbox(name) ? EEXIST : EINVAL;
         return ST_PERM;
     }
     enum status st = room_for_one(mail);
-    if (st != ST_OK)
-        return st;
-    int lock = mail_lock(mail);
+    if (st == ST_OK)
+        st = mail_next_validity(mail, &d.uid_validity); /* it takes the same lock, so it comes first */
+    int lock = st == ST_OK ? mail_lock(mail) : -1;
     if (lock < 0)
-        return ST_TEMP;
-    st = folder_exists(mail, name);
-    if (st == ST_NONE) {
-        st = create_at(mail, path);
-    } else if (st == ST_OK) {
-        st = ST_PERM;
-        errno = EEXIST;
-    }
+        return st == ST_OK ? ST_TEMP : st;
+    st = create_locked(mail, name, uses, &d);
+    int saved = errno;
+    memcpy(mailbox_id, d.mailbox_id, FOLDER_ID_SIZE);
+    durable_free(&d);
     file_close(lock);
+    errno = saved;
     return st;
+}
+
+enum status folder_create(struct mail *mail, struct span name)
+{
+    char id[FOLDER_ID_SIZE];
+    return folder_create_for(mail, name, FOLDER_USES_BY_NAME, id);
 }
 
 enum status folder_delete(struct mail *mail, struct span name)
@@ -181,8 +235,9 @@ enum status folder_delete(struct mail *mail, struct span name)
 
 enum status folders_make_standard(struct mail *mail)
 {
-    for (size_t i = 0; i < sizeof standard / sizeof standard[0]; i++) {
-        struct span name = span_of(standard[i].name);
+    const char *text;
+    for (size_t i = 0; (text = use_standard_folder(i)); i++) {
+        struct span name = span_of(text);
         enum status st = folder_create(mail, name);
         if (st != ST_OK && !(st == ST_PERM && errno == EEXIST))
             return st;
@@ -191,12 +246,4 @@ enum status folders_make_standard(struct mail *mail)
             return st;
     }
     return ST_OK;
-}
-
-const char *folder_special_use(struct span name)
-{
-    for (size_t i = 0; i < sizeof standard / sizeof standard[0]; i++)
-        if (span_eq_str(name, standard[i].name))
-            return standard[i].special_use;
-    return NULL;
 }

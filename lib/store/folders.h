@@ -12,6 +12,8 @@
 
 #define FOLDER_NAME_LIMIT 240 /* with room for the dot and the file system's 255 */
 #define FOLDERS_LIMIT 10000   /* of an account */
+#define FOLDER_ID_SIZE 40     /* of a MAILBOXID, with its NUL */
+#define FOLDER_USES_BY_NAME (~0u)
 
 struct mail; /* an account's opened Maildir */
 
@@ -30,7 +32,7 @@ enum status mail_next_validity(struct mail *mail, uint32_t *validity);
 struct folder {
     char *name;
     bool exists; /* false: only a parent of folders that do, or only subscribed */
-    bool has_children;
+    bool has_children; /* folders that exist */
     bool subscribed;
 };
 struct folder_list {
@@ -38,10 +40,13 @@ struct folder_list {
     size_t count;
 };
 
-/* All folders, their missing parents, and subscribed names that no longer exist. */
+/* All folders, subscribed names that no longer exist, and the missing parents of both. */
 enum status folders_list(struct mail *mail, struct folder_list *list);
 void folders_free(struct folder_list *list);
 
+/* May a folder be made under this name? One that can be, without control characters, line separators and
+ * the like (RFC 5198, RFC 6855 3). */
+bool folder_name_makeable(struct span name);
 /* Can this be a folder's name: valid modified UTF-7, no empty level, no '/', no control characters, within
  * the limit? */
 bool folder_name_valid(struct span name);
@@ -55,9 +60,13 @@ enum status folder_make_parts(int dir);
 
 /* ST_OK, or ST_NONE also for a name that can't be; ST_TEMP: could not look. */
 enum status folder_exists(struct mail *mail, struct span name);
-/* ST_PERM with errno EEXIST if it exists, EINVAL for a name that can't be, EDQUOT over FOLDERS_LIMIT. Durable
+/* ST_PERM with errno EEXIST if it exists, EINVAL for a name that may not be made, EDQUOT over FOLDERS_LIMIT. Durable
  * when it returns. */
 enum status folder_create(struct mail *mail, struct span name);
+/* The same, telling its MAILBOXID (OBJECTID, RFC 8474). `uses` are the folder's special uses (USE_* of
+ * special_use.h), or FOLDER_USES_BY_NAME. ST_PERM with errno EBUSY where another folder has one of these. */
+enum status folder_create_for(struct mail *mail, struct span name, unsigned uses,
+                              char mailbox_id[FOLDER_ID_SIZE]);
 /* Moves the folder out of sight by one rename, then removes its files. ST_NONE if it isn't there; ST_PERM for
  * INBOX. */
 enum status folder_delete(struct mail *mail, struct span name);
@@ -71,8 +80,5 @@ enum status folder_subscribe(struct mail *mail, struct span name, bool subscribe
 
 /* Drafts, Sent, Junk, Trash, Archive, made and subscribed: what a new account gets. */
 enum status folders_make_standard(struct mail *mail);
-/* The SPECIAL-USE attribute (RFC 6154) that a standard folder's name stands for, such as "\\Junk", or NULL.
- */
-const char *folder_special_use(struct span name);
 
 #endif

@@ -280,7 +280,14 @@ enum status mailbox_keyword(struct mailbox *box, struct span name, bool make, ui
     return st;
 }
 
-enum status mailbox_status(struct mail *mail, struct span folder, struct mailbox_status *status)
+/* A message that is gone by now counts as its file's size, which was seen. */
+static uint64_t wire_size(struct mailbox *box, size_t index)
+{
+    uint64_t size;
+    return mailbox_wire_size(box, index, &size) == ST_OK ? size : mailbox_message(box, index).size;
+}
+
+enum status mailbox_status(struct mail *mail, struct span folder, bool sizes, struct mailbox_status *status)
 {
     struct mailbox *box;
     *status = (struct mailbox_status){ 0 };
@@ -293,10 +300,13 @@ enum status mailbox_status(struct mail *mail, struct span folder, struct mailbox
     status->modseq = box->modseq;
     memcpy(status->mailbox_id, box->mailbox_id, sizeof status->mailbox_id);
     for (size_t i = 0; i < box->count; i++) {
-        status->recent += mailbox_private(box)->entries[i].recent;
-        status->unseen += !(mailbox_private(box)->entries[i].flags & FLAG_SEEN);
-        status->deleted += (mailbox_private(box)->entries[i].flags & FLAG_DELETED) != 0;
-        status->size += mailbox_private(box)->entries[i].size;
+        struct mailbox_message m = mailbox_message(box, i);
+        bool deleted = m.flags & FLAG_DELETED;
+        status->recent += m.recent;
+        status->unseen += !(m.flags & FLAG_SEEN);
+        status->deleted += deleted;
+        status->deleted_size += deleted ? m.size : 0;
+        status->size += sizes ? wire_size(box, i) : 0;
     }
     mailbox_close(box);
     return ST_OK;

@@ -179,11 +179,12 @@ bool summary_has_field(struct span name);
 /* STATUS of a folder without selecting it. */
 struct mailbox_status {
     uint32_t messages, recent, unseen, deleted, uid_next, uid_validity;
-    uint64_t size; /* of all messages, RFC822.SIZE where names tell it */
+    uint64_t size;         /* of all messages: the sum of RFC822.SIZE; 0 unless asked for */
+    uint64_t deleted_size; /* of the files of those that are \Deleted */
     uint64_t modseq;
     char mailbox_id[40];
 };
-enum status mailbox_status(struct mail *mail, struct span folder, struct mailbox_status *status);
+enum status mailbox_status(struct mail *mail, struct span folder, bool sizes, struct mailbox_status *status);
 
 /* An exclusive lock on the account's mail for one POP3 session (RFC 1939 4). ST_TEMP if another holds it.
  * Released by mail_close. */

@@ -12,18 +12,26 @@
 #include "../../bin/imapd/fetch_items.c"
 #include "../../bin/imapd/folders.c"
 #include "../../bin/imapd/idle.c"
+#include "../../bin/imapd/list.c"
 #include "../../bin/imapd/match.c"
+#include "../../bin/imapd/names.c"
 #include "../../bin/imapd/parse.c"
 #include "../../bin/imapd/parse_fetch.c"
+#include "../../bin/imapd/parse_folders.c"
 #include "../../bin/imapd/parse_search.c"
+#include "../../bin/imapd/pattern.c"
 #include "../../bin/imapd/reader.c"
 #include "../../bin/imapd/respond.c"
 #include "../../bin/imapd/search.c"
 #include "../../bin/imapd/section.c"
 #include "../../bin/imapd/select.c"
 #include "../../bin/imapd/sets.c"
+#include "../../bin/imapd/status.c"
 #include "../../bin/imapd/store.c"
 #include "../../bin/imapd/wire.c"
+#define table capability_table
+#include "../../bin/imapd/capabilities.c"
+#undef table
 /* What session.c names as commands.c does. */
 #define no_argument session_no_argument
 #define table session_table

@@ -7,6 +7,7 @@
 
 #include "../../bin/imapd/parse.c"
 #include "../../bin/imapd/parse_fetch.c"
+#include "../../bin/imapd/parse_folders.c"
 #include "../../bin/imapd/parse_search.c"
 
 static void check_span(const struct parser *p, struct span s)
@@ -94,13 +95,33 @@ static void appends(struct parser *p)
     }
 }
 
+static void lists(struct parser *p)
+{
+    struct list_args *a = malloc(sizeof *a);
+    HOLDS(a != NULL);
+    bool good = parse_list(p, a);
+    check_parser(p, good);
+    HOLDS(a->pattern_count <= LIST_PATTERNS && (!good || a->pattern_count > 0));
+    HOLDS(!good || !(a->select & LIST_RECURSIVE) || (a->select & (LIST_SUBSCRIBED | LIST_SPECIAL_USE)));
+    for (size_t n = 0; good && n < a->pattern_count; n++)
+        check_span(p, a->patterns[n]);
+    free(a);
+}
+
 static void others(struct parser *p)
 {
     struct status_args a;
+    struct create_args c;
     struct span s;
     struct parser again = *p;
     if (parse_status(&again, &a))
         check_span(&again, a.folder);
+    again = *p;
+    if (parse_create(&again, &c))
+        check_span(&again, c.folder);
+    HOLDS(c.use_count <= CREATE_USES);
+    for (size_t n = 0; n < c.use_count; n++)
+        check_span(&again, c.uses[n]);
     again = *p;
     parse_id(&again);
     again = *p;
@@ -111,7 +132,7 @@ static void others(struct parser *p)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static void (*const grammars[])(struct parser *p) = { fetches, searches, sets, flags, appends, others };
+    static void (*const grammars[])(struct parser *p) = { fetches, searches, sets, flags, appends, others, lists };
     struct parser p;
     struct bytes text;
     if (size == 0)

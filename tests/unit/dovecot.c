@@ -19,9 +19,16 @@ static bool has(const struct mailbox *box, size_t index, uint32_t uid, const cha
     return index < box->count && mailbox_uid(box, index) == uid && strstr(name_at(box, index), base);
 }
 
+/* A folder without a durable file of ours. */
+static void create(const char *name)
+{
+    folder_create(mail, span_of(name));
+    unlink(at("m/.%s/postern-folder", name));
+}
+
 static void taken_over(void)
 {
-    folder_create(mail, SPAN("d"));
+    create("d");
     put_file("m/.d/dovecot-uidlist", "3 V1275660208 N25022 G3085f01b7f11094c501100008c4a11c1\n"
                                      "7 :1000.M1P1.host,S=2,W=3\n"
                                      "12 W3 S2 :1001.M1P1.host\n"
@@ -71,7 +78,7 @@ static void lists(void)
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         const char *folder = at("l%zu", i);
-        folder_create(mail, span_of(folder));
+        create(folder);
         put_file(at("m/.%s/dovecot-uidlist", folder), rows[i].list);
         put_file(at("m/.%s/cur/1000.h:2,", folder), "x\n");
         put_file(at("m/.%s/cur/1001.h:2,", folder), "y\n");
@@ -81,7 +88,7 @@ static void lists(void)
         ok(box->count == 2 && validity && has(box, 0, rows[i].uid, "1000.h"), "%s", rows[i].name);
         mailbox_close(box);
     }
-    folder_create(mail, SPAN("f"));
+    create("f");
     mkfifo("m/.f/dovecot-uidlist", 0600);
     put_link("/etc/passwd", "m/.f/dovecot-keywords");
     struct mailbox *box = open_box("f");

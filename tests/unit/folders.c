@@ -3,6 +3,7 @@
  * Folders: names, trees, removal, renaming, subscriptions, and what a hostile owner may have planted.
  */
 #include "store.h"
+#include "store/special_use.h"
 
 #include <sys/wait.h>
 
@@ -29,6 +30,14 @@ static const struct {
     { "Entw\xc3\xbcrfe", false },
     { "a\x7f", false },
     { "a&b", false },
+};
+
+static const struct {
+    const char *name;
+    bool makeable;
+} new_names[] = {
+    { "Sent", true },      { "Entw&APw-rfe", true }, { "a&AAo-", false },  { "a&AH8-", false },
+    { "a&AIU-b", false }, { "a&ICg-", false },     { "a&ICk-", false }, { "a..b", false },
 };
 
 static bool has(const struct folder_list *l, const char *name, bool exists, bool children, bool subscribed)
@@ -69,6 +78,9 @@ static void valid_names(void)
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         ok(folder_name_valid(span_of(names[i].name)) == names[i].valid, "row %zu is %s name", i,
            names[i].valid ? "a" : "no");
+    for (size_t i = 0; i < sizeof new_names / sizeof new_names[0]; i++)
+        ok(folder_name_makeable(span_of(new_names[i].name)) == new_names[i].makeable, "new name %zu is %s", i,
+           new_names[i].makeable ? "taken" : "refused");
     memset(longest, 'a', sizeof longest);
     ok(folder_name_valid((struct span){ longest, FOLDER_NAME_LIMIT }) &&
            !folder_name_valid((struct span){ longest, FOLDER_NAME_LIMIT + 1 }),
@@ -76,8 +88,6 @@ static void valid_names(void)
     ok(folder_path(SPAN("iNbOx"), path, sizeof path) && strcmp(path, ".") == 0, "INBOX in any case");
     ok(folder_path(SPAN("a.b"), path, sizeof path) && strcmp(path, ".a.b") == 0, "a folder's path");
     ok(!folder_path(SPAN("../x"), path, sizeof path), "no path for what is no name");
-    ok(strcmp(folder_special_use(SPAN("Junk")), "\\Junk") == 0 && !folder_special_use(SPAN("junk")),
-       "special use");
 }
 
 static void life(struct mail *m)
@@ -107,9 +117,49 @@ static void life(struct mail *m)
     ok(folder_delete(m, SPAN("a.b.c")) == ST_OK && exists(m, "a.b.c") == ST_NONE, "removed");
     mkdir("m/postern-deleted.crash", 0700);
     create(m, "x");
-    /* cur, new, tmp, subscriptions, the lock */
-    ok(folder_delete(m, SPAN("x")) == ST_OK && files_in("m", NULL, 0) == 5,
+    /* cur, new, tmp, subscriptions, the lock, the counter */
+    ok(folder_delete(m, SPAN("x")) == ST_OK && files_in("m", NULL, 0) == 6,
        "with all files, and those of a crash before");
+}
+
+static unsigned uses(struct mail *m, const char *name)
+{
+    unsigned u = 99;
+    return folder_uses(m, span_of(name), &u) == ST_OK ? u : 99;
+}
+
+static void special_uses(void)
+{
+    struct mail *m = NULL;
+    char id[FOLDER_ID_SIZE], other[FOLDER_ID_SIZE];
+    mail_open("u", "mx.test", &m);
+    folders_make_standard(m);
+    ok(uses(m, "Junk") == USE_JUNK && uses(m, "INBOX") == 0 && uses(m, "none") == 99, "a use by name");
+    ok(folder_create_for(m, SPAN("Bin"), USE_TRASH, id) == ST_PERM && errno == EBUSY &&
+           exists(m, "Bin") == ST_NONE,
+       "a use that is taken");
+    folder_delete(m, SPAN("Trash"));
+    ok(folder_create_for(m, SPAN("Bin"), USE_TRASH, id) == ST_OK && uses(m, "Bin") == USE_TRASH && id[0],
+       "and is free again");
+    ok(folder_create_for(m, SPAN("Trash"), FOLDER_USES_BY_NAME, other) == ST_OK && uses(m, "Trash") == 0 &&
+           strcmp(id, other) != 0,
+       "a name alone takes it from nobody");
+    ok(move(m, "Bin", "Trash.old") == ST_OK && uses(m, "Trash.old") == USE_TRASH, "RENAME keeps a use");
+    ok(move(m, "Junk", "Spam") == ST_OK && uses(m, "Spam") == USE_JUNK, "one that came by name too");
+    ok(create(m, "x") == ST_OK && move(m, "x", "Junk") == ST_OK && uses(m, "Junk") == 0,
+       "and gives none that is taken");
+    ok(create(m, "y") == ST_OK && folder_delete(m, SPAN("Archive")) == ST_OK &&
+           move(m, "y", "Archive") == ST_OK && uses(m, "Archive") == USE_ARCHIVE,
+       "but one that is free");
+    mkdir("u/.z", 0700);
+    mkdir("u/.z/cur", 0700);
+    put_file("u/.z/postern-folder", "postern-folder 1\nuidnext 0000000001\nuidvalidity 7\nmailboxid F1\n"
+                                    "specialuse \\Sent \\Newer\n");
+    ok(uses(m, "z") == 0, "a use of a newer Postern isn't half understood");
+    put_file("u/.z/postern-folder", "postern-folder 1\nuidnext 0000000001\nuidvalidity 7\nmailboxid F1\n"
+                                    "specialuse\n");
+    ok(move(m, "z", "Drafts2") == ST_OK && uses(m, "Drafts2") == 0, "none is a use as well");
+    mail_close(m);
 }
 
 static void subscriptions(struct mail *m)
@@ -236,15 +286,18 @@ static void pop3_lock(struct mail *m)
     mail_close(other);
 }
 
-static void validity(struct mail *m)
+static void validity(void)
 {
     uint32_t a = 0, b = 0, c = 0;
+    struct mail *m = NULL;
+    mail_open("v", "mx.test", &m);
     ok(mail_next_validity(m, &a) == ST_OK && mail_next_validity(m, &b) == ST_OK && b > a,
        "UIDVALIDITY rises");
-    put_file("m/postern-account", "garbage");
+    put_file("v/postern-account", "garbage");
     ok(mail_next_validity(m, &c) == ST_OK && c >= a, "also without its counter");
-    put_file("m/postern-account", "postern-account 1\nuidvalidity 4000000000\n");
+    put_file("v/postern-account", "postern-account 1\nuidvalidity 4000000000\n");
     ok(mail_next_validity(m, &c) == ST_OK && c == 4000000001, "and never below what was given");
+    mail_close(m);
 }
 
 int main(void)
@@ -255,10 +308,11 @@ int main(void)
     ok(mail_open("m", "mx.test", &m) == ST_OK && strcmp(mail_hostname(m), "mx.test") == 0,
        "a Maildir is made");
     life(m);
+    special_uses();
     subscriptions(m);
     renaming(m);
     hostile(m);
-    validity(m);
+    validity();
     pop3_lock(m);
     scratch_remove();
     return done_testing();

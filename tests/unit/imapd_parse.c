@@ -6,6 +6,7 @@
 
 #include "../../bin/imapd/parse.c"
 #include "../../bin/imapd/parse_fetch.c"
+#include "../../bin/imapd/parse_folders.c"
 #include "../../bin/imapd/parse_search.c"
 
 #include <stdlib.h>
@@ -313,10 +314,96 @@ static void appends(void)
     }
 }
 
+static void lists(void)
+{
+    static const struct { const char *name, *input, *expected; } rows[] = {
+        { "basic", "\"\" *", "basic 0 0 0 <> <*>" },
+        { "of old clients", "a. %", "basic 0 0 0 <a.> <%>" },
+        { "selection options", "(subscribed RECURSIVEMATCH REMOTE) \"\" *", "extended 7 1 0 <> <*>" },
+        { "SPECIAL-USE implies its return", "(SPECIAL-USE) \"\" *", "extended 8 8 0 <> <*>" },
+        { "no selection options", "() \"\" %", "extended 0 0 0 <> <%>" },
+        { "an option twice", "(SUBSCRIBED SUBSCRIBED) \"\" *", "extended 1 1 0 <> <*>" },
+        { "return options", "\"\" % RETURN (CHILDREN SUBSCRIBED)", "extended 0 17 0 <> <%>" },
+        { "no return options", "\"\" % return ()", "extended 0 0 0 <> <%>" },
+        { "status", "\"\" % RETURN (STATUS (MESSAGES UNSEEN) CHILDREN)", "extended 0 48 17 <> <%>" },
+        { "patterns", "\"\" (a% \"b c\" {1+}\r\n*)", "extended 0 0 0 <> <a%> <b c> <*>" },
+        { "one pattern in a list", "\"\" (\"\")", "extended 0 0 0 <> <>" },
+        { "RECURSIVEMATCH alone", "(RECURSIVEMATCH) \"\" *", "BAD" },
+        { "RECURSIVEMATCH with REMOTE", "(REMOTE RECURSIVEMATCH) \"\" *", "BAD" },
+        { "unknown selection", "(VENDOR) \"\" *", "BAD" },
+        { "CHILDREN doesn't select", "(CHILDREN) \"\" *", "BAD" },
+        { "unknown return", "\"\" * RETURN (REMOTE)", "BAD" },
+        { "no RETURN", "\"\" * (CHILDREN)", "BAD" },
+        { "RETURN without a list", "\"\" * RETURN", "BAD" },
+        { "STATUS without items", "\"\" * RETURN (STATUS)", "BAD" },
+        { "STATUS with none", "\"\" * RETURN (STATUS ())", "BAD" },
+        { "no patterns", "\"\" ()", "BAD" },
+        { "options without end", "(SUBSCRIBED \"\" *", "BAD" },
+        { "two blanks", "(SUBSCRIBED  REMOTE) \"\" *", "BAD" },
+        { "too much", "\"\" * RETURN (CHILDREN) x", "BAD" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct parser p;
+        struct list_args a;
+        start(&p, rows[i].input);
+        bool good = parse_list(&p, &a);
+        if (good)
+            bytes_printf(&out, "%s %u %u %u <%.*s>", a.extended ? "extended" : "basic", a.select, a.give,
+                         a.status, SPAN_FMT(a.reference));
+        for (size_t n = 0; good && n < a.pattern_count; n++)
+            bytes_printf(&out, " <%.*s>", SPAN_FMT(a.patterns[n]));
+        check(rows[i].name, good, rows[i].expected);
+    }
+    struct bytes many;
+    struct list_args a;
+    bytes_init(&many, 10000);
+    for (int extra = 0; extra < 2; extra++) {
+        struct parser p;
+        bytes_clear(&many);
+        bytes_add_str(&many, "\"\" (x");
+        for (int n = 1; n < LIST_PATTERNS + extra; n++)
+            bytes_add_str(&many, " x");
+        bytes_add_str(&many, ")");
+        start(&p, bytes_str(&many));
+        ok(parse_list(&p, &a) == !extra, "%s patterns", extra ? "one too many" : "as many as may be");
+    }
+    bytes_free(&many);
+}
+
+static void creates(void)
+{
+    static const struct { const char *name, *input, *expected; } rows[] = {
+        { "create", "a.b", "a.b" },
+        { "with a use", "a (USE (\\Sent))", "a use \\Sent" },
+        { "with two, in any case", "a (use (\\junk \\Trash))", "a use \\junk \\Trash" },
+        { "with none", "a (USE ())", "a use" },
+        { "one that nobody knows", "a (USE (\\What))", "a use \\What" },
+        { "no backslash", "a (USE (Sent))", "BAD" },
+        { "no list", "a (USE \\Sent)", "BAD" },
+        { "unknown parameter", "a (COLOR (\\Red))", "BAD" },
+        { "no parameter", "a ()", "BAD" },
+        { "without end", "a (USE (\\Sent)", "BAD" },
+        { "too much", "a b", "BAD" },
+        { "nothing", "", "BAD" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct parser p;
+        struct create_args a;
+        start(&p, rows[i].input);
+        bool good = parse_create(&p, &a);
+        if (good)
+            bytes_printf(&out, "%.*s%s", SPAN_FMT(a.folder), a.with_uses ? " use" : "");
+        for (size_t n = 0; good && n < a.use_count; n++)
+            bytes_printf(&out, " %.*s", SPAN_FMT(a.uses[n]));
+        check(rows[i].name, good, rows[i].expected);
+    }
+}
+
 static void others(void)
 {
     static const struct { const char *name, *input, *expected; } rows[] = {
-        { "status", "INBOX (MESSAGES unseen)", "INBOX 0 4" },
+        { "status", "INBOX (MESSAGES unseen)", "INBOX 17" },
+        { "an item twice", "INBOX (MESSAGES MESSAGES)", "INBOX 1" },
         { "no items", "INBOX ()", "BAD" },
         { "unknown item", "INBOX (BOGUS)", "BAD" },
         { "no list", "INBOX MESSAGES", "BAD" },
@@ -327,9 +414,7 @@ static void others(void)
         start(&p, rows[i].input);
         bool good = parse_status(&p, &a);
         if (good)
-            bytes_printf(&out, "%.*s", SPAN_FMT(a.folder));
-        for (size_t n = 0; good && n < a.count; n++)
-            bytes_printf(&out, " %d", (int)a.items[n]);
+            bytes_printf(&out, "%.*s %u", SPAN_FMT(a.folder), a.items);
         check(rows[i].name, good, rows[i].expected);
     }
     static const struct { const char *input; bool good; } ids[] = {
@@ -353,6 +438,8 @@ int main(void)
     searches();
     flags();
     appends();
+    lists();
+    creates();
     others();
     limits();
     bytes_free(&text);
