@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * FETCH (RFC 3501 6.4.5 and 7.4.2, RFC 9051 6.4.5): one message at a time. What the cache has is copied from there; a
- * file is mapped only if an item needs it, and its text streamed from there. Memory is that of one message's structure,
- * whatever is asked of how many; answers gather in i->line until there are enough for a write.
+ * FETCH (RFC 3501 6.4.5 and 7.4.2, RFC 9051 6.4.5): one message at a time. What the cache has is copied from
+ * there; a file is mapped only if an item needs it, and its text streamed from there. Memory is that of one
+ * message's structure, whatever is asked of how many; answers gather in i->line until there are enough for a
+ * write.
  *
  * A message whose file is gone (another session expunged it) is left out and the command ends with NO
  * [EXPUNGEISSUED] (RFC 5530), so that no client takes an empty text for the message.

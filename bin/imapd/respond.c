@@ -43,13 +43,7 @@ void reply_failed(struct imap *i, enum status st)
 
 void add_number(struct bytes *b, uint64_t n)
 {
-    char digits[20];
-    size_t at = sizeof digits;
-    do {
-        digits[--at] = (char)('0' + n % 10);
-        n /= 10;
-    } while (n > 0);
-    bytes_add(b, digits + at, sizeof digits - at);
+    bytes_add_u64(b, n);
 }
 
 static void add_word(struct bytes *b, const char *word)

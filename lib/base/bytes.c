@@ -11,28 +11,6 @@
 
 #define BYTES_FIRST_ROOM 64
 
-struct span span_of(const char *string)
-{
-    return (struct span){ string, string ? strlen(string) : 0 };
-}
-
-struct span span_bytes(const struct bytes *b)
-{
-    return (struct span){ bytes_str(b), b->len };
-}
-
-struct span span_from(struct span s, size_t at)
-{
-    if (at > s.n)
-        at = s.n;
-    return (struct span){ at ? s.p + at : s.p, s.n - at };
-}
-
-struct span span_head(struct span s, size_t n)
-{
-    return (struct span){ s.p, n < s.n ? n : s.n };
-}
-
 static bool is_blank(char c)
 {
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
@@ -198,6 +176,8 @@ bool bytes_reserve(struct bytes *b, size_t n)
     size_t room = b->room ? b->room : BYTES_FIRST_ROOM;
     while (room < need)
         room = room > SIZE_MAX / 2 ? need : room * 2;
+    if (room - 1 > b->limit)
+        room = b->limit + 1;
     char *data = realloc(b->data, room);
     if (!data) {
         b->failed = true;
@@ -208,30 +188,15 @@ bool bytes_reserve(struct bytes *b, size_t n)
     return true;
 }
 
-bool bytes_add(struct bytes *b, const void *data, size_t n)
+bool bytes_add_u64(struct bytes *b, uint64_t n)
 {
-    if (!bytes_reserve(b, n))
-        return false;
-    if (n)
-        memcpy(b->data + b->len, data, n);
-    b->len += n;
-    b->data[b->len] = '\0';
-    return true;
-}
-
-bool bytes_add_span(struct bytes *b, struct span s)
-{
-    return bytes_add(b, s.p, s.n);
-}
-
-bool bytes_add_str(struct bytes *b, const char *s)
-{
-    return bytes_add(b, s, strlen(s));
-}
-
-bool bytes_add_char(struct bytes *b, char c)
-{
-    return bytes_add(b, &c, 1);
+    char digits[20];
+    size_t at = sizeof digits;
+    do {
+        digits[--at] = (char)('0' + n % 10);
+        n /= 10;
+    } while (n > 0);
+    return bytes_add(b, digits + at, sizeof digits - at);
 }
 
 bool bytes_vprintf(struct bytes *b, const char *format, va_list ap)

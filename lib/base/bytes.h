@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct span {
     const char *p;
@@ -24,7 +25,7 @@ struct span {
 struct bytes {
     char *data; /* NULL while nothing was ever added; else always followed by a NUL that len doesn't count */
     size_t len;
-    size_t room;  /* allocated, with that NUL */
+    size_t room;  /* allocated, with that NUL; never more than limit + 1 */
     size_t limit; /* len never exceeds it */
     bool failed;  /* an append was refused; sticky until bytes_clear() */
 };
@@ -34,11 +35,30 @@ struct bytes {
 /* For printf's "%.*s". Only for spans known to be shorter than INT_MAX. */
 #define SPAN_FMT(s) (int)(s).n, (s).p
 
-struct span span_of(const char *string);         /* of a NUL-terminated string; NULL gives the empty span */
-struct span span_bytes(const struct bytes *b);   /* valid until b changes */
-struct span span_from(struct span s, size_t at); /* without its first `at` bytes; empty past the end */
-struct span span_head(struct span s, size_t n);  /* its first n bytes at most */
-struct span span_trim(struct span s);            /* without blanks (SP HT CR LF) at either end */
+/* The short ones are here, to be inlined: the parsers of lib/text are made of them. */
+/* Of a NUL-terminated string; NULL gives the empty span. */
+static inline struct span span_of(const char *string)
+{
+    return (struct span){ string, string ? strlen(string) : 0 };
+}
+/* Valid until b changes. */
+static inline struct span span_bytes(const struct bytes *b)
+{
+    return (struct span){ b->data ? b->data : "", b->len };
+}
+/* Without its first `at` bytes; empty past the end. */
+static inline struct span span_from(struct span s, size_t at)
+{
+    if (at > s.n)
+        at = s.n;
+    return (struct span){ at ? s.p + at : s.p, s.n - at };
+}
+/* Its first n bytes at most. */
+static inline struct span span_head(struct span s, size_t n)
+{
+    return (struct span){ s.p, n < s.n ? n : s.n };
+}
+struct span span_trim(struct span s); /* without blanks (SP HT CR LF) at either end */
 bool span_eq(struct span a, struct span b);
 bool span_eq_str(struct span a, const char *b);
 /* Without regard to the case of ASCII letters, whatever the locale. */
@@ -69,10 +89,30 @@ void bytes_wipe(struct bytes *b);  /* overwrites, then frees: for secrets */
 /* Makes room for n more. False, with `failed` set, over the limit or without memory. */
 bool bytes_reserve(struct bytes *b, size_t n);
 /* Each returns false, and sets `failed`, if not everything fits; then nothing of it was added. */
-bool bytes_add(struct bytes *b, const void *data, size_t n);
-bool bytes_add_span(struct bytes *b, struct span s);
-bool bytes_add_str(struct bytes *b, const char *s);
-bool bytes_add_char(struct bytes *b, char c);
+static inline bool bytes_add(struct bytes *b, const void *data, size_t n)
+{
+    if ((b->failed || n >= b->room - b->len) &&
+        !bytes_reserve(b, n)) /* what room there is, is within the limit */
+        return false;
+    if (n)
+        memcpy(b->data + b->len, data, n);
+    b->len += n;
+    b->data[b->len] = '\0';
+    return true;
+}
+static inline bool bytes_add_span(struct bytes *b, struct span s)
+{
+    return bytes_add(b, s.p, s.n);
+}
+static inline bool bytes_add_str(struct bytes *b, const char *s)
+{
+    return bytes_add(b, s, strlen(s));
+}
+static inline bool bytes_add_char(struct bytes *b, char c)
+{
+    return bytes_add(b, &c, 1);
+}
+bool bytes_add_u64(struct bytes *b, uint64_t n); /* in decimal */
 bool bytes_printf(struct bytes *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 bool bytes_vprintf(struct bytes *b, const char *format, va_list ap) __attribute__((format(printf, 2, 0)));
 /* The contents as a string, "" when empty; owned by b, valid until it changes. */

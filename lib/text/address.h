@@ -55,6 +55,8 @@ struct address_entry {
  * `failed` set lost something because memory ran out. Free with address_entry_free. */
 #define ADDRESS_NAME_LIMIT 1024
 bool address_list_next(struct span *rest, struct address_entry *entry);
+/* The same into an entry that was used before, or is { 0 }, which saves its memory: free it in the end only. */
+bool address_list_more(struct span *rest, struct address_entry *entry);
 /* The mailbox of an ADDRESS_MAILBOX entry in the form that address_parse gives, for comparisons and
  * envelopes. */
 enum address_result address_of_entry(const struct address_entry *entry, struct address *a);

@@ -10,8 +10,6 @@
 #include "text/address.h"
 #include "text/lexical.h"
 
-#include <string.h>
-
 struct reader {
     struct span rest;
     struct address_entry *entry;
@@ -21,12 +19,13 @@ struct reader {
     bool gap;             /* blanks or a comment stand before the next token */
 };
 
-static void init_entry(struct address_entry *entry)
+static void begin_entry(struct address_entry *entry)
 {
-    *entry = (struct address_entry){ .kind = ADDRESS_MAILBOX };
-    bytes_init(&entry->name, ADDRESS_NAME_LIMIT);
-    bytes_init(&entry->local, ADDRESS_NAME_LIMIT);
-    bytes_init(&entry->domain, ADDRESS_NAME_LIMIT);
+    entry->kind = ADDRESS_MAILBOX;
+    entry->name.limit = entry->local.limit = entry->domain.limit = ADDRESS_NAME_LIMIT;
+    bytes_clear(&entry->name);
+    bytes_clear(&entry->local);
+    bytes_clear(&entry->domain);
 }
 
 void address_entry_free(struct address_entry *entry)
@@ -38,8 +37,7 @@ void address_entry_free(struct address_entry *entry)
 
 static void put_span(struct bytes *to, struct span s)
 {
-    for (size_t i = 0; i < s.n && to->len < to->limit; i++)
-        lexical_put(to, s.p[i]);
+    bytes_add_span(to, span_head(s, to->limit - to->len));
 }
 
 static bool ends_in_dot(const struct bytes *b)
@@ -68,7 +66,7 @@ static void add_word(struct reader *r, struct span word, bool quoted)
 
 static bool is_special(char c)
 {
-    return c != '\0' && strchr("()<>[]:;@\\,\"", c);
+    return lexical_class[(unsigned char)c] & LEXICAL_SPECIAL;
 }
 
 /* Bytes up to the next special or blank; at least one. */
@@ -185,10 +183,10 @@ static void settle(struct reader *r)
     bytes_clear(&e->name);
 }
 
-bool address_list_next(struct span *rest, struct address_entry *entry)
+bool address_list_more(struct span *rest, struct address_entry *entry)
 {
     struct reader r = { .rest = *rest, .entry = entry };
-    init_entry(entry);
+    begin_entry(entry);
     bytes_init(&r.comment, ADDRESS_NAME_LIMIT);
     bool found = false;
     while (!found && r.rest.n) {
@@ -217,6 +215,13 @@ bool address_list_next(struct span *rest, struct address_entry *entry)
     }
     bytes_free(&r.comment);
     *rest = r.rest;
+    return found;
+}
+
+bool address_list_next(struct span *rest, struct address_entry *entry)
+{
+    *entry = (struct address_entry){ .kind = ADDRESS_MAILBOX };
+    bool found = address_list_more(rest, entry);
     if (!found)
         address_entry_free(entry);
     return found;

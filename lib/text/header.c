@@ -5,8 +5,7 @@
  * to the field before it, or is passed over where there is none.
  */
 #include "text/header.h"
-
-#include <string.h>
+#include "text/lexical.h"
 
 /* Bytes of the first line, with its line end. */
 static size_t line_length(struct span s)
@@ -32,12 +31,17 @@ size_t header_end(struct span message)
 static size_t field_colon(struct span s, size_t *name_length)
 {
     size_t i = 0;
-    while (i < s.n && s.p[i] > ' ' && s.p[i] < 0x7f && s.p[i] != ':')
+    while (i < s.n && lexical_name_char(s.p[i]))
         i++;
     *name_length = i;
     while (i < s.n && (s.p[i] == ' ' || s.p[i] == '\t'))
         i++;
     return *name_length && i < s.n && s.p[i] == ':' ? i : 0;
+}
+
+static bool is_fold(char c)
+{
+    return c == ' ' || c == '\t';
 }
 
 static struct span without_line_end(struct span s)
@@ -60,7 +64,8 @@ bool header_next(struct span *rest, struct header_field *field)
     size_t ignored;
     do {
         after = span_from(after, line_length(after));
-    } while (after.n && !is_empty_line(after) && field_colon(after, &ignored) == 0);
+    } while (after.n &&
+             (is_fold(after.p[0]) || (!is_empty_line(after) && field_colon(after, &ignored) == 0)));
     field->whole = span_head(*rest, rest->n - after.n);
     field->name = span_head(*rest, name);
     field->value = without_line_end(span_from(field->whole, colon + 1));

@@ -6,22 +6,14 @@
  */
 #include "text/lexical.h"
 
-#include <string.h>
-
-bool lexical_blank(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
-bool lexical_token_char(char c)
-{
-    return c > ' ' && c < 0x7f && !strchr("()<>@,;:\\\"/[]?=", c);
-}
-
-bool lexical_atom_char(char c)
-{
-    return ascii_alpha(c) || ascii_digit(c) || (c != '\0' && strchr("!#$%&'*+-/=?^_`{|}~", c));
-}
+/* From 0x80 on all are 0. */
+const unsigned char lexical_class[256] = {
+    0,  8,  8,  8,  8,  8,  8,  8,  8,  8,  0,  8,  8,  0,  8,  8,  8,  8,  8,  8,  8,  8,  8,  8,  8,  8,
+    8,  8,  8,  8,  8,  8,  8,  15, 20, 15, 15, 15, 15, 15, 28, 28, 15, 15, 28, 15, 13, 14, 15, 15, 15, 15,
+    15, 15, 15, 15, 15, 15, 24, 28, 28, 14, 28, 14, 28, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15,
+    15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 28, 20, 28, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15,
+    15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 8,
+};
 
 void lexical_put(struct bytes *b, char c)
 {
@@ -60,19 +52,27 @@ struct span lexical_skip(struct span s)
     }
 }
 
+/* Appends what stands between, as far as it fits. */
+static void put_run(struct span s, size_t from, size_t to, struct bytes *text)
+{
+    if (text && to > from)
+        bytes_add(text, s.p + from,
+                  to - from < text->limit - text->len ? to - from : text->limit - text->len);
+}
+
 bool lexical_quoted(struct span *rest, struct bytes *text)
 {
-    for (size_t i = 1; i < rest->n; i++) {
-        char c = rest->p[i];
-        if (c == '"') {
-            *rest = span_from(*rest, i + 1);
-            return true;
-        }
-        if (c == '\\' && i + 1 < rest->n)
-            c = rest->p[++i];
-        if (text && c != '\r' && c != '\n')
-            lexical_put(text, c);
+    struct span s = *rest;
+    size_t run = 1, i = 1;
+    for (; i < s.n && s.p[i] != '"'; i++) {
+        bool escape = s.p[i] == '\\' && i + 1 < s.n;
+        if (!escape && s.p[i] != '\r' && s.p[i] != '\n')
+            continue;
+        put_run(s, run, i, text);
+        i += escape;
+        run = escape && s.p[i] != '\r' && s.p[i] != '\n' ? i : i + 1;
     }
-    *rest = span_from(*rest, rest->n);
-    return false;
+    put_run(s, run, i, text);
+    *rest = span_from(s, i + 1);
+    return i < s.n;
 }

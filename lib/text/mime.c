@@ -19,6 +19,7 @@
 #include <string.h>
 
 #define BOUNDARY_LIMIT 250 /* RFC 2046 allows 70 */
+#define NAME_LIMIT 100     /* of a parameter */
 #define STACK_ROOM (MIME_DEPTH + 1)
 
 struct place {
@@ -38,8 +39,9 @@ struct open_part {
 struct parser {
     struct span text;
     size_t parts;
-    size_t depth; /* of the stack */
-    bool failed;  /* memory */
+    size_t depth;             /* of the stack */
+    bool failed;              /* memory */
+    struct bytes name, value; /* of a parameter */
     struct open_part stack[STACK_ROOM];
 };
 
@@ -100,24 +102,44 @@ static enum mime_encoding read_encoding(struct span value)
     return token.n ? MIME_OTHER : MIME_7BIT;
 }
 
-/* The first Content-Type and Content-Transfer-Encoding of the part's header. */
-static void read_header(struct mime_part *part, bool in_digest)
+/* Notes the first of each Content- field of the part's header. */
+static void find_fields(struct mime_part *part, struct span *type)
 {
+    struct {
+        struct span name; /* behind "Content-" */
+        struct span *value;
+    } wanted[] = {
+        { { "type", 4 }, type },
+        { { "transfer-encoding", 17 }, &part->encoding_value },
+        { { "disposition", 11 }, &part->disposition },
+        { { "id", 2 }, &part->id },
+        { { "description", 11 }, &part->description },
+        { { "language", 8 }, &part->language },
+        { { "location", 8 }, &part->location },
+        { { "md5", 3 }, &part->md5 },
+    };
+    const size_t prefix = sizeof "Content-" - 1;
     struct header_field field;
     struct span rest = part->header;
-    bool type = false, encoding = false;
-    make_text(part);
-    part->encoding = MIME_7BIT;
-    while (!(type && encoding) && header_next(&rest, &field)) {
-        if (!type && span_ieq_str(field.name, "Content-Type")) {
-            read_type(part, field.value);
-            type = true;
-        } else if (!encoding && span_ieq_str(field.name, "Content-Transfer-Encoding")) {
-            part->encoding = read_encoding(field.value);
-            encoding = true;
-        }
+    while (header_next(&rest, &field)) {
+        if (field.name.n <= prefix || !span_istarts(field.name, "Content-"))
+            continue;
+        struct span name = span_from(field.name, prefix);
+        for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++)
+            if (name.n == wanted[i].name.n && !wanted[i].value->p && span_ieq(name, wanted[i].name))
+                *wanted[i].value = field.value;
     }
-    if (!type && in_digest) { /* RFC 2046 5.1.5 */
+}
+
+static void read_header(struct mime_part *part, bool in_digest)
+{
+    struct span type = { NULL, 0 };
+    make_text(part);
+    find_fields(part, &type);
+    part->encoding = part->encoding_value.p ? read_encoding(part->encoding_value) : MIME_7BIT;
+    if (type.p) {
+        read_type(part, type);
+    } else if (in_digest) { /* RFC 2046 5.1.5 */
         part->type = SPAN("message");
         part->subtype = SPAN("rfc822");
         part->is_message = true;
@@ -147,22 +169,25 @@ static void open_part(struct parser *p, struct mime_part **slot, struct place st
     o->boundary_length = 0;
 }
 
-static bool read_boundary(struct open_part *o)
+/* The boundary of the multipart on top. */
+static void read_boundary(struct parser *p, struct open_part *o)
 {
-    struct bytes boundary;
-    bytes_init(&boundary, BOUNDARY_LIMIT + 1);
-    if (mime_parameter(o->part->type_value, "boundary", &boundary)) {
-        size_t n = boundary.len;
-        while (n && (boundary.data[n - 1] == ' ' || boundary.data[n - 1] == '\t'))
+    struct span rest = o->part->type_value;
+    bytes_clear(&p->name);
+    bytes_clear(&p->value);
+    while (mime_parameter_next(&rest, &p->name, &p->value)) {
+        if (!span_ieq_str(span_bytes(&p->name), "boundary"))
+            continue;
+        size_t n = p->value.len;
+        while (n && (p->value.data[n - 1] == ' ' || p->value.data[n - 1] == '\t'))
             n--;
         if (n && n <= BOUNDARY_LIMIT) {
-            memcpy(o->boundary, boundary.data, n);
+            memcpy(o->boundary, p->value.data, n);
             o->boundary_length = n;
         }
+        break;
     }
-    bool good = !boundary.failed;
-    bytes_free(&boundary);
-    return good;
+    p->failed = p->name.failed || p->value.failed;
 }
 
 /* The header of the part on top is over; its body begins at `start`. */
@@ -180,7 +205,7 @@ static void end_header(struct parser *p, struct place start)
         make_text(part);
     } else if (part->is_multipart) {
         o->tail = &part->child;
-        p->failed = !read_boundary(o);
+        read_boundary(p, o);
     } else if (part->is_message) {
         open_part(p, &part->child, start);
     }
@@ -286,6 +311,8 @@ struct mime_part *mime_parse(struct span message)
     p->text = message.p ? message : SPAN("");
     p->parts = p->depth = 0;
     p->failed = false;
+    bytes_init(&p->name, NAME_LIMIT);
+    bytes_init(&p->value, BOUNDARY_LIMIT + 1);
     struct place here = { 0, 0, 0 };
     open_part(p, &root, here);
     while (here.at < p->text.n && !p->failed) {
@@ -297,6 +324,8 @@ struct mime_part *mime_parse(struct span message)
         mime_free(root);
         root = NULL;
     }
+    bytes_free(&p->name);
+    bytes_free(&p->value);
     free(p);
     return root;
 }

@@ -24,6 +24,8 @@ struct mime_part {
     size_t header_bare; /* the same for the header */
     struct span type, subtype; /* as written; "text" "plain" where absent or unreadable */
     struct span type_value;    /* the whole Content-Type value, for parameters; empty if absent */
+    /* The values of Content-ID and so on, as they stand, folded; p is NULL where absent. */
+    struct span id, description, encoding_value, md5, disposition, language, location;
     enum mime_encoding encoding;
     struct mime_part *child; /* first part of a multipart; the message inside a message/rfc822 */
     struct mime_part *next;  /* sibling */
