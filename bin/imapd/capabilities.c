@@ -36,6 +36,9 @@ static const struct capability table[] = {
     { "STATUS=SIZE", "RFC 8438", CAPABLE_AFTER, 0, "list-status" },
     { "SPECIAL-USE", "RFC 6154", CAPABLE_AFTER, 0, "special-use" },
     { "CREATE-SPECIAL-USE", "RFC 6154", CAPABLE_AFTER, 0, "special-use" },
+    { "ESEARCH", "RFC 4731", CAPABLE_AFTER, 0, "esearch" },
+    { "SEARCHRES", "RFC 5182", CAPABLE_AFTER, 0, "searchres" },
+    { "WITHIN", "RFC 5032", CAPABLE_AFTER, 0, "within" },
     { "APPENDLIMIT", "RFC 7889", CAPABLE_AFTER, 0, "append" }, /* with its number */
 };
 

@@ -115,7 +115,7 @@ void command_expunge(void *imap, struct span argument)
     struct parser p;
     struct set set = { 0 };
     static const struct range everything = { 1, 0 };
-    struct set all = { (struct range *)&everything, 1, 0 };
+    struct set all = { .ranges = (struct range *)&everything, .count = 1 };
     size_t *indexes = NULL, count;
     parser_init(&p, argument, &i->text);
     if (i->uid ? !parse_set(&p, &set) || !parse_end(&p) : argument.p != NULL) {

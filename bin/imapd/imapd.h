@@ -13,7 +13,7 @@
  *
  * The commands: folders.c, list.c with pattern.c, select.c, status.c, append.c, copy.c (and MOVE, EXPUNGE),
  * store.c, idle.c; fetch.c with fetch_items.c, section.c (the bytes of BODY[...]) and wire.c (with CRLF);
- * search.c with match.c (texts).
+ * search.c with search_keys.c (which messages), match.c (texts) and esearch.c (the answer).
  *
  * A command's function leaves its tagged reply with reply(); the loop first reports what changed in the
  * selected mailbox, then sends it, as RFC 3501 7 wants. Untagged data are written at once.
@@ -64,6 +64,12 @@ struct kept_message {
     struct mime_part *root;
 };
 
+/* `$`, what SEARCH RETURN (SAVE) found in the selected mailbox: ascending (RFC 5182). */
+struct saved {
+    uint32_t *uids;
+    size_t count;
+};
+
 struct imap {
     struct mailbox_start *start;
     const struct settings *settings;
@@ -83,6 +89,7 @@ struct imap {
     struct bytes reply; /* the tagged reply behind the tag */
     struct fetch_place place;
     struct kept_message kept;
+    struct saved saved;
 };
 
 /* --- respond.c */
@@ -138,6 +145,9 @@ void fetch_forget(struct imap *i);
 /* The entries that a set names, ascending, each once. *indexes is malloc'd. False with a reply: a sequence
  * number that isn't there, or no memory. */
 bool set_indexes(struct imap *i, const struct set *set, bool uid, size_t **indexes, size_t *count);
+/* Takes these messages (ascending) for `$`. False, and nothing is saved, without memory. */
+bool saved_keep(struct imap *i, const size_t *indexes, size_t count);
+void saved_clear(struct imap *i);
 /* Ranges of UIDs in the order given, for COPYUID: "4,7:9". */
 void add_uids(struct bytes *b, const uint32_t *uids, size_t count);
 

@@ -170,6 +170,15 @@ bool parse_number(struct parser *p, uint32_t *n)
     return true;
 }
 
+bool parse_number64(struct parser *p, uint64_t *n)
+{
+    size_t start = p->at;
+    while (ascii_digit(parse_peek(p)))
+        p->at++;
+    return span_u64((struct span){ p->in.p + start, p->at - start }, INT64_MAX, n) ||
+           parse_fail(p, "Number expected, of 63 bits");
+}
+
 bool parse_id(struct parser *p)
 {
     struct span s;
@@ -215,7 +224,9 @@ static bool set_add(struct set *set, struct range r)
 
 bool parse_set(struct parser *p, struct set *set)
 {
-    *set = (struct set){ 0 };
+    *set = (struct set){ .saved = parse_char(p, '$') };
+    if (set->saved)
+        return true;
     do {
         struct range r;
         if (!parse_sequence_number(p, &r.first))

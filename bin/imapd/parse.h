@@ -45,16 +45,20 @@ bool parse_astring(struct parser *p, struct span *s);
 bool parse_string(struct parser *p, struct span *s);       /* quoted or literal */
 bool parse_list_mailbox(struct parser *p, struct span *s); /* astring in which % and * may stand */
 bool parse_number(struct parser *p, uint32_t *n);
+/* number64 (RFC 9051), mod-sequences (RFC 7162): 63 bits. */
+bool parse_number64(struct parser *p, uint64_t *n);
 /* ID's argument (RFC 2971): NIL or a list of strings, which nobody keeps. */
 bool parse_id(struct parser *p);
 
-/* A sequence set; 0 stands for '*'. Free with set_free, also after a failure. */
+/* A sequence set; 0 stands for '*'. `$` alone is what SEARCH saved (RFC 5182). Free with set_free, also after
+ * a failure. */
 struct range {
     uint32_t first, last;
 };
 struct set {
     struct range *ranges;
     size_t count, room;
+    bool saved; /* `$`; there are no ranges */
 };
 bool parse_set(struct parser *p, struct set *set);
 void set_free(struct set *set);
@@ -164,7 +168,7 @@ struct fetch {
 };
 bool parse_fetch(struct parser *p, struct fetch *fetch);
 
-/* --- SEARCH (parse_search.c) */
+/* --- SEARCH, SORT and THREAD (parse_search.c, parse_sort.c) */
 enum search_kind {
     SEARCH_AND, /* all children; an empty one matches everything */
     SEARCH_OR,
@@ -180,6 +184,8 @@ enum search_kind {
     SEARCH_BEFORE,
     SEARCH_ON,
     SEARCH_SINCE,
+    SEARCH_OLDER, /* number: seconds before now (RFC 5032) */
+    SEARCH_YOUNGER,
     SEARCH_SENTBEFORE,
     SEARCH_SENTON,
     SEARCH_SENTSINCE,
@@ -188,26 +194,41 @@ enum search_kind {
     SEARCH_TEXT,
     SEARCH_LARGER,
     SEARCH_SMALLER,
+    SEARCH_MODSEQ, /* number: the least mod-sequence (RFC 7162 3.1.5) */
     SEARCH_SEQUENCE,
     SEARCH_UID,
 };
 struct search_key {
     enum search_kind kind;
-    bool deep;         /* the message's file must be read for it, or for a key below */
     size_t child;      /* first key below, 0 if none (key 0 is the root) */
     size_t next;       /* its next sibling, 0 if none */
     struct span field; /* HEADER's name */
     struct span text;  /* what is sought; a keyword's name */
-    int64_t number;    /* flags, size, or a day's first second */
+    int64_t number;    /* flags, size, seconds, a mod-sequence, or a day's first second */
     struct set set;
+};
+/* RETURN options (RFC 4731, RFC 5182). RETURN () is RETURN_GIVEN and nothing else. */
+enum {
+    RETURN_GIVEN = 1,
+    RETURN_MIN = 2,
+    RETURN_MAX = 4,
+    RETURN_ALL = 8,
+    RETURN_COUNT = 16,
+    RETURN_SAVE = 32,
 };
 struct search {
     struct search_key *keys; /* keys[0] is an AND of all */
     size_t count, room;
-    struct span charset; /* empty if none was given */
+    unsigned returns;    /* RETURN_* */
+    struct span charset; /* p is NULL if none was given */
+    bool modseq;         /* there is a MODSEQ key */
 };
 /* Free with search_free, also after a failure. */
 bool parse_search(struct parser *p, struct search *search);
 void search_free(struct search *search);
+/* The parts of it: `RETURN (...) `, if it stands there; the keys up to the end, at least one. *search begins as
+ * zeros. */
+bool parse_returns(struct parser *p, struct search *search);
+bool parse_keys(struct parser *p, struct search *search);
 
 #endif

@@ -11,6 +11,7 @@
 void close_mailbox(struct imap *i)
 {
     fetch_forget(i);
+    saved_clear(i);
     if (i->box)
         mailbox_close(i->box);
     i->box = NULL;

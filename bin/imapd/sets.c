@@ -5,6 +5,8 @@
  * Ranges may overlap and come in any order, as many as fit into a line. They are marked as steps up and down
  * in one array and summed, so the work is the number of messages plus the number of ranges, whatever they
  * are.
+ *
+ * `$` (RFC 5182) is kept as UIDs: what is expunged drops out of it by itself.
  */
 #include "imapd.h"
 
@@ -32,6 +34,35 @@ static bool range_indexes(const struct mailbox *box, const struct range *r, bool
     return true;
 }
 
+/* A step up where messages of the set begin, one down behind them. False with a reply. */
+static bool mark_ranges(struct imap *i, const struct set *set, bool uid, int32_t *steps)
+{
+    for (size_t n = 0; n < set->count; n++) {
+        size_t from, to;
+        if (!range_indexes(i->box, &set->ranges[n], uid, &from, &to)) {
+            /* doesn't count as a wrong command: it may have been there a moment ago */
+            reply(i, "BAD No message has that number");
+            return false;
+        }
+        if (from < to) {
+            steps[from]++;
+            steps[to]--;
+        }
+    }
+    return true;
+}
+
+static void mark_saved(const struct imap *i, int32_t *steps)
+{
+    for (size_t n = 0; n < i->saved.count; n++) {
+        size_t at = mailbox_find(i->box, i->saved.uids[n]);
+        if (at < i->box->count && mailbox_uid(i->box, at) == i->saved.uids[n]) {
+            steps[at]++;
+            steps[at + 1]--;
+        }
+    }
+}
+
 bool set_indexes(struct imap *i, const struct set *set, bool uid, size_t **indexes, size_t *count)
 {
     size_t total = i->box->count, found = 0;
@@ -41,16 +72,10 @@ bool set_indexes(struct imap *i, const struct set *set, bool uid, size_t **index
     bool valid = steps && *indexes;
     if (!valid)
         reply(i, "NO [UNAVAILABLE] Out of memory");
-    for (size_t n = 0; valid && n < set->count; n++) {
-        size_t from, to;
-        valid = range_indexes(i->box, &set->ranges[n], uid, &from, &to);
-        if (valid && from < to) {
-            steps[from]++;
-            steps[to]--;
-        } else if (!valid) { /* doesn't count as a wrong command: it may have been there a moment ago */
-            reply(i, "BAD No message has that number");
-        }
-    }
+    else if (set->saved)
+        mark_saved(i, steps);
+    else
+        valid = mark_ranges(i, set, uid, steps);
     int32_t depth = 0;
     for (size_t n = 0; valid && n < total; n++) {
         depth += steps[n];
@@ -64,6 +89,23 @@ bool set_indexes(struct imap *i, const struct set *set, bool uid, size_t **index
     }
     *count = found;
     return valid;
+}
+
+void saved_clear(struct imap *i)
+{
+    free(i->saved.uids);
+    i->saved = (struct saved){ NULL, 0 };
+}
+
+bool saved_keep(struct imap *i, const size_t *indexes, size_t count)
+{
+    uint32_t *uids = malloc((count + 1) * sizeof *uids);
+    saved_clear(i);
+    for (size_t n = 0; uids && n < count; n++)
+        uids[n] = mailbox_uid(i->box, indexes[n]);
+    if (uids)
+        i->saved = (struct saved){ uids, count };
+    return uids != NULL;
 }
 
 void add_uids(struct bytes *b, const uint32_t *uids, size_t count)

@@ -4,6 +4,8 @@
  */
 #include "text/utf8.h"
 
+#include <string.h>
+
 static bool is_surrogate(uint32_t c)
 {
     return c >= 0xd800 && c <= 0xdfff;
@@ -50,10 +52,26 @@ bool utf8_write(uint32_t c, struct bytes *out)
     return bytes_add(out, text, n);
 }
 
+size_t utf8_ascii_run(struct span s)
+{
+    const uint64_t high = UINT64_C(0x8080808080808080);
+    uint64_t a, b;
+    size_t n = 0;
+    for (; s.n - n >= 16; n += 16) { /* most mail is nothing else */
+        memcpy(&a, s.p + n, 8);
+        memcpy(&b, s.p + n + 8, 8);
+        if ((a | b) & high)
+            break;
+    }
+    while (n < s.n && !(s.p[n] & 0x80))
+        n++;
+    return n;
+}
+
 bool utf8_valid(struct span s)
 {
     uint32_t c;
-    while (s.n) {
+    for (s = span_from(s, utf8_ascii_run(s)); s.n;) {
         size_t n = utf8_read(s, &c);
         if (n == 0)
             return false;

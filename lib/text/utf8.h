@@ -16,5 +16,7 @@ size_t utf8_read(struct span s, uint32_t *character);
 /* Appends a character; what is none (surrogates, past U+10FFFF) as U+FFFD. */
 bool utf8_write(uint32_t character, struct bytes *out);
 bool utf8_valid(struct span s);
+/* How many bytes at its start are ASCII. */
+size_t utf8_ascii_run(struct span s);
 
 #endif

@@ -165,15 +165,24 @@ static void fetches(void)
 
 static void print_key(const struct search *s, size_t at)
 {
+    static const char *const names[] = {
+        [SEARCH_AND] = "and",         [SEARCH_OR] = "or",         [SEARCH_NOT] = "not",
+        [SEARCH_ALL] = "all",         [SEARCH_FLAG] = "flag",     [SEARCH_UNFLAG] = "unflag",
+        [SEARCH_KEYWORD] = "keyword", [SEARCH_UNKEYWORD] = "unkeyword",
+        [SEARCH_SINCE] = "since",     [SEARCH_SENTON] = "senton", [SEARCH_HEADER] = "header",
+        [SEARCH_TEXT] = "text",       [SEARCH_LARGER] = "larger", [SEARCH_SMALLER] = "smaller",
+        [SEARCH_OLDER] = "older",     [SEARCH_YOUNGER] = "younger", [SEARCH_MODSEQ] = "modseq",
+        [SEARCH_SEQUENCE] = "set",    [SEARCH_UID] = "uid",
+    };
     const struct search_key *key = &s->keys[at];
-    bytes_printf(&out, "%d", (int)key->kind);
-    if (key->deep)
-        bytes_add_char(&out, 'd');
+    bytes_add_str(&out, names[key->kind]);
     if (key->field.n)
         bytes_printf(&out, "[%.*s]", SPAN_FMT(key->field));
     if (key->text.n)
         bytes_printf(&out, "\"%.*s\"", SPAN_FMT(key->text));
-    if (key->kind >= SEARCH_LARGER)
+    if (key->set.saved)
+        bytes_add_char(&out, '$');
+    if (key->number && key->kind >= SEARCH_OLDER)
         bytes_printf(&out, "=%lld", (long long)key->number);
     if (!key->child)
         return;
@@ -189,23 +198,23 @@ static void print_key(const struct search *s, size_t at)
 static void searches(void)
 {
     static const struct { const char *name, *input, *expected; } rows[] = {
-        { "all", "ALL", "0(3)" },
-        { "two keys", "UNSEEN DELETED", "0(5 4)" },
-        { "header", "FROM \"x y\"", "0d(17d[From]\"x y\")" },
-        { "HEADER", "HEADER Message-ID <a@b>", "0d(17d[Message-ID]\"<a@b>\")" },
-        { "HEADER with nothing", "HEADER X \"\"", "0d(17d[X])" },
-        { "or", "OR SEEN (ANSWERED TEXT x)", "0d(1d(4 0d(4 19d\"x\")))" },
-        { "not", "NOT NOT SEEN", "0(2(2(4)))" },
-        { "sizes", "LARGER 10 SMALLER 20", "0(20=10 21=20)" },
-        { "set", "1:3,5", "0(22=0)" },
-        { "star", "*", "0(22=0)" },
-        { "uid", "UID 1:*", "0(23=0)" },
-        { "keyword", "KEYWORD $Work UNKEYWORD x", "0(6\"$Work\" 7\"x\")" },
-        { "date", "SINCE 1-Jan-2020", "0(13)" },
-        { "quoted date", "SENTON \"01-Feb-2021\"", "0d(15d)" },
+        { "all", "ALL", "and(all)" },
+        { "two keys", "UNSEEN DELETED", "and(unflag flag)" },
+        { "header", "FROM \"x y\"", "and(header[From]\"x y\")" },
+        { "HEADER", "HEADER Message-ID <a@b>", "and(header[Message-ID]\"<a@b>\")" },
+        { "HEADER with nothing", "HEADER X \"\"", "and(header[X])" },
+        { "or", "OR SEEN (ANSWERED TEXT x)", "and(or(flag and(flag text\"x\")))" },
+        { "not", "NOT NOT SEEN", "and(not(not(flag)))" },
+        { "sizes", "LARGER 10 SMALLER 20", "and(larger=10 smaller=20)" },
+        { "set", "1:3,5", "and(set)" },
+        { "star", "*", "and(set)" },
+        { "uid", "UID 1:*", "and(uid)" },
+        { "keyword", "KEYWORD $Work UNKEYWORD x", "and(keyword\"$Work\" unkeyword\"x\")" },
+        { "date", "SINCE 1-Jan-2020", "and(since)" },
+        { "quoted date", "SENTON \"01-Feb-2021\"", "and(senton=1612137600)" },
         { "bad date", "SINCE 32-Jan-2020", "BAD" },
         { "no date", "ON tomorrow", "BAD" },
-        { "charset", "CHARSET UTF-8 SUBJECT {2}\r\n\xc3\xa4", "0d(17d[Subject]\"\xc3\xa4\")" },
+        { "charset", "CHARSET UTF-8 SUBJECT {2}\r\n\xc3\xa4", "and(header[Subject]\"\xc3\xa4\")" },
         { "charset alone", "CHARSET UTF-8", "BAD" },
         { "empty", "", "BAD" },
         { "empty parentheses", "()", "BAD" },
@@ -215,14 +224,41 @@ static void searches(void)
         { "missing argument", "FROM", "BAD" },
         { "open parenthesis", "(SEEN", "BAD" },
         { "closing parenthesis", "SEEN)", "BAD" },
-        { "size too large", "LARGER 4294967296", "BAD" },
+        { "a size of 63 bits", "LARGER 9223372036854775807", "and(larger=9223372036854775807)" },
+        { "size too large", "LARGER 9223372036854775808", "BAD" },
         { "bad set", "1:", "BAD" },
+        { "the highest number", "4294967295:1", "and(set)" },
+        { "number too large", "4294967296", "BAD" },
+        { "number zero", "0", "BAD" },
+        { "saved", "$ UID $", "and(set$ uid$)" },
+        { "saved in a list", "$,1", "BAD" },
+        { "saved in a range", "1:$", "BAD" },
+        { "within", "OLDER 1 YOUNGER 4294967295", "and(older=1 younger=4294967295)" },
+        { "older than nothing", "OLDER 0", "BAD" },
+        { "younger than 136 years", "YOUNGER 4294967296", "BAD" },
+        { "modseq", "MODSEQ 917", "and(modseq=917)" },
+        { "modseq of an entry", "MODSEQ \"/flags/\\\\Draft\" all 620162338", "and(modseq=620162338)" },
+        { "modseq without number", "MODSEQ \"/flags/x\" priv", "BAD" },
+        { "modseq of another entry", "MODSEQ \"/comment\" priv 1", "BAD" },
+        { "modseq of no entry", "MODSEQ \"/flags/\" priv 1", "BAD" },
+        { "modseq of a wrong type", "MODSEQ \"/flags/x\" public 1", "BAD" },
+        { "modseq too large", "MODSEQ 9223372036854775808", "BAD" },
+        { "return nothing", "RETURN () ALL", "1:and(all)" },
+        { "return all there is", "return (MIN max COUNT ALL SAVE MIN) ALL", "63:and(all)" },
+        { "return, then charset", "RETURN (MIN) CHARSET UTF-8 ALL", "3:and(all)" },
+        { "charset, then return", "CHARSET UTF-8 RETURN (MIN) ALL", "BAD" },
+        { "return without list", "RETURN MIN ALL", "BAD" },
+        { "return without keys", "RETURN (MIN)", "BAD" },
+        { "return what isn't there", "RETURN (UPDATE) ALL", "BAD" },
+        { "return without end", "RETURN (MIN ", "BAD" },
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct parser p;
         struct search s;
         start(&p, rows[i].input);
         bool good = parse_search(&p, &s);
+        if (good && s.returns)
+            bytes_printf(&out, "%u:", s.returns);
         if (good)
             print_key(&s, 0);
         check(rows[i].name, good, rows[i].expected);
