@@ -35,7 +35,7 @@ MORE_MAKE = +$(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAG
 Q = $(if $(V),,@)
 
 .SECONDARY:
-.PHONY: all help tests deps check asan fuzz fuzzers warnings tidy demo bench install uninstall clean
+.PHONY: all help tests deps check torture asan fuzz fuzzers warnings tidy demo bench install uninstall clean
 all: $(PROGRAMS:%=$(BUILD)/bin/%) ## build every program
 tests: all $(UNIT_TESTS) $(HELPERS) $(SHIM) ## build the tests too
 
@@ -86,6 +86,12 @@ $(DEPS): tests/deps
 check: $(DEPS) ## build everything and run every test
 	$(MORE_MAKE) tests
 	BUILD=$(BUILD) SANDBOX=$(SANDBOX) prove -j$(JOBS) -e '' $(TESTS)
+
+# What `make check` runs in short: mailboxes under attack and under load, at length.
+TORTURE_TESTS = tests/imap-many.t
+torture: $(DEPS) ## the mailbox's hardest tests, TORTURE times as long (10) as `make check` runs them
+	$(MORE_MAKE) tests
+	BUILD=$(BUILD) SANDBOX=$(SANDBOX) TORTURE=$(or $(TORTURE),10) prove -e '' $(TORTURE_TESTS)
 
 # The sandbox is on here too, with the sanitizers' own calls allowed. Where it isn't: looking for leaks at exit (what qrun does) takes
 # ptrace, and a process that tries what it may not do would show the sanitizers' rights.
