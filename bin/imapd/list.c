@@ -250,7 +250,8 @@ static void make_patterns(struct imap *i, struct list_args *args, struct bytes *
     }
     starts[args->pattern_count] = room->len;
     for (size_t n = 0; n < args->pattern_count; n++)
-        args->patterns[n] = (struct span){ room->len ? room->data + starts[n] : "", starts[n + 1] - starts[n] };
+        args->patterns[n] =
+            (struct span){ room->len ? room->data + starts[n] : "", starts[n + 1] - starts[n] };
     bytes_free(&joined);
 }
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Mailbox names between client and disk. On disk they are modified UTF-7 (RFC 3501 5.1.3), and so they go over
- * the wire until the client enables IMAP4rev2 or UTF8=ACCEPT; from then on they are UTF-8 there (RFC 9051 5.1,
- * RFC 6855 3).
+ * Mailbox names between client and disk. On disk they are modified UTF-7 (RFC 3501 5.1.3), and so they go
+ * over the wire until the client enables IMAP4rev2 or UTF8=ACCEPT; from then on they are UTF-8 there (RFC
+ * 9051 5.1, RFC 6855 3).
  *
- * A name in UTF-8 is normalised to NFC, so that what looks the same is the same mailbox. Where another program
- * made one that isn't normalised, and the client names just that, it is found. A client that has enabled
- * nothing may send UTF-8 all the same: no modified UTF-7 has an 8-bit byte.
+ * A name in UTF-8 is normalised to NFC, so that what looks the same is the same mailbox. Where another
+ * program made one that isn't normalised, and the client names just that, it is found. A client that has
+ * enabled nothing may send UTF-8 all the same: no modified UTF-7 has an 8-bit byte.
  */
 #include "imapd.h"
 

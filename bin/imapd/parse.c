@@ -3,13 +3,15 @@
  * Tokens of IMAP commands: atoms, strings, numbers, sets, flags, and the arguments of APPEND and
  * STORE. See parse.h.
  *
- * Strict where leniency could be misread later (8-bit bytes only in literals, NUL nowhere, exactly one
- * space between arguments), because a client that is told BAD today is repaired tomorrow.
+ * Strict where leniency could be misread later (8-bit bytes only in literals and, as UTF-8, in quoted strings
+ * (RFC 6855 3, RFC 9051 4.3), NUL nowhere, exactly one space between arguments), because a client that is
+ * told BAD today is repaired tomorrow.
  */
 #include "parse.h"
 
 #include "store/mailbox.h"
 #include "text/date.h"
+#include "text/utf8.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -91,7 +93,7 @@ static bool parse_quoted(struct parser *p, struct span *s)
         char c = p->in.p[p->at++];
         if (c == '"') {
             *s = (struct span){ p->text->data ? p->text->data + start : "", p->text->len - start };
-            return true;
+            return utf8_valid(*s) || parse_fail(p, "What isn't UTF-8 must be sent as a literal");
         }
         if (c == '\\') {
             c = parse_peek(p);
@@ -99,8 +101,8 @@ static bool parse_quoted(struct parser *p, struct span *s)
                 return parse_fail(p, "Only \\\" and \\\\ may be escaped in a quoted string");
             p->at++;
         }
-        if (c == 0 || c == '\r' || c == '\n' || (c & 0x80))
-            return parse_fail(p, "Quoted strings hold 7-bit text only; send a literal");
+        if (c == 0 || c == '\r' || c == '\n')
+            return parse_fail(p, "Quoted strings hold no NUL and no line ends; send a literal");
         if (!bytes_add_char(p->text, c))
             return parse_fail(p, "Out of memory");
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * SELECT, EXAMINE, CLOSE and UNSELECT (RFC 3501 6.3.1, 6.3.2, 6.4.2, RFC 9051 6.3.2, RFC 3691), with MAILBOXID
- * (RFC 8474).
+ * SELECT, EXAMINE, CLOSE and UNSELECT (RFC 3501 6.3.1, 6.3.2, 6.4.2, RFC 9051 6.3.2, RFC 3691), with
+ * MAILBOXID (RFC 8474).
  */
 #include "capabilities.h"
 #include "list.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * STATUS (RFC 3501 6.3.10, RFC 9051 6.3.11), with SIZE (RFC 8438), DELETED and DELETED-STORAGE (RFC 9208 4.1.4),
- * HIGHESTMODSEQ (RFC 7162) and MAILBOXID (RFC 8474). LIST has it as a return option (RFC 5819).
+ * STATUS (RFC 3501 6.3.10, RFC 9051 6.3.11), with SIZE (RFC 8438), DELETED and DELETED-STORAGE (RFC
+ * 9208 4.1.4), HIGHESTMODSEQ (RFC 7162) and MAILBOXID (RFC 8474). LIST has it as a return option (RFC 5819).
  */
 #include "imapd.h"
 

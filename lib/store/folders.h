@@ -31,7 +31,7 @@ enum status mail_next_validity(struct mail *mail, uint32_t *validity);
 
 struct folder {
     char *name;
-    bool exists; /* false: only a parent of folders that do, or only subscribed */
+    bool exists;       /* false: only a parent of folders that do, or only subscribed */
     bool has_children; /* folders that exist */
     bool subscribed;
 };
@@ -60,8 +60,8 @@ enum status folder_make_parts(int dir);
 
 /* ST_OK, or ST_NONE also for a name that can't be; ST_TEMP: could not look. */
 enum status folder_exists(struct mail *mail, struct span name);
-/* ST_PERM with errno EEXIST if it exists, EINVAL for a name that may not be made, EDQUOT over FOLDERS_LIMIT. Durable
- * when it returns. */
+/* ST_PERM with errno EEXIST if it exists, EINVAL for a name that may not be made, EDQUOT over FOLDERS_LIMIT.
+ * Durable when it returns. */
 enum status folder_create(struct mail *mail, struct span name);
 /* The same, telling its MAILBOXID (OBJECTID, RFC 8474). `uses` are the folder's special uses (USE_* of
  * special_use.h), or FOLDER_USES_BY_NAME. ST_PERM with errno EBUSY where another folder has one of these. */

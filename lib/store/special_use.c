@@ -13,8 +13,8 @@ static const struct {
     unsigned use;
     const char *attribute, *name;
 } table[] = {
-    { USE_DRAFTS, "\\Drafts", "Drafts" }, { USE_SENT, "\\Sent", "Sent" },
-    { USE_JUNK, "\\Junk", "Junk" },       { USE_TRASH, "\\Trash", "Trash" },
+    { USE_DRAFTS, "\\Drafts", "Drafts" },    { USE_SENT, "\\Sent", "Sent" },
+    { USE_JUNK, "\\Junk", "Junk" },          { USE_TRASH, "\\Trash", "Trash" },
     { USE_ARCHIVE, "\\Archive", "Archive" },
 };
 

@@ -2,10 +2,10 @@
  *
  * Special uses of folders (RFC 6154): what a folder is for. Sets of them are bits of an unsigned.
  *
- * A folder's use is what its durable file says ("specialuse \Sent", or "specialuse" alone for none), and where
- * that says nothing, what its name stands for: so a Maildir that another program kept has its Sent and Junk,
- * and a folder made or renamed by a client keeps the use that the client gave it. No two folders of an account
- * get one use by our hand.
+ * A folder's use is what its durable file says ("specialuse \Sent", or "specialuse" alone for none), and
+ * where that says nothing, what its name stands for: so a Maildir that another program kept has its Sent and
+ * Junk, and a folder made or renamed by a client keeps the use that the client gave it. No two folders of an
+ * account get one use by our hand.
  */
 #ifndef POSTERN_STORE_SPECIAL_USE_H
 #define POSTERN_STORE_SPECIAL_USE_H
