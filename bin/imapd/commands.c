@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "capabilities.h"
+#include "qresync.h"
 
 #include <errno.h>
 #include <string.h>
@@ -205,6 +206,8 @@ static void finish_command(struct imap *i, unsigned flags)
 {
     if (i->box && !(flags & COMMAND_SILENT) && !i->done)
         sync_mailbox(i, flags & COMMAND_KEEP);
+    if (i->box && !i->done)
+        modseq_settle(i);
     i->uid = false;
     conn_printf(i->conn, "%s ", i->tag[0] ? i->tag : "*");
     conn_write_span(i->conn,

@@ -33,6 +33,7 @@ static bool expunge(struct imap *i, const size_t *indexes, size_t count)
     struct mailbox_changes gone = { 0 };
     enum status st = count > 0 ? mailbox_expunge(i->box, indexes, count, &gone) : ST_OK;
     write_expunged(i, &gone);
+    i->modseq.owed |= gone.expunged_count > 0; /* RFC 7162 3.2.7 */
     mailbox_changes_free(&gone);
     if (st != ST_OK)
         reply_failed(i, st);

@@ -10,6 +10,9 @@
  */
 #include "fetch.h"
 
+#include "capabilities.h"
+#include "qresync.h"
+
 #include <stdlib.h>
 
 #define KEEP_SIZE (256u << 10) /* messages from this size on are kept for the next piece of a part */
@@ -30,6 +33,10 @@ static void write_items(struct fetching *f, bool now_seen)
     if (now_seen && !f->has_flags) {
         bytes_add(line, " ", 1);
         item_flags(f);
+        if (!f->has_modseq && modseq_wanted(f->i)) {
+            bytes_add(line, " ", 1);
+            item_modseq(f);
+        }
     }
     bytes_add(line, ")\r\n", 3);
     if (line->len >= GATHER || line->failed)
@@ -119,12 +126,37 @@ static enum status fetch_message(struct fetching *f, size_t index)
     return st;
 }
 
+/* RFC 7162 3.2.6 */
+static bool may_vanish(const struct fetching *f, struct parser *p)
+{
+    if (f->modifiers.vanished && !f->i->uid)
+        return parse_fail(p, "VANISHED is for UID FETCH");
+    if (f->modifiers.vanished && !(f->i->enabled & ENABLED_QRESYNC))
+        return parse_fail(p, "ENABLE QRESYNC first");
+    return true;
+}
+
+/* Keeps, of the indexes, those of messages that CHANGEDSINCE means. */
+static size_t only_changed(const struct fetching *f, size_t *indexes, size_t count)
+{
+    size_t kept = 0;
+    if (!f->modifiers.changed)
+        return count;
+    for (size_t n = 0; n < count; n++)
+        if (mailbox_message(f->i->box, indexes[n]).modseq > f->modifiers.changed_since)
+            indexes[kept++] = indexes[n];
+    return kept;
+}
+
 static void fetch_all(struct fetching *f, const struct set *set)
 {
     struct imap *i = f->i;
     size_t *indexes, count;
+    if (f->modifiers.vanished && !write_vanished_since(i, f->modifiers.changed_since, set))
+        return reply(i, "NO [UNAVAILABLE] Out of memory");
     if (!set_indexes(i, set, i->uid, &indexes, &count))
         return;
+    count = only_changed(f, indexes, count);
     if (f->needs & NEEDS_SUMMARY)
         mailbox_expect(i->box, indexes, count);
     for (size_t n = 0; n < count && !conn_is_gone(i->conn); n++)
@@ -150,8 +182,11 @@ void command_fetch(void *imap, struct span argument)
     f->i = i;
     bytes_init(&f->built, BUILT_LIMIT);
     parser_init(&p, argument, &i->text);
-    if (!parse_set(&p, &set) || !parse_space(&p) || !parse_fetch(&p, &f->fetch))
+    if (!parse_set(&p, &set) || !parse_space(&p) || !parse_fetch(&p, &f->fetch) ||
+        !parse_fetch_modifiers(&p, &f->modifiers) || !may_vanish(f, &p))
         reply_bad(i, &p);
+    else if (items_need_modseq(f) && !condstore_use(i))
+        ; /* replied */
     else if (!items_prepare(f))
         reply(i, "NO [UNAVAILABLE] Out of memory");
     else

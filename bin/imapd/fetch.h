@@ -18,10 +18,11 @@ enum {
 struct fetching {
     struct imap *i;
     struct fetch fetch;
-    struct span labels[FETCH_ITEMS]; /* "BODY[1.MIME] ", as each answer begins; in `label_text` */
+    struct fetch_modifiers modifiers;
+    struct span labels[FETCH_ITEMS + FETCH_MORE]; /* "BODY[1.MIME] ", as each answer begins; in `label_text` */
     struct bytes label_text;
     unsigned needs; /* of all items */
-    bool marks_seen, has_flags, has_partial;
+    bool marks_seen, has_flags, has_modseq, has_partial;
     struct bytes built; /* the fields that HEADER.FIELDS selects */
     enum status worst;
     struct bytes flags; /* FLAGS's last answer, and what it was made of: most messages have the same */
@@ -35,11 +36,16 @@ struct fetching {
 };
 
 /* --- fetch_items.c */
-/* Writes the labels, and finds out what the items need; once a command. False without memory. */
+/* Does it ask for mod-sequences, by an item or a modifier? */
+bool items_need_modseq(const struct fetching *f);
+/* Adds UID to UID FETCH, and MODSEQ where the client wants it; writes the labels, and finds out what the items need;
+ * once a command. False without memory. */
 bool items_prepare(struct fetching *f);
 /* Appends the n-th item with its label to i->line, and streams what is large. */
 void item_write(struct fetching *f, size_t n);
 /* `FLAGS (...)` of the message at hand. */
 void item_flags(struct fetching *f);
+/* `MODSEQ (...)` of it. */
+void item_modseq(struct fetching *f);
 
 #endif

@@ -3,6 +3,7 @@
  * The items of FETCH, each a row: what it needs of the message, and what writes it. See fetch.h.
  */
 #include "fetch.h"
+#include "qresync.h"
 #include "section.h"
 #include "text/date.h"
 #include "wire.h"
@@ -34,6 +35,17 @@ static void write_flags_item(struct fetching *f, const struct fetch_item *item)
 {
     (void)item;
     item_flags(f);
+}
+
+void item_modseq(struct fetching *f)
+{
+    add_modseq(f->i, mailbox_message(f->i->box, f->index).modseq);
+}
+
+static void write_modseq_item(struct fetching *f, const struct fetch_item *item)
+{
+    (void)item;
+    item_modseq(f);
 }
 
 static void write_date(struct fetching *f, const struct fetch_item *item)
@@ -134,6 +146,7 @@ static const struct {
     [FETCH_BODY] = { "BODY ", NEEDS_SUMMARY, write_body },
     [FETCH_BODYSTRUCTURE] = { "BODYSTRUCTURE ", NEEDS_SUMMARY, write_structure },
     [FETCH_SECTION] = { NULL, NEEDS_FILE, write_section },
+    [FETCH_MODSEQ] = { "", 0, write_modseq_item },
 };
 
 void item_write(struct fetching *f, size_t n)
@@ -165,24 +178,42 @@ static void prepare_item(struct fetching *f, struct fetch_item *item)
     f->has_partial |= item->partial;
 }
 
-/* UID FETCH answers with the UID, asked for or not. */
-static void add_uid_item(struct fetch *fetch)
+static bool has_item(const struct fetch *fetch, enum fetch_kind kind)
 {
     for (size_t n = 0; n < fetch->count; n++)
-        if (fetch->items[n].kind == FETCH_UID)
-            return;
-    if (fetch->count == FETCH_ITEMS) /* 64 items, none of them UID: the last gives way */
-        fetch->count--;
-    fetch->items[fetch->count++] = (struct fetch_item){ .kind = FETCH_UID };
+        if (fetch->items[n].kind == kind)
+            return true;
+    return false;
+}
+
+static void add_item(struct fetch *fetch, enum fetch_kind kind)
+{
+    if (!has_item(fetch, kind))
+        fetch->items[fetch->count++] = (struct fetch_item){ .kind = kind };
+}
+
+bool items_need_modseq(const struct fetching *f)
+{
+    return f->modifiers.changed || has_item(&f->fetch, FETCH_MODSEQ);
+}
+
+/* UID FETCH answers with the UID, asked for or not; CHANGEDSINCE with MODSEQ (RFC 7162 3.1.4.1), and so do FLAGS
+ * once the client wants it. There is room for both. */
+static void add_items(struct fetching *f)
+{
+    if (f->i->uid)
+        add_item(&f->fetch, FETCH_UID);
+    if (f->modifiers.changed || (has_item(&f->fetch, FETCH_FLAGS) && modseq_wanted(f->i)))
+        add_item(&f->fetch, FETCH_MODSEQ);
+    f->has_modseq = has_item(&f->fetch, FETCH_MODSEQ);
 }
 
 bool items_prepare(struct fetching *f)
 {
-    size_t ends[FETCH_ITEMS];
+    size_t ends[FETCH_ITEMS + FETCH_MORE];
     bytes_init(&f->label_text, LABELS_LIMIT);
     bytes_init(&f->flags, FLAGS_LIMIT);
-    if (f->i->uid)
-        add_uid_item(&f->fetch);
+    add_items(f);
     for (size_t n = 0; n < f->fetch.count; n++) {
         struct fetch_item *item = &f->fetch.items[n];
         prepare_item(f, item);

@@ -6,7 +6,7 @@
  * seconds. A word every two minutes keeps address translators from forgetting the connection, and finds a
  * dead one.
  */
-#include "imapd.h"
+#include "qresync.h"
 
 #include "base/clock.h"
 
@@ -22,6 +22,8 @@ static bool look(struct imap *i)
 {
     int64_t start = clock_ms();
     sync_mailbox(i, false);
+    if (!i->done)
+        modseq_settle_untagged(i);
     int64_t rest = (clock_ms() - start) * IDLE_REST;
     return !i->done && conn_wait(i->conn, -1, (int)(rest < IDLE_REST_MS ? rest : IDLE_REST_MS)) & CONN_INPUT;
 }

@@ -10,6 +10,7 @@
  *     respond.c   replies, and what changed in the selected mailbox
  *     names.c     mailbox names between client and disk
  *     sets.c      sequence sets, and UIDs as sets
+ *     qresync.c   mod-sequences, and what has vanished
  *
  * The commands: folders.c, list.c with pattern.c, select.c, status.c, append.c, copy.c (and MOVE, EXPUNGE),
  * store.c, idle.c; fetch.c with fetch_items.c, section.c (the bytes of BODY[...]) and wire.c (with CRLF);
@@ -70,6 +71,14 @@ struct saved {
     size_t count;
 };
 
+/* What the client knows of the selected mailbox's mod-sequences (qresync.c). */
+struct client_modseq {
+    bool none;      /* the mailbox keeps none */
+    bool owed;      /* messages were expunged by this command: its reply must name HIGHESTMODSEQ */
+    uint64_t known; /* what it takes for HIGHESTMODSEQ */
+    uint64_t seen;  /* the highest MODSEQ since the last tagged reply */
+};
+
 struct imap {
     struct mailbox_start *start;
     const struct settings *settings;
@@ -87,6 +96,7 @@ struct imap {
     struct bytes text;  /* unescaped strings of the command */
     struct bytes line;  /* an untagged reply in the making */
     struct bytes reply; /* the tagged reply behind the tag */
+    struct client_modseq modseq;
     struct fetch_place place;
     struct kept_message kept;
     struct saved saved;
@@ -106,9 +116,13 @@ void add_message_flags(const struct imap *i, struct bytes *b, const struct mailb
 void write_line(struct imap *i); /* sends i->line and empties it */
 void write_flags_of_folder(struct imap *i);
 void write_exists(struct imap *i);
+/* EXPUNGE, or VANISHED where QRESYNC is enabled. */
 void write_expunged(struct imap *i, const struct mailbox_changes *changes);
-/* `* n FETCH (FLAGS (...))`, with UID in UID commands. */
+/* `* n FETCH (FLAGS (...))`, with UID in UID commands, with QRESYNC and in IMAP4rev2 (RFC 9051 7.5.2), and with
+ * MODSEQ where the client wants it. */
 void write_flags(struct imap *i, size_t index);
+/* The same without FLAGS, to a client that wants MODSEQ. */
+void write_modseq(struct imap *i, size_t index);
 /* Reports what others changed. With `keep` nothing is expunged. */
 void sync_mailbox(struct imap *i, bool keep);
 

@@ -15,6 +15,7 @@
 #define TAG_LIMIT 128
 #define KEYWORDS_LIMIT 64 /* keywords in one flag list */
 #define FETCH_ITEMS 64    /* items of one FETCH */
+#define FETCH_MORE 2      /* that are added to them: UID and MODSEQ */
 #define FETCH_NAMES 256   /* header names of one FETCH, all items together */
 #define FETCH_PARTS 50    /* numbers in one part specifier: MIME_DEPTH */
 #define SEARCH_KEYS 2000  /* keys of one SEARCH */
@@ -139,6 +140,7 @@ enum fetch_kind {
     FETCH_BODY,
     FETCH_BODYSTRUCTURE,
     FETCH_SECTION,
+    FETCH_MODSEQ,
 };
 enum section_what {
     SECTION_ALL,
@@ -161,12 +163,44 @@ struct fetch_item {
     size_t first_name, name_count; /* in fetch.names */
 };
 struct fetch {
-    struct fetch_item items[FETCH_ITEMS];
+    struct fetch_item items[FETCH_ITEMS + FETCH_MORE];
     size_t count;
     struct span names[FETCH_NAMES];
     size_t name_count;
 };
+/* The items; modifiers may follow. */
 bool parse_fetch(struct parser *p, struct fetch *fetch);
+
+/* --- what stands in parentheses behind or between arguments (parse_modifiers.c) */
+/* What a client knows of a mailbox (RFC 7162 3.2.5). */
+struct qresync {
+    uint32_t uid_validity;
+    uint64_t modseq;
+    struct set known;                     /* UIDs; empty: all */
+    struct set match_numbers, match_uids; /* message numbers, and the UIDs they had; empty: not told */
+};
+struct select_modifiers {
+    bool condstore, qresync;
+    struct qresync resync;
+};
+/* All that follows the mailbox's name, which may be nothing. Free with select_modifiers_free, also after a
+ * failure. */
+bool parse_select_modifiers(struct parser *p, struct select_modifiers *m);
+void select_modifiers_free(struct select_modifiers *m);
+
+struct fetch_modifiers {
+    bool changed, vanished; /* vanished only with changed */
+    uint64_t changed_since;
+};
+/* All that follows FETCH's items, which may be nothing. */
+bool parse_fetch_modifiers(struct parser *p, struct fetch_modifiers *m);
+
+struct store_modifiers {
+    bool unchanged;
+    uint64_t unchanged_since; /* UINT64_MAX if not given */
+};
+/* `(UNCHANGEDSINCE 5) ` in front of STORE's item, or nothing. */
+bool parse_store_modifiers(struct parser *p, struct store_modifiers *m);
 
 /* --- SEARCH, SORT and THREAD (parse_search.c, parse_sort.c) */
 enum search_kind {

@@ -100,6 +100,7 @@ static const struct fetch_word words[] = {
     { "RFC822.SIZE", { .kind = FETCH_SIZE } },
     { "ENVELOPE", { .kind = FETCH_ENVELOPE } },
     { "BODYSTRUCTURE", { .kind = FETCH_BODYSTRUCTURE } },
+    { "MODSEQ", { .kind = FETCH_MODSEQ } },
     { "RFC822", { .kind = FETCH_SECTION, .label = "RFC822", .what = SECTION_ALL } },
     { "RFC822.HEADER",
       { .kind = FETCH_SECTION, .label = "RFC822.HEADER", .what = SECTION_HEADER, .peek = true } },
@@ -135,15 +136,15 @@ static bool parse_macro(struct parser *p, struct fetch *f)
 {
     static const enum fetch_kind kinds[] = { FETCH_FLAGS, FETCH_INTERNALDATE, FETCH_SIZE, FETCH_ENVELOPE,
                                              FETCH_BODY };
-    struct span rest = span_from(p->in, p->at);
-    size_t count = span_ieq_str(rest, "FAST")   ? 3
-                   : span_ieq_str(rest, "ALL")  ? 4
-                   : span_ieq_str(rest, "FULL") ? 5
+    struct span rest = span_from(p->in, p->at), word = span_head(rest, span_find(rest, ' '));
+    size_t count = span_ieq_str(word, "FAST")   ? 3
+                   : span_ieq_str(word, "ALL")  ? 4
+                   : span_ieq_str(word, "FULL") ? 5
                                                 : 0;
     for (size_t i = 0; i < count; i++)
         fetch_add(p, f, (struct fetch_item){ .kind = kinds[i] });
     if (count > 0)
-        p->at = p->in.n;
+        p->at += word.n;
     return count > 0;
 }
 
@@ -153,10 +154,10 @@ bool parse_fetch(struct parser *p, struct fetch *fetch)
     if (parse_macro(p, fetch))
         return true;
     if (!parse_char(p, '('))
-        return parse_fetch_item(p, fetch) && parse_end(p);
+        return parse_fetch_item(p, fetch);
     do {
         if (!parse_fetch_item(p, fetch))
             return false;
     } while (parse_char(p, ' '));
-    return (parse_char(p, ')') || parse_fail(p, "List of FETCH items without end")) && parse_end(p);
+    return parse_char(p, ')') || parse_fail(p, "List of FETCH items without end");
 }

@@ -3,9 +3,8 @@
  * Replies: tagged ones, kept until the end of their command, and the untagged data about the selected mailbox
  * that several commands share (RFC 3501 7.2 to 7.4).
  */
-#include "imapd.h"
-
 #include "capabilities.h"
+#include "qresync.h"
 
 #include <errno.h>
 #include <string.h>
@@ -116,36 +115,55 @@ void write_flags_of_folder(struct imap *i)
 void write_exists(struct imap *i)
 {
     size_t recent = 0;
+    conn_printf(i->conn, "* %zu EXISTS\r\n", i->box->count);
+    if (i->enabled & ENABLED_REV2) /* which knows no \Recent (RFC 9051 E) */
+        return;
     for (size_t n = 0; n < i->box->count; n++)
         recent += mailbox_message(i->box, n).recent;
-    conn_printf(i->conn, "* %zu EXISTS\r\n", i->box->count);
-    if (!(i->enabled & ENABLED_REV2)) /* which knows no \Recent (RFC 9051 E) */
-        conn_printf(i->conn, "* %zu RECENT\r\n", recent);
+    conn_printf(i->conn, "* %zu RECENT\r\n", recent);
 }
 
 /* They are gone from the mailbox already: what is left below a UID, plus one, was its sequence number
  * when those before it had been reported. */
 void write_expunged(struct imap *i, const struct mailbox_changes *changes)
 {
+    if (vanished_wanted(i))
+        return write_vanished(i, changes->expunged, changes->expunged_count);
     for (size_t n = 0; n < changes->expunged_count; n++)
         conn_printf(i->conn, "* %zu EXPUNGE\r\n", mailbox_find(i->box, changes->expunged[n]) + 1);
 }
 
-void write_flags(struct imap *i, size_t index)
+static void write_state(struct imap *i, size_t index, bool flags)
 {
     struct mailbox_message m = mailbox_message(i->box, index);
     bytes_add_str(&i->line, "* ");
     add_number(&i->line, index + 1);
     bytes_add_str(&i->line, " FETCH (");
-    if (i->uid) {
+    if (i->uid || (i->enabled & (ENABLED_QRESYNC | ENABLED_REV2))) {
         bytes_add_str(&i->line, "UID ");
         add_number(&i->line, m.uid);
         bytes_add_char(&i->line, ' ');
     }
-    bytes_add_str(&i->line, "FLAGS ");
-    add_message_flags(i, &i->line, &m);
+    if (flags) {
+        bytes_add_str(&i->line, "FLAGS ");
+        add_message_flags(i, &i->line, &m);
+    }
+    if (flags && modseq_wanted(i))
+        bytes_add_char(&i->line, ' ');
+    if (modseq_wanted(i))
+        add_modseq(i, m.modseq);
     bytes_add_str(&i->line, ")\r\n");
     write_line(i);
+}
+
+void write_flags(struct imap *i, size_t index)
+{
+    write_state(i, index, true);
+}
+
+void write_modseq(struct imap *i, size_t index)
+{
+    write_state(i, index, false);
 }
 
 void sync_mailbox(struct imap *i, bool keep)

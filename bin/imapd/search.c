@@ -7,6 +7,7 @@
 #include "search.h"
 
 #include "capabilities.h"
+#include "qresync.h"
 #include "text/utf8.h"
 #include "text/words.h"
 
@@ -49,13 +50,9 @@ bool search_convert(struct imap *i, struct search *search, struct bytes *text)
     return true;
 }
 
-void search_enable(struct imap *i, const struct search *search)
+bool search_enable(struct imap *i, const struct search *search)
 {
-    if (!search->modseq || (i->enabled & ENABLED_CONDSTORE))
-        return;
-    i->enabled |= ENABLED_CONDSTORE;
-    conn_printf(i->conn, "* OK [HIGHESTMODSEQ %llu] Mod-sequences are told\r\n",
-                (unsigned long long)i->box->modseq);
+    return !search->modseq || condstore_use(i);
 }
 
 static bool search(struct imap *i, struct search *search)
@@ -80,8 +77,7 @@ void command_search(void *imap, struct span argument)
         parse_fail(&p, "No CHARSET once UTF8=ACCEPT is enabled"); /* RFC 6855 3 */
     if (p.error) {
         reply_bad(i, &p);
-    } else {
-        search_enable(i, &s);
+    } else if (search_enable(i, &s)) {
         if (search(i, &s))
             reply(i, "OK Done");
         else if ((s.returns & RETURN_SAVE) && span_starts(span_bytes(&i->reply), "NO"))

@@ -11,8 +11,9 @@
 /* Puts what is sought into UTF-8, from the charset that was given; `text` holds it and must outlive the
  * search. False with a reply: [BADCHARSET], or text that isn't in its charset. */
 bool search_convert(struct imap *i, struct search *search, struct bytes *text);
-/* MODSEQ makes this session one that knows of mod-sequences (RFC 7162 3.1). */
-void search_enable(struct imap *i, const struct search *search);
+/* MODSEQ makes this session one that knows of mod-sequences (RFC 7162 3.1). False, with a reply, where the
+ * mailbox has none. */
+bool search_enable(struct imap *i, const struct search *search);
 
 /* --- search_keys.c */
 /* The indexes of the messages that `search` (converted) is about, ascending; *found is malloc'd. False with a

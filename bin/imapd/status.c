@@ -3,9 +3,8 @@
  * STATUS (RFC 3501 6.3.10, RFC 9051 6.3.11), with SIZE (RFC 8438), DELETED and DELETED-STORAGE (RFC
  * 9208 4.1.4), HIGHESTMODSEQ (RFC 7162) and MAILBOXID (RFC 8474). LIST has it as a return option (RFC 5819).
  */
-#include "imapd.h"
-
 #include "capabilities.h"
+#include "qresync.h"
 
 bool status_needs_sizes(unsigned items)
 {
@@ -42,6 +41,8 @@ void add_status(struct imap *i, struct span folder, unsigned items, const struct
         { STATUS_DELETED_STORAGE, "DELETED-STORAGE", st->deleted_size },
         { STATUS_HIGHESTMODSEQ, "HIGHESTMODSEQ", st->modseq },
     };
+    if (items & STATUS_HIGHESTMODSEQ)
+        condstore_enable(i);
     bytes_add_str(&i->line, "* STATUS ");
     add_mailbox(i, folder);
     const char *first = " (";

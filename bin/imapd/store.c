@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * STORE (RFC 3501 6.4.6).
+ * STORE (RFC 3501 6.4.6), also on condition that a message hasn't changed (UNCHANGEDSINCE, RFC 7162 3.1.3).
+ *
+ * All messages are changed by one call of the store and then answered for, so that 100,000 of them cost what
+ * the store costs.
  */
-#include "imapd.h"
+#include "qresync.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -33,51 +36,114 @@ static size_t keyword_count(const struct mailbox *box)
     return count;
 }
 
+/* One STORE. */
+struct storing {
+    struct imap *i;
+    const size_t *indexes;
+    size_t count;
+    bool silent;
+    struct store_modifiers modifiers;
+    uint64_t before; /* the highest mod-sequence of these messages before it */
+    unsigned char *results;
+};
+
 /* .SILENT hides what the client asked for, not what somebody else did meanwhile: it must know how the flags
- * stand. */
-static void report(struct imap *i, const size_t *indexes, size_t count, const unsigned char *results,
-                   bool silent)
+ * stand. A client that wants mod-sequences is told the new ones all the same, and by an UNCHANGEDSINCE all of
+ * them (RFC 7162 3.1.3). One that failed it is told why, unless the change is news that comes below. */
+static void report_one(const struct storing *s, size_t n)
 {
-    for (size_t n = 0; n < count && !conn_is_gone(i->conn); n++)
-        if (results[n] == FLAGS_MERGED || (results[n] == FLAGS_STORED && !silent))
-            write_flags(i, indexes[n]);
+    struct imap *i = s->i;
+    size_t index = s->indexes[n];
+    uint64_t modseq = mailbox_message(i->box, index).modseq;
+    enum flags_result result = s->results[n];
+    if (result == FLAGS_MERGED || (result == FLAGS_STORED && !s->silent))
+        write_flags(i, index);
+    else if (result == FLAGS_STORED && modseq_wanted(i) && (s->modifiers.unchanged || modseq > s->before))
+        write_modseq(i, index);
+    else if (result == FLAGS_MODIFIED && modseq > s->modifiers.unchanged_since)
+        write_flags(i, index);
 }
 
-static void store_indexes(struct imap *i, const size_t *indexes, size_t count, const struct flags_store *store,
-                          bool silent)
+/* ` [MODIFIED 7,9]`: those that failed UNCHANGEDSINCE, or nothing. */
+static bool add_modified(const struct storing *s, struct bytes *b)
 {
-    unsigned char *results = calloc(count + 1, 1);
-    if (!results)
+    uint32_t *failed = malloc((s->count + 1) * sizeof *failed);
+    size_t count = 0;
+    for (size_t n = 0; failed && n < s->count; n++)
+        if (s->results[n] == FLAGS_MODIFIED)
+            failed[count++] = s->i->uid ? mailbox_uid(s->i->box, s->indexes[n]) : (uint32_t)s->indexes[n] + 1;
+    if (count > 0) {
+        bytes_add_str(b, " [MODIFIED ");
+        add_uids(b, failed, count);
+        bytes_add_char(b, ']');
+    }
+    bool good = failed != NULL;
+    free(failed);
+    return good;
+}
+
+static void reply_stored(const struct storing *s, enum status st)
+{
+    struct imap *i = s->i;
+    struct bytes *b = &i->reply;
+    if (st != ST_OK && st != ST_NONE)
+        return reply_failed(i, st);
+    reply(i, st == ST_OK ? "OK" : "NO");
+    size_t before = b->len;
+    if (!add_modified(s, b))
         return reply(i, "NO [UNAVAILABLE] Out of memory");
-    enum status st = mailbox_store(i->box, indexes, count, store, results);
-    int error = errno;
-    report(i, indexes, count, results, silent);
-    free(results);
-    errno = error;
     if (st == ST_NONE)
-        reply(i, "NO [EXPUNGEISSUED] Some of these messages are gone");
-    else if (st != ST_OK)
-        reply_failed(i, st);
+        bytes_add_str(b, b->len > before ? " And others are gone"
+                                         : " [EXPUNGEISSUED] Some of these messages are gone");
     else
-        reply(i, "OK Done");
+        bytes_add_str(b, b->len > before ? " Conditional STORE failed" : " Done");
 }
 
-static void store_all(struct imap *i, const struct set *set, enum store_mode mode, bool silent,
+static uint64_t highest_modseq(const struct storing *s)
+{
+    uint64_t highest = 0;
+    for (size_t n = 0; n < s->count; n++) {
+        uint64_t modseq = mailbox_message(s->i->box, s->indexes[n]).modseq;
+        highest = modseq > highest ? modseq : highest;
+    }
+    return highest;
+}
+
+static void store_indexes(struct storing *s, const struct flags_store *store)
+{
+    struct imap *i = s->i;
+    s->results = calloc(s->count + 1, 1);
+    if (!s->results)
+        return reply(i, "NO [UNAVAILABLE] Out of memory");
+    if (modseq_wanted(i))
+        s->before = highest_modseq(s);
+    enum status st = mailbox_store(i->box, s->indexes, s->count, store, s->results);
+    int error = errno;
+    for (size_t n = 0; n < s->count && !conn_is_gone(i->conn); n++)
+        report_one(s, n);
+    errno = error;
+    reply_stored(s, st);
+    free(s->results);
+}
+
+static void store_all(struct storing *s, const struct set *set, enum store_mode mode,
                       const struct flag_list *flags)
 {
     static const enum flags_change changes[] = {
         [STORE_SET] = FLAGS_SET, [STORE_ADD] = FLAGS_ADD, [STORE_REMOVE] = FLAGS_REMOVE
     };
-    struct flags_store store = { .change = changes[mode], .unchanged_since = UINT64_MAX };
-    size_t *indexes, count, known = keyword_count(i->box);
+    struct imap *i = s->i;
+    struct flags_store store = { .change = changes[mode], .unchanged_since = s->modifiers.unchanged_since };
+    size_t *indexes, known = keyword_count(i->box);
     if (i->box->read_only)
         return reply(i, "NO [READ-ONLY] The mailbox was opened by EXAMINE");
-    if (!set_indexes(i, set, i->uid, &indexes, &count))
+    if (!set_indexes(i, set, i->uid, &indexes, &s->count))
         return;
+    s->indexes = indexes;
     if (flag_bits(i, flags, mode != STORE_REMOVE, &store.flags)) {
         if (keyword_count(i->box) != known)
             write_flags_of_folder(i);
-        store_indexes(i, indexes, count, &store, silent);
+        store_indexes(s, &store);
     }
     free(indexes);
 }
@@ -87,13 +153,14 @@ void command_store(void *imap, struct span argument)
     struct imap *i = imap;
     struct parser p;
     struct set set = { 0 };
+    struct storing s = { .i = i };
     enum store_mode mode;
-    bool silent;
     struct flag_list flags;
     parser_init(&p, argument, &i->text);
-    if (parse_set(&p, &set) && parse_space(&p) && parse_store(&p, &mode, &silent, &flags))
-        store_all(i, &set, mode, silent, &flags);
-    else
+    if (!parse_set(&p, &set) || !parse_space(&p) || !parse_store_modifiers(&p, &s.modifiers) ||
+        !parse_store(&p, &mode, &s.silent, &flags))
         reply_bad(i, &p);
+    else if (!s.modifiers.unchanged || condstore_use(i))
+        store_all(&s, &set, mode, &flags);
     set_free(&set);
 }

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * imapd's parser: whatever a client sends, what was parsed lies inside the command or the strings unescaped
- * from it, counts keep their limits, and a search is a tree. The first byte says which grammar.
+ * from it, counts keep their limits, and a search is a tree. The first byte, from '0' on, says which
+ * grammar.
  */
 #include "fuzz.h"
 
 #include "../../bin/imapd/parse.c"
 #include "../../bin/imapd/parse_fetch.c"
 #include "../../bin/imapd/parse_folders.c"
+#include "../../bin/imapd/parse_modifiers.c"
 #include "../../bin/imapd/parse_search.c"
 
 static void check_span(const struct parser *p, struct span s)
@@ -82,6 +84,38 @@ static void flags(struct parser *p)
         check_span(p, list.keywords[n]);
 }
 
+static void check_known(const struct set *set)
+{
+    for (size_t n = 0; n < set->count; n++)
+        HOLDS(set->ranges[n].first > 0 && set->ranges[n].last > 0);
+}
+
+static void modifiers(struct parser *p)
+{
+    struct select_modifiers s;
+    struct fetch_modifiers f;
+    struct store_modifiers t;
+    struct parser again = *p;
+    bool good = parse_select_modifiers(&again, &s);
+    check_parser(&again, good);
+    if (good && s.qresync) {
+        HOLDS(s.resync.uid_validity > 0 && s.resync.modseq > 0 && s.resync.modseq <= INT64_MAX);
+        HOLDS((s.resync.match_numbers.count > 0) == (s.resync.match_uids.count > 0));
+        check_known(&s.resync.known);
+        check_known(&s.resync.match_numbers);
+        check_known(&s.resync.match_uids);
+    }
+    select_modifiers_free(&s);
+    again = *p;
+    good = parse_fetch_modifiers(&again, &f);
+    check_parser(&again, good);
+    HOLDS(!good || ((f.changed || !f.vanished) && f.changed_since <= INT64_MAX));
+    again = *p;
+    good = parse_store_modifiers(&again, &t);
+    HOLDS(good == (again.error == NULL));
+    HOLDS(!good || t.unchanged == (t.unchanged_since <= INT64_MAX));
+}
+
 static void appends(struct parser *p)
 {
     struct append_args a;
@@ -128,14 +162,15 @@ static void others(struct parser *p)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static void (*const grammars[])(struct parser *p) = { fetches, searches, sets, flags, appends, others, lists };
+    static void (*const grammars[])(struct parser *p) = { fetches, searches, sets,  flags,
+                                                        appends, others,   lists, modifiers };
     struct parser p;
     struct bytes text;
     if (size == 0)
         return 0;
     bytes_init(&text, size + 1);
     parser_init(&p, fuzz_span(data + 1, size - 1), &text);
-    grammars[data[0] % (sizeof grammars / sizeof grammars[0])](&p);
+    grammars[(uint8_t)(data[0] - '0') % (sizeof grammars / sizeof grammars[0])](&p);
     bytes_free(&text);
     return 0;
 }

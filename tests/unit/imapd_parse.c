@@ -7,6 +7,7 @@
 #include "../../bin/imapd/parse.c"
 #include "../../bin/imapd/parse_fetch.c"
 #include "../../bin/imapd/parse_folders.c"
+#include "../../bin/imapd/parse_modifiers.c"
 #include "../../bin/imapd/parse_search.c"
 
 #include <stdlib.h>
@@ -158,11 +159,149 @@ static void fetches(void)
     for (size_t i = 0; f && i < sizeof rows / sizeof rows[0]; i++) {
         struct parser p;
         start(&p, rows[i].input);
-        bool good = parse_fetch(&p, f);
+        bool good = parse_fetch(&p, f) && parse_end(&p);
         print_items(f);
         check(rows[i].name, good, rows[i].expected);
     }
     free(f);
+}
+
+static void print_set(const char *name, const struct set *set)
+{
+    if (set->count)
+        bytes_printf(&out, " %s", name);
+    for (size_t i = 0; i < set->count; i++)
+        bytes_printf(&out, "%c%u:%u", i ? ',' : ' ', set->ranges[i].first, set->ranges[i].last);
+}
+
+static void select_modifiers(void)
+{
+    static const struct { const char *name, *input, *expected; } rows[] = {
+        { "no SELECT parameter", "", "" },
+        { "CONDSTORE", " (condstore)", "CONDSTORE" },
+        { "QRESYNC", " (QRESYNC (7 9))", "QRESYNC 7 9" },
+        { "both", " (CONDSTORE QRESYNC (7 9))", "CONDSTORE QRESYNC 7 9" },
+        { "known UIDs", " (QRESYNC (7 9 1:5,8))", "QRESYNC 7 9 known 1:5,8:8" },
+        { "match data", " (QRESYNC (7 9 (1,3 2,4:5)))", "QRESYNC 7 9 numbers 1:1,3:3 uids 2:2,4:5" },
+        { "everything", " (QRESYNC (7 9 1:2 (1 2)) CONDSTORE)",
+          "CONDSTORE QRESYNC 7 9 known 1:2 numbers 1:1 uids 2:2" },
+        { "63 bits", " (QRESYNC (4294967295 9223372036854775807))",
+          "QRESYNC 4294967295 9223372036854775807" },
+        { "64 bits", " (QRESYNC (1 9223372036854775808))", "BAD" },
+        { "65 bits", " (QRESYNC (1 18446744073709551616))", "BAD" },
+        { "mod-sequence 0", " (QRESYNC (1 0))", "BAD" },
+        { "UIDVALIDITY 0", " (QRESYNC (0 1))", "BAD" },
+        { "UIDVALIDITY of 33 bits", " (QRESYNC (4294967296 1))", "BAD" },
+        { "no mod-sequence", " (QRESYNC (1))", "BAD" },
+        { "negative mod-sequence", " (QRESYNC (1 -1))", "BAD" },
+        { "no arguments", " (QRESYNC)", "BAD" },
+        { "bare arguments", " (QRESYNC 1 2)", "BAD" },
+        { "* among the known", " (QRESYNC (1 2 1:*))", "BAD" },
+        { "$ among the known", " (QRESYNC (1 2 $))", "BAD" },
+        { "* in match data", " (QRESYNC (1 2 (1:* 1:2)))", "BAD" },
+        { "half of match data", " (QRESYNC (1 2 (1:2)))", "BAD" },
+        { "match data twice", " (QRESYNC (1 2 (1 2) (1 2)))", "BAD" },
+        { "known behind match data", " (QRESYNC (1 2 (1 2) 3))", "BAD" },
+        { "QRESYNC without end", " (QRESYNC (1 2)", "BAD" },
+        { "QRESYNC's list without end", " (QRESYNC (1 2 3", "BAD" },
+        { "twice", " (CONDSTORE CONDSTORE)", "BAD" },
+        { "QRESYNC twice", " (QRESYNC (1 2) QRESYNC (1 2))", "BAD" },
+        { "argument to CONDSTORE", " (CONDSTORE (1))", "BAD" },
+        { "unknown", " (UNCHANGEDSINCE 5)", "BAD" },
+        { "empty list", " ()", "BAD" },
+        { "without parentheses", " CONDSTORE", "BAD" },
+        { "something behind", " (CONDSTORE) x", "BAD" },
+        { "a space behind", " (CONDSTORE) ", "BAD" },
+        { "no space before", "(CONDSTORE)", "BAD" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct parser p;
+        struct select_modifiers m;
+        start(&p, rows[i].input);
+        bool good = parse_select_modifiers(&p, &m);
+        if (m.condstore)
+            bytes_printf(&out, "CONDSTORE%s", m.qresync ? " " : "");
+        if (m.qresync)
+            bytes_printf(&out, "QRESYNC %u %llu", m.resync.uid_validity,
+                         (unsigned long long)m.resync.modseq);
+        print_set("known", &m.resync.known);
+        print_set("numbers", &m.resync.match_numbers);
+        print_set("uids", &m.resync.match_uids);
+        check(rows[i].name, good, rows[i].expected);
+        select_modifiers_free(&m);
+    }
+}
+
+static void fetch_modifiers(void)
+{
+    static const struct { const char *name, *input, *expected; } rows[] = {
+        { "no FETCH modifier", "FLAGS", "no" },
+        { "CHANGEDSINCE", "FLAGS (CHANGEDSINCE 5)", "since 5" },
+        { "behind a list", "(FLAGS UID) (changedsince 5)", "since 5" },
+        { "behind a macro", "FAST (CHANGEDSINCE 5)", "since 5" },
+        { "behind a section", "BODY[HEADER.FIELDS (To)]<0.5> (CHANGEDSINCE 5)", "since 5" },
+        { "VANISHED", "FLAGS (CHANGEDSINCE 5 VANISHED)", "since 5 vanished" },
+        { "the other way round", "FLAGS (VANISHED CHANGEDSINCE 5)", "since 5 vanished" },
+        { "since 0", "FLAGS (CHANGEDSINCE 0)", "since 0" },
+        { "since 63 bits", "FLAGS (CHANGEDSINCE 9223372036854775807)", "since 9223372036854775807" },
+        { "since 64 bits", "FLAGS (CHANGEDSINCE 9223372036854775808)", "BAD" },
+        { "since nothing", "FLAGS (CHANGEDSINCE)", "BAD" },
+        { "since a word", "FLAGS (CHANGEDSINCE x)", "BAD" },
+        { "VANISHED alone", "FLAGS (VANISHED)", "BAD" },
+        { "CHANGEDSINCE twice", "FLAGS (CHANGEDSINCE 5 CHANGEDSINCE 6)", "BAD" },
+        { "VANISHED twice", "FLAGS (CHANGEDSINCE 5 VANISHED VANISHED)", "BAD" },
+        { "unknown FETCH modifier", "FLAGS (UNCHANGEDSINCE 5)", "BAD" },
+        { "no modifier", "FLAGS ()", "BAD" },
+        { "modifier without parentheses", "FLAGS CHANGEDSINCE 5", "BAD" },
+        { "modifiers without end", "FLAGS (CHANGEDSINCE 5", "BAD" },
+        { "modifiers twice", "FLAGS (CHANGEDSINCE 5) (CHANGEDSINCE 5)", "BAD" },
+        { "a space behind FETCH", "FLAGS ", "BAD" },
+    };
+    struct fetch *f = calloc(1, sizeof *f);
+    for (size_t i = 0; f && i < sizeof rows / sizeof rows[0]; i++) {
+        struct parser p;
+        struct fetch_modifiers m;
+        start(&p, rows[i].input);
+        bool good = parse_fetch(&p, f) && parse_fetch_modifiers(&p, &m);
+        if (good && m.changed)
+            bytes_printf(&out, "since %llu%s", (unsigned long long)m.changed_since,
+                         m.vanished ? " vanished" : "");
+        else
+            bytes_add_str(&out, "no");
+        check(rows[i].name, good, rows[i].expected);
+    }
+    free(f);
+}
+
+static void store_modifiers(void)
+{
+    static const struct { const char *name, *input, *expected; } rows[] = {
+        { "no STORE modifier", "+FLAGS (\\Seen)", "always" },
+        { "UNCHANGEDSINCE", "(UNCHANGEDSINCE 12) FLAGS.SILENT (\\Seen)", "12" },
+        { "small letters", "(unchangedsince 0) -FLAGS x", "0" },
+        { "unchanged for 63 bits", "(UNCHANGEDSINCE 9223372036854775807) FLAGS ()", "9223372036854775807" },
+        { "unchanged for 64 bits", "(UNCHANGEDSINCE 9223372036854775808) FLAGS ()", "BAD" },
+        { "UNCHANGEDSINCE twice", "(UNCHANGEDSINCE 1 UNCHANGEDSINCE 1) FLAGS ()", "BAD" },
+        { "nothing behind it", "(UNCHANGEDSINCE 1)", "BAD" },
+        { "no space behind it", "(UNCHANGEDSINCE 1)FLAGS ()", "BAD" },
+        { "unknown STORE modifier", "(CHANGEDSINCE 1) FLAGS ()", "BAD" },
+        { "empty", "() FLAGS ()", "BAD" },
+        { "behind the flags", "FLAGS () (UNCHANGEDSINCE 1)", "BAD" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct parser p;
+        struct store_modifiers m;
+        enum store_mode mode;
+        bool silent;
+        struct flag_list flags;
+        start(&p, rows[i].input);
+        bool good = parse_store_modifiers(&p, &m) && parse_store(&p, &mode, &silent, &flags);
+        if (m.unchanged)
+            bytes_printf(&out, "%llu", (unsigned long long)m.unchanged_since);
+        else
+            bytes_add_str(&out, "always");
+        check(rows[i].name, good, rows[i].expected);
+    }
 }
 
 static void print_key(const struct search *s, size_t at)
@@ -473,6 +612,9 @@ int main(void)
     strings();
     sets();
     fetches();
+    select_modifiers();
+    fetch_modifiers();
+    store_modifiers();
     searches();
     flags();
     appends();
