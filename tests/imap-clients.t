@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# imapd used by mbsync (both ways, under STARTTLS, until a run transfers nothing), curl, mutt and fetchmail, as they are
-# used daily.
+# imapd used by mbsync (both ways, under STARTTLS, until a run transfers nothing), curl, mutt (also compressed) and fetchmail, as
+# they are used daily.
 . tests/tap.sh
 . tests/server.sh
 
@@ -151,6 +151,17 @@ check "mutt: it is there" far_has .Archive "for mutt"
 check "mutt: it was read" sh -c "ls '$maildir/.Archive/cur' | grep -q ':2,.*S'"
 check "mutt: and gone here" gone far_has . "for mutt"
 
+# Compressed (RFC 4978), on a port whose server logs the dialogue.
+deflated=$(free_port)
+service "$deflated" "$place/bin/imapd" -v -c "$settings"
+sed -i "s/:$port\$/:$deflated/; s/^set folder/set imap_deflate=yes\n&/" "$work/muttrc"
+deliver . 1600000008.M8P1.host "for deflate"
+check "mutt: the same, compressed" \
+    mutt_does "<search>for deflate<enter><display-message><exit><save-message>=Drafts<enter><sync-mailbox><quit>"
+check "mutt: it asked for that" grep -q 'COMPRESS DEFLATE' "$place/log"
+check "mutt: it is there" far_has .Drafts "for deflate"
+check "mutt: and gone here" gone far_has . "for deflate"
+
 # --- fetchmail
 
 cat >"$work/fetchmailrc" <<END
@@ -166,7 +177,7 @@ check "fetchmail: has it" grep -q 'Text of for mutt' "$work/fetched"
 check "fetchmail: fetches and removes" fetchmail_runs --all --nokeep
 check "fetchmail: it is removed" far_count .Archive 0
 
-# The two that listen are all.
-quiet() { pgrep -f "$place/bin/imapd.*$settings" >"$work/left"; test "$(wc -l <"$work/left")" -le 2; }
+# The three that listen are all.
+quiet() { pgrep -f "$place/bin/imapd.*$settings" >"$work/left"; test "$(wc -l <"$work/left")" -le 3; }
 check "no connection's process is left behind" eventually 10 quiet
 done_testing

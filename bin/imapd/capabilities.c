@@ -39,6 +39,7 @@ static const struct capability table[] = {
     { "ESEARCH", "RFC 4731", CAPABLE_AFTER, 0, "esearch" },
     { "SEARCHRES", "RFC 5182", CAPABLE_AFTER, 0, "searchres" },
     { "WITHIN", "RFC 5032", CAPABLE_AFTER, 0, "within" },
+    { "COMPRESS=DEFLATE", "RFC 4978", CAPABLE_AFTER, CAPABLE_COMPRESS, "compress" },
     { "APPENDLIMIT", "RFC 7889", CAPABLE_AFTER, 0, "append" }, /* with its number */
 };
 

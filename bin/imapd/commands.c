@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "capabilities.h"
+#include "net/deflate.h"
 #include "qresync.h"
 
 #include <errno.h>
@@ -31,7 +32,8 @@ static bool no_argument(struct imap *i, struct span argument)
 
 static void add_capabilities(struct imap *i)
 {
-    unsigned state = CAPABLE_AFTER | CAPABLE_COMPRESS | (i->start->tls ? CAPABLE_TLS : 0);
+    unsigned state = CAPABLE_AFTER | (i->start->tls ? CAPABLE_TLS : 0) |
+                     (deflate_is_on(i->conn) ? 0 : CAPABLE_COMPRESS);
     capabilities_write(state, i->settings->message_size, &i->line);
 }
 
@@ -141,6 +143,7 @@ static const struct command table[] = {
     { "UNSELECT", STATE_SELECTED, COMMAND_SILENT, command_unselect },
     { "NOOP", STATE_ANY, 0, command_noop },
     { "IDLE", STATE_ANY, 0, command_idle },
+    { "COMPRESS", STATE_ANY, 0, command_compress },
     { "SELECT", STATE_ANY, COMMAND_SILENT, command_select },
     { "EXAMINE", STATE_ANY, COMMAND_SILENT, command_examine },
     { "STATUS", STATE_ANY, 0, command_status },
@@ -213,6 +216,9 @@ static void finish_command(struct imap *i, unsigned flags)
     conn_write_span(i->conn,
                     i->reply.failed ? SPAN("NO [UNAVAILABLE] Out of memory") : span_bytes(&i->reply));
     conn_write_str(i->conn, "\r\n");
+    if (i->behind_reply)
+        i->behind_reply(i);
+    i->behind_reply = NULL;
     if (i->bad >= BAD_LIMIT && !i->done) {
         conn_write_str(i->conn, "* BYE Too many wrong commands\r\n");
         i->done = true;

@@ -11,6 +11,7 @@
  *     names.c     mailbox names between client and disk
  *     sets.c      sequence sets, and UIDs as sets
  *     qresync.c   mod-sequences, and what has vanished
+ *     compress.c  COMPRESS
  *
  * The commands: folders.c, list.c with pattern.c, select.c, status.c, append.c, copy.c (and MOVE, EXPUNGE),
  * store.c, idle.c; fetch.c with fetch_items.c, section.c (the bytes of BODY[...]) and wire.c (with CRLF);
@@ -97,6 +98,8 @@ struct imap {
     struct bytes line;  /* an untagged reply in the making */
     struct bytes reply; /* the tagged reply behind the tag */
     struct client_modseq modseq;
+    void (*behind_reply)(struct imap *i); /* what a command does behind its tagged reply, once; or NULL */
+    struct deflate *deflate;              /* to be started there */
     struct fetch_place place;
     struct kept_message kept;
     struct saved saved;
@@ -181,6 +184,7 @@ void command_move(void *imap, struct span argument);
 void command_expunge(void *imap, struct span argument);
 void command_append(void *imap, struct span argument); /* an APPEND without a message */
 void command_idle(void *imap, struct span argument);
+void command_compress(void *imap, struct span argument);
 void command_list(void *imap, struct span argument);
 void command_lsub(void *imap, struct span argument);
 void command_create(void *imap, struct span argument);

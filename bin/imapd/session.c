@@ -254,6 +254,7 @@ static const struct command table[] = {
     { "APPEND", 0, 0, session_login_first },
     { "NAMESPACE", 0, 0, session_login_first },
     { "IDLE", 0, 0, session_login_first },
+    { "COMPRESS", 0, 0, session_login_first },
     { "CHECK", 0, 0, session_login_first },
     { "CLOSE", 0, 0, session_login_first },
     { "UNSELECT", 0, 0, session_login_first },

@@ -98,7 +98,7 @@ void conn_abandon(struct conn *c)
 
 /* --- the transport */
 
-ssize_t conn_raw_read(struct conn *c, void *to, size_t n)
+static ssize_t raw_read(struct conn *c, void *to, size_t n)
 {
     if (c->rsocket)
         return recv(c->rfd, to, n, MSG_DONTWAIT);
@@ -108,6 +108,14 @@ ssize_t conn_raw_read(struct conn *c, void *to, size_t n)
         return -1;
     }
     return read(c->rfd, to, n);
+}
+
+ssize_t conn_raw_read(struct conn *c, void *to, size_t n)
+{
+    ssize_t got = raw_read(c, to, n);
+    if (got > 0 && c->layered && c->layer.grows)
+        c->since += (uint64_t)got;
+    return got;
 }
 
 /* Milliseconds that may still pass before a deadline; -1 for ever. */
@@ -204,7 +212,8 @@ static int read_some(struct conn *c)
         if (n > 0) {
             if (!c->begun && c->rate)
                 c->begun = clock_ms();
-            c->since += (uint64_t)n;
+            if (!c->layered || !c->layer.grows)
+                c->since += (uint64_t)n;
             c->len += (size_t)n;
             return 1;
         }
@@ -395,18 +404,35 @@ bool conn_is_gone(const struct conn *c)
     return c->end != CONN_OK;
 }
 
+/* Of a layer's transport, bytes may come that are no input yet: half a TLS record, a deflate block without contents. */
+static bool has_input(struct conn *c, bool came)
+{
+    if (c->end != CONN_OK || c->len)
+        return true;
+    if (!c->layered)
+        return came;
+    return (came || c->layer.pending(c->layer.state)) && read_some(c) != 0;
+}
+
 int conn_wait(struct conn *c, int other_fd, int ms)
 {
-    if (!conn_flush(c) || c->end != CONN_OK || c->len || (c->layered && c->layer.pending(c->layer.state)))
-        return CONN_INPUT;
     struct pollfd p[2] = { { .fd = c->rfd, .events = POLLIN }, { .fd = other_fd, .events = POLLIN } };
-    int n;
-    do
-        n = poll(p, 2, ms);
-    while (n < 0 && errno == EINTR);
-    if (n < 0)
+    int64_t until = clock_ms() + ms;
+    if (!conn_flush(c) || has_input(c, false))
         return CONN_INPUT;
-    return (p[0].revents ? CONN_INPUT : 0) | (p[1].revents ? CONN_OTHER : 0);
+    for (;;) {
+        int n = poll(p, 2, ms);
+        if (n < 0 && errno != EINTR)
+            return CONN_INPUT;
+        bool came = n > 0 && p[0].revents;
+        int what = (came && has_input(c, true) ? CONN_INPUT : 0) | (n > 0 && p[1].revents ? CONN_OTHER : 0);
+        if (what || n == 0)
+            return what;
+        if (ms >= 0) {
+            int64_t left = until - clock_ms();
+            ms = left > 0 ? (int)left : 0;
+        }
+    }
 }
 
 void conn_trace(struct conn *c, bool on)

@@ -84,21 +84,22 @@ void conn_mask(struct conn *c, bool on);
  * full). */
 bool conn_try(struct conn *c);
 
-/* For tls.c: the transport below. Reading never waits: -1 with errno EAGAIN where it would. conn_raw_wait
+/* For tls.c and deflate.c: the transport below. Reading never waits: -1 with errno EAGAIN where it would. conn_raw_wait
  * waits for input by the deadlines; false: too late. Writing writes all, or returns -1. */
 ssize_t conn_raw_read(struct conn *c, void *to, size_t n);
 bool conn_raw_wait(struct conn *c);
 ssize_t conn_raw_write(struct conn *c, const void *data, size_t n);
 /* Ends the connection for reads and writes: a protocol error below the lines. */
 void conn_abandon(struct conn *c);
-/* What is between the lines and the transport once TLS runs. */
+/* What is between the lines and the transport: TLS or compression. */
 struct conn_layer {
     void *state;
     ssize_t (*read)(void *state, void *to, size_t n);          /* as conn_raw_read */
     ssize_t (*write)(void *state, const void *data, size_t n); /* as conn_raw_write */
-    bool (*pending)(void *state);                              /* decrypted bytes wait inside */
+    bool (*pending)(void *state);                              /* bytes wait inside, or may */
     void (*close)(void *state);                                /* says goodbye and frees */
-    const char *(*describe)(void *state);
+    const char *(*describe)(void *state);                      /* may be NULL */
+    bool grows; /* read() makes more of what came: the deadlines' rate counts the transport's bytes */
 };
 void conn_set_layer(struct conn *c, struct conn_layer layer);
 const struct conn_layer *conn_layer(const struct conn *c); /* NULL while plain */

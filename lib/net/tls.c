@@ -279,8 +279,12 @@ static bool handshake(struct conn *c, struct tls_state *state)
     const char *suite = gnutls_ciphersuite_get(state->session);
     snprintf(state->description, sizeof state->description, "%s %s",
              gnutls_protocol_get_name(gnutls_protocol_get_version(state->session)), suite ? suite : "");
-    conn_set_layer(
-        c, (struct conn_layer){ state, layer_read, layer_write, layer_pending, layer_close, layer_describe });
+    conn_set_layer(c, (struct conn_layer){ .state = state,
+                                           .read = layer_read,
+                                           .write = layer_write,
+                                           .pending = layer_pending,
+                                           .close = layer_close,
+                                           .describe = layer_describe });
     return true;
 }
 

@@ -7,6 +7,7 @@
 
 #include "../../bin/imapd/append.c"
 #include "../../bin/imapd/commands.c"
+#include "../../bin/imapd/compress.c"
 #include "../../bin/imapd/copy.c"
 #include "../../bin/imapd/esearch.c"
 #include "../../bin/imapd/fetch.c"
