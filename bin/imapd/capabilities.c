@@ -40,6 +40,8 @@ static const struct capability table[] = {
     { "SEARCHRES", "RFC 5182", CAPABLE_AFTER, 0, "searchres" },
     { "WITHIN", "RFC 5032", CAPABLE_AFTER, 0, "within" },
     { "COMPRESS=DEFLATE", "RFC 4978", CAPABLE_AFTER, CAPABLE_COMPRESS, "compress" },
+    { "SAVEDATE", "RFC 8514", CAPABLE_AFTER, 0, "savedate" },
+    { "PREVIEW", "RFC 8970", CAPABLE_AFTER, 0, "preview" },
     { "APPENDLIMIT", "RFC 7889", CAPABLE_AFTER, 0, "append" }, /* with its number */
 };
 

@@ -56,6 +56,7 @@ static bool mark_seen(struct fetching *f)
 void fetch_forget(struct imap *i)
 {
     i->place = (struct fetch_place){ 0 };
+    i->decoded.uid = 0;
     if (i->kept.uid == 0)
         return;
     mime_free(i->kept.root);
@@ -98,8 +99,20 @@ static void close_message(struct fetching *f, struct kept_message *m)
     mailbox_unmap(&m->map);
 }
 
+/* \Seen is set before the answer is made, as the store's next call would take the summary away. */
+static enum status answer(struct fetching *f)
+{
+    bool now_seen = mark_seen(f);
+    enum status st = ST_OK;
+    if (f->needs & NEEDS_SUMMARY)
+        st = mailbox_summary(f->i->box, f->index, &f->summary);
+    if (st == ST_OK)
+        write_items(f, now_seen);
+    return st;
+}
+
 /* A message of which the file must be read. */
-static enum status fetch_file(struct fetching *f, bool now_seen)
+static enum status fetch_file(struct fetching *f)
 {
     struct kept_message m;
     enum status st = open_message(f, &m);
@@ -107,23 +120,18 @@ static enum status fetch_file(struct fetching *f, bool now_seen)
         return st;
     f->message = m.map.bytes.p ? m.map.bytes : SPAN("");
     f->root = m.root;
-    write_items(f, now_seen);
+    if (f->has_binary && !items_decodable(f))
+        f->unknown_encoding = true;
+    else
+        st = answer(f);
     close_message(f, &m);
-    return ST_OK;
+    return st;
 }
 
 static enum status fetch_message(struct fetching *f, size_t index)
 {
     f->index = index;
-    bool now_seen = mark_seen(f);
-    enum status st = ST_OK;
-    if (f->needs & NEEDS_SUMMARY)
-        st = mailbox_summary(f->i->box, index, &f->summary);
-    if (st == ST_OK && (f->needs & (NEEDS_FILE | NEEDS_PARTS)))
-        return fetch_file(f, now_seen);
-    if (st == ST_OK)
-        write_items(f, now_seen);
-    return st;
+    return f->needs & (NEEDS_FILE | NEEDS_PARTS) ? fetch_file(f) : answer(f);
 }
 
 /* RFC 7162 3.2.6 */
@@ -163,7 +171,9 @@ static void fetch_all(struct fetching *f, const struct set *set)
         f->worst = status_worse(f->worst, fetch_message(f, indexes[n]));
     write_line(i);
     free(indexes);
-    if (f->worst == ST_NONE)
+    if (f->unknown_encoding)
+        reply(i, "NO [UNKNOWN-CTE] A part's Content-Transfer-Encoding is unknown");
+    else if (f->worst == ST_NONE)
         reply(i, "NO [EXPUNGEISSUED] Some of these messages are gone");
     else if (f->worst != ST_OK)
         reply(i, "NO [UNAVAILABLE] Some of these messages can't be read now");

@@ -4,11 +4,17 @@
  */
 #include "fetch.h"
 #include "qresync.h"
+#include "binary.h"
 #include "section.h"
+#include "store/mailbox_ids.h"
 #include "text/date.h"
+#include "text/imap_body.h"
+#include "text/preview.h"
 #include "wire.h"
 
 #define LABELS_LIMIT (1u << 20)
+#define LAZY_PREVIEWS 100 /* made in one command by PREVIEW (LAZY); who wants more asks without LAZY */
+#define PREVIEW_LIMIT (4 * PREVIEW_CHARACTERS)
 #define FLAGS_LIMIT 4096 /* bytes of FLAGS's answer: 26 keywords of 64 bytes, and the system flags */
 
 static void write_uid(struct fetching *f, const struct fetch_item *item)
@@ -133,11 +139,56 @@ static void write_section(struct fetching *f, const struct fetch_item *item)
         bytes_add_str(&f->i->line, "NIL");
 }
 
+static void write_binary(struct fetching *f, const struct fetch_item *item)
+{
+    if (item->kind == FETCH_BINARY)
+        binary_write(f, item);
+    else
+        add_number(&f->i->line, binary_size(f, item));
+}
+
+/* RFC 8970: one that isn't made now is NIL, one of a message without text is "". */
+static void write_preview(struct fetching *f, const struct fetch_item *item)
+{
+    struct bytes text;
+    if (item->lazy && f->previews >= LAZY_PREVIEWS) {
+        bytes_add_str(&f->i->line, "NIL");
+        return;
+    }
+    f->previews++;
+    bytes_init(&text, PREVIEW_LIMIT);
+    preview_write(f->root, &text);
+    imap_string(span_bytes(&text), &f->i->line);
+    bytes_free(&text);
+}
+
+static void write_save_date(struct fetching *f, const struct fetch_item *item)
+{
+    (void)item;
+    date_write_imap(mailbox_save_date(f->i->box, f->index), &f->i->line);
+}
+
+static void write_email_id(struct fetching *f, const struct fetch_item *item)
+{
+    (void)item;
+    char id[EMAIL_ID_LIMIT + 1];
+    mailbox_email_id(f->i->box, f->index, id);
+    bytes_add_char(&f->i->line, '(');
+    bytes_add_str(&f->i->line, id);
+    bytes_add_char(&f->i->line, ')');
+}
+
+static void write_nil(struct fetching *f, const struct fetch_item *item)
+{
+    (void)item;
+    bytes_add_str(&f->i->line, "NIL");
+}
+
 static const struct {
     const char *label; /* NULL: section_label() */
     unsigned needs;
     void (*write)(struct fetching *f, const struct fetch_item *item);
-} rows[] = {
+} item_rows[] = {
     [FETCH_UID] = { "UID ", 0, write_uid },
     [FETCH_FLAGS] = { "", 0, write_flags_item },
     [FETCH_INTERNALDATE] = { "INTERNALDATE ", 0, write_date },
@@ -147,13 +198,19 @@ static const struct {
     [FETCH_BODYSTRUCTURE] = { "BODYSTRUCTURE ", NEEDS_SUMMARY, write_structure },
     [FETCH_SECTION] = { NULL, NEEDS_FILE, write_section },
     [FETCH_MODSEQ] = { "", 0, write_modseq_item },
+    [FETCH_BINARY] = { NULL, NEEDS_FILE, write_binary },
+    [FETCH_BINARY_SIZE] = { NULL, NEEDS_FILE, write_binary },
+    [FETCH_PREVIEW] = { "PREVIEW ", NEEDS_PARTS, write_preview },
+    [FETCH_SAVEDATE] = { "SAVEDATE ", 0, write_save_date },
+    [FETCH_EMAILID] = { "EMAILID ", 0, write_email_id },
+    [FETCH_THREADID] = { "THREADID ", 0, write_nil },
 };
 
 void item_write(struct fetching *f, size_t n)
 {
     const struct fetch_item *item = &f->fetch.items[n];
     bytes_add(&f->i->line, f->labels[n].p, f->labels[n].n);
-    rows[item->kind].write(f, item);
+    item_rows[item->kind].write(f, item);
 }
 
 /* Are all fields of HEADER.FIELDS among those that the cache has? */
@@ -171,9 +228,10 @@ static void prepare_item(struct fetching *f, struct fetch_item *item)
 {
     item->needs = in_summary(&f->fetch, item) ? NEEDS_SUMMARY
                   : item->part_count > 0      ? NEEDS_PARTS
-                                              : rows[item->kind].needs;
+                                              : item_rows[item->kind].needs;
     f->needs |= item->needs;
-    f->marks_seen |= item->kind == FETCH_SECTION && !item->peek;
+    f->marks_seen |= (item->kind == FETCH_SECTION || item->kind == FETCH_BINARY) && !item->peek;
+    f->has_binary |= item->kind == FETCH_BINARY || item->kind == FETCH_BINARY_SIZE;
     f->has_flags |= item->kind == FETCH_FLAGS;
     f->has_partial |= item->partial;
 }
@@ -197,8 +255,8 @@ bool items_need_modseq(const struct fetching *f)
     return f->modifiers.changed || has_item(&f->fetch, FETCH_MODSEQ);
 }
 
-/* UID FETCH answers with the UID, asked for or not; CHANGEDSINCE with MODSEQ (RFC 7162 3.1.4.1), and so do FLAGS
- * once the client wants it. There is room for both. */
+/* UID FETCH answers with the UID, asked for or not; CHANGEDSINCE with MODSEQ (RFC 7162 3.1.4.1), and so do
+ * FLAGS once the client wants it. There is room for both. */
 static void add_items(struct fetching *f)
 {
     if (f->i->uid)
@@ -206,6 +264,14 @@ static void add_items(struct fetching *f)
     if (f->modifiers.changed || (has_item(&f->fetch, FETCH_FLAGS) && modseq_wanted(f->i)))
         add_item(&f->fetch, FETCH_MODSEQ);
     f->has_modseq = has_item(&f->fetch, FETCH_MODSEQ);
+}
+
+bool items_decodable(const struct fetching *f)
+{
+    for (size_t n = 0; n < f->fetch.count; n++)
+        if (!binary_decodable(f, &f->fetch.items[n]))
+            return false;
+    return true;
 }
 
 bool items_prepare(struct fetching *f)
@@ -217,8 +283,8 @@ bool items_prepare(struct fetching *f)
     for (size_t n = 0; n < f->fetch.count; n++) {
         struct fetch_item *item = &f->fetch.items[n];
         prepare_item(f, item);
-        if (rows[item->kind].label) {
-            bytes_add_str(&f->label_text, rows[item->kind].label);
+        if (item_rows[item->kind].label) {
+            bytes_add_str(&f->label_text, item_rows[item->kind].label);
         } else {
             section_label(&f->fetch, item, &f->label_text);
             bytes_add_char(&f->label_text, ' ');

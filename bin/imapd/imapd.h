@@ -14,8 +14,8 @@
  *     compress.c  COMPRESS
  *
  * The commands: folders.c, list.c with pattern.c, select.c, status.c, append.c, copy.c (and MOVE, EXPUNGE),
- * store.c, idle.c; fetch.c with fetch_items.c, section.c (the bytes of BODY[...]) and wire.c (with CRLF);
- * search.c with search_keys.c (which messages), match.c (texts) and esearch.c (the answer).
+ * store.c, idle.c; fetch.c with fetch_items.c, section.c (the bytes of BODY[...]), binary.c (BINARY[...]) and
+ * wire.c (with CRLF); search.c with search_keys.c (which messages), match.c (texts) and esearch.c (the answer).
  *
  * A command's function leaves its tagged reply with reply(); the loop first reports what changed in the
  * selected mailbox, then sends it, as RFC 3501 7 wants. Untagged data are written at once.
@@ -56,6 +56,14 @@ struct fetch_place {
     uint64_t start;  /* of the section in its file */
     uint64_t wire;   /* bytes with CRLF behind start */
     uint64_t stored; /* the same place in the file */
+};
+
+/* The same for BINARY[...]. */
+struct decoded_place {
+    uint32_t uid;
+    uint64_t start; /* of the part in its file */
+    uint64_t bytes; /* decoded so far */
+    struct mime_decoder decoder;
 };
 
 /* The last large message of which one part was asked piece by piece: its map and structure, for the next
@@ -101,6 +109,7 @@ struct imap {
     void (*behind_reply)(struct imap *i); /* what a command does behind its tagged reply, once; or NULL */
     struct deflate *deflate;              /* to be started there */
     struct fetch_place place;
+    struct decoded_place decoded;
     struct kept_message kept;
     struct saved saved;
 };
@@ -155,7 +164,7 @@ void add_status(struct imap *i, struct span folder, unsigned items, const struct
 /* --- select.c and fetch.c */
 /* Nothing is selected any more; nothing is expunged. */
 void close_mailbox(struct imap *i);
-/* Forgets i->place and i->kept. */
+/* Forgets i->place, i->decoded and i->kept. */
 void fetch_forget(struct imap *i);
 
 /* --- sets.c */

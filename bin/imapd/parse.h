@@ -141,6 +141,12 @@ enum fetch_kind {
     FETCH_BODYSTRUCTURE,
     FETCH_SECTION,
     FETCH_MODSEQ,
+    FETCH_BINARY,
+    FETCH_BINARY_SIZE,
+    FETCH_PREVIEW,
+    FETCH_SAVEDATE,
+    FETCH_EMAILID,
+    FETCH_THREADID,
 };
 enum section_what {
     SECTION_ALL,
@@ -155,6 +161,7 @@ struct fetch_item {
     const char *label; /* RFC822 and its kin; NULL: BODY[...] */
     enum section_what what;
     bool peek;
+    bool lazy; /* PREVIEW (LAZY) */
     bool partial;
     unsigned needs; /* NEEDS_* of fetch.h, for fetch_items.c */
     uint32_t offset, length;

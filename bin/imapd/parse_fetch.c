@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The items of FETCH (RFC 3501 6.4.5 and `fetch` in 9), macros included, into one flat array.
+ * The items of FETCH (RFC 3501 6.4.5 and `fetch` in 9, RFC 9051, RFC 3516, RFC 8970, RFC 8514, RFC 8474),
+ * macros included, into one flat array.
  */
 #include "parse.h"
 
@@ -55,8 +56,8 @@ static bool parse_section_word(struct parser *p, struct fetch *f, struct fetch_i
     return true;
 }
 
-/* Behind `[`: part numbers and a word, up to `]`. */
-static bool parse_section(struct parser *p, struct fetch *f, struct fetch_item *item)
+/* Behind `[`: part numbers, up to `]` or a word. */
+static bool parse_part_numbers(struct parser *p, struct fetch_item *item)
 {
     item->what = SECTION_ALL;
     while (ascii_digit(parse_peek(p))) {
@@ -69,6 +70,13 @@ static bool parse_section(struct parser *p, struct fetch *f, struct fetch_item *
         if (parse_peek(p) == ']')
             return parse_fail(p, "Bad section");
     }
+    return true;
+}
+
+static bool parse_section(struct parser *p, struct fetch *f, struct fetch_item *item)
+{
+    if (!parse_part_numbers(p, item))
+        return false;
     if (parse_peek(p) != ']') {
         bool after_number = item->part_count > 0 && p->in.p[p->at - 1] != '.';
         if (after_number || !parse_section_word(p, f, item))
@@ -99,13 +107,55 @@ static const struct fetch_word words[] = {
     { "INTERNALDATE", { .kind = FETCH_INTERNALDATE } },
     { "RFC822.SIZE", { .kind = FETCH_SIZE } },
     { "ENVELOPE", { .kind = FETCH_ENVELOPE } },
+    { "BODY", { .kind = FETCH_BODY } },
     { "BODYSTRUCTURE", { .kind = FETCH_BODYSTRUCTURE } },
     { "MODSEQ", { .kind = FETCH_MODSEQ } },
     { "RFC822", { .kind = FETCH_SECTION, .label = "RFC822", .what = SECTION_ALL } },
     { "RFC822.HEADER",
       { .kind = FETCH_SECTION, .label = "RFC822.HEADER", .what = SECTION_HEADER, .peek = true } },
     { "RFC822.TEXT", { .kind = FETCH_SECTION, .label = "RFC822.TEXT", .what = SECTION_TEXT } },
+    { "PREVIEW", { .kind = FETCH_PREVIEW } },
+    { "SAVEDATE", { .kind = FETCH_SAVEDATE } },
+    { "EMAILID", { .kind = FETCH_EMAILID } },
+    { "THREADID", { .kind = FETCH_THREADID } },
 };
+
+/* Those that a section follows. */
+static const struct fetch_word section_words[] = {
+    { "BODY", { .kind = FETCH_SECTION } },
+    { "BODY.PEEK", { .kind = FETCH_SECTION, .peek = true } },
+    { "BINARY", { .kind = FETCH_BINARY } },
+    { "BINARY.PEEK", { .kind = FETCH_BINARY, .peek = true } },
+    { "BINARY.SIZE", { .kind = FETCH_BINARY_SIZE, .peek = true } },
+};
+
+static bool find_word(const struct fetch_word *list, size_t count, struct span name, struct fetch_item *item)
+{
+    for (size_t i = 0; i < count; i++)
+        if (span_ieq_str(name, list[i].name)) {
+            *item = list[i].item;
+            return true;
+        }
+    return false;
+}
+
+/* Behind `[`: of BINARY, part numbers only (RFC 3516 7). */
+static bool parse_any_section(struct parser *p, struct fetch *f, struct fetch_item *item)
+{
+    if (item->kind == FETCH_SECTION)
+        return parse_section(p, f, item) && parse_partial(p, item);
+    if (!parse_part_numbers(p, item) || !parse_char(p, ']'))
+        return parse_fail(p, "Bad section");
+    return item->kind == FETCH_BINARY_SIZE || parse_partial(p, item);
+}
+
+/* ` (LAZY)` behind PREVIEW, its only modifier (RFC 8970 3.1). */
+static void parse_lazy(struct parser *p, struct fetch_item *item)
+{
+    item->lazy = item->kind == FETCH_PREVIEW && span_istarts(span_from(p->in, p->at), " (LAZY)");
+    if (item->lazy)
+        p->at += sizeof " (LAZY)" - 1;
+}
 
 static bool parse_fetch_item(struct parser *p, struct fetch *f)
 {
@@ -113,22 +163,16 @@ static bool parse_fetch_item(struct parser *p, struct fetch *f)
     while (ascii_alpha(parse_peek(p)) || ascii_digit(parse_peek(p)) || parse_peek(p) == '.')
         p->at++;
     struct span name = { p->in.p + start, p->at - start };
-    bool peek = span_ieq_str(name, "BODY.PEEK");
-    if (peek || span_ieq_str(name, "BODY")) {
-        struct fetch_item item = { .kind = FETCH_BODY, .peek = peek };
-        if (parse_char(p, '[')) {
-            item.kind = FETCH_SECTION;
-            if (!parse_section(p, f, &item) || !parse_partial(p, &item))
-                return false;
-        } else if (peek) {
-            return parse_fail(p, "BODY.PEEK needs a section");
-        }
-        return fetch_add(p, f, item);
+    struct fetch_item item;
+    if (parse_char(p, '[')) {
+        if (!find_word(section_words, sizeof section_words / sizeof section_words[0], name, &item))
+            return parse_fail(p, "Unknown FETCH item");
+        return parse_any_section(p, f, &item) && fetch_add(p, f, item);
     }
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
-        if (span_ieq_str(name, words[i].name))
-            return fetch_add(p, f, words[i].item);
-    return parse_fail(p, "Unknown FETCH item");
+    if (!find_word(words, sizeof words / sizeof words[0], name, &item))
+        return parse_fail(p, "Unknown FETCH item");
+    parse_lazy(p, &item);
+    return fetch_add(p, f, item);
 }
 
 /* ALL, FAST and FULL are each more than the one before (RFC 3501 6.4.5). */

@@ -35,6 +35,11 @@ static const struct mime_part *find_part(const struct mime_part *root, const uin
     return part;
 }
 
+const struct mime_part *section_part(const struct fetch_item *item, const struct mime_part *root)
+{
+    return find_part(root, item->parts, item->part_count);
+}
+
 static bool is_named(const struct fetch *fetch, const struct fetch_item *item, struct span name)
 {
     for (size_t n = 0; n < item->name_count; n++)
@@ -66,7 +71,7 @@ bool section_find(const struct fetch *fetch, const struct fetch_item *item, stru
     struct span header, text, all = message;
     bytes_clear(built);
     if (item->part_count > 0) {
-        const struct mime_part *part = find_part(root, item->parts, item->part_count);
+        const struct mime_part *part = section_part(item, root);
         if (!part)
             return false;
         if (item->what == SECTION_ALL || item->what == SECTION_MIME) {
@@ -119,7 +124,9 @@ void section_label(const struct fetch *fetch, const struct fetch_item *item, str
         bytes_add_str(out, item->label);
         return;
     }
-    bytes_add_str(out, "BODY[");
+    bytes_add_str(out, item->kind == FETCH_BINARY        ? "BINARY["
+                       : item->kind == FETCH_BINARY_SIZE ? "BINARY.SIZE["
+                                                         : "BODY[");
     for (size_t n = 0; n < item->part_count; n++)
         bytes_printf(out, n > 0 ? ".%u" : "%u", item->parts[n]);
     if (item->part_count > 0 && item->what != SECTION_ALL)

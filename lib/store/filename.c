@@ -51,6 +51,15 @@ static void parse_uid(struct span value, struct filename *f)
     }
 }
 
+/* Letters, digits, '_' and '-' (RFC 8474 7, objectid). */
+static bool is_objectid(struct span s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (!ascii_alpha(s.p[i]) && !ascii_digit(s.p[i]) && s.p[i] != '_' && s.p[i] != '-')
+            return false;
+    return s.n > 0 && s.n <= EMAIL_ID_LIMIT;
+}
+
 static void parse_field(struct span field, struct filename *f)
 {
     struct span value = span_from(field, 2);
@@ -62,6 +71,8 @@ static void parse_field(struct span field, struct filename *f)
         span_u64(value, INT64_MAX, &f->wire);
     else if (field.p[0] == 'P' && !f->uid)
         parse_uid(value, f);
+    else if (field.p[0] == 'E' && !f->email_id.n && is_objectid(value))
+        f->email_id = value;
 }
 
 static void parse_info(struct span info, struct filename *f)
@@ -106,9 +117,11 @@ static void write_fields(const struct filename *f, const struct filename_new *n,
         bytes_printf(to, ",W=%llu", (unsigned long long)n->wire);
     if (n->uid)
         bytes_printf(to, ",P=%x.%x", (unsigned)n->validity, (unsigned)n->uid);
+    if (n->email_id)
+        bytes_printf(to, ",E=%s", n->email_id);
     struct span rest = span_from(f->fields, 1), field;
     while (rest.n && span_cut(&rest, ',', &field)) {
-        bool ours = field.n >= 2 && field.p[1] == '=' && memchr("SWP", field.p[0], 3);
+        bool ours = field.n >= 2 && field.p[1] == '=' && memchr("SWPE", field.p[0], n->email_id ? 4 : 3);
         bool follows = !n->copy || span_starts(field, "E=");
         if (ours || !follows)
             continue;

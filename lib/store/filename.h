@@ -15,6 +15,7 @@
 #include "base/bytes.h"
 
 #define FILENAME_LIMIT 255 /* of every file system we know */
+#define EMAIL_ID_LIMIT 64  /* RFC 8474 allows 255, and a name must have room for it */
 
 struct filename {
     struct span base;       /* what makes it unique */
@@ -23,6 +24,7 @@ struct filename {
     bool info;              /* a ":2," is there */
     uint64_t size, wire;    /* S= and W=; 0 where missing */
     uint32_t validity, uid; /* P=; both 0 where missing or malformed */
+    struct span email_id;   /* the first E= that is an objectid (RFC 8474 7); empty where none is */
     struct span letters;    /* behind ":2,": flags that are none of ours are kept */
     struct span more;       /* behind the letters, from a ','; kept */
 };
@@ -37,10 +39,11 @@ uint64_t filename_time(const struct filename *f);
 struct filename_new {
     uint64_t size, wire; /* 0: leave out */
     uint32_t validity, uid;
-    uint32_t flags;    /* all that are to be set */
-    uint32_t keywords; /* the letters that have a meaning here: others are kept as they are */
-    bool info;         /* with ":2," even without flags: always in cur/ */
-    bool copy;         /* for another folder: only E follows, and no letter without a meaning */
+    uint32_t flags;       /* all that are to be set */
+    uint32_t keywords;    /* the letters that have a meaning here: others are kept as they are */
+    bool info;            /* with ":2," even without flags: always in cur/ */
+    bool copy;            /* for another folder: only E follows, and no letter without a meaning */
+    const char *email_id; /* E= in place of f's; NULL: that one */
 };
 /* `base` is f's, or another. False if it doesn't fit in FILENAME_LIMIT: then a fresh, short base and no kept
  * fields (copy) will fit. `to` has room for FILENAME_LIMIT + 1. */

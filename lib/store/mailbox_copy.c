@@ -9,6 +9,7 @@
  */
 #include "store/mailbox_private.h"
 #include "base/files.h"
+#include "store/mailbox_ids.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,7 +22,7 @@
 #define BATCH 32 /* files open at a time */
 
 struct copied {
-    const struct entry *from;
+    size_t index; /* in the source */
     char temporary[160];
     char name[FILENAME_LIMIT + 1]; /* in cur/, "" while it isn't there */
     uint64_t size;
@@ -47,7 +48,7 @@ static enum status copy_one(struct copying *c, size_t index, struct copied *file
     }
     if (result != ST_OK)
         return result;
-    file->from = &mailbox_private(c->box)->entries[index];
+    file->index = index;
     *to = place_file(&c->place, file->temporary, sizeof file->temporary);
     if (*to < 0)
         file->temporary[0] = '\0';
@@ -89,7 +90,7 @@ static enum status translate_keywords(struct copying *c, uint32_t *bits)
     int letters[MAILBOX_KEYWORDS];
     size_t count = 0;
     for (size_t i = 0; i < c->count; i++)
-        used |= c->files[i].from->flags;
+        used |= mailbox_message(c->box, c->files[i].index).flags;
     for (int i = 0; i < MAILBOX_KEYWORDS; i++)
         if (used >> i & 1 && c->box->keywords[i]) {
             letters[count] = i;
@@ -101,24 +102,28 @@ static enum status translate_keywords(struct copying *c, uint32_t *bits)
     return st;
 }
 
+/* What the source's name says goes along: sizes, flags, EMAILID. */
 static bool name_copy(struct copying *c, const struct copied *file, const uint32_t *bits, uint32_t uid,
                       char *name)
 {
-    struct filename f;
-    filename_parse(span_of(file->from->name), &f);
+    struct mailbox_message m = mailbox_message(c->box, file->index);
+    struct filename none = { 0 };
+    char email_id[EMAIL_ID_LIMIT + 1];
+    mailbox_email_id(c->box, file->index, email_id);
     struct filename_new n = { .size = file->size,
+                              .wire = file->size == m.size ? m.wire_size : 0,
                               .validity = c->place.durable.uid_validity,
                               .uid = uid,
                               .info = true,
-                              .flags = file->from->flags & FLAG_SYSTEM,
-                              .copy = true };
-    n.wire = file->size == file->from->size ? file->from->wire_size : 0;
+                              .flags = m.flags & FLAG_SYSTEM,
+                              .copy = true,
+                              .email_id = email_id };
     for (int i = 0; i < MAILBOX_KEYWORDS; i++)
-        if (file->from->flags >> i & 1)
+        if (m.flags >> i & 1)
             n.flags |= bits[i];
     n.keywords = n.flags & ~FLAG_SYSTEM;
     errno = ENAMETOOLONG;
-    return filename_write(span_of(file->temporary), &f, &n, name);
+    return filename_write(span_of(file->temporary), &none, &n, name);
 }
 
 static enum status publish(struct copying *c, uint32_t **uids)
@@ -181,28 +186,34 @@ enum status mailbox_copy(struct mailbox *box, const size_t *indexes, size_t coun
     return st;
 }
 
-/* The letters mean in the new folder what they meant in INBOX. */
-static enum status take_keywords(struct mail *mail, struct place *to)
+/* The letters mean in the new folder what they meant in INBOX. Empties inbox->keywords. */
+static enum status take_keywords(struct durable *inbox, struct place *to)
 {
-    struct durable inbox;
-    enum status st = durable_read(mail_dir(mail), &inbox);
-    if (st == ST_NONE)
-        return ST_OK;
-    if (st == ST_OK)
-        st = place_lock(to);
-    if (st == ST_OK) {
-        for (size_t i = 0; i < MAILBOX_KEYWORDS; i++) {
-            free(to->durable.keywords[i]);
-            to->durable.keywords[i] = inbox.keywords[i];
-            inbox.keywords[i] = NULL;
-        }
-        st = durable_write(to->dir, &to->durable);
+    enum status st = place_lock(to);
+    if (st != ST_OK)
+        return st;
+    for (size_t i = 0; i < MAILBOX_KEYWORDS; i++) {
+        free(to->durable.keywords[i]);
+        to->durable.keywords[i] = inbox->keywords[i];
+        inbox->keywords[i] = NULL;
     }
-    durable_free(&inbox);
-    return st;
+    return durable_write(to->dir, &to->durable);
 }
 
-static enum status move_all(struct mail *mail, struct place *to)
+/* The file's name in the new folder: with the EMAILID that it had in INBOX, where it has been shown and the
+ * name has room. */
+static void moved_name(const struct found *item, const struct durable *inbox, char *name)
+{
+    char id[EMAIL_ID_LIMIT + 1];
+    size_t colon = span_find(span_of(item->name), ':');
+    email_id_of(span_of(item->name), inbox->mailbox_id, inbox->uid_validity, item->f.uid, id);
+    bool known = inbox->uid_validity && item->f.validity == inbox->uid_validity && item->f.email_id.n == 0;
+    if (!known || snprintf(name, FILENAME_LIMIT + 1, "%.*s,E=%s%s", (int)colon, item->name, id,
+                           item->name + colon) > FILENAME_LIMIT)
+        snprintf(name, FILENAME_LIMIT + 1, "%s", item->name);
+}
+
+static enum status move_all(struct mail *mail, struct place *to, const struct durable *inbox)
 {
     int from_new = file_open_beneath(mail_dir(mail), "new", O_RDONLY | O_DIRECTORY, 0);
     int from_cur = file_open_beneath(mail_dir(mail), "cur", O_RDONLY | O_DIRECTORY, 0);
@@ -211,8 +222,9 @@ static enum status move_all(struct mail *mail, struct place *to)
     enum status st = from_cur < 0 || to_new < 0 ? ST_TEMP : scan_folder(from_new, from_cur, &s);
     for (size_t i = 0; st == ST_OK && i < s.count; i++) {
         struct found *f = &s.items[i];
-        if (renameat(f->in_new ? from_new : from_cur, f->name, f->in_new ? to_new : to->cur_dir, f->name) !=
-                0 &&
+        char name[FILENAME_LIMIT + 1];
+        moved_name(f, inbox, name);
+        if (renameat(f->in_new ? from_new : from_cur, f->name, f->in_new ? to_new : to->cur_dir, name) != 0 &&
             errno != ENOENT)
             st = ST_TEMP;
     }
@@ -234,14 +246,20 @@ static enum status move_all(struct mail *mail, struct place *to)
 enum status mailbox_rename_inbox(struct mail *mail, struct span to)
 {
     struct place place;
-    enum status st = folder_create(mail, to);
+    struct durable inbox;
+    enum status known = durable_read(mail_dir(mail), &inbox);
+    enum status st = known == ST_TEMP ? ST_TEMP : folder_create(mail, to);
     if (st == ST_OK)
         st = place_open(mail, to, &place);
-    if (st != ST_OK)
+    if (st != ST_OK) {
+        durable_free(&inbox);
         return st;
-    st = take_keywords(mail, &place);
+    }
+    if (known == ST_OK)
+        st = take_keywords(&inbox, &place);
     if (st == ST_OK)
-        st = move_all(mail, &place);
+        st = move_all(mail, &place, &inbox);
     place_close(&place);
+    durable_free(&inbox);
     return st;
 }

@@ -11,17 +11,6 @@
 
 static const char alphabet[65] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-static unsigned value_of(char c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return (unsigned)(c - 'A');
-    if (c >= 'a' && c <= 'z')
-        return (unsigned)(c - 'a') + 26;
-    if (c >= '0' && c <= '9')
-        return (unsigned)(c - '0') + 52;
-    return c == '+' ? 62 : c == '/' ? 63 : NOT_BASE64;
-}
-
 bool base64_decode(struct span text, struct bytes *out)
 {
     if (text.n % 4)
@@ -32,7 +21,7 @@ bool base64_decode(struct span text, struct bytes *out)
     size_t letters = text.n - padding;
     uint32_t bits = 0;
     for (size_t i = 0; i < letters; i++) {
-        unsigned v = value_of(text.p[i]);
+        unsigned v = base64_value(text.p[i]);
         if (v == NOT_BASE64)
             return false;
         bits = bits << 6 | v;
@@ -49,7 +38,7 @@ bool base64_decode_body(struct span text, struct bytes *out)
     size_t filled = 0, letters = 0;
     uint32_t bits = 0;
     for (size_t i = 0; i < text.n && text.p[i] != '='; i++) {
-        unsigned v = value_of(text.p[i]);
+        unsigned v = base64_value(text.p[i]);
         if (v == NOT_BASE64)
             continue;
         bits = bits << 6 | v;
@@ -93,14 +82,6 @@ bool base64_encode(struct span data, struct bytes *out)
     out->len += size;
     out->data[out->len] = '\0';
     return true;
-}
-
-static int hex_value(char c)
-{
-    if (ascii_digit(c))
-        return c - '0';
-    c = ascii_lower(c);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
 /* The text of a line without its line end and the blanks before it; *end is that line end. */

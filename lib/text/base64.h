@@ -7,6 +7,23 @@
 
 #include "base/bytes.h"
 
+/* What a letter of the alphabet stands for, 0 to 63; 64 for what is none. */
+static inline unsigned base64_value(char c)
+{
+    if (c >= 'A' && c <= 'Z')
+        return (unsigned)(c - 'A');
+    if (c >= 'a' && c <= 'z')
+        return (unsigned)(c - 'a') + 26;
+    if (c >= '0' && c <= '9')
+        return (unsigned)(c - '0') + 52;
+    return c == '+' ? 62 : c == '/' ? 63 : 64;
+}
+/* The value of a hexadecimal digit in either case; -1 for what is none. */
+static inline int hex_value(char c)
+{
+    c = ascii_lower(c);
+    return ascii_digit(c) ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
 /* Strict, for protocols: the alphabet, right padding, nothing else. False otherwise; *out is then partly
  * filled. */
 bool base64_decode(struct span text, struct bytes *out);

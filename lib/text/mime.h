@@ -46,4 +46,22 @@ bool mime_parameter(struct span header_value, const char *name, struct bytes *va
 /* The decoded bytes of a leaf part. False only over out's limit. */
 bool mime_decode(const struct mime_part *part, struct bytes *out);
 
+/* The same in pieces, however large the part is, and with CRLF for each line end that isn't encoded: as BINARY[...]
+ * wants it (RFC 3516). A copy of a decoder goes on by itself; so does one whose `stored` was set to the same bytes at
+ * another place. */
+struct mime_decoder {
+    struct span stored;
+    size_t at; /* in stored */
+    enum mime_encoding encoding;
+    uint32_t bits;      /* of base64: what isn't a byte yet */
+    unsigned letters;   /* of base64, modulo 4 */
+    size_t text_blanks; /* of quoted-printable: blanks up to here don't end their line */
+    size_t begin, end;  /* of what is in `piece` and not taken yet */
+    char piece[4096];
+};
+/* `body` is a part's, or a whole message; anything but base64 and quoted-printable stays as it is. */
+void mime_decoder_start(struct mime_decoder *d, struct span body, enum mime_encoding encoding);
+/* The next bytes, max (> 0) at most; valid until the next call. False at the end. */
+bool mime_decoder_next(struct mime_decoder *d, uint64_t max, struct span *piece);
+
 #endif

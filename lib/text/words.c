@@ -44,12 +44,6 @@ static size_t read_word(struct span s, struct word *w)
     return span_starts(rest, "?=") ? (size_t)(rest.p - s.p) + 2 : 0;
 }
 
-static int hex(char c)
-{
-    c = ascii_lower(c);
-    return ascii_digit(c) ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* The bytes of a word, in its charset. */
 static void decode_word(const struct word *w, struct bytes *out)
 {
@@ -59,8 +53,8 @@ static void decode_word(const struct word *w, struct bytes *out)
     }
     for (size_t i = 0; i < w->text.n; i++) {
         char c = w->text.p[i] == '_' ? ' ' : w->text.p[i];
-        int high = i + 2 < w->text.n ? hex(w->text.p[i + 1]) : -1,
-            low = high >= 0 ? hex(w->text.p[i + 2]) : -1;
+        int high = i + 2 < w->text.n ? hex_value(w->text.p[i + 1]) : -1,
+            low = high >= 0 ? hex_value(w->text.p[i + 2]) : -1;
         if (c == '=' && low >= 0) {
             c = (char)(high * 16 + low);
             i += 2;

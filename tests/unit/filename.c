@@ -5,7 +5,7 @@
 #include "tap.h"
 
 #include "store/filename.h"
-#include "store/mailbox.h"
+#include "store/mailbox_ids.h"
 
 #include <string.h>
 
@@ -70,6 +70,13 @@ int main(void)
     filename_parse(SPAN("1.h,S=9,U=5,E=abc,P=1.1:2,Pac,more"), &f);
     ok(filename_write(SPAN("new"), &f, &copy, to) && strcmp(to, "new,S=1,P=2.3,E=abc:2,b") == 0,
        "a copy's name: %s", to);
+    ok(span_eq_str(f.email_id, "abc"), "an EMAILID");
+    copy.email_id = "M1-2-3";
+    ok(filename_write(SPAN("new"), &f, &copy, to) && strcmp(to, "new,S=1,P=2.3,E=M1-2-3:2,b") == 0,
+       "another EMAILID: %s", to);
+    copy.email_id = NULL;
+    filename_parse(SPAN("1.h,E=,E=a b,E=\xff,E=x_-9,E=second"), &f);
+    ok(span_eq_str(f.email_id, "x_-9"), "the first that is an objectid");
     memset(longest, 'x', FILENAME_LIMIT);
     longest[FILENAME_LIMIT] = '\0';
     filename_parse(span_of(longest), &f);
@@ -78,5 +85,13 @@ int main(void)
     ok(filename_time(&f) == 1763752345, "the time in a name");
     filename_parse(SPAN("hello"), &f);
     ok(filename_time(&f) == 0, "no time");
+    char id[EMAIL_ID_LIMIT + 1];
+    email_id_of(SPAN("1.h,P=ff.1:2,S"), "abc", 255, 1, id);
+    ok(strcmp(id, "Mabc-ff-1") == 0, "an EMAILID made of the folder's identifiers");
+    email_id_of(SPAN("1.h,E=x"), "abc", 255, 1, id);
+    ok(strcmp(id, "x") == 0, "the name's own EMAILID");
+    email_id_derive("a b\n:'012345678901234567890123456789xxxxxxxxxxxx", UINT32_MAX, UINT32_MAX, id);
+    ok(strcmp(id, "Ma_b___012345678901234567890123456789xxx-ffffffff-ffffffff") == 0, "no other bytes, no more than fits: %s",
+       id);
     return done_testing();
 }
