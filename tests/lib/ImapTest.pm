@@ -4,7 +4,8 @@
 # for each session a model of its selected mailbox, kept from untagged responses alone as a client keeps it.
 #
 #     my $t = ImapTest->new(SETTING => VALUE, ...);   $t->{mail} is the folder of alice's Maildir; all is removed at exit
-#     my $s = $t->session;                            logged in as alice; $t->session(env => [...]) starts it under env(1)
+#     my $s = $t->session;                            logged in as alice; $t->session(env => [...]) starts it under env(1),
+#                                                     $t->session(port => N) connects to what listens there
 #     $s->ok('SELECT INBOX');                         dies unless the answer is OK; the lines of the answer
 #     $s->command(TEXT, LITERAL...)                   ($status, $text, @untagged); each LITERAL goes behind a "{N+}" of TEXT
 #     $s->{uids}, $s->{flags}                         the model: UIDs by sequence number - 1, sorted flags by UID
@@ -15,6 +16,7 @@ package ImapTest;
 use strict;
 use warnings;
 use File::Temp;
+use IO::Socket::INET;
 use POSIX ();
 use Socket;
 use Time::HiRes qw(time sleep);
@@ -66,6 +68,23 @@ sub new {
 sub own { my $self = shift; system("chown -R nobody:nogroup $self->{dir}") if $> == 0; }
 
 # As the owner of the mail.
+sub free_port { return IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => 0, Listen => 1, ReuseAddr => 1)->sockport; }
+
+# Starts a program in the background, as the owner of the mail, in a process group of its own: its pid.
+sub daemon {
+    my ($self, @command) = @_;
+    my $pid = fork // die "fork: $!";
+    if (!$pid) {
+        POSIX::setpgid(0, 0);
+        open STDIN, '<', '/dev/null';
+        open STDOUT, '>>', $self->{log};
+        open STDERR, '>&', \*STDOUT;
+        exec as_owner(@command) or POSIX::_exit(127);
+    }
+    $started{$pid} = 1;
+    return $pid;
+}
+
 sub as_owner { return $> == 0 ? ('setpriv', '--reuid=nobody', '--regid=nogroup', '--clear-groups', '--', @_) : @_; }
 sub run { my ($self, $shell) = @_; return system(as_owner('sh', '-c', "{ $shell\n} >>'$self->{log}' 2>&1")) == 0; }
 
@@ -173,6 +192,16 @@ my $PATIENCE = 60 * ($ENV{DIALOGUE_SLOW} || 1);
 
 sub connect {
     my ($class, $t, %how) = @_;
+    my ($ours, $pid) = $how{port} ? (IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $how{port}), 0) : spawn($t, %how);
+    return if !$ours;
+    my $self = bless { t => $t, pid => $pid, socket => $ours, buffer => '', tag => 0 }, $class;
+    my $greeting = eval { $self->line };
+    die "no greeting: $@" . $t->logged if !$how{fragile} && ($greeting // '') !~ /^\* OK/;
+    return $self;
+}
+
+sub spawn {
+    my ($t, %how) = @_;
     socketpair my $ours, my $theirs, AF_UNIX, SOCK_STREAM, 0 or die "socketpair: $!";
     my $pid = fork // die "fork: $!";
     if (!$pid) {
@@ -184,10 +213,7 @@ sub connect {
     }
     close $theirs;
     $started{$pid} = 1;
-    my $self = bless { t => $t, pid => $pid, socket => $ours, buffer => '', tag => 0, enabled => '' }, $class;
-    my $greeting = eval { $self->line };
-    die "no greeting: $@" . $t->logged if !$how{fragile} && ($greeting // '') !~ /^\* OK/;
-    return $self;
+    return ($ours, $pid);
 }
 
 # Waits for more bytes; dies at the end of the connection or of patience.
@@ -343,11 +369,11 @@ sub picture {
     return join '', map { ($_ // '?') . ' ' . (defined $_ ? $self->{flags}{$_} // '?' : '') . "\n" } @{$self->{uids}};
 }
 
-# Texts of all messages by UID.
+# Texts of all messages by UID. Some may be gone.
 sub texts {
     my ($self, $set) = @_;
     my %texts;
-    for ($self->ok('UID FETCH ' . ($set // '1:*') . ' (UID BODY.PEEK[])')) {
+    for ($self->command('UID FETCH ' . ($set // '1:*') . ' (UID BODY.PEEK[])')) {
         $texts{$1} = $2 if /^\* \d+ FETCH \(UID (\d+) BODY\[\] \{\d+\}\r\n(.*)\)$/s;
     }
     return \%texts;
