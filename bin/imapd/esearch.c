@@ -23,7 +23,7 @@ static uint32_t number_of(const struct answer *a, size_t n)
     return a->i->uid ? mailbox_uid(a->i->box, a->found[n]) : (uint32_t)a->found[n] + 1;
 }
 
-static void write_piece(struct imap *i)
+static void write_enough(struct imap *i)
 {
     if (i->line.len > PIECE)
         write_line(i);
@@ -44,7 +44,7 @@ static void add_set(const struct answer *a)
             bytes_add_char(b, ':');
             add_number(b, last);
         }
-        write_piece(a->i);
+        write_enough(a->i);
     }
 }
 
@@ -69,7 +69,7 @@ static uint64_t highest_modseq(const struct answer *a, unsigned returns)
     return highest;
 }
 
-static void add_item(struct bytes *b, const char *name, uint64_t value)
+static void add_named(struct bytes *b, const char *name, uint64_t value)
 {
     bytes_add_char(b, ' ');
     bytes_add_str(b, name);
@@ -85,10 +85,10 @@ static void write_plain(const struct answer *a, const char *command, bool modseq
     for (size_t n = 0; n < a->count; n++) {
         bytes_add_char(b, ' ');
         add_number(b, number_of(a, n));
-        write_piece(a->i);
+        write_enough(a->i);
     }
     if (modseq && a->count > 0) {
-        add_item(b, "(MODSEQ", highest_modseq(a, RETURN_ALL));
+        add_named(b, "(MODSEQ", highest_modseq(a, RETURN_ALL));
         bytes_add_char(b, ')');
     }
     bytes_add_str(b, "\r\n");
@@ -100,17 +100,17 @@ static void write_extended(const struct answer *a, unsigned returns, bool modseq
     struct bytes *b = &a->i->line;
     bytes_printf(b, "* ESEARCH (TAG \"%s\")%s", a->i->tag, a->i->uid ? " UID" : "");
     if (a->count > 0 && (returns & RETURN_MIN))
-        add_item(b, "MIN", number_of(a, 0));
+        add_named(b, "MIN", number_of(a, 0));
     if (a->count > 0 && (returns & RETURN_MAX))
-        add_item(b, "MAX", number_of(a, a->count - 1));
+        add_named(b, "MAX", number_of(a, a->count - 1));
     if (returns & RETURN_COUNT)
-        add_item(b, "COUNT", a->count);
+        add_named(b, "COUNT", a->count);
     if (a->count > 0 && (returns & RETURN_ALL)) {
         bytes_add_str(b, " ALL ");
         add_set(a);
     }
     if (a->count > 0 && modseq)
-        add_item(b, "MODSEQ", highest_modseq(a, returns));
+        add_named(b, "MODSEQ", highest_modseq(a, returns));
     bytes_add_str(b, "\r\n");
     write_line(a->i);
 }

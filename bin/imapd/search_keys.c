@@ -36,6 +36,7 @@ struct asked {
     struct run *runs; /* of a set, ascending */
     size_t run_count;
     uint32_t bit; /* of a keyword, 0 if the folder has none of that name */
+    struct unicode_needle needle;
 };
 
 struct searching {
@@ -55,7 +56,6 @@ struct looking {
     size_t index;
     struct mailbox_message m;
     struct span header, text; /* header: of the summary or the file, as the level says */
-    struct mime_part *root;
 };
 
 static enum verdict verdict_of(bool matches)
@@ -109,23 +109,23 @@ static enum verdict judge_sent(const struct looking *l, const struct search_key 
                                                      : day >= wanted);
 }
 
-static enum verdict judge_header(struct looking *l, const struct search_key *key)
+static enum verdict judge_header(struct looking *l, size_t at)
 {
+    const struct search_key *key = &l->s->keys[at];
     if (l->level < (summary_has_field(key->field) ? LEVEL_SUMMARY : LEVEL_HEADER))
         return UNKNOWN;
-    return verdict_of(match_header(l->match, l->header, key->field, key->text));
+    return verdict_of(match_header(l->match, l->header, key->field, &l->s->asked[at].needle));
 }
 
-static enum verdict judge_text(struct looking *l, const struct search_key *key)
+static enum verdict judge_text(struct looking *l, size_t at)
 {
-    if (l->level >= LEVEL_HEADER && key->kind == SEARCH_TEXT &&
-        match_any_header(l->match, l->header, key->text))
-        return YES;
-    if (l->level < LEVEL_TEXT)
+    const struct unicode_needle *needle = &l->s->asked[at].needle;
+    bool fields = l->s->keys[at].kind == SEARCH_TEXT;
+    if (l->level < LEVEL_HEADER)
         return UNKNOWN;
-    if (!l->root)
-        l->root = mime_parse(l->text);
-    return verdict_of(l->root && match_body(l->match, l->root, key->text));
+    if (fields && match_any_header(l->match, l->header, needle))
+        return YES;
+    return l->level < LEVEL_TEXT ? UNKNOWN : verdict_of(match_body(l->match, l->text, fields, needle));
 }
 
 static enum verdict judge(struct looking *l, size_t at);
@@ -222,10 +222,10 @@ static enum verdict judge(struct looking *l, size_t at)
     case SEARCH_SENTSINCE:
         return judge_sent(l, key);
     case SEARCH_HEADER:
-        return judge_header(l, key);
+        return judge_header(l, at);
     case SEARCH_BODY:
     case SEARCH_TEXT:
-        return judge_text(l, key);
+        return judge_text(l, at);
     }
     return NO;
 }
@@ -246,8 +246,6 @@ static bool judge_bytes(struct looking *l, struct span bytes)
         l->level = LEVEL_TEXT;
         v = judge(l, 0);
     }
-    if (l->root)
-        mime_free(l->root);
     return v == YES;
 }
 
@@ -298,7 +296,8 @@ static bool decide_rest(const struct searching *s, const unsigned char *first, s
     struct match match;
     size_t kept = 0;
     enum status st = ST_OK;
-    match_init(&match);
+    if (!match_init(&match))
+        st = ST_TEMP;
     for (size_t n = 0; n < *count && st == ST_OK && !conn_is_gone(s->i->conn); n++) {
         bool matches = first[n] == YES;
         if (!matches)
@@ -306,9 +305,10 @@ static bool decide_rest(const struct searching *s, const unsigned char *first, s
         if (matches)
             found[kept++] = found[n];
     }
+    bool looked = st == ST_OK && !match.failed;
     match_free(&match);
     *count = kept;
-    return st == ST_OK || fail(s->i, "Not all messages could be read");
+    return looked || fail(s->i, "Not all messages could be read");
 }
 
 static void expect_unknown(const struct searching *s, const unsigned char *first, const size_t *found,
@@ -376,6 +376,8 @@ static bool make_ready(struct searching *s)
         s->summaries |= wants_summary(key);
         if ((key->kind == SEARCH_SEQUENCE || key->kind == SEARCH_UID) && !ready_set(s->i, key, a))
             return false;
+        if (!unicode_needle_init(&a->needle, key->text))
+            return fail(s->i, "Out of memory");
         if ((key->kind == SEARCH_KEYWORD || key->kind == SEARCH_UNKEYWORD) &&
             mailbox_keyword(s->i->box, key->text, false, &a->bit) != ST_OK)
             a->bit = 0;
@@ -390,8 +392,10 @@ bool search_messages(struct imap *i, const struct search *search, size_t **found
     *found = malloc((i->box->count + 1) * sizeof **found);
     bool good = (s.asked && *found) || fail(i, "Out of memory");
     good = good && make_ready(&s) && find(&s, *found, count);
-    for (size_t n = 0; s.asked && n < s.count; n++)
+    for (size_t n = 0; s.asked && n < s.count; n++) {
         free(s.asked[n].runs);
+        unicode_needle_free(&s.asked[n].needle);
+    }
     free(s.asked);
     if (!good) {
         free(*found);

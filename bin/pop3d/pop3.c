@@ -9,7 +9,6 @@
 #include "pop3.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "store/sasl.h"
 
 #include <limits.h>
 
@@ -49,17 +48,16 @@ void pop3_wrong(struct pop3 *p, const char *text)
     }
 }
 
-void pop3_capabilities(struct pop3 *p, const struct settings *s, bool tls, bool stls)
+bool pop3_may_login(const struct settings *s, bool tls)
 {
-    bool passwords = sasl_takes_passwords(s, tls);
+    return tls || s->plaintext_login;
+}
+
+void pop3_capabilities(struct pop3 *p, bool passwords, bool stls)
+{
     pop3_ok(p, "what this server can do:");
     if (passwords)
-        conn_write_str(p->conn, "USER\r\n");
-    if (passwords || s->scram) {
-        conn_write_str(p->conn, "SASL");
-        sasl_write_mechanisms(p->conn, s, tls, " ");
-        conn_write_str(p->conn, "\r\n");
-    }
+        conn_write_str(p->conn, "USER\r\nSASL PLAIN\r\n");
     if (stls)
         conn_write_str(p->conn, "STLS\r\n");
     conn_write_str(p->conn,

@@ -53,13 +53,9 @@ static struct span without_line_end(struct span s)
     return s;
 }
 
-bool header_next(struct span *rest, struct header_field *field)
+/* The field that *rest begins with; *rest moves behind it. */
+static void take_field(struct span *rest, size_t name, size_t colon, struct header_field *field)
 {
-    size_t name = 0, colon = 0;
-    while (rest->n && !is_empty_line(*rest) && (colon = field_colon(*rest, &name)) == 0)
-        *rest = span_from(*rest, line_length(*rest));
-    if (rest->n == 0 || is_empty_line(*rest))
-        return false;
     struct span after = *rest;
     size_t ignored;
     do {
@@ -70,23 +66,51 @@ bool header_next(struct span *rest, struct header_field *field)
     field->name = span_head(*rest, name);
     field->value = without_line_end(span_from(field->whole, colon + 1));
     *rest = after;
+}
+
+bool header_next(struct span *rest, struct header_field *field)
+{
+    size_t name = 0, colon = 0;
+    while (rest->n && !is_empty_line(*rest) && (colon = field_colon(*rest, &name)) == 0)
+        *rest = span_from(*rest, line_length(*rest));
+    if (rest->n == 0 || is_empty_line(*rest))
+        return false;
+    take_field(rest, name, colon, field);
+    return true;
+}
+
+/* Where the colon stands if s begins a field of that name, else 0. */
+static size_t named_colon(struct span s, struct span name)
+{
+    if (name.n == 0 || s.n <= name.n || ascii_lower(s.p[0]) != ascii_lower(name.p[0]) ||
+        !span_ieq(span_head(s, name.n), name))
+        return 0;
+    size_t ignored, colon = field_colon(s, &ignored);
+    return colon && ignored == name.n ? colon : 0;
+}
+
+bool header_named(struct span *rest, struct span name, struct header_field *field)
+{
+    size_t colon = 0;
+    while (rest->n && !is_empty_line(*rest) && (colon = named_colon(*rest, name)) == 0)
+        *rest = span_from(*rest, line_length(*rest));
+    if (colon == 0)
+        return false;
+    take_field(rest, name.n, colon, field);
     return true;
 }
 
 bool header_find(struct span header, const char *name, struct header_field *field)
 {
-    while (header_next(&header, field))
-        if (span_ieq_str(field->name, name))
-            return true;
-    return false;
+    return header_named(&header, span_of(name), field);
 }
 
 size_t header_count(struct span header, const char *name)
 {
     struct header_field field;
     size_t count = 0;
-    while (header_next(&header, &field))
-        count += span_ieq_str(field.name, name);
+    while (header_named(&header, span_of(name), &field))
+        count++;
     return count;
 }
 

@@ -330,6 +330,14 @@ struct mime_part *mime_parse(struct span message)
     return root;
 }
 
+bool mime_leaf(struct span message, struct mime_part *part)
+{
+    size_t header = header_end(message);
+    *part = (struct mime_part){ .header = span_head(message, header), .body = span_from(message, header) };
+    read_header(part, false);
+    return !part->is_multipart && !part->is_message;
+}
+
 void mime_free(struct mime_part *root)
 {
     while (root) {

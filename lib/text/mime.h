@@ -34,6 +34,9 @@ struct mime_part {
 
 /* NULL only if memory runs out. Free with mime_free. */
 struct mime_part *mime_parse(struct span message);
+/* For a message that holds no other part: fills *part, but for its counts of lines, without looking through the
+ * body. False where mime_parse() has to look. */
+bool mime_leaf(struct span message, struct mime_part *part);
 void mime_free(struct mime_part *root);
 
 /* The next parameter at *rest (which begins behind the value proper), RFC 2231 continuations and charsets

@@ -1,19 +1,30 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * What needs the Unicode tables: comparing without regard to case, and normalisation. Safe in a
- * session: no locale, no files, only memory.
+ * What needs the Unicode tables: the forms in which texts are compared, and normalisation. Safe in a
+ * session: no locale, no files, only memory. unicode_search.h looks for one text in another.
  */
 #ifndef POSTERN_TEXT_UNICODE_H
 #define POSTERN_TEXT_UNICODE_H
 
 #include "base/bytes.h"
 
-/* Does `haystack` hold `needle`, without regard to case or to how characters are composed? For IMAP SEARCH
- * (RFC 5051 i;unicode-casemap). Both should be UTF-8; malformed bytes count as U+FFFD. The empty needle is
- * everywhere. False as well if memory runs out. */
-bool unicode_contains(struct span haystack, struct span needle);
-/* Appends the form in which unicode_contains compares, so that a caller can keep it: equal forms are equal
- * texts. */
+enum unicode_form {
+    /* Full case folding and compatibility decomposition, of each character's title case: equal for all that
+     * i;unicode-casemap (RFC 5051) calls equal, and for "ß" and "SS" besides. Folding it changes nothing. */
+    UNICODE_SEARCH,
+    /* What i;unicode-casemap compares, byte by byte, so it sorts by it too. */
+    UNICODE_CASEMAP,
+};
+
+/* Brings texts into one of the forms, and remembers what each character becomes. One thread's own. */
+struct unicode_folder;
+struct unicode_folder *unicode_folder_new(enum unicode_form form); /* NULL without memory */
+void unicode_folder_free(struct unicode_folder *f);
+/* Appends the form of `text`, which continues what was appended to *out before; malformed bytes count as
+ * U+FFFD. False over out's limit or without memory. */
+bool unicode_folder_add(struct unicode_folder *f, struct span text, struct bytes *out);
+
+/* Appends the form UNICODE_SEARCH of one text. */
 bool unicode_fold(struct span text, struct bytes *out);
 /* Appends `text` in normalisation form C. False if it isn't valid UTF-8 or goes over out's limit. */
 bool unicode_nfc(struct span text, struct bytes *out);

@@ -10,6 +10,10 @@
 #include "text/base64.h"
 #include "text/header.h"
 #include "text/lexical.h"
+#include "text/mime.h"
+#include "text/utf8.h"
+
+#define PARAMETER_NAME 64 /* bytes of a parameter's name, or its charset's */
 
 struct word {
     struct span charset, text;
@@ -100,8 +104,22 @@ static bool take_words(struct span *rest, struct bytes *out)
     return true;
 }
 
+/* Where, from `at` on, an encoded word may begin; s.n if nowhere. */
+static size_t next_word(struct span s, size_t at)
+{
+    while (at < s.n) {
+        at += span_find(span_from(s, at), '=');
+        if (at + 1 < s.n && s.p[at + 1] == '?')
+            return at;
+        at += at < s.n;
+    }
+    return s.n;
+}
+
 bool words_decode(struct span value, struct bytes *out)
 {
+    if (next_word(value, 0) == value.n && utf8_ascii_run(value) == value.n)
+        return header_unfold(value, out);
     struct bytes line;
     bytes_init(&line, value.n);
     header_unfold(value, &line);
@@ -111,12 +129,89 @@ bool words_decode(struct span value, struct bytes *out)
     while (rest.n) {
         if (take_words(&rest, out))
             continue;
-        size_t plain = 1;
-        while (plain < rest.n && rest.p[plain] != '=')
-            plain++;
+        size_t plain = next_word(rest, 1);
         charset_to_utf8(SPAN("utf-8"), span_head(rest, plain), out);
         rest = span_from(rest, plain);
     }
     bytes_free(&line);
+    return !out->failed;
+}
+
+/* A parameter in pieces (RFC 2231 3), as it is put together. */
+struct parameter {
+    struct bytes name;    /* without its star */
+    struct bytes charset; /* empty: none was given */
+    struct bytes raw;
+};
+
+static void end_parameter(struct parameter *p, struct bytes *out)
+{
+    if (p->raw.len > 0) {
+        bytes_add_char(out, '\n');
+        charset_to_utf8(p->charset.len > 0 ? span_bytes(&p->charset) : SPAN("utf-8"), span_bytes(&p->raw), out);
+    }
+    bytes_clear(&p->name);
+    bytes_clear(&p->charset);
+    bytes_clear(&p->raw);
+}
+
+/* Takes charset'language' from the start of an encoded value. */
+static struct span take_charset(struct parameter *p, struct span value)
+{
+    size_t first = span_find(value, '\''), second = first + 1 + span_find(span_from(value, first + 1), '\'');
+    if (second >= value.n)
+        return value;
+    bytes_add_span(&p->charset, span_head(span_head(value, first), p->charset.limit));
+    return span_from(value, second + 1);
+}
+
+static void add_percent_decoded(struct span value, struct bytes *out)
+{
+    for (size_t i = 0; i < value.n; i++) {
+        int high = i + 2 < value.n && value.p[i] == '%' ? hex_value(value.p[i + 1]) : -1,
+            low = high >= 0 ? hex_value(value.p[i + 2]) : -1;
+        bytes_add_char(out, low >= 0 ? (char)(high * 16 + low) : value.p[i]);
+        i += low >= 0 ? 2 : 0;
+    }
+}
+
+static void take_parameter(struct parameter *p, struct span name, struct span value, struct bytes *out)
+{
+    struct span base = span_head(name, span_find(name, '*'));
+    bool encoded = name.n > 0 && name.p[name.n - 1] == '*';
+    if (base.n == name.n || !span_ieq(base, span_bytes(&p->name))) {
+        end_parameter(p, out);
+        if (base.n == name.n)
+            return;
+        bytes_add_span(&p->name, base);
+        if (encoded)
+            value = take_charset(p, value);
+    }
+    if (encoded)
+        add_percent_decoded(value, &p->raw);
+    else
+        bytes_add_span(&p->raw, value);
+}
+
+bool words_decode_parameters(struct span value, struct bytes *out)
+{
+    struct bytes name, text;
+    struct parameter p;
+    if (span_find(value, '*') == value.n)
+        return true;
+    bytes_init(&name, PARAMETER_NAME);
+    bytes_init(&text, value.n);
+    bytes_init(&p.name, PARAMETER_NAME);
+    bytes_init(&p.charset, PARAMETER_NAME);
+    bytes_init(&p.raw, value.n);
+    while (mime_parameter_next(&value, &name, &text))
+        take_parameter(&p, span_bytes(&name), span_bytes(&text), out);
+    end_parameter(&p, out);
+    out->failed |= name.failed || text.failed || p.name.failed || p.charset.failed || p.raw.failed;
+    bytes_free(&name);
+    bytes_free(&text);
+    bytes_free(&p.name);
+    bytes_free(&p.charset);
+    bytes_free(&p.raw);
     return !out->failed;
 }

@@ -22,5 +22,8 @@ bool charset_holds(struct span charset, struct span text);
 bool charset_to_utf8(struct span charset, struct span text, struct bytes *out);
 /* Appends a header value unfolded, its encoded words decoded, in UTF-8. False only over out's limit. */
 bool words_decode(struct span value, struct bytes *out);
+/* Appends the parameters of a header value that are encoded or in pieces as RFC 2231 has it, decoded, each behind
+ * a newline; nothing if there are none. */
+bool words_decode_parameters(struct span value, struct bytes *out);
 
 #endif

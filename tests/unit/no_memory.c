@@ -10,6 +10,7 @@
 #include "text/date.h"
 #include "text/imap_body.h"
 #include "text/unicode.h"
+#include "text/unicode_search.h"
 #include "text/utf7.h"
 #include "text/words.h"
 
