@@ -126,7 +126,7 @@ demo: $(DEPS) ## a server with two mailboxes, used by real clients while you wat
 	$(MORE_MAKE) -s all
 	@BUILD=$(BUILD) tests/demo
 
-bench: $(DEPS) ## what a connection and a message cost, beside what the machine itself costs
+bench: $(DEPS) ## what connections, messages and large mailboxes cost here (BENCH="select fetch": some of it)
 	$(MORE_MAKE) -s all $(HELPERS)
 	@BUILD=$(BUILD) tests/bench/run
 

@@ -124,12 +124,22 @@ check 'an empty one is none' sh -c "echo | '$postern' -c '$conf' user add carol 
 check 'one that is too long is refused' sh -c "head -c 600 /dev/zero | tr '\0' x | '$postern' -c '$conf' user add carol 2>&1 | grep 'longer than 511'"
 check 'no account came of it' hasnt accounts carol
 check 'accounts are listed' sh -c "[ \"\$('$postern' -c '$conf' user list | tr '\n' ' ')\" = 'alice@example.test bob@example.test ' ]"
-sed -i 's/^\(bob@.*\)$/\1:1000:1000::\/home\/bob/' "$d/secrets"
+sed -i 's/^\(bob@[^:]*:[^:]*\).*/\1:1000:1000::\/home\/bob::allow_nets=local userdb_quota=1/' "$d/secrets"
 before=$(grep ^bob@ "$d/secrets")
 check 'a password is changed' sh -c "echo new-secret | '$postern' -c '$conf' user passwd bob"
 check 'by another hash' test "$(grep ^bob@ "$d/secrets")" != "$before"
 check 'that fits it' sh -c "grep ^bob@ '$d/secrets' | perl -ne 'm/\{CRYPT\}([^:]+)/ or exit 1; exit(crypt(q(new-secret), \$1) ne \$1)'"
-check 'what stood behind it stays' sh -c "grep -q '^bob@example.test:{CRYPT}[^:]*:1000:1000::/home/bob\$' '$d/secrets'"
+check 'a verifier stands beside it, and what stood there stays' grep -q \
+    '^bob@example.test:{CRYPT}[^:]*:1000:1000::/home/bob::scram={SCRAM-SHA-256}160000,[^: ]* allow_nets=local userdb_quota=1$' "$d/secrets"
+verifier=$(sed -n 's/^bob@.*scram=\([^ ]*\).*/\1/p' "$d/secrets")
+check 'of the same password' perl -Itests/lib -MScram -MDigest::SHA=sha256,hmac_sha256 -MMIME::Base64 -e '
+    my (undef, $iterations, $salt, $stored, $server) = $ARGV[0] =~ /^(\{SCRAM-SHA-256\})(\d+),(.*),(.*),(.*)$/ or exit 1;
+    my $salted = Scram::salted_password("new-secret", decode_base64($salt), $iterations);
+    exit !(sha256(hmac_sha256("Client Key", $salted)) eq decode_base64($stored) &&
+           hmac_sha256("Server Key", $salted) eq decode_base64($server))' "$verifier"
+check 'changed again' sh -c "echo newer-secret | '$postern' -c '$conf' user passwd bob"
+check 'it has one verifier' test "$(grep ^bob@ "$d/secrets" | grep -o scram= | wc -l)" = 1
+check 'another one' sh -c "! grep -F '$verifier' '$d/secrets'"
 check 'there is one line of it' test "$(grep -c ^bob@ "$d/secrets")" = 1
 check 'nobody has no password to change' says $EX_NOUSER 'is no account' run user passwd nobody
 

@@ -116,5 +116,5 @@ check 'man pages pass mandoc -T lint' none lint
 check 'postern.conf(5) has every key' none settings_documented
 check 'every program answers --help' none help
 check 'programs bring no unexpected library' none strange_libraries
-check 'shell scripts parse' bash -c 'set -e; for f in tests/deps tests/demo tests/with-systemd tests/bench/run systemd/install .ci/run; do bash -n $f; done'
+check 'shell scripts parse' bash -c 'set -e; for f in tests/deps tests/demo tests/with-systemd tests/bench/run tests/bench/*.sh systemd/install .ci/run; do bash -n $f; done'
 done_testing

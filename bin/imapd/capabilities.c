@@ -23,6 +23,8 @@ static const struct capability table[] = {
     { "ID", "RFC 2971", BOTH, 0, "greeting" },
     { "STARTTLS", "RFC 3501", CAPABLE_BEFORE, CAPABLE_STARTTLS, "starttls" },
     { "AUTH=PLAIN", "RFC 4616", CAPABLE_BEFORE, CAPABLE_PASSWORDS, "authenticate" },
+    { "AUTH=SCRAM-SHA-256", "RFC 7677", CAPABLE_BEFORE, CAPABLE_SCRAM, "scram" },
+    { "AUTH=SCRAM-SHA-256-PLUS", "RFC 7677", CAPABLE_BEFORE, CAPABLE_SCRAM | CAPABLE_TLS, "scram-plus" },
     { "LOGINDISABLED", "RFC 3501", CAPABLE_BEFORE, CAPABLE_REFUSING, "login-disabled" },
     { "ENABLE", "RFC 5161", CAPABLE_AFTER, 0, "enable" },
     { "NAMESPACE", "RFC 2342", CAPABLE_AFTER, 0, "namespace" },

@@ -18,6 +18,7 @@ enum {
     CAPABLE_REFUSING = 16, /* they may not, before TLS */
     CAPABLE_TLS = 32,      /* encrypted */
     CAPABLE_COMPRESS = 64, /* not compressed yet */
+    CAPABLE_SCRAM = 128,   /* the setting `scram` */
 };
 
 /* Extensions that a client has to ask for (RFC 5161), as bits of struct imap's `enabled`. */

@@ -13,14 +13,12 @@
 #include "capabilities.h"
 #include "net/guard.h"
 #include "net/tls.h"
-#include "store/login.h"
-#include "text/base64.h"
+#include "store/sasl.h"
 
 #include <string.h>
 
 #define SESSION_LITERALS 4096 /* bytes of literals in a command: a name and a password */
 #define SESSION_AWAY 65536    /* of a refused LITERAL+ that are read and thrown away */
-#define SASL_LIMIT 4096       /* bytes of a decoded SASL response */
 #define LOGIN_RATE 20         /* bytes a second that a command must come at */
 
 struct session {
@@ -38,9 +36,9 @@ static bool secure(const struct session *s)
     return s->serving->implicit_tls || conn_layer(s->conn) != NULL;
 }
 
-static bool may_log_in(const struct session *s)
+static bool takes_passwords(const struct session *s)
 {
-    return secure(s) || s->serving->settings->plaintext_login;
+    return sasl_takes_passwords(s->serving->settings, secure(s));
 }
 
 static void answer(struct session *s, const char *text)
@@ -59,7 +57,8 @@ static void bad(struct session *s, const char *text)
 
 static void write_capabilities(struct session *s)
 {
-    unsigned state = CAPABLE_BEFORE | (may_log_in(s) ? CAPABLE_PASSWORDS : CAPABLE_REFUSING) |
+    unsigned state = CAPABLE_BEFORE | (takes_passwords(s) ? CAPABLE_PASSWORDS : CAPABLE_REFUSING) |
+                     (s->serving->settings->scram ? CAPABLE_SCRAM : 0) |
                      (secure(s)         ? CAPABLE_TLS
                       : s->serving->tls ? CAPABLE_STARTTLS
                                         : 0);
@@ -136,28 +135,58 @@ static void session_starttls(void *session, struct span argument)
     s->bad = 0;
 }
 
-/* Asks the guard, which keeps count of the tries, and says so if it fails. */
-static void log_in(struct session *s, struct span name, struct span password)
+/* --- logging in */
+
+static void hand_over(struct session *s)
 {
-    if (name.n > LOGIN_NAME_LIMIT || password.n > LOGIN_PASSWORD_LIMIT || name.n == 0)
-        return answer(s, "NO [AUTHENTICATIONFAILED] Wrong name or password");
-    switch (handover_login(s->serving, name, password, span_of(s->tag))) {
-    case ST_OK:
-        bytes_wipe(&s->reader.text);
-        bytes_wipe(&s->text);
-        handover_session(s->serving);
-        s->over = true;
-        return;
-    case ST_PERM:
-        return answer(s, "NO [AUTHENTICATIONFAILED] Wrong name or password");
-    case ST_TEMP:
-        return answer(s, "NO [UNAVAILABLE] Logging in isn't possible now; try again later");
-    case ST_NONE:
-        break;
-    }
-    answer(s, "NO [AUTHENTICATIONFAILED] Wrong name or password");
-    conn_write_str(s->conn, "* BYE Too many failed logins\r\n");
+    bytes_wipe(&s->reader.text);
+    bytes_wipe(&s->text);
+    handover_session(s->serving);
     s->over = true;
+}
+
+/* What a login came to. */
+static void answer_login(struct session *s, enum sasl_result result)
+{
+    static const struct {
+        const char *text;
+        bool bad; /* the command was wrong, and not the credentials */
+    } replies[SASL_RESULTS] = {
+        [SASL_WRONG] = { "NO [AUTHENTICATIONFAILED] Wrong name or password", false },
+        [SASL_TEMP] = { "NO [UNAVAILABLE] Logging in isn't possible now; try again later", false },
+        [SASL_OVER] = { "NO [AUTHENTICATIONFAILED] Wrong name or password", false },
+        [SASL_UNKNOWN] = { "NO [CANNOT] No such mechanism", false },
+        [SASL_PLAINTEXT] = { "NO [PRIVACYREQUIRED] Passwords are taken under TLS only", false },
+        [SASL_CANCELLED] = { "Cancelled", true },
+        [SASL_NOT_BASE64] = { "Bad base64", true },
+        [SASL_TOO_LONG] = { "Too long a response", true },
+        [SASL_BAD_LINE] = { "Bad response", true },
+        [SASL_MALFORMED] = { "NO [AUTHENTICATIONFAILED] Malformed credentials", false },
+        [SASL_BINDING] = { "NO [AUTHENTICATIONFAILED] No such channel binding here", false },
+        [SASL_DOWNGRADE] = { "NO [AUTHENTICATIONFAILED] SCRAM-SHA-256-PLUS is offered here", false },
+    };
+    if (result == SASL_DONE)
+        return hand_over(s);
+    s->over |= result == SASL_GONE || result == SASL_OVER;
+    if (!replies[result].text)
+        return;
+    if (replies[result].bad)
+        bad(s, replies[result].text);
+    else
+        answer(s, replies[result].text);
+    if (result == SASL_OVER)
+        conn_write_str(s->conn, "* BYE Too many failed logins\r\n");
+}
+
+/* Asks the guard, which keeps count of the tries. */
+static enum status ask_password(const struct sasl *sasl, struct span name, struct span password)
+{
+    return handover_login(sasl->serving, name, password, sasl->context);
+}
+
+static struct sasl sasl_of(const struct session *s)
+{
+    return (struct sasl){ s->serving, "+ ", span_of(s->tag), ask_password };
 }
 
 static void session_login(void *session, struct span argument)
@@ -168,57 +197,24 @@ static void session_login(void *session, struct span argument)
     parser_init(&p, argument, &s->text);
     if (!parse_astring(&p, &name) || !parse_space(&p) || !parse_astring(&p, &password) || !parse_end(&p))
         return bad(s, p.error);
-    if (!may_log_in(s))
-        return answer(s, "NO [PRIVACYREQUIRED] Passwords are taken under TLS only");
-    log_in(s, name, password);
-}
-
-/* The client's response: with the command (RFC 4959), or on a line of its own. False if none comes. */
-static bool sasl_response(struct session *s, struct parser *p, struct span *response)
-{
-    if (parse_char(p, ' ')) {
-        *response = span_from(p->in, p->at);
-        if (span_eq_str(*response, "="))
-            *response = SPAN("");
-        return true;
-    }
-    if (!parse_end(p)) {
-        bad(s, p->error);
-        return false;
-    }
-    conn_write_str(s->conn, "+ \r\n");
-    enum conn_result got = conn_line(s->conn, READER_LINE, response);
-    if (got == CONN_OK && !span_eq_str(*response, "*"))
-        return true;
-    s->over = got == CONN_GONE || got == CONN_TIMEOUT;
-    if (!s->over)
-        bad(s, got == CONN_OK ? "Cancelled" : "Bad response");
-    return false;
+    struct sasl sasl = sasl_of(s);
+    answer_login(s, takes_passwords(s) ? sasl_password(&sasl, name, password) : SASL_PLAINTEXT);
 }
 
 static void session_authenticate(void *session, struct span argument)
 {
     struct session *s = session;
     struct parser p;
-    struct span mechanism, response, name, password;
-    struct bytes plain;
+    struct span mechanism, initial = { NULL, 0 };
     parser_init(&p, argument, &s->text);
     if (!parse_atom(&p, &mechanism))
         return bad(s, p.error);
-    if (!span_ieq_str(mechanism, "PLAIN"))
-        return answer(s, "NO [CANNOT] No such mechanism");
-    if (!may_log_in(s))
-        return answer(s, "NO [PRIVACYREQUIRED] Passwords are taken under TLS only");
-    if (!sasl_response(s, &p, &response))
-        return;
-    bytes_init(&plain, SASL_LIMIT);
-    if (!base64_decode(response, &plain))
-        bad(s, "Bad base64");
-    else if (!login_split_plain(span_bytes(&plain), &name, &password))
-        answer(s, "NO [AUTHENTICATIONFAILED] Malformed credentials");
-    else
-        log_in(s, name, password);
-    bytes_wipe(&plain);
+    if (parse_char(&p, ' '))
+        initial = span_from(p.in, p.at);
+    else if (!parse_end(&p))
+        return bad(s, p.error);
+    struct sasl sasl = sasl_of(s);
+    answer_login(s, sasl_authenticate(&sasl, mechanism, initial));
 }
 
 static void session_login_first(void *session, struct span argument)

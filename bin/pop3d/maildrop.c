@@ -199,7 +199,7 @@ static void do_capa(void *self, struct span argument)
 {
     struct maildrop *d = self;
     (void)argument;
-    pop3_capabilities(&d->pop3, pop3_may_login(d->start->serving->settings, d->start->tls), false);
+    pop3_capabilities(&d->pop3, d->start->serving->settings, d->start->tls, false);
 }
 
 /* --- QUIT: the UPDATE state */

@@ -9,6 +9,7 @@
 #include "pop3.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "store/sasl.h"
 
 #include <limits.h>
 
@@ -48,16 +49,17 @@ void pop3_wrong(struct pop3 *p, const char *text)
     }
 }
 
-bool pop3_may_login(const struct settings *s, bool tls)
+void pop3_capabilities(struct pop3 *p, const struct settings *s, bool tls, bool stls)
 {
-    return tls || s->plaintext_login;
-}
-
-void pop3_capabilities(struct pop3 *p, bool passwords, bool stls)
-{
+    bool passwords = sasl_takes_passwords(s, tls);
     pop3_ok(p, "what this server can do:");
     if (passwords)
-        conn_write_str(p->conn, "USER\r\nSASL PLAIN\r\n");
+        conn_write_str(p->conn, "USER\r\n");
+    if (passwords || s->scram) {
+        conn_write_str(p->conn, "SASL");
+        sasl_write_mechanisms(p->conn, s, tls, " ");
+        conn_write_str(p->conn, "\r\n");
+    }
     if (stls)
         conn_write_str(p->conn, "STLS\r\n");
     conn_write_str(p->conn,

@@ -44,10 +44,8 @@ void pop3_err(struct pop3 *p, const char *format, ...) __attribute__((format(pri
 /* "-ERR text", and the command counts as wrong: the 20th ends the connection. */
 void pop3_wrong(struct pop3 *p, const char *text);
 
-/* The answer to CAPA (RFC 2449 5). `passwords`: USER and AUTH would be heard; `stls`: STLS would. */
-void pop3_capabilities(struct pop3 *p, bool passwords, bool stls);
-/* May this client send a password as things are: encrypted, or plaintext-login yes. */
-bool pop3_may_login(const struct settings *s, bool tls);
+/* The answer to CAPA (RFC 2449 5). `tls`: the connection is encrypted; `stls`: STLS would be heard. */
+void pop3_capabilities(struct pop3 *p, const struct settings *s, bool tls, bool stls);
 
 /* struct service's session and mailbox. */
 void session_run(struct serving *s);

@@ -1,22 +1,20 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * POP3 before login, RFC 1939's AUTHORIZATION state: CAPA, STLS, UTF8, USER and PASS, AUTH PLAIN, QUIT.
+ * POP3 before login, RFC 1939's AUTHORIZATION state: CAPA, STLS, UTF8, USER and PASS, AUTH, QUIT.
  *
  * Runs in the session's sandbox. It decides nothing: the guard checks passwords, and after three wrong ones
  * it is gone, so the fourth ends the connection whatever this code does. After a login the mailbox process
- * says its +OK. Limits: POP3_LINE_LIMIT a command, SASL_LINE_LIMIT a response to AUTH's challenge, at RATE
- * bytes a second.
+ * says its +OK. Limits: POP3_LINE_LIMIT a command, at RATE bytes a second; store/sasl.c has
+ * those of AUTH's responses.
  */
 #include "pop3.h"
 #include "base/clock.h"
 #include "net/guard.h"
-#include "store/login.h"
-#include "text/base64.h"
+#include "store/sasl.h"
 
 #include <string.h>
 
-#define SASL_LINE_LIMIT 4096 /* base64 of a PLAIN response: two names and a password */
-#define RATE 20              /* bytes a second that a client must send a line with, after 30 s */
+#define RATE 20 /* bytes a second that a client must send a line with, after 30 s */
 
 struct session {
     struct pop3 pop3;
@@ -36,9 +34,9 @@ static bool offers_stls(const struct session *s)
     return s->serving->tls && !under_tls(s);
 }
 
-static bool may_login(const struct session *s)
+static bool takes_passwords(const struct session *s)
 {
-    return pop3_may_login(s->serving->settings, under_tls(s));
+    return sasl_takes_passwords(s->serving->settings, under_tls(s));
 }
 
 static void refuse_plaintext(struct session *s)
@@ -49,33 +47,51 @@ static void refuse_plaintext(struct session *s)
 
 /* --- logging in */
 
-/* What both ways to log in come to. */
-static void log_in(struct session *s, struct span name, struct span password)
+/* What a login came to. */
+static void answer_login(struct session *s, enum sasl_result result)
 {
+    static const struct {
+        const char *text;
+        bool wrong, over; /* the command counts as wrong; it is the last */
+    } replies[SASL_RESULTS] = {
+        [SASL_WRONG] = { "[AUTH] wrong name or password", false, false },
+        [SASL_TEMP] = { "[SYS/TEMP] logging in is not possible now", false, false },
+        [SASL_OVER] = { "[AUTH] too many wrong passwords, closing", false, true },
+        [SASL_UNKNOWN] = { "this mechanism is not offered: CAPA tells which are", true, false },
+        [SASL_CANCELLED] = { "AUTH was cancelled", false, false },
+        [SASL_NOT_BASE64] = { "this is not base64", true, false },
+        [SASL_TOO_LONG] = { "the response is too long", true, false },
+        [SASL_BAD_LINE] = { "this is not base64", true, false },
+        [SASL_MALFORMED] = { "[AUTH] this is no response of this mechanism", true, false },
+        [SASL_BINDING] = { "[AUTH] no such channel binding here", true, false },
+        [SASL_DOWNGRADE] = { "[AUTH] SCRAM-SHA-256-PLUS is offered here", true, false },
+    };
     struct pop3 *p = &s->pop3;
     p->state = POP3_START;
-    switch (handover_login(s->serving, name, password, s->utf8 ? SPAN(POP3_CONTEXT_UTF8) : SPAN(""))) {
-    case ST_OK:
-        s->logged_in = p->over = true;
-        break;
-    case ST_PERM:
-        pop3_err(p, "[AUTH] wrong name or password");
-        break;
-    case ST_TEMP:
-        pop3_err(p, "[SYS/TEMP] logging in is not possible now");
-        p->over = conn_is_gone(p->conn);
-        break;
-    case ST_NONE:
-        pop3_err(p, "[AUTH] too many wrong passwords, closing");
-        p->over = true;
-        break;
-    }
+    s->logged_in = result == SASL_DONE;
+    p->over = result == SASL_DONE || result == SASL_GONE || replies[result].over || conn_is_gone(p->conn);
+    if (result == SASL_PLAINTEXT)
+        refuse_plaintext(s);
+    else if (replies[result].wrong)
+        pop3_wrong(p, replies[result].text);
+    else if (replies[result].text)
+        pop3_err(p, "%s", replies[result].text);
+}
+
+static enum status ask_password(const struct sasl *sasl, struct span name, struct span password)
+{
+    return handover_login(sasl->serving, name, password, sasl->context);
+}
+
+static struct sasl sasl_of(const struct session *s)
+{
+    return (struct sasl){ s->serving, "+ ", s->utf8 ? SPAN(POP3_CONTEXT_UTF8) : SPAN(""), ask_password };
 }
 
 static void do_user(void *self, struct span argument)
 {
     struct session *s = self;
-    if (!may_login(s)) {
+    if (!takes_passwords(s)) {
         refuse_plaintext(s);
     } else if (argument.n == 0 || !span_copy(argument, s->name, sizeof s->name)) {
         pop3_wrong(&s->pop3, "USER needs a name");
@@ -85,72 +101,34 @@ static void do_user(void *self, struct span argument)
     }
 }
 
+static void do_password(struct session *s, struct span password)
+{
+    struct sasl sasl = sasl_of(s);
+    answer_login(s, sasl_password(&sasl, span_of(s->name), password));
+}
+
 static void do_pass(void *self, struct span argument)
 {
     struct session *s = self;
-    if (!may_login(s))
+    if (!takes_passwords(s))
         refuse_plaintext(s);
     else if (s->pop3.state != POP3_NAMED)
         pop3_wrong(&s->pop3, "USER comes before PASS");
     else if (argument.n == 0)
         pop3_wrong(&s->pop3, "PASS needs a password");
     else
-        log_in(s, span_of(s->name), argument);
-}
-
-/* Decodes a SASL PLAIN response (RFC 4616) and logs in. */
-static void auth_plain(struct session *s, struct span text)
-{
-    struct bytes message;
-    struct span name, password;
-    bytes_init(&message, SASL_LINE_LIMIT);
-    if (!base64_decode(text, &message))
-        pop3_wrong(&s->pop3, "this is not base64");
-    else if (!login_split_plain(span_bytes(&message), &name, &password))
-        pop3_wrong(&s->pop3, "[AUTH] this is no PLAIN response (RFC 4616)");
-    else
-        log_in(s, name, password);
-    bytes_wipe(&message);
-}
-
-/* The client's line after an empty challenge (RFC 5034 4). */
-static void auth_challenge(struct session *s)
-{
-    struct pop3 *p = &s->pop3;
-    struct span line;
-    conn_write_str(p->conn, "+ \r\n");
-    conn_mask(p->conn, true);
-    enum conn_result got = conn_line(p->conn, SASL_LINE_LIMIT, &line);
-    conn_mask(p->conn, false);
-    if (got == CONN_GONE || got == CONN_TIMEOUT)
-        p->over = true;
-    else if (got != CONN_OK)
-        pop3_wrong(p, got == CONN_TOO_LONG ? "the response is too long" : "this is not base64");
-    else if (span_eq_str(line, "*"))
-        pop3_err(p, "AUTH was cancelled");
-    else
-        auth_plain(s, line);
+        do_password(s, argument);
 }
 
 static void do_auth(void *self, struct span argument)
 {
     struct session *s = self;
-    struct pop3 *p = &s->pop3;
-    struct span mechanism, rest = argument;
-    bool initial = span_find(argument, ' ') < argument.n;
-    span_cut(&rest, ' ', &mechanism);
+    struct span mechanism, initial = argument;
     if (argument.n == 0)
-        pop3_wrong(p, "AUTH needs a mechanism");
-    else if (!span_ieq_str(mechanism, "PLAIN"))
-        pop3_wrong(p, "this mechanism is not offered: PLAIN is");
-    else if (!may_login(s))
-        refuse_plaintext(s);
-    else if (!initial)
-        auth_challenge(s);
-    else if (span_eq_str(rest, "=")) /* an empty response */
-        auth_plain(s, SPAN(""));
-    else
-        auth_plain(s, rest);
+        return pop3_wrong(&s->pop3, "AUTH needs a mechanism");
+    span_cut(&initial, ' ', &mechanism);
+    struct sasl sasl = sasl_of(s);
+    answer_login(s, sasl_authenticate(&sasl, mechanism, initial));
 }
 
 /* --- the rest */
@@ -159,7 +137,7 @@ static void do_capa(void *self, struct span argument)
 {
     struct session *s = self;
     (void)argument;
-    pop3_capabilities(&s->pop3, may_login(s), offers_stls(s));
+    pop3_capabilities(&s->pop3, s->serving->settings, under_tls(s), offers_stls(s));
 }
 
 /* What the server was told in plain is forgotten (RFC 2595 4). Commands that came in plain behind STLS could

@@ -8,46 +8,58 @@
 #include "admin.h"
 #include "store/folders.h"
 #include "store/password.h"
+#include "store/scram_verifier.h"
+#include "store/secrets.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
 
-static int hash_password(const char *whose, struct bytes *line)
+/* What a password is known by. */
+struct secret {
+    struct bytes hash, verifier;
+};
+
+static void forget_secret(struct secret *secret)
+{
+    bytes_wipe(&secret->hash);
+    bytes_wipe(&secret->verifier);
+}
+
+static int hash_password(const char *whose, struct secret *secret)
 {
     struct bytes password;
-    bytes_init(line, 4096);
+    bytes_init(&secret->hash, 4096);
+    bytes_init(&secret->verifier, 4096);
     if (!read_password(whose, &password))
         return EX_DATAERR;
-    bytes_printf(line, "%s:", whose);
-    enum status st = password_hash(span_bytes(&password), line);
+    enum status st = password_hash(span_bytes(&password), &secret->hash);
+    if (st == ST_OK)
+        st = scram_verifier_hash(span_bytes(&password), &secret->verifier);
     bytes_wipe(&password);
     return st == ST_OK ? EX_OK : complain(EX_OSERR, "the password can't be hashed: %s", strerror(errno));
 }
 
-/* Sets the account's line in secrets, keeping what a passwd-file has behind the hash. Lock held. */
-static int set_secret(struct admin *a, const char *account, const char *entry)
+/* Sets the account's line in secrets, keeping what else a passwd-file has there. Lock held. */
+static int set_secret(struct admin *a, const char *account, const struct secret *secret)
 {
-    struct bytes text, with;
-    struct span line, rest, part;
+    struct bytes text, entry;
+    struct span line, old = SPAN("");
     int result = edit_read(a, TABLE_SECRETS, &text);
-    if (result == EX_OK && edit_find(a, TABLE_SECRETS, &text, account, &line)) {
-        bytes_init(&with, line.n + 8192);
-        bytes_add_str(&with, entry);
-        rest = span_head(line, span_find(line, '\n'));
-        span_cut(&rest, ':', &part);
-        span_cut(&rest, ':', &part);
-        if (rest.p)
-            bytes_printf(&with, ":%.*s", SPAN_FMT(rest));
-        bytes_add_char(&with, '\n');
-        edit_replace(&text, line, span_bytes(&with));
-        bytes_wipe(&with);
-    } else {
-        edit_append(&text, entry);
-    }
-    if (result == EX_OK)
-        result = edit_write(a, TABLE_SECRETS, &text);
+    if (result != EX_OK)
+        return result;
+    bool there = edit_find(a, TABLE_SECRETS, &text, account, &line);
+    if (there)
+        old = span_head(line, span_find(line, '\n'));
+    bytes_init(&entry, old.n + 16384);
+    secrets_line(span_of(account), span_bytes(&secret->hash), span_bytes(&secret->verifier), old, &entry);
+    if (!there)
+        edit_append(&text, bytes_str(&entry));
+    else if (bytes_add_char(&entry, '\n'))
+        edit_replace(&text, line, span_bytes(&entry));
+    result = edit_write(a, TABLE_SECRETS, &text);
+    bytes_wipe(&entry);
     bytes_wipe(&text);
     return result;
 }
@@ -126,7 +138,7 @@ static int add_account(struct admin *a, const char *account)
 int user_add(struct admin *a, int argc, char **argv)
 {
     struct address account;
-    struct bytes secret;
+    struct secret secret;
     (void)argc;
     int result = edit_address(a, argv[0], &account);
     if (result == EX_OK)
@@ -141,21 +153,21 @@ int user_add(struct admin *a, int argc, char **argv)
         if (result == EX_OK)
             result = make_maildir(a, &account);
         if (result == EX_OK)
-            result = set_secret(a, account.text, bytes_str(&secret));
+            result = set_secret(a, account.text, &secret);
         if (result == EX_OK)
             result = add_account(a, account.text);
         edit_unlock(a);
         if (result == EX_OK)
             alias_warn_account(a, &account);
     }
-    bytes_wipe(&secret);
+    forget_secret(&secret);
     return result;
 }
 
 int user_passwd(struct admin *a, int argc, char **argv)
 {
     struct address account;
-    struct bytes secret;
+    struct secret secret;
     bool there = false;
     (void)argc;
     int result = edit_address(a, argv[0], &account);
@@ -169,10 +181,10 @@ int user_passwd(struct admin *a, int argc, char **argv)
     if (result == EX_OK)
         result = edit_lock(a);
     if (result == EX_OK) {
-        result = set_secret(a, account.text, bytes_str(&secret));
+        result = set_secret(a, account.text, &secret);
         edit_unlock(a);
     }
-    bytes_wipe(&secret);
+    forget_secret(&secret);
     return result;
 }
 

@@ -53,6 +53,7 @@ static const struct key keys[] = {
     { "queue-lifetime", TYPE_SECONDS, AT(queue_lifetime), "5d" },
     { "destinations", TYPE_NUMBER, AT(destinations), "20" },
     { "plaintext-login", TYPE_YESNO, AT(plaintext_login), "no" },
+    { "scram", TYPE_YESNO, AT(scram), "yes" },
     { "sandbox", TYPE_SANDBOX, AT(sandbox), "require" },
 };
 #define KEYS (sizeof keys / sizeof keys[0])

@@ -10,7 +10,9 @@
 
 #include <errno.h>
 #include <gnutls/abstract.h>
+#include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>
+#include <gnutls/x509.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +22,7 @@
 #define SERVER_PRIORITY "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-RSA:-DHE-RSA:-DHE-DSS:%SERVER_PRECEDENCE"
 #define CLIENT_PRIORITY "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 #define SIGNATURE_LIMIT 1024
+#define EXPORTER_SIZE 32
 #define HANDSHAKE_STEPS 1000 /* messages and retries of one handshake */
 
 struct tls_server {
@@ -332,4 +335,50 @@ const char *tls_description(const struct conn *c)
 {
     const struct conn_layer *layer = conn_layer(c);
     return layer && layer->describe ? layer->describe(layer->state) : "";
+}
+
+/* --- channel bindings */
+
+bool tls_exporter(const struct conn *c, struct bytes *data)
+{
+    static const char label[] = "EXPORTER-Channel-Binding";
+    const struct conn_layer *layer = conn_layer(c);
+    char value[EXPORTER_SIZE];
+    if (!layer)
+        return false;
+    gnutls_session_t session = ((struct tls_state *)layer->state)->session;
+    if (gnutls_protocol_get_version(session) != GNUTLS_TLS1_3 &&
+        !gnutls_session_ext_master_secret_status(session))
+        return false;
+    /* An empty context, which in TLS 1.2 isn't the same as none (RFC 9266 2, RFC 5705 4). */
+    return gnutls_prf_rfc5705(session, sizeof label - 1, label, 0, "", sizeof value, value) == 0 &&
+           bytes_add(data, value, sizeof value);
+}
+
+/* The hash of the certificate's own signature, but SHA-256 for MD5 and SHA-1. */
+static gnutls_digest_algorithm_t end_point_digest(const gnutls_datum_t *der)
+{
+    gnutls_x509_crt_t crt;
+    gnutls_digest_algorithm_t digest = GNUTLS_DIG_UNKNOWN;
+    if (gnutls_x509_crt_init(&crt) != 0)
+        return digest;
+    if (gnutls_x509_crt_import(crt, der, GNUTLS_X509_FMT_DER) == 0) {
+        int algorithm = gnutls_x509_crt_get_signature_algorithm(crt);
+        if (algorithm > 0)
+            digest = gnutls_sign_get_hash_algorithm((gnutls_sign_algorithm_t)algorithm);
+    }
+    gnutls_x509_crt_deinit(crt);
+    return digest == GNUTLS_DIG_MD5 || digest == GNUTLS_DIG_SHA1 ? GNUTLS_DIG_SHA256 : digest;
+}
+
+bool tls_server_end_point(const struct tls_server *server, struct bytes *data)
+{
+    gnutls_datum_t der;
+    unsigned char hash[64];
+    if (gnutls_certificate_get_crt_raw(server->credentials, 0, 0, &der) != 0)
+        return false;
+    gnutls_digest_algorithm_t digest = end_point_digest(&der);
+    size_t size = digest == GNUTLS_DIG_UNKNOWN ? 0 : gnutls_hash_get_len(digest);
+    return size && size <= sizeof hash && gnutls_hash_fast(digest, der.data, der.size, hash) == 0 &&
+           bytes_add(data, hash, size);
 }

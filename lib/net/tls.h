@@ -35,4 +35,12 @@ bool tls_connect(struct conn *c, const char *server_name);
 /* "TLS1.3 TLS_AES_256_GCM_SHA384" of a connection with TLS; "" without. For Received and the log. */
 const char *tls_description(const struct conn *c);
 
+/* --- channel bindings, by which a login says which TLS connection it was made for. Each appends its data. */
+/* tls-exporter (RFC 9266) of c. False: there is no TLS, or a TLS 1.2 without extended master secret, which
+ * must not be bound to. */
+bool tls_exporter(const struct conn *c, struct bytes *data);
+/* tls-server-end-point (RFC 5929 4), which needs no connection: a hash of the certificate. False: its
+ * signature has no hash. */
+bool tls_server_end_point(const struct tls_server *server, struct bytes *data);
+
 #endif

@@ -11,8 +11,8 @@
 #include "base/log.h"
 #include "net/channel.h"
 #include "net/guard.h"
-#include "store/login.h"
 #include "store/maildir.h"
+#include "store/sasl.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -168,34 +168,70 @@ static bool name_user(struct gate *gate, bool tls, struct span context, struct m
     return ok;
 }
 
+/* The login has been found right. */
+static enum status hand_over(struct guard *g, const char *mechanism, struct span context, struct message *m)
+{
+    struct gate *gate = g->program;
+    sasl_guard_log(g, gate->login.account.text, mechanism, true);
+    return name_user(gate, sasl_guard_tls(g), context, m) ? ST_OK : ST_TEMP;
+}
+
 static enum guard_next run_login(struct guard *g, struct message *m)
 {
     struct span name, password, context;
     struct gate *gate = g->program;
-    const struct settings *settings = gate->serving->settings;
-    bool tls = g->key && g->key->given > 0;
     if (!message_get(m, &name) || !message_get(m, &password) || !message_get(m, &context) ||
         !message_end(m) || context.n > HANDOVER_CONTEXT || gate->login.tries >= LOGIN_TRIES ||
-        (!tls && !settings->plaintext_login))
+        (!sasl_guard_tls(g) && !gate->serving->settings->plaintext_login))
         return GUARD_END;
-    char shown[LOGIN_NAME_LIMIT + 1];
+    char shown[LOGIN_NAME_LIMIT + 1], copy[HANDOVER_CONTEXT];
     snprintf(shown, sizeof shown, "%.*s", (int)(name.n < sizeof shown ? name.n : sizeof shown - 1), name.p);
     enum status st = login_check(&gate->login, name, password);
-    log_event(st == ST_OK ? LOG_INFO : LOG_NOTICE, st == ST_OK ? "login" : "login-failed", "user", shown,
-              "peer", g->peer, "tls", tls ? "yes" : "no", NULL);
     if (st == ST_OK) {
-        char copy[HANDOVER_CONTEXT];
         memcpy(copy, context.p, context.n);
-        if (!name_user(gate, tls, (struct span){ copy, context.n }, m))
-            st = ST_TEMP;
+        st = hand_over(g, "PLAIN", (struct span){ copy, context.n }, m);
+    } else {
+        sasl_guard_log(g, shown, "PLAIN", false);
     }
     message_start(m, 0);
     message_put_u64(m, st);
     return st == ST_OK ? GUARD_DONE : GUARD_REPLY;
 }
 
+static enum guard_next run_scram_first(struct guard *g, struct message *m)
+{
+    struct gate *gate = g->program;
+    return sasl_guard_first(g, &gate->login, gate->serving, m);
+}
+
+static enum guard_next run_scram_final(struct guard *g, struct message *m)
+{
+    struct gate *gate = g->program;
+    return sasl_guard_final(g, &gate->login, m);
+}
+
+static enum guard_next run_scram_enter(struct guard *g, struct message *m)
+{
+    struct gate *gate = g->program;
+    struct bytes context;
+    bytes_init(&context, HANDOVER_CONTEXT);
+    if (!sasl_guard_enter(&gate->login, m, &context)) {
+        bytes_free(&context);
+        return GUARD_END;
+    }
+    enum status st = hand_over(g, "SCRAM-SHA-256", span_bytes(&context), m);
+    bytes_free(&context);
+    message_start(m, 0);
+    message_put_u64(m, st);
+    message_put_str(m, "");
+    return st == ST_OK ? GUARD_DONE : GUARD_REPLY;
+}
+
 static const struct guard_verb verbs[] = {
     { VERB_LOGIN, STATE_LOGIN, "login", run_login },
+    { SASL_FIRST, STATE_LOGIN, "scram-first", run_scram_first },
+    { SASL_FINAL, STATE_LOGIN, "scram-final", run_scram_final },
+    { SASL_ENTER, STATE_LOGIN, "scram-enter", run_scram_enter },
     { 0, 0, NULL, NULL },
 };
 
@@ -211,6 +247,7 @@ int handover_guard(struct serving *s)
     tls_key_init(&key, s->settings->tls_key);
     login_init(&gate.login, s->settings);
     guard_loop(&g, verbs);
+    login_forget(&gate.login);
     tls_key_free(&key);
     return EX_OK;
 }

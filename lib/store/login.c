@@ -6,13 +6,18 @@
  * this machine, whatever number of connections asks: each holds a lock on one of so many files in
  * spool/slots. Who gets none within SLOT_WAIT_MS, or can't lock, gets ST_TEMP: it fails closed. The kernel
  * frees the slots of those who die.
+ *
+ * What a failure takes is counted from before the hash, so that how long a hash took, which differs from
+ * scheme to scheme, doesn't tell who has an account.
  */
 #include "store/login.h"
 #include "base/clock.h"
 #include "base/files.h"
 #include "base/log.h"
 #include "store/directory.h"
+#include "store/login_private.h"
 #include "store/password.h"
+#include "store/secrets.h"
 #include "store/tables.h"
 
 #include <errno.h>
@@ -27,7 +32,7 @@
 #define SLOT_WAIT_MS 10000
 #define SLOT_POLL_MS 20
 #define FIRST_DELAY_MS 500 /* after a failure; doubles */
-#define SECRET_LIMIT 4096
+#define MIX_LIMIT 4096
 
 void login_init(struct login *l, const struct settings *s)
 {
@@ -55,8 +60,7 @@ static int try_slot(const struct settings *s, unsigned slot)
     return -1;
 }
 
-/* A descriptor to close when the hash is done, or -1. */
-static int take_slot(const struct settings *s)
+int login_take_slot(const struct settings *s)
 {
     int64_t deadline = clock_ms() + SLOT_WAIT_MS;
     unsigned first = (unsigned)(random_u64() % LOGIN_SLOTS);
@@ -77,25 +81,37 @@ static int take_slot(const struct settings *s)
     return -1;
 }
 
-/* The account's stored hash. ST_NONE: no account, or none with a password. Both tables are always asked. */
-static enum status find_secret(const struct settings *s, struct span name, struct address *account,
-                               struct bytes *secret)
+static void name_key(struct span name, struct bytes *key)
+{
+    bytes_clear(key);
+    for (size_t i = 0; i < name.n; i++)
+        bytes_add_char(key, ascii_lower(name.p[i]));
+}
+
+enum status login_find(const struct settings *s, struct span name, struct login_found *found)
 {
     struct directory *d = NULL;
     struct table *secrets = NULL;
     struct bytes domain;
     struct address asked;
+    bytes_init(&found->key, ADDRESS_LIMIT + LOGIN_NAME_LIMIT);
+    bytes_init(&found->secret, LOGIN_SECRET_LIMIT);
+    bytes_init(&found->mix, MIX_LIMIT);
     bytes_init(&domain, ADDRESS_DOMAIN_LIMIT);
+    name_key(name, &found->key);
     enum status st = directory_open(s, &d);
     if (st == ST_OK)
         st = tables_open(s, TABLE_SECRETS, &secrets);
+    if (st == ST_OK && table_get(secrets, SPAN(SECRETS_MIX), &found->mix) == ST_TEMP)
+        st = ST_TEMP;
     if (st == ST_OK && span_find(name, '@') == name.n)
         st = directory_first_domain(d, &domain);
     if (st == ST_OK && !tables_address(name, span_bytes(&domain), &asked))
         st = ST_NONE;
     if (st == ST_OK) {
-        enum status known = directory_account(d, &asked, account);
-        st = status_worse(known, table_get(secrets, span_of(asked.text), secret));
+        name_key(span_of(asked.text), &found->key);
+        enum status known = directory_account(d, &asked, &found->account);
+        st = status_worse(known, table_get(secrets, span_of(asked.text), &found->secret));
     }
     bytes_free(&domain);
     table_close(secrets);
@@ -103,41 +119,66 @@ static enum status find_secret(const struct settings *s, struct span name, struc
     return st;
 }
 
-static enum status check(const struct settings *s, struct span name, struct span password,
-                         struct address *account)
+void login_found_free(struct login_found *found)
 {
-    struct bytes secret;
-    bytes_init(&secret, SECRET_LIMIT);
-    enum status st = find_secret(s, name, account, &secret);
-    int slot = st == ST_TEMP || st == ST_PERM ? -1 : take_slot(s);
+    bytes_free(&found->key);
+    bytes_wipe(&found->secret);
+    bytes_free(&found->mix);
+}
+
+static enum status check(const struct settings *s, struct span name, struct span password,
+                         struct address *account, int64_t *since)
+{
+    struct login_found found;
+    enum status st = login_find(s, name, &found);
+    int slot = st == ST_TEMP || st == ST_PERM ? -1 : login_take_slot(s);
+    *since = clock_ms();
     if (slot < 0)
         st = ST_TEMP;
     else if (st == ST_OK)
-        st = password_check(span_bytes(&secret), password);
+        st = password_check(secrets_value_hash(span_bytes(&found.secret)), password);
     else
         st = password_check_nobody(name, password);
     file_close(slot);
-    bytes_wipe(&secret);
+    if (st == ST_OK)
+        *account = found.account;
+    login_found_free(&found);
     return st;
+}
+
+bool login_begin(struct login *l)
+{
+    if (l->done || l->tries >= LOGIN_TRIES) {
+        errno = EACCES;
+        return false;
+    }
+    login_forget(l);
+    l->tries++;
+    return true;
+}
+
+void login_delay(const struct login *l, int64_t since)
+{
+    int64_t left = since + (FIRST_DELAY_MS << (l->tries - 1)) - clock_ms();
+    if (left > 0)
+        pause_ms(left);
 }
 
 enum status login_check(struct login *l, struct span name, struct span password)
 {
     struct address account;
-    if (l->done || l->tries >= LOGIN_TRIES) {
-        errno = EACCES;
+    int64_t since = clock_ms();
+    if (!login_begin(l))
         return ST_PERM;
-    }
-    l->tries++;
     enum status st = ST_PERM;
     if (name.n <= LOGIN_NAME_LIMIT && password.n <= LOGIN_PASSWORD_LIMIT)
-        st = check(l->settings, name, password, &account);
+        st = check(l->settings, name, password, &account, &since);
     if (st == ST_OK) {
         l->account = account;
         l->done = true;
         return ST_OK;
     }
-    pause_ms(FIRST_DELAY_MS << (l->tries - 1));
+    login_delay(l, since);
     errno = st == ST_PERM ? EPERM : EAGAIN;
     return st;
 }

@@ -2,12 +2,16 @@
  *
  * Password checks, in the guard: three a connection, a bounded number at a time on
  * this machine, and for unknown users the same work and the same delay as for known ones.
+ *
+ * A password comes as it is (login_check), or its knowledge is proved by SCRAM-SHA-256 (RFC 5802) in three
+ * steps: first, final, enter. Both count as a check, and any beginning of one forgets an unfinished exchange.
  */
 #ifndef POSTERN_STORE_LOGIN_H
 #define POSTERN_STORE_LOGIN_H
 
 #include "base/settings.h"
 #include "text/address.h"
+#include "text/scram.h"
 
 #define LOGIN_TRIES 3
 #define LOGIN_NAME_LIMIT 320
@@ -17,13 +21,37 @@ struct login {
     const struct settings *settings;
     unsigned tries; /* used so far */
     bool done;
-    struct address account; /* once done: canonical */
+    struct address account;       /* once done: canonical */
+    struct scram_exchange *scram; /* one that has begun, or NULL */
 };
 
 void login_init(struct login *l, const struct settings *s);
+/* Forgets an unfinished exchange, and frees it. */
+void login_forget(struct login *l);
 /* ST_OK: logged in. ST_PERM: wrong name or password (also after LOGIN_TRIES, without looking: errno EACCES;
  * the guard ends the connection then). ST_TEMP: could not look. Sleeps after a failure; the delay grows. */
 enum status login_check(struct login *l, struct span name, struct span password);
+
+/* What a client said first. */
+struct scram_request {
+    struct span gs2;          /* the GS2 header, which the caller has judged */
+    struct span bare;         /* the bare message */
+    struct span name, nonce;  /* of it; the name without escapes */
+    struct span binding_data; /* what the client has to bind to: of the kind that gs2 names, or empty */
+};
+/* Appends server-first: our nonce behind the client's, and the account's salt and iterations, or invented
+ * ones. ST_PERM (errno EACCES): no try is left, or logged in. ST_TEMP: could not look. */
+enum status login_scram_first(struct login *l, const struct scram_request *r, struct bytes *server_first);
+/* Judges client-final: channel binding, nonce and proof. ST_OK: all is right; appends server-final. ST_PERM:
+ * not (errno EPROTO: no exchange had begun; EBADMSG: another channel or nonce; EPERM: the name or the proof
+ * is wrong). Sleeps after a failure, as login_check. */
+enum status login_scram_final(struct login *l, struct span without_proof,
+                              const unsigned char proof[SCRAM_KEY], struct bytes *server_final);
+/* After a right one, and when the client has seen server-final: now it is logged in. False: there was none.
+ */
+bool login_scram_enter(struct login *l);
+/* The name of the exchange that has begun, as the client gave it, for the log; "" without one. */
+const char *login_scram_name(const struct login *l);
 
 /* Splits a SASL PLAIN message (RFC 4616): authorization identity, name, password. False if malformed, or if
  * authzid is there and isn't name. */

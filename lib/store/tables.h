@@ -7,7 +7,7 @@
  *     domains   a domain                            domains.gdbm   domain -> ""; "." -> the first domain
  *     accounts  user@domain                         accounts.gdbm  address -> ""
  *     aliases   name: target, target (aliases(5))   aliases.gdbm   a name, @domain too -> a target a line
- *     secrets   user@domain:{SCHEME}hash[:ignored]  secrets.gdbm   address -> {SCHEME}hash
+ *     secrets   a passwd-file (store/secrets.h)     secrets.gdbm   address -> {SCHEME}hash, and a verifier
  *
  * Keys and targets are canonical: a name without a domain got the first one (not an alias' name: that stands
  * for every domain of ours), all in lower case.

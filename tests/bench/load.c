@@ -2,11 +2,16 @@
  *
  * The clients of `make bench`, on 127.0.0.1. Every reply is checked; one that isn't right ends the run.
  *
- *     load banner PORT COUNT             connects, reads the greeting, hangs up. Prints the median and the least in microseconds
- *     load messages PORT COUNT WORKERS   COUNT messages of 4 KiB, each over a connection of its own, from WORKERS
- *                                        clients at a time. Prints messages a second
- *     load hold PORT COUNT smtp|imap [tls]   opens COUNT connections: smtp to EHLO, imap logged in, selected and idle; prints
- *                                        `ready` and holds them until its standard input ends
+ *     load banner PORT COUNT
+ *         connects, reads the greeting, hangs up. Prints the median and the least in microseconds
+ *     load messages PORT COUNT WORKERS
+ *         COUNT messages of 4 KiB, each over a connection of its own, from WORKERS clients at a time. Prints
+ *         messages a second
+ *     load sessions PORT COUNT imap|imaps [login]
+ *         IMAP sessions one after the other: greeting, LOGIN or NOOP, LOGOUT
+ *     load hold PORT COUNT smtp|imap [tls]
+ *         opens COUNT connections: smtp to EHLO, imap logged in, selected and idle; prints `ready` and holds
+ *         them until its standard input ends
  */
 #include "bench.h"
 
@@ -29,7 +34,8 @@
 static int dial(const char *port)
 {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
-    struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(port)),
+    struct sockaddr_in to = { .sin_family = AF_INET,
+                              .sin_port = htons((uint16_t)atoi(port)),
                               .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof to) < 0)
         bench_die("connect");
@@ -114,7 +120,8 @@ static void one_message(const char *port, const char *text)
 static const char *message_text(void)
 {
     static char text[MESSAGE_BYTES + LINE_BYTES + 8];
-    size_t n = (size_t)sprintf(text, "From: load@client.test\r\nTo: alice@example.test\r\nSubject: bench\r\n\r\n");
+    size_t n =
+        (size_t)sprintf(text, "From: load@client.test\r\nTo: alice@example.test\r\nSubject: bench\r\n\r\n");
     while (n + LINE_BYTES < MESSAGE_BYTES) {
         memset(text + n, 'x', LINE_BYTES - 2);
         memcpy(text + n + LINE_BYTES - 2, "\r\n", 2);
@@ -157,6 +164,19 @@ static struct conn *hold_smtp(const char *port, bool tls)
     return c;
 }
 
+static void sessions(const char *port, size_t count, bool tls, bool login)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct conn *c = open_conn(port);
+        if (tls && !tls_connect(c, "mail.example.test"))
+            bench_die("TLS");
+        expect(c, "* OK", NULL);
+        say(c, login ? "a LOGIN bob@example.test bob-secret\r\n" : "a NOOP\r\n", "a OK", "* ");
+        say(c, "b LOGOUT\r\n", "b OK", "* ");
+        close_conn(c);
+    }
+}
+
 static struct conn *hold_imap(const char *port, bool tls)
 {
     struct conn *c = open_conn(port);
@@ -196,6 +216,8 @@ int main(int argc, char **argv)
         banners(argv[2], count);
     else if (argc == 5 && strcmp(argv[1], "messages") == 0)
         messages(argv[2], count, (size_t)atoi(argv[4]));
+    else if (argc >= 5 && strcmp(argv[1], "sessions") == 0)
+        sessions(argv[2], count, strcmp(argv[4], "imaps") == 0, argc > 5);
     else if (argc >= 5 && strcmp(argv[1], "hold") == 0)
         hold(argv[2], count, strcmp(argv[4], "imap") == 0, argc > 5);
     else

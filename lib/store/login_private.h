@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * What login.c and login_scram.c share.
+ */
+#ifndef POSTERN_STORE_LOGIN_PRIVATE_H
+#define POSTERN_STORE_LOGIN_PRIVATE_H
+
+#include "base/bytes.h"
+#include "store/login.h"
+
+#define LOGIN_SECRET_LIMIT 8192
+
+/* What the tables know of a name. */
+struct login_found {
+    struct bytes key; /* the name as it is looked up: canonical, or in lower case where it is no address */
+    struct address account; /* where ST_OK */
+    struct bytes secret;    /* the entry of secrets, where it has one */
+    struct bytes mix;       /* SECRETS_MIX */
+};
+
+/* ST_NONE: no account, or none with a secret. The same tables are always asked. To be freed whatever it
+ * returns. */
+enum status login_find(const struct settings *s, struct span name, struct login_found *found);
+void login_found_free(struct login_found *found);
+
+/* One of the few at a time on this machine that compute: a descriptor to close when done, or -1. */
+int login_take_slot(const struct settings *s);
+/* Is there a try left? Takes it, and forgets an unfinished exchange. */
+bool login_begin(struct login *l);
+/* Sleeps until as long after `since` (clock_ms) as a failure takes, so that the work before can't be timed.
+ */
+void login_delay(const struct login *l, int64_t since);
+
+#endif

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * SASL in the session: which mechanisms there are, the client's responses, and PLAIN; see sasl.h. SCRAM is
+ * sasl_scram.c. What was read of passwords is wiped.
+ *
+ * Limits: SASL_LINE a response as it comes (RFC 4954 4), SASL_MESSAGE decoded.
+ */
+#include "store/sasl.h"
+#include "store/sasl_private.h"
+#include "text/base64.h"
+
+#define SASL_LINE 12288
+
+bool sasl_takes_passwords(const struct settings *s, bool tls)
+{
+    return tls || s->plaintext_login;
+}
+
+static bool offers_scram(const struct settings *s, bool tls)
+{
+    (void)tls;
+    return s->scram;
+}
+
+static bool offers_scram_plus(const struct settings *s, bool tls)
+{
+    return s->scram && tls;
+}
+
+static const struct mechanism {
+    const char *name;
+    bool (*offered)(const struct settings *s, bool tls);
+    enum sasl_result absent; /* what it comes to where it isn't offered */
+    enum sasl_result (*run)(const struct sasl *s, struct bytes *first);
+} mechanisms[] = {
+    { "PLAIN", sasl_takes_passwords, SASL_PLAINTEXT, sasl_plain },
+    { "SCRAM-SHA-256", offers_scram, SASL_UNKNOWN, sasl_scram },
+    { "SCRAM-SHA-256-PLUS", offers_scram_plus, SASL_UNKNOWN, sasl_scram_plus },
+};
+#define MECHANISMS (sizeof mechanisms / sizeof mechanisms[0])
+
+void sasl_write_mechanisms(struct conn *to, const struct settings *s, bool tls, const char *before)
+{
+    for (size_t i = 0; i < MECHANISMS; i++)
+        if (mechanisms[i].offered(s, tls)) {
+            conn_write_str(to, before);
+            conn_write_str(to, mechanisms[i].name);
+        }
+}
+
+static enum sasl_result decode(struct span line, struct bytes *response)
+{
+    bytes_clear(response);
+    if (base64_decode(line, response))
+        return SASL_DONE;
+    return response->failed ? SASL_TOO_LONG : SASL_NOT_BASE64;
+}
+
+enum sasl_result sasl_ask(const struct sasl *s, struct span challenge, struct bytes *response)
+{
+    struct conn *conn = s->serving->conn;
+    struct span line;
+    struct bytes encoded;
+    bytes_init(&encoded, 2 * SASL_MESSAGE);
+    bool ok = base64_encode(challenge, &encoded);
+    conn_printf(conn, "%s%s\r\n", s->prompt, bytes_str(&encoded));
+    bytes_free(&encoded);
+    if (!ok)
+        return SASL_TEMP;
+    switch (conn_line(conn, SASL_LINE, &line)) {
+    case CONN_OK:
+        return span_eq_str(line, "*") ? SASL_CANCELLED : decode(line, response);
+    case CONN_TOO_LONG:
+        return SASL_TOO_LONG;
+    case CONN_BARE:
+    case CONN_NUL:
+        return SASL_BAD_LINE;
+    case CONN_GONE:
+    case CONN_TIMEOUT:
+        break;
+    }
+    return SASL_GONE;
+}
+
+enum sasl_result sasl_judged(enum status st)
+{
+    static const enum sasl_result results[] = {
+        [ST_OK] = SASL_DONE, [ST_NONE] = SASL_OVER, [ST_TEMP] = SASL_TEMP, [ST_PERM] = SASL_WRONG
+    };
+    return results[st];
+}
+
+enum sasl_result sasl_password(const struct sasl *s, struct span name, struct span password)
+{
+    if (!name.n || name.n > LOGIN_NAME_LIMIT || password.n > LOGIN_PASSWORD_LIMIT)
+        return SASL_WRONG;
+    return sasl_judged(s->password(s, name, password));
+}
+
+enum sasl_result sasl_plain(const struct sasl *s, struct bytes *first)
+{
+    struct span name, password;
+    if (!login_split_plain(span_bytes(first), &name, &password))
+        return SASL_MALFORMED;
+    return sasl_password(s, name, password);
+}
+
+enum sasl_result sasl_authenticate(const struct sasl *s, struct span mechanism, struct span initial)
+{
+    const struct mechanism *row = mechanisms, *end = mechanisms + MECHANISMS;
+    struct bytes first;
+    while (row < end && !span_ieq_str(mechanism, row->name))
+        row++;
+    if (row == end)
+        return SASL_UNKNOWN;
+    if (!row->offered(s->serving->settings, conn_layer(s->serving->conn) != NULL))
+        return row->absent;
+    conn_mask(s->serving->conn, true);
+    bytes_init(&first, SASL_MESSAGE);
+    enum sasl_result result = SASL_DONE;
+    if (!initial.p)
+        result = sasl_ask(s, SPAN(""), &first);
+    else if (!span_eq_str(initial, "="))
+        result = decode(initial, &first);
+    if (result == SASL_DONE)
+        result = row->run(s, &first);
+    bytes_wipe(&first);
+    return result;
+}
