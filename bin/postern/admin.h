@@ -24,6 +24,7 @@ int user_add(struct admin *a, int argc, char **argv);
 int user_remove(struct admin *a, int argc, char **argv);
 int user_passwd(struct admin *a, int argc, char **argv);
 int user_list(struct admin *a, int argc, char **argv);
+int user_quota(struct admin *a, int argc, char **argv); /* user_quota.c */
 int alias_add(struct admin *a, int argc, char **argv);
 int alias_remove(struct admin *a, int argc, char **argv);
 int alias_list(struct admin *a, int argc, char **argv);

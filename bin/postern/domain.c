@@ -51,7 +51,7 @@ static int count_accounts(struct admin *a, const char *domain, unsigned *count)
         bytes_init(&first, 0);
     *count = 0;
     for (rest = span_bytes(&text); result == EX_OK && edit_next(&rest, &line);)
-        if (tables_address(line, span_bytes(&first), &account) &&
+        if (tables_address(tables_first_word(line), span_bytes(&first), &account) &&
             span_eq_str(address_domain(&account), domain))
             ++*count;
     bytes_free(&first);

@@ -180,6 +180,8 @@ static bool line_is(enum table_name name, struct span line, struct span first_do
         return span_ieq_str(line, canonical);
     if (name == TABLE_SECRETS)
         line = span_head(line, span_find(line, ':'));
+    if (name == TABLE_ACCOUNTS)
+        line = tables_first_word(line);
     return tables_address(line, first_domain, &a) && strcmp(a.text, canonical) == 0;
 }
 

@@ -43,6 +43,8 @@ static const struct command commands[] = {
     { "user", "remove", "ADDRESS", "remove an account; its mail stays", 1, 1, 0, user_remove },
     { "user", "passwd", "ADDRESS", "change a password", 1, 1, 0, user_passwd },
     { "user", "list", "", "all accounts", 0, 0, 0, user_list },
+    { "user", "quota", "ADDRESS [LIMIT...]",
+      "show what it holds and may hold, or set it: storage=2G messages=50000, default", 1, 3, 0, user_quota },
     { "alias", "add", "NAME TARGET...",
       "send mail for a name (everywhere), NAME@DOMAIN or @DOMAIN to targets", 2, INT_MAX, 0, alias_add },
     { "alias", "remove", "NAME [TARGET]", "remove an alias, or one of its targets", 1, 2, 0, alias_remove },

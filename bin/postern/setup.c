@@ -25,7 +25,8 @@ static const char *const table_texts[TABLES] = {
         "# The domains whose mail this server receives, one a line. The first is what names without\n"
         "# a domain mean. After editing by hand: postern tables\n",
     [TABLE_ACCOUNTS] =
-        "# The accounts, one address a line. `postern user add` adds one, with password and folders.\n",
+        "# The accounts, one address a line. `postern user add` adds one, with password and folders.\n"
+        "# Limits may follow: alice@example.org storage=2G messages=50000. See `postern user quota`.\n",
     [TABLE_ALIASES] =
         "# name: target, target      for every domain of this server; also name@domain: and @domain:\n"
         "# See aliases(5). After editing by hand: postern tables\n",

@@ -243,6 +243,7 @@ int user_list(struct admin *a, int argc, char **argv)
     int result = edit_read(a, TABLE_ACCOUNTS, &text);
     if (result == EX_OK && (result = edit_first_domain(a, &domain)) == EX_OK) {
         for (rest = span_bytes(&text); edit_next(&rest, &line);) {
+            line = tables_first_word(line);
             say_text(tables_address(line, span_bytes(&domain), &account) ? span_of(account.text) : line);
             putchar('\n');
         }

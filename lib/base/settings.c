@@ -18,7 +18,7 @@
 #define SETTINGS_FILE_LIMIT 65536
 #define NETWORKS_LIMIT 256
 
-enum type { TYPE_STRING, TYPE_NAME, TYPE_PATH, TYPE_SIZE, TYPE_SECONDS, TYPE_NUMBER, TYPE_PORT, TYPE_YESNO,
+enum type { TYPE_STRING, TYPE_NAME, TYPE_PATH, TYPE_SIZE, TYPE_SECONDS, TYPE_NUMBER, TYPE_COUNT, TYPE_PORT, TYPE_YESNO,
             TYPE_NETWORKS, TYPE_SANDBOX };
 
 struct key {
@@ -39,6 +39,8 @@ static const struct key keys[] = {
     { "networks", TYPE_NETWORKS, AT(networks), "" },
     { "message-size", TYPE_SIZE, AT(message_size), "50M" },
     { "recipients", TYPE_NUMBER, AT(recipients), "1000" },
+    { "quota-storage", TYPE_SIZE, AT(quota_storage), "0" },
+    { "quota-messages", TYPE_COUNT, AT(quota_messages), "0" },
     { "resolver", TYPE_STRING, AT(resolver), "" },
     { "smtp-port", TYPE_PORT, AT(smtp_port), "25" },
     { "https-port", TYPE_PORT, AT(https_port), "443" },
@@ -106,10 +108,10 @@ static bool parse_scaled(const char *value, const char *units, const uint64_t *f
     return true;
 }
 
-static bool parse_size(const char *value, uint64_t *to)
+bool settings_parse_size(const char *value, uint64_t *to)
 {
-    static const uint64_t factors[] = { 1024, 1048576, 1073741824 };
-    return parse_scaled(value, "kmg", factors, to);
+    static const uint64_t factors[] = { 1024, 1048576, 1073741824, UINT64_C(1099511627776) };
+    return parse_scaled(value, "kmgt", factors, to);
 }
 
 static bool parse_seconds(const char *value, uint64_t *to)
@@ -197,12 +199,15 @@ static const char *set(struct settings *s, const struct key *k, const char *valu
             return "needs a path";
         return set_path(s, k, value) ? NULL : "out of memory";
     case TYPE_SIZE:
-        return parse_size(value, number) ? NULL : "must be a number of bytes, K, M or G, such as 50M";
+        return settings_parse_size(value, number) ? NULL
+                                                  : "must be a number of bytes, K, M, G or T, such as 50M";
     case TYPE_SECONDS:
         return parse_seconds(value, number) ? NULL : "must be a time in s, m, h or d, such as 5m";
     case TYPE_NUMBER:
         return span_u64(span_of(value), 1000000, number) && *number ? NULL
                                                                     : "must be a number from 1 to 1000000";
+    case TYPE_COUNT:
+        return span_u64(span_of(value), UINT64_C(1000000000000), number) ? NULL : "must be a number; 0 is none";
     case TYPE_PORT:
         return span_u64(span_of(value), 65535, number) && *number ? NULL : "must be a port from 1 to 65535";
     case TYPE_NETWORKS:
@@ -348,6 +353,7 @@ void settings_print(const struct settings *s, struct bytes *out)
         case TYPE_SIZE:
         case TYPE_SECONDS:
         case TYPE_NUMBER:
+        case TYPE_COUNT:
         case TYPE_PORT:
             bytes_printf(out, "%" PRIu64, *(const uint64_t *)at);
             break;

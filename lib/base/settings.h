@@ -38,6 +38,8 @@ struct settings {
     size_t network_count;
     uint64_t message_size; /* bytes; the SIZE we announce */
     uint64_t recipients;   /* a message */
+    uint64_t quota_storage;  /* bytes that an account may hold; 0: as much as there is room for */
+    uint64_t quota_messages; /* messages; 0: as many */
     char *resolver;        /* "", or ADDRESS[:PORT] ([V6]:PORT); "" means /etc/resolv.conf */
     uint64_t smtp_port;    /* where other servers listen */
     uint64_t https_port;   /* this and the next two are read by nothing so far */
@@ -64,6 +66,9 @@ void settings_free(struct settings *s);
 
 /* All keys with their effective values, in the format that is read, in the table's order. */
 void settings_print(const struct settings *s, struct bytes *out);
+
+/* A size as settings have it: bytes, or with K, M, G or T. False for anything else. */
+bool settings_parse_size(const char *value, uint64_t *to);
 
 /* The Maildir of an account, from the template: both parts must be free of '/', NUL and not begin with '.';
  * they are lowercased. False (errno EINVAL) for names that make no safe path. */

@@ -98,6 +98,36 @@ enum status directory_account(struct directory *d, const struct address *a, stru
     return st;
 }
 
+static enum status get_quota(struct table *accounts, const struct settings *s, const struct address *account,
+                             struct quota *q)
+{
+    struct bytes value;
+    bytes_init(&value, ADDRESS_LIMIT);
+    enum status st = table_get(accounts, span_of(account->text), &value);
+    if (st == ST_OK && !quota_parse(span_bytes(&value), q))
+        st = ST_TEMP; /* it was valid when it was compiled */
+    bytes_free(&value);
+    if (st == ST_OK)
+        quota_default(q, s->quota_storage, s->quota_messages);
+    return st;
+}
+
+enum status directory_quota(struct directory *d, const struct settings *s, const struct address *account,
+                            struct quota *q)
+{
+    return get_quota(d->accounts, s, account, q);
+}
+
+enum status directory_quota_of(const struct settings *s, const struct address *account, struct quota *q)
+{
+    struct table *accounts = NULL;
+    enum status st = tables_open(s, TABLE_ACCOUNTS, &accounts);
+    if (st == ST_OK)
+        st = get_quota(accounts, s, account, q);
+    table_close(accounts);
+    return st;
+}
+
 /* --- expansion --- */
 
 struct expansion {

@@ -9,6 +9,7 @@
 #define POSTERN_STORE_DIRECTORY_H
 
 #include "base/settings.h"
+#include "store/quota.h"
 #include "text/address.h"
 
 #define DIRECTORY_TARGETS 1000 /* recipients that one address may expand to */
@@ -26,6 +27,13 @@ enum status directory_domain(struct directory *d, struct span domain);
 enum status directory_first_domain(struct directory *d, struct bytes *domain);
 /* ST_OK: an account (canonical address, lower case, in *account). */
 enum status directory_account(struct directory *d, const struct address *a, struct address *account);
+
+/* How much an account (canonical) may hold: what its line in accounts says, else the settings. ST_NONE: no
+ * such account. */
+enum status directory_quota(struct directory *d, const struct settings *s, const struct address *account,
+                            struct quota *q);
+/* The same without an opened directory. */
+enum status directory_quota_of(const struct settings *s, const struct address *account, struct quota *q);
 
 /* Where mail for an address goes: accounts of ours, and outside addresses that aliases name. */
 struct target {

@@ -13,6 +13,7 @@
 #include "base/files.h"
 #include "store/durable.h"
 #include "store/folder_delete.h"
+#include "store/quota.h"
 #include "store/special_use.h"
 #include "text/utf7.h"
 #include "text/utf8.h"
@@ -230,6 +231,7 @@ enum status folder_delete(struct mail *mail, struct span name)
         return status_of_errno(errno);
     st = file_sync_dir(mail_dir(mail), NULL);
     folders_clear_deleted(mail_dir(mail));
+    quota_forget(mail_dir(mail));
     return st;
 }
 

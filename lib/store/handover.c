@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "net/channel.h"
 #include "net/guard.h"
+#include "store/directory.h"
 #include "store/maildir.h"
 #include "store/sasl.h"
 
@@ -157,10 +158,14 @@ static bool name_user(struct gate *gate, bool tls, struct span context, struct m
     struct bytes maildir;
     const struct address *a = &gate->login.account;
     bytes_init(&maildir, PATH_MAX - 1);
-    bool ok = settings_maildir(gate->serving->settings, address_local(a), address_domain(a), &maildir);
+    struct quota quota;
+    bool ok = settings_maildir(gate->serving->settings, address_local(a), address_domain(a), &maildir) &&
+              directory_quota_of(gate->serving->settings, a, &quota) == ST_OK;
     message_start(m, VERB_START);
     message_put_str(m, a->text);
     message_put(m, span_bytes(&maildir));
+    message_put_u64(m, ok ? quota.bytes : 0);
+    message_put_u64(m, ok ? quota.messages : 0);
     message_put_u64(m, tls);
     message_put(m, context);
     ok = ok && channel_send(gate->serving->control, m);
@@ -310,7 +315,9 @@ static bool read_start(struct message *m, struct mailbox_start *start)
     struct span context;
     char account[ADDRESS_LIMIT + 4];
     if (m->verb != VERB_START || !message_get_str(m, account, sizeof account) ||
-        !message_get_str(m, start->maildir, sizeof start->maildir) || !message_get_u64(m, &tls) ||
+        !message_get_str(m, start->maildir, sizeof start->maildir) ||
+        !message_get_u64(m, &start->quota.bytes) || !message_get_u64(m, &start->quota.messages) ||
+        !message_get_u64(m, &tls) ||
         !message_get(m, &context) || !message_end(m) || context.n > HANDOVER_CONTEXT)
         return false;
     memcpy(start->context, context.p, context.n);

@@ -14,6 +14,7 @@
 #define POSTERN_STORE_HANDOVER_H
 
 #include "net/serve.h"
+#include "store/quota.h"
 #include "text/address.h"
 
 #include <limits.h>
@@ -27,6 +28,7 @@ struct mailbox_start {
                           in front */
     struct address account; /* who logged in */
     char maildir[PATH_MAX];
+    struct quota quota;                 /* what the account may hold */
     bool tls;                           /* the client's side is encrypted */
     char context[HANDOVER_CONTEXT + 1]; /* what the session gave along: the tag of IMAP's login command, "" */
     size_t context_length;

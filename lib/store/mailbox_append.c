@@ -5,6 +5,7 @@
  */
 #include "store/mailbox_private.h"
 #include "base/files.h"
+#include "store/quota.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -149,6 +150,8 @@ enum status mailbox_append_finish(struct mailbox_append *a, uint32_t system_flag
         st = name_it(a, system_flags, keywords, uid, name);
     if (st == ST_OK)
         st = publish(a, name);
+    if (st == ST_OK)
+        quota_add(mail_dir(a->place.mail), (int64_t)a->lines.lf_size, 1);
     *uid_validity = a->place.durable.uid_validity;
     release(a, st != ST_OK);
     return st;

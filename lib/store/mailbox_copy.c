@@ -10,6 +10,7 @@
 #include "store/mailbox_private.h"
 #include "base/files.h"
 #include "store/mailbox_ids.h"
+#include "store/quota.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -156,6 +157,14 @@ static void undo(struct copying *c)
     errno = saved;
 }
 
+static uint64_t size_of(const struct copying *c)
+{
+    uint64_t size = 0;
+    for (size_t i = 0; i < c->count; i++)
+        size += c->files[i].size;
+    return size;
+}
+
 enum status mailbox_copy(struct mailbox *box, const size_t *indexes, size_t count, struct span folder,
                          uint32_t *uid_validity, uint32_t **uids)
 {
@@ -174,6 +183,8 @@ enum status mailbox_copy(struct mailbox *box, const size_t *indexes, size_t coun
         st = place_lock(&c.place);
     if (st == ST_OK)
         st = publish(&c, uids);
+    if (st == ST_OK)
+        quota_add(mail_dir(box->mail), (int64_t)size_of(&c), (int64_t)count);
     *uid_validity = c.place.durable.uid_validity;
     if (st != ST_OK) {
         if (c.files)

@@ -8,6 +8,7 @@
  */
 #include "store/mailbox_private.h"
 #include "base/files.h"
+#include "store/quota.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -281,10 +282,13 @@ enum status mailbox_expunge(struct mailbox *box, const size_t *indexes, size_t c
         return ST_PERM;
     }
     enum status st = ST_OK;
+    int64_t bytes = 0, removed = 0;
     int why = 0;
     for (size_t i = 0; i < count; i++) {
         struct entry *e = &mailbox_private(box)->entries[indexes[i]];
         if (remove_file(box, e) == ST_OK) {
+            bytes += e->gone ? 0 : (int64_t)e->size; /* else somebody else removed it, and counted */
+            removed += !e->gone;
             gone->expunged[gone->expunged_count++] = e->uid;
         } else {
             why = errno;
@@ -295,6 +299,8 @@ enum status mailbox_expunge(struct mailbox *box, const size_t *indexes, size_t c
         why = errno;
         st = ST_TEMP;
     }
+    if (removed)
+        quota_add(mail_dir(box->mail), -bytes, -removed);
     take_out(box, gone->expunged, gone->expunged_count);
     errno = why;
     return st;

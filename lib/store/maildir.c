@@ -126,6 +126,7 @@ enum status maildir_prepare(const char *maildir, const char *folder, const char 
         discard(d);
         return st;
     }
+    d->size = lf_size;
     snprintf(d->name, sizeof d->name, "%s,S=%llu,W=%llu", d->temporary, (unsigned long long)lf_size,
              (unsigned long long)crlf_size);
     return ST_OK;

@@ -14,6 +14,7 @@ struct maildir_delivery {
     int tmp_dir, new_dir; /* of the Maildir, or of the folder */
     char temporary[160];  /* in tmp/ */
     char name[200];       /* in new/: TIME.MmicroRrandom.HOST,S=size,W=size */
+    uint64_t size;        /* of the file */
 };
 
 /* Makes maildir/{tmp,new,cur} (0700) and parents where missing. Anything but ST_OK with errno. */

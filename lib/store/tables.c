@@ -70,6 +70,12 @@ enum status tables_open(const struct settings *s, enum table_name name, struct t
     return ST_OK;
 }
 
+struct span tables_first_word(struct span line)
+{
+    size_t n = span_find(line, ' '), tab = span_find(line, '\t');
+    return span_head(line, n < tab ? n : tab);
+}
+
 bool tables_address(struct span text, struct span first_domain, struct address *a)
 {
     char with_domain[ADDRESS_LIMIT + 4];

@@ -5,7 +5,7 @@
  *
  *     text      its lines                           compiled into  key -> value
  *     domains   a domain                            domains.gdbm   domain -> ""; "." -> the first domain
- *     accounts  user@domain                         accounts.gdbm  address -> ""
+ *     accounts  user@domain [limits, see quota.h]   accounts.gdbm  address -> its limits
  *     aliases   name: target, target (aliases(5))   aliases.gdbm   a name, @domain too -> a target a line
  *     secrets   a passwd-file (store/secrets.h)     secrets.gdbm   address -> {SCHEME}hash, and a verifier
  *
@@ -36,6 +36,8 @@ enum status tables_open(const struct settings *s, enum table_name name, struct t
  */
 enum status tables_fresh(const struct settings *s, enum table_name name, const struct table *table);
 
+/* What stands before the first blank: the address in a line of accounts. */
+struct span tables_first_word(struct span line);
 /* An address or bare name, as users and tables write it, made canonical. False if it is no address. */
 bool tables_address(struct span text, struct span first_domain, struct address *a);
 

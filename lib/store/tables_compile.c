@@ -7,6 +7,7 @@
  */
 #include "store/tables.h"
 #include "base/files.h"
+#include "store/quota.h"
 #include "store/secrets.h"
 #include "text/aliases.h"
 
@@ -86,9 +87,18 @@ static enum status compile_accounts(struct compile *c)
     enum status st = ST_OK;
     for (unsigned number = 0; st == ST_OK && next_line(&rest, &number, &line);) {
         struct address a;
-        if (!tables_address(line, span_bytes(&c->first_domain), &a))
-            return wrong(c, number, line, "is no address; one a line, such as alice@example.org");
-        st = put(c, span_of(a.text), SPAN(""));
+        struct quota q;
+        struct bytes value;
+        struct span name = tables_first_word(line), limits = span_from(line, name.n);
+        if (!tables_address(name, span_bytes(&c->first_domain), &a))
+            return wrong(c, number, name, "is no address; one a line, such as alice@example.org");
+        if (!quota_parse(limits, &q))
+            return wrong(c, number, span_trim(limits),
+                         "are no limits; they look like storage=2G messages=50000, 0 is none");
+        bytes_init(&value, 128);
+        quota_print(&q, &value);
+        st = put(c, span_of(a.text), span_bytes(&value));
+        bytes_free(&value);
     }
     return st;
 }

@@ -245,11 +245,15 @@ static void fresh(const struct settings *s, struct bytes *error)
     ok(tables_fresh(s, TABLE_ACCOUNTS, t) == ST_OK, "still so when its text was only touched");
     write_text("accounts", SPAN("alice@example.test\nBob@Example.Test\ncarol\nEve@second.test\n"));
     ok(tables_fresh(s, TABLE_ACCOUNTS, t) == ST_NONE, "no longer when a byte of the text differs");
-    write_text("accounts", SPAN("alice@example.test\nnot an address\n"));
+    write_text("accounts", SPAN("alice@example.test\na@b@c storage=1G\n"));
+    bytes_clear(error);
+    ok(tables_compile(s, TABLE_ACCOUNTS, error) == ST_PERM && strstr(bytes_str(error), "accounts:2: a@b@c: is no"),
+       "a mistake names file and line: %s", bytes_str(error));
+    write_text("accounts", SPAN("alice@example.test storage=1G\nbob size=1\n"));
     bytes_clear(error);
     ok(tables_compile(s, TABLE_ACCOUNTS, error) == ST_PERM &&
-           strstr(bytes_str(error), "accounts:2: not an address"),
-       "a mistake names file and line: %s", bytes_str(error));
+           strstr(bytes_str(error), "accounts:2: size=1: are no limits"),
+       "and so does one in limits: %s", bytes_str(error));
     table_close(t);
     struct address eve = address("eve@second.test"), account;
     struct directory *d;
