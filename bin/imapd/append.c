@@ -29,7 +29,8 @@ static bool may_append(struct imap *i, const struct append_args *args, struct sp
         reply(i, "NO [TOOBIG] Messages may have %llu bytes", (unsigned long long)i->settings->message_size);
     else if (args->size == 0)
         reply(i, "NO [CANNOT] A message without a byte");
-    return st == ST_OK && args->size > 0 && args->size <= i->settings->message_size;
+    return st == ST_OK && args->size > 0 && args->size <= i->settings->message_size &&
+           quota_allows(i, args->size, 1);
 }
 
 /* What the reader said instead of READ_COMMAND. */

@@ -44,6 +44,9 @@ static const struct capability table[] = {
     { "COMPRESS=DEFLATE", "RFC 4978", CAPABLE_AFTER, CAPABLE_COMPRESS, "compress" },
     { "SAVEDATE", "RFC 8514", CAPABLE_AFTER, 0, "savedate" },
     { "PREVIEW", "RFC 8970", CAPABLE_AFTER, 0, "preview" },
+    { "QUOTA", "RFC 9208", CAPABLE_AFTER, 0, "quota" },
+    { "QUOTA=RES-STORAGE", "RFC 9208", CAPABLE_AFTER, 0, "quota" },
+    { "QUOTA=RES-MESSAGE", "RFC 9208", CAPABLE_AFTER, 0, "quota" },
     { "APPENDLIMIT", "RFC 7889", CAPABLE_AFTER, 0, "append" }, /* with its number */
 };
 

@@ -68,6 +68,15 @@ static void copy_entries(struct imap *i, const size_t *indexes, size_t count, st
     free(to);
 }
 
+/* A folder that isn't there gets another reply. */
+static bool has_room(struct imap *i, const size_t *indexes, size_t count, struct span folder)
+{
+    uint64_t bytes = 0;
+    for (size_t n = 0; n < count; n++)
+        bytes += mailbox_message(i->box, indexes[n]).size;
+    return folder_exists(i->mail, folder) != ST_OK || quota_allows(i, bytes, count);
+}
+
 static void copy(struct imap *i, struct span argument, bool move)
 {
     struct parser p;
@@ -80,10 +89,10 @@ static void copy(struct imap *i, struct span argument, bool move)
     else if (move && i->box->read_only)
         reply(i, "NO [READ-ONLY] The mailbox was opened by EXAMINE");
     else if (folder_argument(i, name, &folder) && set_indexes(i, &set, i->uid, &indexes, &count)) {
-        if (count > 0)
-            copy_entries(i, indexes, count, folder, move);
-        else
+        if (count == 0)
             reply(i, "OK No such messages");
+        else if (move || has_room(i, indexes, count, folder))
+            copy_entries(i, indexes, count, folder, move);
     }
     free(indexes);
     set_free(&set);

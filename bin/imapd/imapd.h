@@ -13,9 +13,10 @@
  *     qresync.c   mod-sequences, and what has vanished
  *     compress.c  COMPRESS
  *
- * The commands: folders.c, list.c with pattern.c, select.c, status.c, append.c, copy.c (and MOVE, EXPUNGE),
- * store.c, idle.c; fetch.c with fetch_items.c, section.c (the bytes of BODY[...]), binary.c (BINARY[...]) and
- * wire.c (with CRLF); search.c with search_keys.c (which messages), match.c (texts) and esearch.c (the answer).
+ * The commands: folders.c, list.c with pattern.c, select.c, status.c, quota.c, append.c, copy.c (and MOVE,
+ * EXPUNGE), store.c, idle.c; fetch.c with fetch_items.c, section.c (the bytes of BODY[...]), binary.c
+ * (BINARY[...]) and wire.c (with CRLF); search.c with search_keys.c (which messages), match.c (texts) and
+ * esearch.c (the answer).
  *
  * A command's function leaves its tagged reply with reply(); the loop first reports what changed in the
  * selected mailbox, then sends it, as RFC 3501 7 wants. Untagged data are written at once.
@@ -161,6 +162,10 @@ bool status_items_fit(const struct imap *i, struct parser *p, unsigned items);
 /* A STATUS response in i->line. */
 void add_status(struct imap *i, struct span folder, unsigned items, const struct mailbox_status *st);
 
+/* --- quota.c */
+/* May so much mail be added? False with a reply. */
+bool quota_allows(struct imap *i, uint64_t bytes, uint64_t messages);
+
 /* --- select.c and fetch.c */
 /* Nothing is selected any more; nothing is expunged. */
 void close_mailbox(struct imap *i);
@@ -194,6 +199,9 @@ void command_expunge(void *imap, struct span argument);
 void command_append(void *imap, struct span argument); /* an APPEND without a message */
 void command_idle(void *imap, struct span argument);
 void command_compress(void *imap, struct span argument);
+void command_getquota(void *imap, struct span argument);
+void command_getquotaroot(void *imap, struct span argument);
+void command_setquota(void *imap, struct span argument);
 void command_list(void *imap, struct span argument);
 void command_lsub(void *imap, struct span argument);
 void command_create(void *imap, struct span argument);
