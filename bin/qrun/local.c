@@ -2,6 +2,9 @@
  *
  * Delivery to our own users, for bounces and for what was queued before a domain became ours: all prepared,
  * then all published (the commit discipline of "one message in").
+ *
+ * A mailbox that is over its quota is left out, and its address told as a failure behind the delivery to the
+ * others; a bounce is taken all the same, as its reader would else never know.
  */
 #include "qrun.h"
 
@@ -13,10 +16,17 @@
 #include <string.h>
 
 #define TRACE_LIMIT 512
+#define FULL_LIMIT 600 /* bytes of the addresses whose mailboxes are full */
+
+struct box {
+    struct maildir_delivery maildir;
+    const struct address *account;
+};
 
 struct delivery {
-    struct maildir_delivery *boxes;
+    struct box *boxes;
     size_t prepared;
+    struct bytes full; /* addresses whose mailboxes are */
     struct queue_new queued;
     bool has_queued;
 };
@@ -35,16 +45,32 @@ enum status local_is(struct qrun *q, const struct address *a)
     return domain.n == 0 ? ST_OK : directory_domain(q->directory, domain);
 }
 
+/* ST_PERM: over its quota. */
 static enum status prepare_box(struct qrun *q, const struct address *account, const struct content *c,
-                               struct maildir_delivery *d)
+                               bool bounce, struct maildir_delivery *d)
+{
+    struct bytes path;
+    struct quota quota;
+    bytes_init(&path, 4096);
+    enum status st = directory_quota(q->directory, q->settings, account, &quota), fits = ST_OK;
+    if (st == ST_OK && !settings_maildir(q->settings, address_local(account), address_domain(account), &path))
+        st = ST_TEMP;
+    if (st == ST_OK && !bounce)
+        fits = quota_room_at(bytes_str(&path), &quota, c->size);
+    if (st == ST_OK && fits == ST_OK)
+        st = maildir_prepare(bytes_str(&path), NULL, q->settings->hostname, c, d);
+    bytes_free(&path);
+    return st == ST_OK ? fits : ST_TEMP;
+}
+
+/* Adds it to what the account holds. */
+static void count_delivery(struct qrun *q, const struct box *box)
 {
     struct bytes path;
     bytes_init(&path, 4096);
-    enum status st = ST_TEMP;
-    if (settings_maildir(q->settings, address_local(account), address_domain(account), &path))
-        st = maildir_prepare(bytes_str(&path), NULL, q->settings->hostname, c, d);
+    if (settings_maildir(q->settings, address_local(box->account), address_domain(box->account), &path))
+        quota_add_at(bytes_str(&path), (int64_t)box->maildir.size, 1);
     bytes_free(&path);
-    return st == ST_OK ? ST_OK : ST_TEMP;
 }
 
 static enum status prepare_queued(struct qrun *q, const struct targets *t, const char *sender,
@@ -77,11 +103,17 @@ static enum status prepare(struct qrun *q, const struct targets *t, const char *
     if (!d->boxes)
         return ST_TEMP;
     for (size_t i = 0; i < t->count; i++) {
+        struct box *box = &d->boxes[d->prepared];
         if (!t->list[i].local)
             continue;
-        if (prepare_box(q, &t->list[i].address, &c, &d->boxes[d->prepared]) != ST_OK)
+        box->account = &t->list[i].address;
+        enum status st = prepare_box(q, box->account, &c, sender[0] == '\0', &box->maildir);
+        if (st == ST_TEMP)
             return ST_TEMP;
-        d->prepared++;
+        if (st == ST_OK)
+            d->prepared++;
+        else
+            bytes_printf(&d->full, " <%s>", box->account->text);
     }
     return prepare_queued(q, t, sender, message, eight_bit, id, d);
 }
@@ -91,10 +123,12 @@ static enum status publish(struct qrun *q, struct delivery *d)
 {
     bool good = true;
     for (size_t i = 0; i < d->prepared; i++) {
-        bool published = maildir_publish(&d->boxes[i]) == ST_OK;
-        if (!published)
-            maildir_abort(&d->boxes[i]);
-        good = published && maildir_finish(&d->boxes[i]) == ST_OK && good;
+        bool published = maildir_publish(&d->boxes[i].maildir) == ST_OK;
+        if (published)
+            count_delivery(q, &d->boxes[i]);
+        else
+            maildir_abort(&d->boxes[i].maildir);
+        good = published && maildir_finish(&d->boxes[i].maildir) == ST_OK && good;
     }
     if (d->has_queued) {
         char id[QUEUE_ID_LIMIT];
@@ -113,7 +147,7 @@ static void abandon(struct delivery *d)
 {
     int saved = errno;
     for (size_t i = 0; i < d->prepared; i++)
-        maildir_abort(&d->boxes[i]);
+        maildir_abort(&d->boxes[i].maildir);
     if (d->has_queued)
         queue_abort(&d->queued);
     errno = saved;
@@ -124,6 +158,7 @@ enum status local_deliver(struct qrun *q, const struct address *to, const char *
 {
     struct targets targets = { 0 };
     struct delivery d = { 0 };
+    bytes_init(&d.full, FULL_LIMIT);
     errno = 0;
     enum status st = directory_expand(q->directory, to, &targets);
     if (st == ST_NONE)
@@ -140,6 +175,11 @@ enum status local_deliver(struct qrun *q, const struct address *to, const char *
         st = fail(ST_TEMP, why, "4.3.0 The message can't be stored");
     } else if (publish(q, &d) != ST_OK)
         st = fail(ST_TEMP, why, "4.3.0 The message can't be stored");
+    else if (d.full.len || d.full.failed) {
+        st = fail(ST_PERM, why, "5.2.2 The mailbox is full:");
+        bytes_add_span(why, span_bytes(&d.full));
+    }
+    bytes_free(&d.full);
     free(d.boxes);
     targets_free(&targets);
     return st;

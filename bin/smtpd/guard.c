@@ -186,13 +186,14 @@ static enum guard_next run_mail(struct guard *guard, struct message *m)
 {
     struct smtp_guard *g = guard->program;
     struct address sender;
-    uint64_t eight_bit;
+    uint64_t eight_bit, size;
     forget_envelope(&g->envelope);
     guard->state = IDLE;
-    if (!get_path(m, &sender) || !message_get_u64(m, &eight_bit) || !message_end(m))
+    if (!get_path(m, &sender) || !message_get_u64(m, &eight_bit) || !message_get_u64(m, &size) || !message_end(m))
         return GUARD_END;
     g->envelope.sender = sender;
     g->envelope.eight_bit = eight_bit != 0;
+    g->envelope.size = size;
     enum verdict v = check_sender(g, &sender);
     if (v == VERDICT_OK)
         guard->state = SENDER;
@@ -261,6 +262,27 @@ static enum verdict expand(struct smtp_guard *g, const struct address *a)
     return st == ST_PERM ? VERDICT_ALIAS : VERDICT_TABLES;
 }
 
+bool guard_has_room(const struct smtp_guard *g, const struct address *account, uint64_t size)
+{
+    struct quota q;
+    struct bytes path;
+    bytes_init(&path, PATH_MAX);
+    bool room = directory_quota(g->directory, g->settings, account, &q) != ST_OK || !quota_limited(&q) ||
+                !settings_maildir(g->settings, address_local(account), address_domain(account), &path) ||
+                quota_room_at(bytes_str(&path), &q, size) == ST_OK;
+    bytes_free(&path);
+    return room;
+}
+
+/* A recipient that is one mailbox is refused if that is full: 552, as Postfix and Dovecot do. Of an alias'
+ * many mailboxes one that is full keeps the message from nobody else: COMMIT looks again. */
+static bool is_full(const struct smtp_guard *g, size_t before)
+{
+    const struct targets *t = &g->envelope.targets;
+    return t->count == before + 1 && t->list[before].local &&
+           !guard_has_room(g, &t->list[before].address, g->envelope.size);
+}
+
 static enum verdict add_recipient(struct smtp_guard *g, const struct address *a)
 {
     struct envelope *e = &g->envelope;
@@ -270,6 +292,8 @@ static enum verdict add_recipient(struct smtp_guard *g, const struct address *a)
     enum verdict v = expand(g, a);
     if (v == VERDICT_OK && e->targets.count > TARGETS_LIMIT)
         v = VERDICT_TOO_MANY;
+    if (v == VERDICT_OK && is_full(g, before))
+        v = VERDICT_FULL;
     if (v != VERDICT_OK) {
         e->targets.count = before;
         return v;
@@ -286,6 +310,7 @@ static enum guard_next run_rcpt(struct guard *guard, struct message *m)
         [VERDICT_NO_RELAY] = "relaying denied",     [VERDICT_NO_USER] = "no such user",
         [VERDICT_TOO_MANY] = "too many recipients", [VERDICT_ALIAS] = "aliases loop or are too many",
         [VERDICT_TABLES] = "tables can't be read",  [VERDICT_FAILED] = "out of memory",
+        [VERDICT_FULL] = "over quota",
     };
     struct smtp_guard *g = guard->program;
     struct address recipient;

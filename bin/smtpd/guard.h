@@ -19,6 +19,7 @@
 struct envelope {
     struct address sender;
     bool eight_bit;
+    uint64_t size;            /* as MAIL said it; 0: it didn't */
     size_t recipients;        /* RCPT commands accepted */
     struct address recipient; /* the first of them */
     struct targets targets;   /* what they expand to, each once */
@@ -42,6 +43,10 @@ struct smtp_guard {
  * with -u, for which sendmail(8) vouches, on a pair. Any other pair may be how a relay started us, with a
  * stranger behind it. */
 bool guard_by_user(const struct smtp_guard *g);
+
+/* Does a message of so many bytes (0: not known) fit into the account's quota? Also true where that can't be
+ * looked at. */
+bool guard_has_room(const struct smtp_guard *g, const struct address *account, uint64_t size);
 
 /* What COMMIT said of the session; shown in Received and never believed beyond it. */
 struct said {

@@ -6,11 +6,12 @@
  *     2. publish   each gets its name: the queue first, as only it can take what fails later
  *     3. finish    the directories are fsynced; only then 250
  *
- * A Maildir that its owner made unusable is reached through the queue, so that it is nobody else's trouble.
- * What else fails in 1 undoes everything: 452 or 451, and nothing is left. The same goes for the first name
- * in 2. Once one name stands, the answer is 250: who can't be served then gets the message through the queue.
- * Should that fail too (a disk that breaks at this moment), the answer is 451, and the sender's next try may
- * bring some recipients a second copy: a message may be doubled, never lost.
+ * A Maildir that its owner made unusable is reached through the queue, so that it is nobody else's trouble;
+ * one that is over its quota as well, and there the queue runner bounces it, unless it is the only one: then
+ * 552. What else fails in 1 undoes everything: 452 or 451, and nothing is left. The same goes for the first
+ * name in 2. Once one name stands, the answer is 250: who can't be served then gets the message through the
+ * queue. Should that fail too (a disk that breaks at this moment), the answer is 451, and the sender's next
+ * try may bring some recipients a second copy: a message may be doubled, never lost.
  */
 #include "guard.h"
 #include "base/clock.h"
@@ -41,7 +42,8 @@ struct commit {
     size_t return_path;       /* bytes of Return-Path in it */
     struct delivery *deliveries;
     size_t delivery_count;
-    bool *aside;      /* by target: its Maildir can't be used; it gets the message through the queue */
+    bool *aside; /* by target: its Maildir can't be used or is full; it gets the message through the queue */
+    bool full;   /* the only target is over its quota */
     size_t published; /* names that stand, the queue's included */
     struct queue_new queue;
     bool queued;
@@ -114,7 +116,14 @@ static enum status prepare_locals(struct commit *k, struct content c)
         if (!t->list[i].local)
             continue;
         d->account = &t->list[i].address;
-        if (prepare_local(k, d, &c) == ST_OK)
+        bool full = !guard_has_room(k->g, d->account, c.size);
+        if (full && t->count == 1) {
+            k->full = true;
+            return ST_PERM;
+        }
+        if (full)
+            k->aside[i] = true;
+        else if (prepare_local(k, d, &c) == ST_OK)
             k->delivery_count++;
         else if (t->count > 1 && is_own_fault(errno))
             k->aside[i] = true;
@@ -210,6 +219,16 @@ static bool publish(struct commit *k)
     return true;
 }
 
+/* Adds it to what the account holds. */
+static void count_delivery(const struct commit *k, const struct delivery *d)
+{
+    struct bytes path;
+    bytes_init(&path, PATH_MAX);
+    if (settings_maildir(k->settings, address_local(d->account), address_domain(d->account), &path))
+        quota_add_at(bytes_str(&path), (int64_t)d->maildir.size, 1);
+    bytes_free(&path);
+}
+
 /* How many deliveries are to go through the queue. */
 static size_t finish(struct commit *k)
 {
@@ -222,6 +241,8 @@ static size_t finish(struct commit *k)
                       NULL);
         }
         failed += d->failed;
+        if (!d->failed)
+            count_delivery(k, d);
     }
     return failed;
 }
@@ -285,7 +306,7 @@ static enum verdict commit(struct commit *k, const struct content *c)
 {
     errno = 0;
     if (prepare(k, c) != ST_OK) {
-        enum verdict v = verdict_of_errno(errno);
+        enum verdict v = k->full ? VERDICT_FULL : verdict_of_errno(errno);
         undo(k);
         return v;
     }

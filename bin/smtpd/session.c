@@ -81,6 +81,8 @@ void reply_trouble(struct session *s, enum verdict v)
         reply_last(s, "421 4.3.0 Our tables can't be read now, try again later");
     else if (v == VERDICT_DISK_FULL)
         reply(s, "452 4.3.1 The disk is full, try again later");
+    else if (v == VERDICT_FULL)
+        reply(s, "552 5.2.2 The mailbox is full");
     else if (v == VERDICT_OVER && !s->ended)
         reply_last(s, "421 4.7.0 Too many refusals");
     else if (v != VERDICT_OVER)

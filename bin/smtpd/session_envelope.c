@@ -54,6 +54,7 @@ void run_mail(void *session, struct span argument)
     message_start(s->message, VERB_MAIL);
     put_path(s->message, &mail.sender);
     message_put_u64(s->message, mail.eight_bit);
+    message_put_u64(s->message, mail.size);
     enum verdict v = ask(s);
     if (v == VERDICT_OK && message_get_u64(s->message, &origin)) {
         s->state = AT_MAIL;

@@ -4,7 +4,7 @@
  *
  *     verb     fields                                       in the reply, behind the verdict
  *     LOGIN    name, password
- *     MAIL     path with brackets, eight-bit (0, 1)         ORIGIN_* bits
+ *     MAIL     path with brackets, eight-bit (0, 1), SIZE=  ORIGIN_* bits
  *     RCPT     path with brackets
  *     AUTHOR   an address of From or Sender, without brackets
  *     PIECE    bytes of the message, CRLF
@@ -37,6 +37,7 @@ enum verdict {
     VERDICT_NO_RELAY,    /* RCPT: not our domain, and no permission to relay */
     VERDICT_NO_USER,     /* RCPT */
     VERDICT_TOO_MANY,    /* RCPT */
+    VERDICT_FULL,        /* RCPT, COMMIT: over the account's quota */
     VERDICT_ALIAS,       /* RCPT: its aliases loop or are too many */
     VERDICT_TABLES,      /* our tables can't be read */
     VERDICT_DISK_FULL,

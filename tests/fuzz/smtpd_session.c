@@ -63,7 +63,7 @@ static void hear_mail(struct other_side *o)
 static void hear_rcpt(struct other_side *o)
 {
     static const unsigned verdicts[16] = { [9] = VERDICT_NO_RELAY, [10] = VERDICT_NO_USER, [11] = VERDICT_TOO_MANY,
-                                           [12] = VERDICT_ALIAS, [13] = VERDICT_TABLES, [14] = VERDICT_FAILED };
+                                           [8] = VERDICT_FULL, [12] = VERDICT_ALIAS, [13] = VERDICT_TABLES, [14] = VERDICT_FAILED };
     unsigned n = fate(o);
     HOLDS(o->mail && !o->pieces);
     o->rcpt |= verdicts[n] == VERDICT_OK;

@@ -28,6 +28,7 @@ static void mail(struct serving *s, const char *path)
     message_start(&packet, VERB_MAIL);
     message_put_str(&packet, path);
     message_put_u64(&packet, 0);
+    message_put_u64(&packet, 0);
     ask(s);
 }
 
@@ -286,7 +287,7 @@ static int next_file(struct serving *s)
     for (unsigned i = 0; i < 2; i++) {
         message_start(&packet, i ? VERB_RCPT : VERB_MAIL);
         message_put_str(&packet, paths[i]);
-        if (!i)
+        for (unsigned n = 0; n < 2 && !i; n++)
             message_put_u64(&packet, 0);
         channel_call(s->channel, &packet);
     }

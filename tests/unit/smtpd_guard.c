@@ -140,6 +140,7 @@ static unsigned mail(struct play *p, const char *path)
     message_start(p->m, VERB_MAIL);
     message_put_str(p->m, path);
     message_put_u64(p->m, 0);
+    message_put_u64(p->m, 0);
     return call(p);
 }
 
@@ -220,11 +221,13 @@ static void malformed(struct play *p)
     start(p, "", "192.0.2.1");
     message_start(p->m, VERB_MAIL);
     message_put_str(p->m, "<x@far.test>");
+    message_put_u64(p->m, 0);
     ok(call(p) == ENDED, "MAIL with a field too few");
     stop(p);
     start(p, "", "192.0.2.1");
     message_start(p->m, VERB_MAIL);
     message_put_str(p->m, "<x@far.test>");
+    message_put_u64(p->m, 0);
     message_put_u64(p->m, 0);
     message_put_u64(p->m, 0);
     ok(call(p) == ENDED, "MAIL with a field too many");
