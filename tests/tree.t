@@ -115,6 +115,7 @@ check 'every program has a man page' none undocumented
 check 'man pages pass mandoc -T lint' none lint
 check 'postern.conf(5) has every key' none settings_documented
 check 'every program answers --help' none help
+check 'none has libsystemd mapped before it needs it' bash -c "! ldd '$BUILD'/bin/* | grep libsystemd"
 check 'programs bring no unexpected library' none strange_libraries
 check 'shell scripts parse' bash -c 'set -e; for f in tests/deps tests/demo tests/with-systemd tests/bench/run tests/bench/*.sh systemd/install .ci/run; do bash -n $f; done'
 done_testing

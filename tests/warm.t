@@ -71,6 +71,12 @@ check 'it ends when nobody came for idle-exit seconds' eventually 10 gone "$list
 wait "$listener"
 check 'with exit status 0' test $? = 0
 
+# --- without libsystemd
+
+mkdir "$work/broken" && : >"$work/broken/libsystemd.so.0"
+check 'where libsystemd is broken it says so' sh -c "LISTEN_PID=1 LISTEN_FDS=1 LD_LIBRARY_PATH='$work/broken' '$BUILD/bin/pop3d' \
+    -c '$conf' </dev/null 2>&1 | grep -q 'event=no-libsystemd.*libsystemd.so.0'"
+
 # --- processes
 
 server main 'connections-per-source 3' 'connections 5'

@@ -36,6 +36,7 @@ struct options {
     const char *file;
     char **ids;
     size_t id_count;
+    struct activation given;
 };
 
 static int usage(FILE *to, int code)
@@ -199,7 +200,7 @@ static int start(const struct settings *s, const struct options *o)
     if (sandbox_drop_root(s->spool, &error) != ST_OK)
         return fail(&error, EX_NOPERM);
     umask(077);
-    q.wake = wake_open(s); /* before the lock: whoever finds it taken can write here */
+    q.wake = wake_open(s, &o->given); /* before the lock: whoever finds it taken can write here */
     int lock = open_lock(s);
     if (lock < 0 || queue_open(s->spool, &q.queue_dir) != ST_OK) {
         bytes_printf(&error, "%s: %s", s->spool, strerror(errno));
@@ -220,12 +221,17 @@ int main(int argc, char **argv)
     struct settings s;
     struct bytes error;
     sandbox_first();
-    activation_close_others();
+    bool known = activation_get(&o.given);
     log_open("qrun");
     int code = read_options(argc, argv, &o);
     if (code >= 0)
         return code;
     bytes_init(&error, 4096);
+    if (!known) {
+        bytes_add_str(&error, o.given.error);
+        return fail(&error, EX_OSFILE);
+    }
+    activation_alone(&o.given);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGCHLD, SIG_IGN); /* nobody waits for children: their channel says when they are gone */
     enum status st = settings_load(o.file, &s, &error);

@@ -17,6 +17,7 @@
 #include "verbs.h"
 
 #include "base/settings.h"
+#include "net/activation.h"
 #include "net/channel.h"
 #include "net/sandbox.h"
 #include "store/directory.h"
@@ -89,7 +90,7 @@ bool line_take(struct line *l, struct ticket *t);
 /* --- wake.c */
 /* The FIFO: fd 3 from systemd, stdin, or spool/wake, made where missing. -1: none, and everything else works.
  */
-int wake_open(const struct settings *s);
+int wake_open(const struct settings *s, const struct activation *given);
 /* Empties the FIFO: IDs to `forced`; true if a scan is asked for. Never blocks. */
 bool wake_drain(struct qrun *q);
 

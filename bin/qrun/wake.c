@@ -32,18 +32,16 @@ static bool make_nonblocking(int fd)
     return flags >= 0 && fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0 && fcntl(fd, F_SETFD, FD_CLOEXEC) == 0;
 }
 
-int wake_open(const struct settings *s)
+int wake_open(const struct settings *s, const struct activation *given)
 {
     char path[PATH_MAX];
-    struct activation given;
     struct stat in, named = { 0 };
     snprintf(path, sizeof path, "%s/wake", s->spool);
-    activation_get(&given);
     bool there = lstat(path, &named) == 0;
-    bool ours = is_fifo(given.in, &in) && (given.in != STDIN_FILENO ||
+    bool ours = is_fifo(given->in, &in) && (given->in != STDIN_FILENO ||
                                            (there && in.st_dev == named.st_dev && in.st_ino == named.st_ino));
-    if (ours && make_nonblocking(given.in))
-        return given.in;
+    if (ours && make_nonblocking(given->in))
+        return given->in;
     if (!there && mkfifo(path, 0600) != 0 && errno != EEXIST) {
         log_event(LOG_WARNING, "no-wake-up", "file", path, "text", strerror(errno), NULL);
         return -1;

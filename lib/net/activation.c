@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * Telling apart what a handler was started on; see activation.h. The one file that includes libsystemd.
- * (Reading LISTEN_FDS by hand was tried: the library and the six it brings cost a cold start 0.5 ms of 3.1. A
- * kept library is worth that.)
+ *
+ * libsystemd is loaded for the one question it is asked, and only where a LISTEN_PID says that there is
+ * something to ask: it brings six more libraries, 36 of 128 mappings, and each process of each connection
+ * would copy and drop them all (measured: a third of what a connection costs a warm listener). Loading takes
+ * 0.5 ms, once. Reading LISTEN_FDS by hand was tried and refused: a kept library is worth that.
  */
 #include "net/activation.h"
 #include "net/warm.h"
 
 #include <arpa/inet.h>
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +22,7 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#define LIBSYSTEMD "libsystemd.so.0"
 #define SOURCE_BYTES 8 /* of an IPv6 address: a /64 is one source */
 
 static enum activation_kind kind_of(int fd)
@@ -51,18 +56,40 @@ static void only_once(int socket)
         close(null);
 }
 
-void activation_close_others(void)
+/* How many descriptors systemd passed to us; -1, with a->error, where that can't be known. */
+static int passed(struct activation *a)
 {
-    unsigned first = sd_listen_fds(0) > 0 ? SD_LISTEN_FDS_START + 1 : STDERR_FILENO + 1;
-    if (!getenv(WARM_CHILDREN)) /* a warm listener that executed itself anew has none of others any more */
-        close_range(first, ~0U, 0);
+    union {
+        void *symbol;
+        __typeof__(&sd_listen_fds) call;
+    } ask;
+    if (!getenv("LISTEN_PID"))
+        return 0;
+    void *library = dlopen(LIBSYSTEMD, RTLD_NOW | RTLD_LOCAL);
+    ask.symbol = library ? dlsym(library, "sd_listen_fds") : NULL;
+    int count = ask.symbol ? ask.call(0) : -1;
+    if (!ask.symbol)
+        snprintf(a->error, sizeof a->error, "%s", dlerror());
+    if (library)
+        dlclose(library);
+    return count;
 }
 
-void activation_get(struct activation *a)
+bool activation_get(struct activation *a)
 {
-    a->in = sd_listen_fds(0) > 0 ? SD_LISTEN_FDS_START : STDIN_FILENO;
+    *a = (struct activation){ .in = STDIN_FILENO };
+    int count = passed(a);
+    if (count > 0)
+        a->in = SD_LISTEN_FDS_START;
+    if (!getenv(WARM_CHILDREN)) /* a warm listener that executed itself anew has none of others any more */
+        close_range(count > 0 ? SD_LISTEN_FDS_START + 1 : STDERR_FILENO + 1, ~0U, 0);
     a->kind = kind_of(a->in);
     a->out = a->kind == ACTIVATION_STREAM && a->in == STDIN_FILENO ? STDOUT_FILENO : a->in;
+    return count >= 0 || !a->error[0]; /* a LISTEN_FDS that is no number is none */
+}
+
+void activation_alone(const struct activation *a)
+{
     if (a->kind != ACTIVATION_STREAM)
         only_once(a->in);
 }

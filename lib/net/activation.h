@@ -18,6 +18,7 @@ struct activation {
     enum activation_kind kind;
     int in;  /* the socket, or stdin */
     int out; /* the same socket, or stdout */
+    char error[256];
 };
 
 struct peer {
@@ -30,12 +31,14 @@ struct peer {
     char text[INET6_ADDRSTRLEN]; /* "192.0.2.1", "2001:db8::1", "local" */
 };
 
-/* Closes what came along from whoever started us: all above standard error but the first of LISTEN_FDS. A
- * program that a web server or cron starts mustn't hold their files. The first thing, before log_open(). */
-void activation_close_others(void);
+/* What we were started on; and closes what else came along from whoever started us: all above standard error
+ * but the first of LISTEN_FDS. A program that a web server or cron starts mustn't hold their files. The first
+ * thing, before log_open(). False where systemd passed something and libsystemd can't be loaded: a->error
+ * says why. */
+bool activation_get(struct activation *a);
 /* A socket is then in `in` alone: standard input, output and error that are it too, or the journal, become
  * /dev/null where they aren't `in` (standard error stays if it is a log). After log_open(). */
-void activation_get(struct activation *a);
+void activation_alone(const struct activation *a);
 /* From getpeername, never from anybody's word. */
 void peer_get(int fd, struct peer *p);
 /* Peers that share limits: the same IPv4 address, the same IPv6 /64. */

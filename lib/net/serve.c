@@ -123,11 +123,19 @@ static void prepare(struct handler *h)
     bytes_free(&error);
 }
 
+/* Whoever holds the socket would start us again at once: slowly. */
+static int unknown_start(const struct activation *on)
+{
+    log_event(LOG_ERR, "no-libsystemd", "why", on->error, "do", "install libsystemd0, or start this by inetd", NULL);
+    poll(NULL, 0, BROKEN_PAUSE_MS);
+    return EX_OSFILE;
+}
+
 int serve(int argc, char **argv, const struct service *service)
 {
     struct activation on;
     struct handler h = { .serving = { .service = service, .relay = -1, .control = -1, .channel = -1 } };
-    activation_close_others();
+    bool known = activation_get(&on);
     log_open(service->name);
     sandbox_first();
     signal(SIGPIPE, SIG_IGN);
@@ -135,7 +143,9 @@ int serve(int argc, char **argv, const struct service *service)
     int code = parse_options(argc, argv, &h.serving);
     if (code >= 0)
         return code;
-    activation_get(&on);
+    if (!known)
+        return unknown_start(&on);
+    activation_alone(&on);
     prepare(&h);
     if (on.kind == ACTIVATION_LISTENING)
         return warm_run(&h, on.in, argv);
