@@ -37,11 +37,11 @@ enum verdict {
     VERDICT_NO_RELAY,    /* RCPT: not our domain, and no permission to relay */
     VERDICT_NO_USER,     /* RCPT */
     VERDICT_TOO_MANY,    /* RCPT */
-    VERDICT_FULL,        /* RCPT, COMMIT: over the account's quota */
     VERDICT_ALIAS,       /* RCPT: its aliases loop or are too many */
     VERDICT_TABLES,      /* our tables can't be read */
     VERDICT_DISK_FULL,
     VERDICT_FAILED, /* anything else of ours */
+    VERDICT_FULL,   /* RCPT, COMMIT: over the account's quota */
 };
 
 /* MAIL: what the session has to do for this sender's messages. */
