@@ -107,6 +107,9 @@ $(FUZZERS): $(BUILD)/%: $(BUILD)/obj/%.o $(BUILD)/libpostern.a
 	@echo "  link $@"
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBRARIES)
 
+# One that is a whole program.
+$(BUILD)/tests/fuzz/imapd: $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out bin/imapd/main.c,$(wildcard bin/imapd/*.c)))
+
 fuzzers: $(FUZZERS)
 
 fuzz: $(DEPS) ## libFuzzer over every parser, FUZZ_SECONDS each (30); FUZZ="mime date" runs some

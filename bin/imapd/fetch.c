@@ -100,7 +100,7 @@ static void close_message(struct fetching *f, struct kept_message *m)
 }
 
 /* \Seen is set before the answer is made, as the store's next call would take the summary away. */
-static enum status answer(struct fetching *f)
+static enum status answer_message(struct fetching *f)
 {
     bool now_seen = mark_seen(f);
     enum status st = ST_OK;
@@ -123,7 +123,7 @@ static enum status fetch_file(struct fetching *f)
     if (f->has_binary && !items_decodable(f))
         f->unknown_encoding = true;
     else
-        st = answer(f);
+        st = answer_message(f);
     close_message(f, &m);
     return st;
 }
@@ -131,7 +131,7 @@ static enum status fetch_file(struct fetching *f)
 static enum status fetch_message(struct fetching *f, size_t index)
 {
     f->index = index;
-    return f->needs & (NEEDS_FILE | NEEDS_PARTS) ? fetch_file(f) : answer(f);
+    return f->needs & (NEEDS_FILE | NEEDS_PARTS) ? fetch_file(f) : answer_message(f);
 }
 
 /* RFC 7162 3.2.6 */

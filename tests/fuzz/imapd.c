@@ -5,44 +5,7 @@
  */
 #include "maildir.h"
 
-#include "../../bin/imapd/append.c"
-#include "../../bin/imapd/commands.c"
-#include "../../bin/imapd/compress.c"
-#include "../../bin/imapd/copy.c"
-#include "../../bin/imapd/esearch.c"
-#include "../../bin/imapd/fetch.c"
-#include "../../bin/imapd/fetch_items.c"
-#include "../../bin/imapd/folders.c"
-#include "../../bin/imapd/idle.c"
-#include "../../bin/imapd/list.c"
-#include "../../bin/imapd/match.c"
-#include "../../bin/imapd/names.c"
-#include "../../bin/imapd/parse.c"
-#include "../../bin/imapd/parse_fetch.c"
-#include "../../bin/imapd/parse_folders.c"
-#include "../../bin/imapd/parse_search.c"
-#include "../../bin/imapd/pattern.c"
-#include "../../bin/imapd/reader.c"
-#include "../../bin/imapd/respond.c"
-#include "../../bin/imapd/search.c"
-#include "../../bin/imapd/search_keys.c"
-#include "../../bin/imapd/section.c"
-#include "../../bin/imapd/select.c"
-#include "../../bin/imapd/sets.c"
-#include "../../bin/imapd/status.c"
-#include "../../bin/imapd/store.c"
-#include "../../bin/imapd/wire.c"
-#define table capability_table
-#include "../../bin/imapd/capabilities.c"
-#undef table
-/* What session.c names as commands.c does. */
-#define no_argument session_no_argument
-#define table session_table
-#define run_command session_run_command
-#define refuse session_refuse
-#define step session_step
-#include "../../bin/imapd/session.c"
-
+#include "../../bin/imapd/imapd.h"
 #include "base/files.h"
 
 #include <fcntl.h>
