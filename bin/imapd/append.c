@@ -1,36 +1,61 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * APPEND (RFC 3501 6.3.11, LITERAL+ of RFC 7888, APPENDUID of RFC 4315, APPENDLIMIT of RFC 7889).
+ * APPEND (RFC 3501 6.3.11, RFC 9051 6.3.12): of one message or several (MULTIAPPEND, RFC 3502), with literals
+ * of every kind (LITERAL+ of RFC 7888, literal8 of RFC 3516, UTF8 of RFC 6855), APPENDUID (RFC 4315),
+ * APPENDLIMIT (RFC 7889).
  *
- * What can be refused is refused before the message is invited. The message streams from the connection into
- * its file; OK is said once that is durable. A connection that breaks meanwhile leaves nothing.
+ * What can be refused is refused before the message is invited. Messages stream from the connection into
+ * files; OK is said once all of them are durable. A connection that breaks meanwhile, or a message that is
+ * refused, leaves none.
  */
 #include "imapd.h"
+
+#include "capabilities.h"
 
 #include <errno.h>
 #include <string.h>
 
-/* False, with a reply, if the message must not come. */
+#define MESSAGES_LIMIT 10000 /* of one APPEND */
+
+struct appending {
+    struct imap *i;
+    struct mailbox_append *append;
+    struct append_message message; /* the one that comes now */
+    uint32_t count;                /* those that have come */
+    uint64_t bytes;                /* of these */
+};
+
+/* False, with a reply, if the message must not come behind those before. Zero bytes are how a client takes an
+ * APPEND of several back (RFC 3502 6.3.11). */
+static bool may_come(struct imap *i, const struct append_message *m, uint64_t bytes_before,
+                     uint32_t count_before)
+{
+    for (size_t n = 0; n < m->flags.keyword_count; n++)
+        if (m->flags.keywords[n].n > MAILBOX_KEYWORD_LIMIT) {
+            reply(i, "NO [LIMIT] Keyword too long");
+            return false;
+        }
+    if (m->size > i->settings->message_size)
+        reply(i, "NO [TOOBIG] Messages may have %llu bytes", (unsigned long long)i->settings->message_size);
+    else if (m->size == 0)
+        reply(i, "NO [CANNOT] A message without a byte");
+    else if (m->utf8 && !(i->enabled & (ENABLED_UTF8 | ENABLED_REV2)))
+        reply(i, "NO [CANNOT] ENABLE UTF8=ACCEPT comes before that");
+    else
+        return quota_allows(i, bytes_before + m->size, count_before + UINT64_C(1));
+    return false;
+}
+
 static bool may_append(struct imap *i, const struct append_args *args, struct span *folder)
 {
     if (!folder_argument(i, args->folder, folder))
         return false;
-    for (size_t n = 0; n < args->flags.keyword_count; n++)
-        if (args->flags.keywords[n].n > MAILBOX_KEYWORD_LIMIT) {
-            reply(i, "NO [LIMIT] Keyword too long");
-            return false;
-        }
     enum status st = folder_exists(i->mail, *folder);
     if (st == ST_NONE)
         reply(i, "NO [TRYCREATE] No such mailbox");
     else if (st != ST_OK)
         reply_failed(i, st);
-    else if (args->size > i->settings->message_size)
-        reply(i, "NO [TOOBIG] Messages may have %llu bytes", (unsigned long long)i->settings->message_size);
-    else if (args->size == 0)
-        reply(i, "NO [CANNOT] A message without a byte");
-    return st == ST_OK && args->size > 0 && args->size <= i->settings->message_size &&
-           quota_allows(i, args->size, 1);
+    return st == ST_OK && may_come(i, &args->message, 0, 0);
 }
 
 /* What the reader said instead of READ_COMMAND. */
@@ -45,78 +70,137 @@ static void broken(struct imap *i, enum read_result result)
     i->done = true;
 }
 
-/* A refused message: one that comes without being invited is read all the same. */
-static void refuse_message(struct imap *i, const struct append_args *args)
+/* The reply stands. What comes all the same of the message that was read up to its literal is thrown away,
+ * and so is what follows it. */
+static void refuse_message(struct imap *i)
 {
-    enum read_result result = args->plus ? reader_discard(&i->reader, args->size) : READ_COMMAND;
+    enum read_result result = i->reader.left ? reader_discard(&i->reader, i->reader.left) : READ_COMMAND;
     if (result != READ_COMMAND)
         broken(i, result);
 }
 
 /* The message's bytes into the file. The status is the store's; *result the connection's. */
-static enum status receive(struct imap *i, struct mailbox_append *append, uint64_t left, bool *nul,
-                           enum conn_result *result)
+static enum status receive(struct appending *a, bool *nul, enum conn_result *result)
 {
+    struct conn *c = a->i->conn;
     enum status st = ST_OK;
+    uint64_t left = a->message.size;
     *nul = false;
+    if (a->message.binary)
+        mailbox_append_binary(a->append);
     while (left > 0) {
         struct span have;
-        *result = conn_peek(i->conn, &have);
+        *result = conn_peek(c, &have);
         if (*result != CONN_OK)
             return st;
         have = span_head(have, left < SIZE_MAX ? (size_t)left : SIZE_MAX);
-        *nul = *nul || memchr(have.p, 0, have.n);
+        *nul = *nul || (!a->message.binary && memchr(have.p, 0, have.n));
         if (st == ST_OK && !*nul)
-            st = mailbox_append_write(append, have);
+            st = mailbox_append_write(a->append, have);
         left -= have.n;
-        conn_take(i->conn, have.n);
+        conn_take(c, have.n);
     }
     return st;
 }
 
-static void publish(struct imap *i, struct mailbox_append *append, const struct append_args *args)
+static enum status end_message(struct appending *a)
 {
+    const struct flag_list *flags = &a->message.flags;
     char names[KEYWORDS_LIMIT][MAILBOX_KEYWORD_LIMIT + 1];
     const char *keywords[KEYWORDS_LIMIT + 1] = { NULL };
-    uint32_t validity, uid;
-    for (size_t n = 0; n < args->flags.keyword_count; n++) {
-        span_copy(args->flags.keywords[n], names[n], sizeof names[n]);
+    for (size_t n = 0; n < flags->keyword_count; n++) {
+        span_copy(flags->keywords[n], names[n], sizeof names[n]);
         keywords[n] = names[n];
     }
-    enum status st = mailbox_append_finish(append, args->flags.system, keywords, args->date, &validity, &uid);
+    a->count++;
+    a->bytes += a->message.size;
+    return mailbox_append_end(a->append, flags->system, keywords, a->message.date);
+}
+
+static void reply_not_appended(struct imap *i, enum status st)
+{
     if (st == ST_NONE)
         reply(i, "NO [TRYCREATE] No such mailbox");
     else if (st == ST_PERM)
         reply(i, "NO [LIMIT] No more keywords in this mailbox");
-    else if (st != ST_OK)
-        reply_failed(i, st);
     else
-        reply(i, "OK [APPENDUID %u %u] Done", validity, uid);
+        reply_failed(i, st);
 }
 
-static void take_message(struct imap *i, struct mailbox_append *append, const struct append_args *args)
+/* Takes the message that was announced. False when it isn't appended: the reply is there, and all of the
+ * command has been read. */
+static bool take_message(struct appending *a)
 {
+    struct imap *i = a->i;
     bool nul;
     enum conn_result got = CONN_OK;
-    conn_deadlines(i->conn, LITERAL_MS, 0);
-    if (!args->plus)
+    if (!a->message.plus)
         conn_write_str(i->conn, "+ Go ahead\r\n");
-    enum status st = receive(i, append, args->size, &nul, &got);
-    int error = errno;
-    enum read_result result = got == CONN_OK        ? reader_end(&i->reader)
-                              : got == CONN_TIMEOUT ? READ_TIMEOUT
-                                                    : READ_GONE;
-    conn_deadlines(i->conn, IDLE_MS, 0);
-    if (result == READ_COMMAND && st == ST_OK && !nul)
-        return publish(i, append, args);
-    mailbox_append_abort(append);
-    errno = error;
-    if (result != READ_COMMAND)
-        broken(i, result);
-    else if (nul)
+    enum status st = receive(a, &nul, &got);
+    if (got != CONN_OK) {
+        broken(i, got == CONN_TIMEOUT ? READ_TIMEOUT : READ_GONE);
+        return false;
+    }
+    if (st == ST_OK && !nul)
+        st = end_message(a);
+    if (st == ST_OK && !nul)
+        return true;
+    if (nul)
         reply(i, "NO [CANNOT] NUL in the message");
     else
-        reply_failed(i, st);
+        reply_not_appended(i, st);
+    enum read_result result = reader_rest(&i->reader);
+    if (result != READ_COMMAND)
+        broken(i, result);
+    return false;
+}
+
+/* What follows: another message, *end, or false as above. */
+static bool next_message(struct appending *a, bool *end)
+{
+    struct imap *i = a->i;
+    struct parser p;
+    bool utf8 = a->message.utf8;
+    enum read_result result = reader_more(&i->reader);
+    if (result != READ_COMMAND && result != READ_APPEND) {
+        broken(i, result);
+        return false;
+    }
+    parser_init(&p, span_bytes(&i->reader.text), &i->text);
+    if (!parse_append_more(&p, utf8, &a->message, end))
+        reply_bad(i, &p);
+    else if (*end || (a->count < MESSAGES_LIMIT && may_come(i, &a->message, a->bytes, a->count)))
+        return true;
+    else if (a->count == MESSAGES_LIMIT)
+        reply(i, "NO [LIMIT] An APPEND may have %d messages", MESSAGES_LIMIT);
+    refuse_message(i);
+    return false;
+}
+
+static void publish(struct appending *a)
+{
+    struct imap *i = a->i;
+    uint32_t validity, first;
+    enum status st = mailbox_append_publish(a->append, &validity, &first);
+    if (st != ST_OK)
+        reply_not_appended(i, st);
+    else if (a->count == 1)
+        reply(i, "OK [APPENDUID %u %u] Done", validity, first);
+    else
+        reply(i, "OK [APPENDUID %u %u:%u] Done", validity, first, first + a->count - 1);
+}
+
+static void take_messages(struct appending *a)
+{
+    bool end = false, good = true;
+    conn_deadlines(a->i->conn, LITERAL_MS, 0);
+    while (good && !end)
+        good = take_message(a) && next_message(a, &end);
+    conn_deadlines(a->i->conn, IDLE_MS, 0);
+    if (good)
+        publish(a);
+    else
+        mailbox_append_abort(a->append);
 }
 
 void append_message(struct imap *i, struct span argument)
@@ -124,20 +208,19 @@ void append_message(struct imap *i, struct span argument)
     struct parser p;
     struct append_args args;
     struct span folder;
-    struct mailbox_append *append;
+    struct appending a = { .i = i };
     parser_init(&p, argument, &i->text);
     if (!parse_append(&p, &args)) /* the reader saw that it is one */
         return reply_bad(i, &p);
     if (!may_append(i, &args, &folder))
-        return refuse_message(i, &args);
-    enum status st = mailbox_append_begin(i->mail, folder, &append);
-    if (st == ST_OK)
-        return take_message(i, append, &args);
-    if (st == ST_NONE)
-        reply(i, "NO [TRYCREATE] No such mailbox");
-    else
-        reply_failed(i, st);
-    refuse_message(i, &args);
+        return refuse_message(i);
+    enum status st = mailbox_append_begin(i->mail, folder, &a.append);
+    if (st == ST_OK) {
+        a.message = args.message;
+        return take_messages(&a);
+    }
+    reply_not_appended(i, st);
+    refuse_message(i);
 }
 
 void command_append(void *imap, struct span argument)

@@ -18,7 +18,9 @@ struct capability {
 
 static const struct capability table[] = {
     { "IMAP4rev1", "RFC 3501", BOTH, 0, "login" },
-    { "LITERAL+", "RFC 7888", BOTH, 0, "literals" },
+    /* Never both (RFC 7888 5): large literals are only taken from users. */
+    { "LITERAL-", "RFC 7888", CAPABLE_BEFORE, 0, "literals" },
+    { "LITERAL+", "RFC 7888", CAPABLE_AFTER, 0, "literals-after-login" },
     { "SASL-IR", "RFC 4959", CAPABLE_BEFORE, 0, "authenticate" },
     { "ID", "RFC 2971", BOTH, 0, "greeting" },
     { "STARTTLS", "RFC 3501", CAPABLE_BEFORE, CAPABLE_STARTTLS, "starttls" },
@@ -47,6 +49,8 @@ static const struct capability table[] = {
     { "QUOTA", "RFC 9208", CAPABLE_AFTER, 0, "quota" },
     { "QUOTA=RES-STORAGE", "RFC 9208", CAPABLE_AFTER, 0, "quota" },
     { "QUOTA=RES-MESSAGE", "RFC 9208", CAPABLE_AFTER, 0, "quota" },
+    { "MULTIAPPEND", "RFC 3502", CAPABLE_AFTER, 0, "multiappend" },
+    { "BINARY", "RFC 3516", CAPABLE_AFTER, 0, "binary" },
     { "APPENDLIMIT", "RFC 7889", CAPABLE_AFTER, 0, "append" }, /* with its number */
 };
 

@@ -131,10 +131,19 @@ static bool parse_literal(struct parser *p, struct span *s)
     return !memchr(s->p, 0, s->n) || parse_fail(p, "NUL in a literal");
 }
 
-/* An opening literal `{n}` or `{n+}` at the end of the input, that is without its bytes: APPEND's message. */
-static bool parse_literal_head(struct parser *p, uint32_t *size, bool *plus)
+/* An opening literal `{n}` or `{n+}` at the end of the input, that is without its bytes: APPEND's message.
+ * Its size may be of more than 32 bits (RFC 9051 9, number64), so that it can be refused for that. */
+static bool parse_literal_head(struct parser *p, uint64_t *size, bool *plus)
 {
-    return parse_braces(p, size, plus) && (p->at == p->in.n || parse_fail(p, "Bad literal"));
+    size_t start = p->at + 1;
+    if (!parse_char(p, '{'))
+        return parse_fail(p, "The message must be a literal");
+    while (ascii_digit(parse_peek(p)))
+        p->at++;
+    if (!span_u64((struct span){ p->in.p + start, p->at - start }, INT64_MAX, size))
+        return parse_fail(p, "Bad literal");
+    *plus = parse_char(p, '+');
+    return (parse_char(p, '}') && p->at == p->in.n) || parse_fail(p, "Bad literal");
 }
 
 bool parse_string(struct parser *p, struct span *s)
@@ -304,21 +313,41 @@ bool parse_store(struct parser *p, enum store_mode *mode, bool *silent, struct f
     return parse_space(p) && parse_flags(p, true, flags) && parse_end(p);
 }
 
-bool parse_append(struct parser *p, struct append_args *args)
+static bool parse_append_message(struct parser *p, struct append_message *m)
 {
-    memset(args, 0, sizeof *args);
-    if (!parse_astring(p, &args->folder) || !parse_space(p))
-        return false;
-    if (parse_peek(p) == '(' && !(parse_flags(p, false, &args->flags) && parse_space(p)))
+    struct span date;
+    if (parse_peek(p) == '(' && !(parse_flags(p, false, &m->flags) && parse_space(p)))
         return false;
     if (parse_peek(p) == '"') {
-        struct span date;
-        if (!parse_string(p, &date) || !date_read_imap(date, &args->date))
+        if (!parse_string(p, &date) || !date_read_imap(date, &m->date))
             return parse_fail(p, "Bad date-time");
-        if (args->date <= 0)
-            args->date = 1; /* a file from before 1970 */
+        if (m->date <= 0)
+            m->date = 1; /* a file from before 1970 */
         if (!parse_space(p))
             return false;
     }
-    return parse_literal_head(p, &args->size, &args->plus);
+    m->utf8 = span_istarts(span_from(p->in, p->at), "UTF8 (");
+    if (m->utf8)
+        p->at += sizeof "UTF8 (" - 1;
+    m->binary = parse_char(p, '~');
+    if (m->utf8 && !m->binary)
+        return parse_fail(p, "A literal8 belongs behind UTF8");
+    return parse_literal_head(p, &m->size, &m->plus);
+}
+
+bool parse_append(struct parser *p, struct append_args *args)
+{
+    memset(args, 0, sizeof *args);
+    return parse_astring(p, &args->folder) && parse_space(p) && parse_append_message(p, &args->message);
+}
+
+bool parse_append_more(struct parser *p, bool utf8, struct append_message *message, bool *end)
+{
+    memset(message, 0, sizeof *message);
+    if (utf8 && !parse_char(p, ')'))
+        return parse_fail(p, "UTF8 without its ')'");
+    *end = p->at == p->in.n;
+    if (*end)
+        return p->error == NULL;
+    return (parse_char(p, ' ') || parse_fail(p, "Too many arguments")) && parse_append_message(p, message);
 }

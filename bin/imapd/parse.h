@@ -74,15 +74,24 @@ enum store_mode { STORE_SET, STORE_ADD, STORE_REMOVE };
 /* `+FLAGS.SILENT (...)` */
 bool parse_store(struct parser *p, enum store_mode *mode, bool *silent, struct flag_list *flags);
 
-/* APPEND's arguments up to the message's literal. date is 0 where none was given. */
+/* One message of an APPEND: what stands in front of its literal's bytes. */
+struct append_message {
+    struct flag_list flags;
+    int64_t date; /* 0 where none was given */
+    uint64_t size;
+    bool plus;   /* the bytes follow without being invited */
+    bool binary; /* `~{n}`: they may hold NULs (RFC 3516) */
+    bool utf8;   /* `UTF8 (~{n}`: a ')' follows the bytes (RFC 6855 4) */
+};
+/* APPEND's arguments up to the first message's bytes. */
 struct append_args {
     struct span folder;
-    struct flag_list flags;
-    int64_t date;
-    uint32_t size;
-    bool plus;
+    struct append_message message;
 };
 bool parse_append(struct parser *p, struct append_args *args);
+/* What follows a message's bytes (RFC 3502): nothing, and *end is true, or the next message up to its bytes.
+ * `utf8` is that of the one before. */
+bool parse_append_more(struct parser *p, bool utf8, struct append_message *message, bool *end);
 
 /* --- mailboxes as a whole (parse_folders.c) */
 enum {
@@ -267,8 +276,8 @@ struct search {
 /* Free with search_free, also after a failure. */
 bool parse_search(struct parser *p, struct search *search);
 void search_free(struct search *search);
-/* The parts of it: `RETURN (...) `, if it stands there; the keys up to the end, at least one. *search begins as
- * zeros. */
+/* The parts of it: `RETURN (...) `, if it stands there; the keys up to the end, at least one. *search begins
+ * as zeros. */
 bool parse_returns(struct parser *p, struct search *search);
 bool parse_keys(struct parser *p, struct search *search);
 

@@ -42,8 +42,8 @@ static enum brace brace_at_end(struct span line, uint64_t *size, bool *plus)
         ;
     if (start == 0 || start == end || line.p[start - 1] != '{')
         return BRACE_NONE;
-    return span_u64((struct span){ line.p + start, end - start }, UINT32_MAX, size) ? BRACE_LITERAL
-                                                                                    : BRACE_HUGE;
+    return span_u64((struct span){ line.p + start, end - start }, INT64_MAX, size) ? BRACE_LITERAL
+                                                                                   : BRACE_HUGE;
 }
 
 static enum read_result line_result(struct reader *r, enum conn_result result)
@@ -100,8 +100,7 @@ static bool at_append_message(const struct reader *r)
     return is;
 }
 
-/* The rest of a refused command: literals that come by themselves, and lines up to the one that ends it. */
-static enum read_result discard_rest(struct reader *r, bool *extra)
+enum read_result reader_rest(struct reader *r)
 {
     for (;;) {
         struct span line;
@@ -110,7 +109,6 @@ static enum read_result discard_rest(struct reader *r, bool *extra)
         enum conn_result got = conn_line(r->conn, READER_LINE, &line);
         if (got != CONN_OK)
             return line_result(r, got);
-        *extra = *extra || line.n > 0;
         enum brace brace = brace_at_end(line, &size, &plus);
         if (brace == BRACE_NONE || !plus)
             return READ_COMMAND;
@@ -127,19 +125,8 @@ enum read_result reader_discard(struct reader *r, uint64_t n)
     r->error = "Literal too large";
     if (n > r->throw_away)
         return READ_END;
-    bool extra = false;
     enum read_result result = read_literal(r, n, false);
-    return result == READ_COMMAND ? discard_rest(r, &extra) : result;
-}
-
-enum read_result reader_end(struct reader *r)
-{
-    bool extra = false;
-    enum read_result result = discard_rest(r, &extra);
-    if (result != READ_COMMAND || !extra)
-        return result;
-    r->error = "Too many arguments";
-    return READ_BAD;
+    return result == READ_COMMAND ? reader_rest(r) : result;
 }
 
 static enum read_result refuse_literal(struct reader *r, enum brace brace, uint64_t size, bool plus)
@@ -151,6 +138,23 @@ static enum read_result refuse_literal(struct reader *r, enum brace brace, uint6
         return READ_END;
     enum read_result result = reader_discard(r, size);
     return result == READ_COMMAND ? READ_BAD : result;
+}
+
+enum read_result reader_more(struct reader *r)
+{
+    struct span line;
+    uint64_t size = 0;
+    bool plus = false;
+    bytes_clear(&r->text);
+    enum conn_result got = conn_line(r->conn, READER_LINE, &line);
+    if (got != CONN_OK)
+        return line_result(r, got);
+    enum brace brace = brace_at_end(line, &size, &plus);
+    if (brace == BRACE_HUGE)
+        return refuse_literal(r, brace, size, plus);
+    bytes_add_span(&r->text, line);
+    r->left = brace == BRACE_LITERAL && plus ? size : 0;
+    return brace == BRACE_LITERAL ? READ_APPEND : READ_COMMAND;
 }
 
 enum read_result reader_command(struct reader *r)
@@ -174,9 +178,11 @@ enum read_result reader_command(struct reader *r)
         }
         if (brace == BRACE_NONE)
             return READ_COMMAND;
-        if (brace == BRACE_LITERAL && r->append && at_append_message(r))
+        if (brace == BRACE_LITERAL && r->append && at_append_message(r)) {
+            r->left = plus ? size : 0;
             return READ_APPEND;
-        if (brace == BRACE_HUGE || literals + size > r->literal_limit || pieces == READER_PIECES)
+        }
+        if (brace == BRACE_HUGE || size > r->literal_limit - literals || pieces == READER_PIECES)
             return refuse_literal(r, brace, size, plus);
         literals += size;
         bytes_add_str(&r->text, "\r\n");

@@ -17,6 +17,7 @@ struct reader {
     size_t literal_limit; /* bytes of all literals of a command */
     uint64_t throw_away;  /* a LITERAL+ up to here that is refused is read and thrown away; beyond, the
                              connection ends */
+    uint64_t left;        /* with READ_APPEND: bytes of the literal that come without being invited */
     bool append;          /* stop in front of APPEND's message */
     const char *error;    /* with READ_BAD and READ_END: a line for the client */
 };
@@ -37,8 +38,11 @@ enum read_result reader_command(struct reader *r);
 /* Reads n bytes of the client and throws them away, then the rest of the command. For a refused APPEND.
  * READ_COMMAND when that is done. */
 enum read_result reader_discard(struct reader *r, uint64_t n);
-/* Behind APPEND's message: READ_COMMAND if the command ends here, READ_BAD if more of it came (and was thrown
- * away). */
-enum read_result reader_end(struct reader *r);
+/* The rest of a refused command: literals that come by themselves, and lines up to the one that ends it.
+ * READ_COMMAND when that is done. */
+enum read_result reader_rest(struct reader *r);
+/* Behind the bytes of an APPEND's message: the line that follows replaces the text. READ_COMMAND if it has no
+ * literal, so that the command ends here; READ_APPEND if it ends with one. */
+enum read_result reader_more(struct reader *r);
 
 #endif

@@ -139,18 +139,26 @@ enum status mailbox_expunged_since(struct mailbox *box, uint64_t modseq, uint32_
 enum status mailbox_expunge(struct mailbox *box, const size_t *indexes, size_t count,
                             struct mailbox_changes *gone);
 
-/* A message to be appended: written by the caller into `fd` (a file in tmp/, CRLF converted to LF by
- * mailbox_append_write). */
+/* Messages to be appended, all or none: each is written with mailbox_append_write (CRLF converted to LF) and ended with
+ * mailbox_append_end, then all are published. A message without a byte needs no write. */
 struct mailbox_append;
 enum status mailbox_append_begin(struct mail *mail, struct span folder, struct mailbox_append **append);
-/* A failure is kept: every later write, and finish, answers the same. */
+/* Before the first write of a message that may hold NULs: its parts in Content-Transfer-Encoding binary become base64
+ * where LF line ends would spoil them. */
+void mailbox_append_binary(struct mailbox_append *append);
+/* A failure is kept: every later write, end and publish answers the same. */
 enum status mailbox_append_write(struct mailbox_append *append, struct span crlf_data);
-/* Publishes into cur/ with flags, keywords (names; NULL-terminated array) and date (0: now), durable when it
- * returns. Frees `append` whatever it answers. Keywords for which no letter is left are passed over. */
+/* The message's flags, keywords (names; NULL-terminated array, or NULL) and date (0: now). Keywords for which no letter
+ * is left are passed over. */
+enum status mailbox_append_end(struct mailbox_append *append, uint32_t system_flags,
+                               const char *const *keywords, int64_t date);
+/* Publishes all into cur/, durable when it returns, with UIDs from *first_uid on. Frees `append` whatever it answers. */
+enum status mailbox_append_publish(struct mailbox_append *append, uint32_t *uid_validity, uint32_t *first_uid);
+/* Both for one message. Frees too. */
 enum status mailbox_append_finish(struct mailbox_append *append, uint32_t system_flags,
                                   const char *const *keywords, int64_t date, uint32_t *uid_validity,
                                   uint32_t *uid);
-/* Instead of finish: removes what was written, and frees. */
+/* Instead of publish: removes what was written, and frees. */
 void mailbox_append_abort(struct mailbox_append *append);
 
 /* Copies messages (indexes ascending) to another folder, all or none, with flags, keywords and date. *uids

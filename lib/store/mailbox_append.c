@@ -1,24 +1,51 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * One message into a folder: APPEND. It gets its UID before it appears, so that it never lies in cur/
- * without one, and its date before it is fsynced.
+ * Messages into a folder: APPEND. All are written and fsynced in tmp/ before the first is renamed, so that
+ * what fails while they come leaves none. They get their UIDs before they appear, so that none ever lies in
+ * cur/ without one, and their dates before they are fsynced. A crash among the renames leaves some of them,
+ * and the client without an OK.
+ *
+ * A message that may hold NULs is taken as it comes into a file of its own first, because only when it is
+ * there in whole can be said which of its parts must become base64: a Maildir file has LF line ends, and
+ * those parts mean theirs.
  */
 #include "store/mailbox_private.h"
 #include "base/files.h"
 #include "store/quota.h"
+#include "text/mime.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define PIECE ((size_t)64 * 1024)
+#define BATCH 32    /* files that are fsynced together */
+#define KEYWORDS 64 /* different ones in one APPEND; more are passed over, as there are 26 letters */
+
+struct message {
+    char temporary[160];
+    char name[FILENAME_LIMIT + 1]; /* in cur/, "" while it isn't there */
+    uint64_t size, wire;
+    uint32_t flags;
+    uint64_t keywords; /* bits of `keywords` below */
+};
 
 struct mailbox_append {
     struct place place;
-    int fd;
+    struct message *messages;
+    size_t count, room;
+    char *keywords[KEYWORDS];
+    size_t keyword_count;
+    int waiting_fds[BATCH]; /* of the last messages, to be fsynced */
+    size_t waiting_count;
+    /* the one that is being written */
+    int fd; /* -1: none */
     char temporary[160];
+    bool raw; /* as it comes, for a look at its parts */
     struct lf_lines lines;
     char out[2 * PIECE + 2]; /* converted, not yet written */
     size_t waiting;
@@ -36,15 +63,41 @@ static enum status fail(struct mailbox_append *a, enum status st)
     return a->status;
 }
 
+/* Removes what hasn't been published; `all`: that too. */
+static void remove_files(struct mailbox_append *a, bool all)
+{
+    if (a->fd >= 0)
+        unlinkat(a->place.tmp_dir, a->temporary, 0);
+    for (size_t i = 0; i < a->count; i++) {
+        if (!a->messages[i].name[0])
+            unlinkat(a->place.tmp_dir, a->messages[i].temporary, 0);
+        else if (all)
+            unlinkat(a->place.cur_dir, a->messages[i].name, 0);
+    }
+}
+
 static void release(struct mailbox_append *a, bool remove)
 {
     int saved = errno;
     if (remove)
-        unlinkat(a->place.tmp_dir, a->temporary, 0);
+        remove_files(a, true);
+    for (size_t i = 0; i < a->waiting_count; i++)
+        file_close(a->waiting_fds[i]);
+    for (size_t i = 0; i < a->keyword_count; i++)
+        free(a->keywords[i]);
+    free(a->messages);
     file_close(a->fd);
     place_close(&a->place);
     free(a);
     errno = saved;
+}
+
+static enum status begin_file(struct mailbox_append *a)
+{
+    a->lines = (struct lf_lines){ 0 };
+    a->waiting = 0;
+    a->fd = place_file(&a->place, a->temporary, sizeof a->temporary);
+    return a->fd >= 0 ? ST_OK : ST_TEMP;
 }
 
 enum status mailbox_append_begin(struct mail *mail, struct span folder, struct mailbox_append **append)
@@ -53,22 +106,21 @@ enum status mailbox_append_begin(struct mail *mail, struct span folder, struct m
     struct mailbox_append *a = malloc(sizeof *a);
     if (!a)
         return ST_TEMP;
+    memset(a, 0, offsetof(struct mailbox_append, out));
+    a->fd = -1;
     a->waiting = 0;
     a->status = ST_OK;
     a->why = 0;
-    a->lines = (struct lf_lines){ 0 };
     enum status st = place_open(mail, folder, &a->place);
-    if (st != ST_OK) {
-        free(a);
-        return st;
+    if (st == ST_OK && begin_file(a) == ST_OK) {
+        *append = a;
+        return ST_OK;
     }
-    a->fd = place_file(&a->place, a->temporary, sizeof a->temporary);
-    if (a->fd < 0) {
+    if (st == ST_OK)
         release(a, false);
-        return ST_TEMP;
-    }
-    *append = a;
-    return ST_OK;
+    else
+        free(a);
+    return st == ST_OK ? ST_TEMP : st;
 }
 
 static enum status flush(struct mailbox_append *a)
@@ -80,9 +132,16 @@ static enum status flush(struct mailbox_append *a)
 
 enum status mailbox_append_write(struct mailbox_append *a, struct span crlf_data)
 {
+    if (a->status == ST_OK && a->fd < 0)
+        fail(a, begin_file(a));
     while (crlf_data.n && a->status == ST_OK) {
         struct span piece = span_head(crlf_data, PIECE);
-        a->waiting += lf_lines_add(&a->lines, piece, a->out + a->waiting);
+        if (a->raw) {
+            memcpy(a->out + a->waiting, piece.p, piece.n);
+            a->waiting += piece.n;
+        } else {
+            a->waiting += lf_lines_add(&a->lines, piece, a->out + a->waiting);
+        }
         crlf_data = span_from(crlf_data, piece.n);
         if (a->waiting >= PIECE)
             flush(a);
@@ -90,70 +149,176 @@ enum status mailbox_append_write(struct mailbox_append *a, struct span crlf_data
     return fail(a, ST_OK);
 }
 
-static enum status make_durable(struct mailbox_append *a, int64_t date)
+void mailbox_append_binary(struct mailbox_append *a)
 {
-    a->waiting += lf_lines_end(&a->lines, a->out + a->waiting);
-    if (flush(a) != ST_OK)
-        return a->status;
-    struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, { .tv_sec = (time_t)date } };
-    if (date && futimens(a->fd, times) != 0)
-        return ST_TEMP;
-    return fsync(a->fd) == 0 ? ST_OK : ST_TEMP;
+    a->raw = true;
 }
 
-static enum status name_it(struct mailbox_append *a, uint32_t flags, const char *const *keywords,
-                           uint32_t *uid, char *name)
+static bool put(void *append, struct span piece)
 {
-    uint32_t bits[MAILBOX_KEYWORDS] = { 0 };
-    size_t count = 0;
-    while (keywords && keywords[count] && count < MAILBOX_KEYWORDS)
-        count++;
-    enum status st = place_keywords(&a->place, keywords, count, bits);
-    if (st == ST_OK)
-        st = durable_reserve(a->place.dir, &a->place.durable, 1, uid);
-    if (st != ST_OK)
-        return st;
+    return mailbox_append_write(append, piece) == ST_OK;
+}
+
+/* The raw message again, into a file as they all are. */
+static enum status write_again(struct mailbox_append *a, struct span message)
+{
+    struct mime_part *root = mime_parse(message);
+    bool good = root && (mime_is_binary(root) ? mime_without_binary(message, root, put, a) : put(a, message));
+    mime_free(root);
+    return good ? ST_OK : fail(a, ST_TEMP);
+}
+
+static enum status finish_raw(struct mailbox_append *a)
+{
+    struct stat file;
+    char temporary[sizeof a->temporary];
+    int fd = a->fd;
+    if (flush(a) != ST_OK || fstat(fd, &file) != 0)
+        return fail(a, ST_TEMP);
+    size_t size = (size_t)file.st_size;
+    void *base = size ? mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0) : NULL;
+    if (base == MAP_FAILED)
+        return fail(a, ST_TEMP);
+    memcpy(temporary, a->temporary, sizeof temporary);
+    a->raw = false;
+    if (fail(a, begin_file(a)) == ST_OK)
+        write_again(a, (struct span){ size ? base : "", size });
+    if (size)
+        munmap(base, size);
+    file_close(fd);
+    unlinkat(a->place.tmp_dir, temporary, 0);
+    return a->status;
+}
+
+/* One fsync after the other, with all of them on their way first: a journal may then commit once for many. */
+static enum status sync_waiting(struct mailbox_append *a)
+{
+    for (size_t i = 0; a->waiting_count > 1 && i < a->waiting_count; i++)
+        sync_file_range(a->waiting_fds[i], 0, 0,
+                        SYNC_FILE_RANGE_WRITE); /* a hint; what fails here fails in fsync */
+    for (size_t i = 0; i < a->waiting_count; i++) {
+        if (a->status == ST_OK && fsync(a->waiting_fds[i]) != 0)
+            fail(a, ST_TEMP);
+        file_close(a->waiting_fds[i]);
+    }
+    a->waiting_count = 0;
+    return fail(a, ST_OK);
+}
+
+/* The keyword's bit; 0 where there is no room for another. */
+static uint64_t keyword_bit(struct mailbox_append *a, const char *name)
+{
+    for (size_t i = 0; i < a->keyword_count; i++)
+        if (span_ieq_str(span_of(name), a->keywords[i]))
+            return UINT64_C(1) << i;
+    if (a->keyword_count == KEYWORDS || !(a->keywords[a->keyword_count] = strdup(name)))
+        return 0;
+    return UINT64_C(1) << a->keyword_count++;
+}
+
+static struct message *add_message(struct mailbox_append *a)
+{
+    if (a->count == a->room) {
+        size_t room = a->room ? a->room * 2 : 1;
+        struct message *more = realloc(a->messages, room * sizeof *more);
+        if (!more)
+            return NULL;
+        a->messages = more;
+        a->room = room;
+    }
+    return &a->messages[a->count];
+}
+
+enum status mailbox_append_end(struct mailbox_append *a, uint32_t system_flags, const char *const *keywords,
+                               int64_t date)
+{
+    struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, { .tv_sec = (time_t)date } };
+    if (a->status == ST_OK && a->raw)
+        finish_raw(a);
+    if (a->status != ST_OK)
+        return fail(a, ST_OK);
+    a->waiting += lf_lines_end(&a->lines, a->out + a->waiting);
+    struct message *m = flush(a) == ST_OK ? add_message(a) : NULL;
+    if (!m || (date && futimens(a->fd, times) != 0))
+        return fail(a, ST_TEMP);
+    *m = (struct message){ .size = a->lines.lf_size,
+                           .wire = a->lines.crlf_size,
+                           .flags = system_flags & FLAG_SYSTEM };
+    memcpy(m->temporary, a->temporary, sizeof m->temporary);
+    for (; keywords && *keywords; keywords++)
+        m->keywords |= keyword_bit(a, *keywords);
+    a->count++;
+    a->waiting_fds[a->waiting_count++] = a->fd;
+    a->fd = -1;
+    return a->waiting_count == BATCH ? sync_waiting(a) : ST_OK;
+}
+
+static bool write_name(const struct mailbox_append *a, const struct message *m, const uint32_t *bits,
+                       uint32_t uid, char *name)
+{
     struct filename none = { 0 };
-    struct filename_new n = { .size = a->lines.lf_size,
-                              .wire = a->lines.crlf_size,
-                              .uid = *uid,
+    struct filename_new n = { .size = m->size,
+                              .wire = m->wire,
+                              .uid = uid,
                               .info = true,
                               .validity = a->place.durable.uid_validity,
-                              .flags = flags & FLAG_SYSTEM };
-    for (size_t i = 0; i < count; i++)
-        n.flags |= bits[i];
+                              .flags = m->flags };
+    for (size_t i = 0; i < a->keyword_count; i++)
+        if (m->keywords >> i & 1)
+            n.flags |= bits[i];
     n.keywords = n.flags & ~FLAG_SYSTEM;
     errno = ENAMETOOLONG;
-    return filename_write(span_of(a->temporary), &none, &n, name) ? ST_OK : ST_TEMP;
+    return filename_write(span_of(m->temporary), &none, &n, name);
 }
 
-static enum status publish(struct mailbox_append *a, const char *name)
+/* Under the lock. */
+static enum status publish(struct mailbox_append *a, uint32_t *uid)
 {
-    enum status st = place_publish(&a->place, a->temporary, name);
-    if (st != ST_OK || file_sync_dir(a->place.cur_dir, NULL) == ST_OK)
-        return st;
-    int saved = errno;
-    unlinkat(a->place.cur_dir, name, 0); /* refused, so it must not be there */
-    errno = saved;
-    return ST_TEMP;
+    uint32_t bits[KEYWORDS] = { 0 };
+    enum status st = place_keywords(&a->place, (const char *const *)a->keywords, a->keyword_count, bits);
+    if (st == ST_OK)
+        st = durable_reserve(a->place.dir, &a->place.durable, a->count, uid);
+    for (size_t i = 0; st == ST_OK && i < a->count; i++) {
+        struct message *m = &a->messages[i];
+        if (!write_name(a, m, bits, *uid + (uint32_t)i, m->name) ||
+            place_publish(&a->place, m->temporary, m->name) != ST_OK) {
+            m->name[0] = '\0';
+            st = ST_TEMP;
+        }
+    }
+    return st == ST_OK ? file_sync_dir(a->place.cur_dir, NULL) : st;
+}
+
+static uint64_t bytes_of(const struct mailbox_append *a)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < a->count; i++)
+        bytes += a->messages[i].size;
+    return bytes;
+}
+
+enum status mailbox_append_publish(struct mailbox_append *a, uint32_t *uid_validity, uint32_t *first_uid)
+{
+    enum status st = sync_waiting(a);
+    if (st == ST_OK)
+        st = place_lock(&a->place);
+    if (st == ST_OK)
+        st = publish(a, first_uid);
+    if (st == ST_OK)
+        quota_add(mail_dir(a->place.mail), (int64_t)bytes_of(a), (int64_t)a->count);
+    *uid_validity = a->place.durable.uid_validity;
+    release(a, st != ST_OK); /* refused, so it must not be there */
+    return st;
 }
 
 enum status mailbox_append_finish(struct mailbox_append *a, uint32_t system_flags,
                                   const char *const *keywords, int64_t date, uint32_t *uid_validity,
                                   uint32_t *uid)
 {
-    char name[FILENAME_LIMIT + 1];
-    enum status st = make_durable(a, date);
+    enum status st = mailbox_append_end(a, system_flags, keywords, date);
     if (st == ST_OK)
-        st = place_lock(&a->place);
-    if (st == ST_OK)
-        st = name_it(a, system_flags, keywords, uid, name);
-    if (st == ST_OK)
-        st = publish(a, name);
-    if (st == ST_OK)
-        quota_add(mail_dir(a->place.mail), (int64_t)a->lines.lf_size, 1);
-    *uid_validity = a->place.durable.uid_validity;
-    release(a, st != ST_OK);
+        return mailbox_append_publish(a, uid_validity, uid);
+    mailbox_append_abort(a);
     return st;
 }
 

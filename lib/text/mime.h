@@ -67,4 +67,10 @@ void mime_decoder_start(struct mime_decoder *d, struct span body, enum mime_enco
 /* The next bytes, max (> 0) at most; valid until the next call. False at the end. */
 bool mime_decoder_next(struct mime_decoder *d, uint64_t max, struct span *piece);
 
+/* Is there a part with `Content-Transfer-Encoding: binary` that LF line ends would spoil? */
+bool mime_is_binary(const struct mime_part *root);
+/* Passes the message on in pieces, such parts as base64. False where `put` or memory failed. */
+bool mime_without_binary(struct span message, const struct mime_part *root,
+                         bool (*put)(void *to, struct span piece), void *to);
+
 #endif

@@ -46,7 +46,7 @@ static bool is_invisible(uint32_t c)
 
 static void put(struct line *l, uint32_t c)
 {
-    if (is_invisible(c))
+    if (is_full(l) || is_invisible(c))
         return;
     if (is_blank(c)) {
         l->gap = l->characters > 0;

@@ -55,6 +55,31 @@ static void append(struct mail *mail, struct span folder, const char *text)
     say("%.*s has %u %s\n", SPAN_FMT(folder), uid, text);
 }
 
+static void end_message(struct mailbox_append *a)
+{
+    enum status st = mailbox_append_end(a, 0, NULL, 0);
+    if (st != ST_OK)
+        mailbox_append_abort(a);
+    need(st, "append");
+}
+
+/* All or none, unless the process ends among them: then nothing was said. */
+static void append_two(struct mail *mail, struct span folder, const char *one, const char *other)
+{
+    struct mailbox_append *a;
+    uint32_t validity, uid;
+    need(mailbox_append_begin(mail, folder, &a), "begin");
+    mailbox_append_write(a, span_of(one));
+    mailbox_append_write(a, SPAN("\r\n"));
+    end_message(a);
+    mailbox_append_write(a, span_of(other));
+    mailbox_append_write(a, SPAN("\r\n"));
+    end_message(a);
+    need(mailbox_append_publish(a, &validity, &uid), "append");
+    say("%.*s has %u %s\n", SPAN_FMT(folder), uid, one);
+    say("%.*s has %u %s\n", SPAN_FMT(folder), uid + 1, other);
+}
+
 static void work(struct mail *mail)
 {
     struct mailbox *box;
@@ -78,7 +103,7 @@ static void work(struct mail *mail)
         say("INBOX gone %u\n", c.expunged[i]);
     mailbox_changes_free(&c);
     need(st, "expunge");
-    append(mail, INBOX, "last");
+    append_two(mail, INBOX, "first", "last");
     mailbox_close(box);
     say("done\n");
 }

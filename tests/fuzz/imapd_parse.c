@@ -69,7 +69,7 @@ static void sets(struct parser *p)
 {
     struct set set;
     bool good = parse_set(p, &set);
-    HOLDS(p->at <= p->in.n && (!good || set.count > 0) && set.count <= p->in.n);
+    HOLDS(p->at <= p->in.n && (!good || set.saved != (set.count > 0)) && set.count <= p->in.n);
     set_free(&set);
 }
 
@@ -116,13 +116,30 @@ static void modifiers(struct parser *p)
     HOLDS(!good || t.unchanged == (t.unchanged_since <= INT64_MAX));
 }
 
+static void check_message(const struct parser *p, const struct append_message *m)
+{
+    HOLDS(m->flags.keyword_count <= KEYWORDS_LIMIT && m->date >= 0 && m->size <= INT64_MAX);
+    HOLDS(!m->utf8 || m->binary);
+    for (size_t n = 0; n < m->flags.keyword_count; n++)
+        check_span(p, m->flags.keywords[n]);
+}
+
 static void appends(struct parser *p)
 {
     struct append_args a;
-    if (parse_append(p, &a)) {
-        check_span(p, a.folder);
-        HOLDS(a.flags.keyword_count <= KEYWORDS_LIMIT && a.date >= 0);
+    struct append_message m;
+    struct parser again = *p;
+    bool end;
+    if (parse_append(&again, &a)) {
+        check_span(&again, a.folder);
+        check_message(&again, &a.message);
+        HOLDS(again.at == again.in.n);
     }
+    bytes_clear(p->text);
+    bool utf8 = p->in.n % 2, good = parse_append_more(p, utf8, &m, &end);
+    HOLDS(p->at <= p->in.n && (!good || p->at == p->in.n));
+    if (good && !end)
+        check_message(p, &m);
 }
 
 static void lists(struct parser *p)

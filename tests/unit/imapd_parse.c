@@ -477,7 +477,13 @@ static void appends(void)
         { "the literal may be the name", "{3}", "BAD" },
         { "bad date", "a \"yesterday\" {1}", "BAD" },
         { "no literal", "a \"text\"", "BAD" },
-        { "literal too large", "a {4294967296}", "BAD" },
+        { "literal of more than 32 bits, to be refused for its size", "a {4294967296}", "a 0 0 4294967296 0" },
+        { "literal too large", "a {9223372036854775808}", "BAD" },
+        { "literal8", "a ~{5}", "a 0 0 5 0 binary" },
+        { "literal8 of its own accord", "a ~{5+}", "a 0 0 5 1 binary" },
+        { "UTF8", "a utf8 (~{5}", "a 0 0 5 0 utf8" },
+        { "UTF8 with a literal", "a UTF8 ({5}", "BAD" },
+        { "UTF8 without a parenthesis", "a UTF8 ~{5}", "BAD" },
         { "nothing", "", "BAD" },
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -486,7 +492,9 @@ static void appends(void)
         start(&p, rows[i].input);
         bool good = parse_append(&p, &a);
         if (good)
-            bytes_printf(&out, "%.*s %x %lld %u %d", SPAN_FMT(a.folder), a.flags.system, (long long)a.date, a.size, a.plus);
+            bytes_printf(&out, "%.*s %x %lld %llu %s%s", SPAN_FMT(a.folder), a.message.flags.system,
+                         (long long)a.message.date, (unsigned long long)a.message.size, a.message.plus ? "1" : "0",
+                         a.message.utf8 ? " utf8" : a.message.binary ? " binary" : "");
         check(rows[i].name, good, rows[i].expected);
     }
 }
