@@ -4,7 +4,7 @@
  * the mailbox process, confined to one user's mail.
  *
  * Behind every command that isn't COMMAND_SILENT, what other sessions changed is reported, then the tagged
- * reply sent. COMMAND_KEEP rows (FETCH, STORE, SEARCH; not their UID forms) report everything but EXPUNGE
+ * reply sent. COMMAND_KEEP rows (FETCH, STORE, SEARCH and its kin; not their UID forms) report everything but EXPUNGE
  * (RFC 3501 7.4.1).
  */
 #include "imapd.h"
@@ -134,6 +134,8 @@ static const struct command table[] = {
     { "FETCH", STATE_SELECTED, COMMAND_KEEP, command_fetch },
     { "STORE", STATE_SELECTED, COMMAND_KEEP, command_store },
     { "SEARCH", STATE_SELECTED, COMMAND_KEEP, command_search },
+    { "SORT", STATE_SELECTED, COMMAND_KEEP, command_sort },
+    { "THREAD", STATE_SELECTED, COMMAND_KEEP, command_thread },
     { "UID", STATE_SELECTED, 0, command_uid },
     { "COPY", STATE_SELECTED, 0, command_copy },
     { "MOVE", STATE_SELECTED, 0, command_move },
@@ -171,7 +173,8 @@ static const struct command table[] = {
 
 static const struct command uid_table[] = {
     { "FETCH", STATE_SELECTED, 0, command_fetch },   { "STORE", STATE_SELECTED, 0, command_store },
-    { "SEARCH", STATE_SELECTED, 0, command_search }, { "COPY", STATE_SELECTED, 0, command_copy },
+    { "SEARCH", STATE_SELECTED, 0, command_search }, { "SORT", STATE_SELECTED, 0, command_sort },
+    { "THREAD", STATE_SELECTED, 0, command_thread }, { "COPY", STATE_SELECTED, 0, command_copy },
     { "MOVE", STATE_SELECTED, 0, command_move },     { "EXPUNGE", STATE_SELECTED, 0, command_expunge },
     { NULL, STATE_ANY, 0, command_unknown },
 };

@@ -16,7 +16,7 @@
  * The commands: folders.c, list.c with pattern.c, select.c, status.c, quota.c, append.c, copy.c (and MOVE,
  * EXPUNGE), store.c, idle.c; fetch.c with fetch_items.c, section.c (the bytes of BODY[...]), binary.c
  * (BINARY[...]) and wire.c (with CRLF); search.c with search_keys.c (which messages), match.c (texts) and
- * esearch.c (the answer).
+ * esearch.c (the answer), sort.c, thread.c.
  *
  * A command's function leaves its tagged reply with reply(); the loop first reports what changed in the
  * selected mailbox, then sends it, as RFC 3501 7 wants. Untagged data are written at once.
@@ -193,6 +193,8 @@ void command_status(void *imap, struct span argument);
 void command_fetch(void *imap, struct span argument);
 void command_store(void *imap, struct span argument);
 void command_search(void *imap, struct span argument);
+void command_sort(void *imap, struct span argument);
+void command_thread(void *imap, struct span argument);
 void command_copy(void *imap, struct span argument);
 void command_move(void *imap, struct span argument);
 void command_expunge(void *imap, struct span argument);

@@ -281,4 +281,30 @@ void search_free(struct search *search);
 bool parse_returns(struct parser *p, struct search *search);
 bool parse_keys(struct parser *p, struct search *search);
 
+enum sort_by {
+    SORT_ARRIVAL,
+    SORT_CC,
+    SORT_DATE,
+    SORT_FROM,
+    SORT_SIZE,
+    SORT_SUBJECT,
+    SORT_TO,
+    SORT_DISPLAYFROM, /* RFC 5957 */
+    SORT_DISPLAYTO,
+    SORT_KINDS
+};
+struct sort_criterion {
+    enum sort_by by;
+    bool reverse;
+};
+/* The criteria in order; one that was named before decides nothing any more and is left out. */
+struct sort_args {
+    struct sort_criterion criteria[SORT_KINDS];
+    size_t count;
+};
+/* Arguments of SORT (RFC 5256, RETURN by RFC 5267) and THREAD. Free *search as above. */
+bool parse_sort(struct parser *p, struct sort_args *sort, struct search *search);
+enum thread_by { THREAD_ORDEREDSUBJECT, THREAD_REFERENCES };
+bool parse_thread(struct parser *p, enum thread_by *by, struct search *search);
+
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * SEARCH (RFC 3501 6.4.4, RFC 9051 6.4.4, RFC 4731): the command, and the charsets of what is sought.
+ * SEARCH (RFC 3501 6.4.4, RFC 9051 6.4.4, RFC 4731): the command, and what SORT and THREAD have in common with it.
  *
  * Text without a CHARSET is US-ASCII in IMAP4rev1 and UTF-8 in IMAP4rev2; it is read as UTF-8 in both.
  */
@@ -8,6 +8,8 @@
 
 #include "capabilities.h"
 #include "qresync.h"
+#include "text/date.h"
+#include "text/header.h"
 #include "text/utf8.h"
 #include "text/words.h"
 
@@ -23,7 +25,8 @@ static bool refuse_charset(struct imap *i)
     return false;
 }
 
-bool search_convert(struct imap *i, struct search *search, struct bytes *text)
+/* Puts what is sought into UTF-8; `text` holds it and must outlive the search. False with a reply. */
+static bool convert(struct imap *i, struct search *search, struct bytes *text)
 {
     struct span charset = search->charset.p ? search->charset : SPAN("UTF-8");
     size_t room = 1;
@@ -50,21 +53,54 @@ bool search_convert(struct imap *i, struct search *search, struct bytes *text)
     return true;
 }
 
-bool search_enable(struct imap *i, const struct search *search)
+/* MODSEQ makes this session one that knows of mod-sequences (RFC 7162 3.1). False, with a reply, where the
+ * mailbox has none. */
+static bool enable(struct imap *i, const struct search *search)
 {
     return !search->modseq || condstore_use(i);
 }
 
-static bool search(struct imap *i, struct search *search)
+int64_t search_sent_date(struct mailbox *box, size_t index, struct span header)
+{
+    struct header_field field;
+    int64_t seconds;
+    int zone;
+    if (header_find(header, "Date", &field) && date_read(field.value, &seconds, &zone))
+        return seconds;
+    return mailbox_date(box, index);
+}
+
+static bool find_and_answer(struct imap *i, struct search *search, search_answerer *answer, const void *context)
 {
     struct bytes text;
     size_t *found = NULL, count = 0;
     bytes_init(&text, 0);
-    bool good = search_convert(i, search, &text) && search_messages(i, search, &found, &count) &&
-                search_answer(i, search, "SEARCH", found, found, count);
+    bool good = convert(i, search, &text) && search_messages(i, search, &found, &count) &&
+                answer(i, search, found, count, context);
     bytes_free(&text);
     free(found);
     return good;
+}
+
+void search_run(struct imap *i, const struct parser *p, struct search *search, search_answerer *answer,
+                const void *context)
+{
+    if (p->error) {
+        reply_bad(i, p);
+    } else if (enable(i, search)) {
+        if (find_and_answer(i, search, answer, context))
+            reply(i, "OK Done");
+        else if ((search->returns & RETURN_SAVE) && span_starts(span_bytes(&i->reply), "NO"))
+            saved_clear(i); /* RFC 5182 2.1 */
+    }
+    search_free(search);
+}
+
+static bool answer_search(struct imap *i, const struct search *search, const size_t *found, size_t count,
+                          const void *context)
+{
+    (void)context;
+    return search_answer(i, search, "SEARCH", found, found, count);
 }
 
 void command_search(void *imap, struct span argument)
@@ -75,13 +111,5 @@ void command_search(void *imap, struct span argument)
     parser_init(&p, argument, &i->text);
     if (parse_search(&p, &s) && s.charset.p && (i->enabled & ENABLED_UTF8))
         parse_fail(&p, "No CHARSET once UTF8=ACCEPT is enabled"); /* RFC 6855 3 */
-    if (p.error) {
-        reply_bad(i, &p);
-    } else if (search_enable(i, &s)) {
-        if (search(i, &s))
-            reply(i, "OK Done");
-        else if ((s.returns & RETURN_SAVE) && span_starts(span_bytes(&i->reply), "NO"))
-            saved_clear(i); /* RFC 5182 2.1 */
-    }
-    search_free(&s);
+    search_run(i, &p, &s, answer_search, NULL);
 }

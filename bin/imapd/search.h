@@ -8,12 +8,15 @@
 #include "imapd.h"
 
 /* --- search.c */
-/* Puts what is sought into UTF-8, from the charset that was given; `text` holds it and must outlive the
- * search. False with a reply: [BADCHARSET], or text that isn't in its charset. */
-bool search_convert(struct imap *i, struct search *search, struct bytes *text);
-/* MODSEQ makes this session one that knows of mod-sequences (RFC 7162 3.1). False, with a reply, where the
- * mailbox has none. */
-bool search_enable(struct imap *i, const struct search *search);
+/* Answers a search that found these messages (indexes, ascending). False with a reply. */
+typedef bool search_answerer(struct imap *i, const struct search *search, const size_t *found, size_t count,
+                             const void *context);
+/* A command whose arguments are parsed, perhaps with p->error: finds the messages, has them answered, leaves the
+ * tagged reply, and frees *search. */
+void search_run(struct imap *i, const struct parser *p, struct search *search, search_answerer *answer,
+                const void *context);
+/* The sent date (RFC 5256 2.2): that of the Date: field or, if it can't be read, INTERNALDATE. */
+int64_t search_sent_date(struct mailbox *box, size_t index, struct span header);
 
 /* --- search_keys.c */
 /* The indexes of the messages that `search` (converted) is about, ascending; *found is malloc'd. False with a

@@ -11,6 +11,7 @@
 #include "../../bin/imapd/parse_folders.c"
 #include "../../bin/imapd/parse_modifiers.c"
 #include "../../bin/imapd/parse_search.c"
+#include "../../bin/imapd/parse_sort.c"
 
 static void check_span(const struct parser *p, struct span s)
 {
@@ -54,15 +55,41 @@ static size_t count_keys(const struct parser *p, const struct search *s, size_t 
     return count;
 }
 
+static void check_search(struct parser *p, struct search *s, bool good)
+{
+    check_parser(p, good);
+    HOLDS(s->count <= SEARCH_KEYS && s->returns < RETURN_SAVE * 2);
+    check_span(p, s->charset);
+    if (good)
+        HOLDS(count_keys(p, s, 0, 0) == s->count);
+    search_free(s);
+}
+
 static void searches(struct parser *p)
 {
     struct search s;
     bool good = parse_search(p, &s);
-    check_parser(p, good);
-    HOLDS(s.count <= SEARCH_KEYS);
-    if (good)
-        HOLDS(count_keys(p, &s, 0, 0) == s.count);
-    search_free(&s);
+    check_search(p, &s, good);
+}
+
+static void sorts(struct parser *p)
+{
+    struct search s;
+    struct sort_args args;
+    bool good = parse_sort(p, &args, &s);
+    HOLDS(args.count <= SORT_KINDS && (!good || (args.count > 0 && s.charset.p)));
+    for (size_t n = 0; n < args.count; n++)
+        HOLDS(args.criteria[n].by < SORT_KINDS);
+    check_search(p, &s, good);
+}
+
+static void threads(struct parser *p)
+{
+    struct search s;
+    enum thread_by by;
+    bool good = parse_thread(p, &by, &s);
+    HOLDS(!good || (s.charset.p && !s.returns));
+    check_search(p, &s, good);
 }
 
 static void sets(struct parser *p)
@@ -179,8 +206,8 @@ static void others(struct parser *p)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static void (*const grammars[])(struct parser *p) = { fetches, searches, sets,  flags,
-                                                        appends, others,   lists, modifiers };
+    static void (*const grammars[])(struct parser *p) = { fetches, searches, sets,      flags, appends,
+                                                        others,  lists,    modifiers, sorts, threads };
     struct parser p;
     struct bytes text;
     if (size == 0)
