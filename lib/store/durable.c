@@ -122,12 +122,14 @@ static bool read_text(struct durable *d, struct span text)
     return d->uid_next && d->uid_validity && d->mailbox_id[0];
 }
 
-enum status durable_read(int dir, struct durable *d)
+enum status durable_read_at(int dir, const char *path, struct durable *d)
 {
     struct bytes file;
+    char name[FOLDER_NAME_LIMIT + sizeof FILE_NAME + 4];
     bytes_init(&file, FILE_LIMIT);
     *d = (struct durable){ .other.limit = FILE_LIMIT };
-    enum status st = file_read_beneath(dir, FILE_NAME, &file);
+    snprintf(name, sizeof name, "%s/" FILE_NAME, path);
+    enum status st = file_read_beneath(dir, name, &file);
     struct span text = span_bytes(&file);
     int why = st == ST_NONE ? ENOENT : errno;
     if (st == ST_OK && span_starts(text, "postern-folder ") && !span_starts(text, HEADER)) {
@@ -142,6 +144,11 @@ enum status durable_read(int dir, struct durable *d)
     bytes_free(&file);
     errno = why;
     return st;
+}
+
+enum status durable_read(int dir, struct durable *d)
+{
+    return durable_read_at(dir, ".", d);
 }
 
 enum status durable_write(int dir, const struct durable *d)

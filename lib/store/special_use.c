@@ -50,19 +50,17 @@ const char *use_standard_folder(size_t n)
 
 enum status folder_uses(struct mail *mail, struct span name, unsigned *uses)
 {
-    int dir;
+    char path[FOLDER_NAME_LIMIT + 2];
     struct durable d;
     *uses = 0;
-    enum status st = folder_open(mail, name, &dir);
-    if (st != ST_OK)
-        return st;
-    st = durable_read(dir, &d);
+    if (!folder_path(name, path, sizeof path))
+        return ST_OK;
+    enum status st = durable_read_at(mail_dir(mail), path, &d);
     if (st == ST_OK && d.uses_known)
         *uses = d.uses;
     else if (st == ST_OK || st == ST_NONE)
         *uses = use_of_name(name);
     durable_free(&d);
-    file_close(dir);
     return st == ST_NONE ? ST_OK : st;
 }
 
@@ -84,13 +82,14 @@ enum status folder_uses_taken(struct mail *mail, unsigned uses, struct span exce
     return st == ST_TEMP ? ST_TEMP : has & uses ? ST_OK : ST_NONE;
 }
 
+/* A level above others has nothing that says what it is for. */
 static enum status pin(struct mail *mail, struct span name, unsigned uses)
 {
     int dir;
     struct durable d = { 0 };
     enum status st = folder_open(mail, name, &dir);
     if (st != ST_OK)
-        return st;
+        return st == ST_NONE ? ST_OK : st;
     int lock = folder_lock(dir);
     st = lock < 0 ? ST_TEMP : durable_open(mail, dir, &d);
     if (st == ST_OK && !(d.uses_known && d.uses == uses)) {
@@ -116,5 +115,5 @@ enum status folder_uses_settle(struct mail *mail, struct span from, struct span 
         st = folder_uses_taken(mail, gets, from);
         return st == ST_OK ? pin(mail, from, 0) : st == ST_NONE ? ST_OK : st;
     }
-    return st == ST_NONE ? ST_OK : st; /* a name without a folder */
+    return st;
 }

@@ -30,7 +30,7 @@ unsigned use_of_name(struct span name);
 /* The n-th folder that a new account gets; NULL past the last. */
 const char *use_standard_folder(size_t n);
 
-/* The uses of a folder. ST_NONE if there is no such folder; ST_TEMP with errno. */
+/* The uses of a folder that exists. ST_TEMP with errno. */
 enum status folder_uses(struct mail *mail, struct span name, unsigned *uses);
 /* Has a folder other than `except` one of these uses? ST_OK: yes; ST_NONE: no; ST_TEMP with errno. */
 enum status folder_uses_taken(struct mail *mail, unsigned uses, struct span except);

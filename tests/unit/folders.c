@@ -134,7 +134,7 @@ static void special_uses(void)
     char id[FOLDER_ID_SIZE], other[FOLDER_ID_SIZE];
     mail_open("u", "mx.test", &m);
     folders_make_standard(m);
-    ok(uses(m, "Junk") == USE_JUNK && uses(m, "INBOX") == 0 && uses(m, "none") == 99, "a use by name");
+    ok(uses(m, "Junk") == USE_JUNK && uses(m, "INBOX") == 0 && uses(m, "none") == 0, "a use by name");
     ok(folder_create_for(m, SPAN("Bin"), USE_TRASH, id) == ST_PERM && errno == EBUSY &&
            exists(m, "Bin") == ST_NONE,
        "a use that is taken");
@@ -151,6 +151,9 @@ static void special_uses(void)
     ok(create(m, "y") == ST_OK && folder_delete(m, SPAN("Archive")) == ST_OK &&
            move(m, "y", "Archive") == ST_OK && uses(m, "Archive") == USE_ARCHIVE,
        "but one that is free");
+    ok(create(m, "Sent.x") == ST_OK && folder_delete(m, SPAN("Sent")) == ST_OK && move(m, "Sent", "S") == ST_OK &&
+           exists(m, "S.x") == ST_OK,
+       "a level above others is renamed, whatever its name stands for");
     mkdir("u/.z", 0700);
     mkdir("u/.z/cur", 0700);
     put_file("u/.z/postern-folder", "postern-folder 1\nuidnext 0000000001\nuidvalidity 7\nmailboxid F1\n"
