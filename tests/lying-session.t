@@ -66,6 +66,28 @@ check "a claimed login reaches nothing" hears plain claim ''
 check "a signature must be a handshake's, and two are all" hears plain sign-much 'status 3 status 3 status 3 status 3 '
 check "what is too long to be a hash ends it" hears plain sign-long 'ended '
 
+# SCRAM: a proof or nothing, in its order, once, for the account and the exchange that it was made for.
+check "the guard hears a right proof, without TLS too" hears strict scram-right "status 0 status 0 status 0 $reached"
+for lie in enter no-first plus-plain end-point-plain bound-without-plus unbound-plus unique data no-header field-too-many long \
+    long-nonce; do
+    check "SCRAM that may not be ends it: $lie" hears plain "scram-$lie" 'ended '
+done
+for lie in no-proof short-proof; do
+    check "no login without a whole proof: $lie" hears plain "scram-$lie" 'status 0 ended '
+done
+check "nor with a wrong one" hears plain scram-wrong 'status 0 status 3 ended '
+check "nor with a right one behind it" hears plain scram-second-proof 'status 0 status 3 ended '
+check "nor with that of an earlier exchange" hears plain scram-replay 'status 0 status 0 status 0 status 3 status 0 status 3 ended '
+check "nor under another name" hears plain scram-other-name 'status 0 status 0 status 0 ended '
+check "nor with another's password" hears plain scram-swapped 'status 0 status 3 ended '
+check "a guess in between forgets the proof" hears plain scram-login-between 'status 0 status 0 status 3 ended '
+check "a long context ends it" hears plain scram-long-context 'status 0 status 0 ended '
+check "beginnings are counted" hears plain scram-guesses 'status 0 status 0 status 0 ended '
+check "after a login no other is heard" hears plain scram-twice "status 0 status 0 status 0 ended $reached"
+form='<r=abc[A-Za-z0-9+/]\{24\},s=[A-Za-z0-9+/]\{22\}==,i=160000>'
+learns() { told plain scram-learn | grep -x "status 0 $form status 0 $form status 3 <> " || { told plain scram-learn; return 1; }; }
+check "it learns salt and iterations, and nothing from a wrong proof" learns
+
 check "a flood of log lines is borne" hears plain flood 'status 3 '
 check "and cut" logged flood -le 200
 check "a forged log line" hears plain log 'status 3 '

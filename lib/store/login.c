@@ -148,11 +148,11 @@ static enum status check(const struct settings *s, struct span name, struct span
 
 bool login_begin(struct login *l)
 {
+    login_forget(l);
     if (l->done || l->tries >= LOGIN_TRIES) {
         errno = EACCES;
         return false;
     }
-    login_forget(l);
     l->tries++;
     return true;
 }

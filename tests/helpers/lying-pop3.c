@@ -20,6 +20,8 @@ static void put_login(const char *name, const char *password)
     message_put_str(&packet, "");
 }
 
+#include "lying_scram.h" /* uses put_login() */
+
 static void login(struct serving *s, const char *name, const char *password)
 {
     put_login(name, password);
@@ -344,6 +346,7 @@ static const struct lie lies[] = {
     { "claim", lie_claim },
     { "hand-over", lie_hand_over },
     { "two-logins", lie_two_logins },
+    SCRAM_LIES,
     { "sign-then-login", lie_sign_then_login },
     { "sign-much", lie_sign_much },
     { "sign-long", lie_sign_long },
