@@ -46,6 +46,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     settings.message_size = 10000;
     settings.timeout = 1;
     settings.plaintext_login = true;
+    settings.scram = true;
     int in = memfd_create("input", MFD_CLOEXEC), null = open("/dev/null", O_WRONLY | O_CLOEXEC);
     HOLDS(in >= 0 && null >= 0 && file_write(in, fuzz_span(data + 1, size - 1)) == ST_OK && lseek(in, 0, SEEK_SET) == 0);
     struct serving serving = { .settings = &settings, .channel = -1, .relay = -1, .control = -1 };

@@ -114,6 +114,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     settings.hostname = (char *)(uintptr_t) "fuzz.test";
     settings.timeout = 1;
     settings.plaintext_login = true;
+    settings.scram = true;
     struct span input = fuzz_span(data + 1, size - 1);
     int in = memfd_create("input", MFD_CLOEXEC), out = memfd_create("output", MFD_CLOEXEC);
     HOLDS(in >= 0 && out >= 0 && file_write(in, input) == ST_OK && lseek(in, 0, SEEK_SET) == 0);
