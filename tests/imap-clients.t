@@ -65,7 +65,7 @@ deliver() { # FOLDER NAME SUBJECT: a message as another program delivers it
         >'$maildir/$1/tmp/$2' && mv '$maildir/$1/tmp/$2' '$maildir/$1/new/$2'"
 }
 for n in 1 2 3 4 5; do
-    deliver . "160000000$n.M${n}P1.host" "message $n"
+    deliver . "65536000$n.M${n}P1.host" "message $n"
 done
 near_has() { grep -rqs "Subject: $2" "$local/$1/cur" "$local/$1/new"; }
 far_has() { as_server grep -rqs "Subject: $2" "$maildir/$1/cur" "$maildir/$1/new"; }
@@ -88,7 +88,7 @@ printf 'Subject: listed\nMessage-ID: <listed@example.org>\n\nhello\n' >"$local/.
 # On the server's: one answered, one removed, one new.
 f=$(far_file "message 3") && as_server mv "$f" "${f%%:2,*}:2,RS"
 f=$(far_file "message 4") && as_server rm "$f"
-deliver . 1600000006.M6P1.host "message 6"
+deliver . 655360006.M6P1.host "message 6"
 
 check "mbsync: both sides' changes" sync_mail
 check "mbsync: it sent what we count below" test "$(sent APPEND)" -ge 2 -a "$(sent 'BODY.PEEK\[\]')" -ge 1 -a "$(sent STORE)" -ge 1
@@ -144,7 +144,7 @@ mutt_does() { # KEYS: in a terminal of its own, until mutt ends
         -e \"push '$1'\" 2>$work/mutt.log; echo \$? >$work/mutt.ended"
     eventually 30 test -s "$work/mutt.ended" || { tmux -S "$work/tmux" capture-pane -p; cat "$work/mutt.log"; false; }
 }
-deliver . 1600000007.M7P1.host "for mutt"
+deliver . 655360007.M7P1.host "for mutt"
 check "mutt: reads a message and moves it" \
     mutt_does "<search>for mutt<enter><display-message><exit><save-message>=Archive<enter><sync-mailbox><quit>"
 check "mutt: it is there" far_has .Archive "for mutt"
@@ -155,7 +155,7 @@ check "mutt: and gone here" gone far_has . "for mutt"
 deflated=$(free_port)
 service "$deflated" "$place/bin/imapd" -v -c "$settings"
 sed -i "s/:$port\$/:$deflated/; s/^set folder/set imap_deflate=yes\n&/" "$work/muttrc"
-deliver . 1600000008.M8P1.host "for deflate"
+deliver . 655360008.M8P1.host "for deflate"
 check "mutt: the same, compressed" \
     mutt_does "<search>for deflate<enter><display-message><exit><save-message>=Drafts<enter><sync-mailbox><quit>"
 check "mutt: it asked for that" grep -q 'COMPRESS DEFLATE' "$place/log"

@@ -130,7 +130,7 @@ check 'a password is changed' sh -c "echo new-secret | '$postern' -c '$conf' use
 check 'by another hash' test "$(grep ^bob@ "$d/secrets")" != "$before"
 check 'that fits it' sh -c "grep ^bob@ '$d/secrets' | perl -ne 'm/\{CRYPT\}([^:]+)/ or exit 1; exit(crypt(q(new-secret), \$1) ne \$1)'"
 check 'a verifier stands beside it, and what stood there stays' grep -q \
-    '^bob@example.test:{CRYPT}[^:]*:1000:1000::/home/bob::scram={SCRAM-SHA-256}160000,[^: ]* allow_nets=local userdb_quota=1$' "$d/secrets"
+    '^bob@example.test:{CRYPT}[^:]*:1000:1000::/home/bob::scram={SCRAM-SHA-256}65536,[^: ]* allow_nets=local userdb_quota=1$' "$d/secrets"
 verifier=$(sed -n 's/^bob@.*scram=\([^ ]*\).*/\1/p' "$d/secrets")
 check 'of the same password' perl -Itests/lib -MScram -MDigest::SHA=sha256,hmac_sha256 -MMIME::Base64 -e '
     my (undef, $iterations, $salt, $stored, $server) = $ARGV[0] =~ /^(\{SCRAM-SHA-256\})(\d+),(.*),(.*),(.*)$/ or exit 1;

@@ -11,7 +11,7 @@
 
 #define SCRAM_SCHEME "SCRAM-SHA-256"
 #define SCRAM_SALT 16           /* bytes of the salts that we make, as Dovecot's */
-#define SCRAM_ITERATIONS 160000 /* of the verifiers that we make; the source says why */
+#define SCRAM_ITERATIONS 65536 /* of the verifiers that we make; the source says why */
 
 /* A verifier of `password`. The password is prepared by SASLprep; one that this refuses is taken as it is.
  * False: memory has run out. */

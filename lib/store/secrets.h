@@ -2,8 +2,8 @@
  *
  * An entry of `secrets`: the line of a passwd-file, and what the table keeps of it.
  *
- *     user@domain:{CRYPT}$y$...:uid:gid:gecos:home:shell:scram={SCRAM-SHA-256}160000,...   the line
- *     {CRYPT}$y$... LF {SCRAM-SHA-256}160000,...                                          the table's value
+ *     user@domain:{CRYPT}$y$...:uid:gid:gecos:home:shell:scram={SCRAM-SHA-256}65536,...   the line
+ *     {CRYPT}$y$... LF {SCRAM-SHA-256}65536,...                                          the table's value
  *
  * Dovecot's passwd-files are this. Its last field has extra fields, with blanks between them: ours, `scram`,
  * is the verifier by which the same password is checked in SCRAM exchanges. An entry without it whose hash is
