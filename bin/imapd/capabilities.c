@@ -50,6 +50,7 @@ static const struct capability table[] = {
     { "I18NLEVEL=1", "RFC 5255", CAPABLE_AFTER, 0, "i18nlevel" },
     { "WITHIN", "RFC 5032", CAPABLE_AFTER, 0, "within" },
     { "COMPRESS=DEFLATE", "RFC 4978", CAPABLE_AFTER, CAPABLE_COMPRESS, "compress" },
+    { "OBJECTID", "RFC 8474", CAPABLE_AFTER, 0, "objectid" },
     { "SAVEDATE", "RFC 8514", CAPABLE_AFTER, 0, "savedate" },
     { "PREVIEW", "RFC 8970", CAPABLE_AFTER, 0, "preview" },
     { "QUOTA", "RFC 9208", CAPABLE_AFTER, 0, "quota" },

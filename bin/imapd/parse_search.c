@@ -19,6 +19,7 @@ enum argument {
     ARG_SIZE,
     ARG_SECONDS,
     ARG_KEYWORD,
+    ARG_OBJECTID,
     ARG_HEADER,
     ARG_MODSEQ,
     ARG_SET,
@@ -54,6 +55,12 @@ static const struct search_word search_words[] = {
     { "BEFORE", SEARCH_BEFORE, ARG_DATE, 0, { 0 } },
     { "ON", SEARCH_ON, ARG_DATE, 0, { 0 } },
     { "SINCE", SEARCH_SINCE, ARG_DATE, 0, { 0 } },
+    { "SAVEDBEFORE", SEARCH_SAVEDBEFORE, ARG_DATE, 0, { 0 } },
+    { "SAVEDON", SEARCH_SAVEDON, ARG_DATE, 0, { 0 } },
+    { "SAVEDSINCE", SEARCH_SAVEDSINCE, ARG_DATE, 0, { 0 } },
+    { "SAVEDATESUPPORTED", SEARCH_ALL, ARG_NONE, 0, { 0 } }, /* by every folder (RFC 8514 4.3) */
+    { "EMAILID", SEARCH_EMAILID, ARG_OBJECTID, 0, { 0 } },
+    { "THREADID", SEARCH_THREADID, ARG_OBJECTID, 0, { 0 } },
     { "OLDER", SEARCH_OLDER, ARG_SECONDS, 0, { 0 } },
     { "YOUNGER", SEARCH_YOUNGER, ARG_SECONDS, 0, { 0 } },
     { "SENTBEFORE", SEARCH_SENTBEFORE, ARG_DATE, 0, { 0 } },
@@ -156,6 +163,15 @@ static bool parse_modseq(struct parser *p, struct search *s, int64_t *least)
     return parse_size(p, least);
 }
 
+/* objectid (RFC 8474 7); as a string too, which some clients send. */
+static bool parse_object_id(struct parser *p, struct span *id)
+{
+    bool valid = parse_astring(p, id) && id->n > 0 && id->n <= 255;
+    for (size_t n = 0; valid && n < id->n; n++)
+        valid = ascii_alpha(id->p[n]) || ascii_digit(id->p[n]) || id->p[n] == '_' || id->p[n] == '-';
+    return valid || parse_fail(p, "Bad object identifier");
+}
+
 static bool parse_arguments(struct parser *p, struct search *s, size_t at, enum argument argument,
                             unsigned depth)
 {
@@ -177,6 +193,8 @@ static bool parse_arguments(struct parser *p, struct search *s, size_t at, enum 
         return parse_modseq(p, s, &key->number);
     case ARG_KEYWORD:
         return parse_atom(p, &key->text);
+    case ARG_OBJECTID:
+        return parse_object_id(p, &key->text);
     case ARG_HEADER:
         return parse_astring(p, &key->field) && parse_space(p) && parse_astring(p, &key->text);
     case ARG_SET:

@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "match.h"
+#include "store/mailbox_ids.h"
 #include "text/date.h"
 #include "text/header.h"
 
@@ -160,19 +161,30 @@ static enum verdict judge_not(struct looking *l, const struct search_key *key)
 
 static bool date_matches(const struct looking *l, const struct search_key *key)
 {
-    int64_t date = mailbox_date(l->s->i->box, l->index);
+    bool saved = key->kind >= SEARCH_SAVEDBEFORE && key->kind <= SEARCH_SAVEDSINCE;
+    int64_t date = saved ? mailbox_save_date(l->s->i->box, l->index) : mailbox_date(l->s->i->box, l->index);
     switch (key->kind) {
     case SEARCH_BEFORE:
+    case SEARCH_SAVEDBEFORE:
         return date < key->number;
     case SEARCH_ON:
+    case SEARCH_SAVEDON:
         return date >= key->number && date < key->number + DAY;
     case SEARCH_SINCE:
+    case SEARCH_SAVEDSINCE:
         return date >= key->number;
     case SEARCH_OLDER:
         return date <= l->s->now - key->number;
     default: /* SEARCH_YOUNGER */
         return date >= l->s->now - key->number;
     }
+}
+
+static bool email_id_matches(const struct looking *l, const struct search_key *key)
+{
+    char id[EMAIL_ID_LIMIT + 1];
+    mailbox_email_id(l->s->i->box, l->index, id);
+    return span_eq_str(key->text, id);
 }
 
 static enum verdict judge(struct looking *l, size_t at)
@@ -205,9 +217,16 @@ static enum verdict judge(struct looking *l, size_t at)
     case SEARCH_BEFORE:
     case SEARCH_ON:
     case SEARCH_SINCE:
+    case SEARCH_SAVEDBEFORE:
+    case SEARCH_SAVEDON:
+    case SEARCH_SAVEDSINCE:
     case SEARCH_OLDER:
     case SEARCH_YOUNGER:
         return verdict_of(date_matches(l, key));
+    case SEARCH_EMAILID:
+        return verdict_of(email_id_matches(l, key));
+    case SEARCH_THREADID: /* no message has one (RFC 8474 5.2) */
+        return NO;
     case SEARCH_LARGER:
         return verdict_of(wire_size(l) > (uint64_t)key->number);
     case SEARCH_SMALLER:

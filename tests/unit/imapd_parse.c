@@ -313,6 +313,7 @@ static void print_key(const struct search *s, size_t at)
         [SEARCH_SINCE] = "since",     [SEARCH_SENTON] = "senton", [SEARCH_HEADER] = "header",
         [SEARCH_TEXT] = "text",       [SEARCH_LARGER] = "larger", [SEARCH_SMALLER] = "smaller",
         [SEARCH_OLDER] = "older",     [SEARCH_YOUNGER] = "younger", [SEARCH_MODSEQ] = "modseq",
+        [SEARCH_SAVEDON] = "savedon", [SEARCH_EMAILID] = "emailid", [SEARCH_THREADID] = "threadid",
         [SEARCH_SEQUENCE] = "set",    [SEARCH_UID] = "uid",
     };
     const struct search_key *key = &s->keys[at];
@@ -323,7 +324,7 @@ static void print_key(const struct search *s, size_t at)
         bytes_printf(&out, "\"%.*s\"", SPAN_FMT(key->text));
     if (key->set.saved)
         bytes_add_char(&out, '$');
-    if (key->number && key->kind >= SEARCH_OLDER)
+    if (key->number && key->kind >= SEARCH_SAVEDBEFORE)
         bytes_printf(&out, "=%lld", (long long)key->number);
     if (!key->child)
         return;
@@ -384,6 +385,11 @@ static void searches(void)
         { "modseq of no entry", "MODSEQ \"/flags/\" priv 1", "BAD" },
         { "modseq of a wrong type", "MODSEQ \"/flags/x\" public 1", "BAD" },
         { "modseq too large", "MODSEQ 9223372036854775808", "BAD" },
+        { "saved", "SAVEDON 1-Feb-2021 SAVEDATESUPPORTED", "and(savedon=1612137600 all)" },
+        { "saved, no date", "SAVEDON 1", "BAD" },
+        { "ids", "EMAILID M-1_x THREADID \"T1\"", "and(emailid\"M-1_x\" threadid\"T1\")" },
+        { "no id", "EMAILID a.b", "BAD" },
+        { "an empty id", "EMAILID \"\"", "BAD" },
         { "return nothing", "RETURN () ALL", "1:and(all)" },
         { "return all there is", "return (MIN max COUNT ALL SAVE MIN) ALL", "63:and(all)" },
         { "return, then charset", "RETURN (MIN) CHARSET UTF-8 ALL", "3:and(all)" },
