@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * Preloaded into a program, ends it or fails it at the Nth call that changes files. The calls that
- * count are those by which something becomes true on disk: write, writev, pwrite and copy_file_range to
- * regular files, fsync, fdatasync, link, rename, unlink, mkdir, rmdir, and opening with O_CREAT. They are
+ * count are those by which something becomes true on disk: write, writev, pwrite, pwritev, copy_file_range, ftruncate
+ * and fallocate on regular files, fsync, fdatasync, msync, link, rename, unlink, mkdir, rmdir, and opening with O_CREAT. They are
  * counted in a shared file over all processes that the program forks, so that a test can tell when N was
  * beyond the last.
  *
@@ -219,6 +219,46 @@ ssize_t writev(int fd, const struct iovec *parts, int count)
     if (is_file(fd))
         trace_fd("write", fd);
     return real(fd, parts, count);
+}
+
+ssize_t pwritev(int fd, const struct iovec *parts, int count, off_t at)
+{
+    REAL(pwritev);
+    if (is_file(fd)) {
+        if (stopped(true))
+            return -1;
+        trace_fd("write", fd);
+    }
+    return real(fd, parts, count, at);
+}
+
+int ftruncate(int fd, off_t size)
+{
+    REAL(ftruncate);
+    if (is_file(fd)) {
+        if (stopped(false))
+            return -1;
+        trace_fd("write", fd);
+    }
+    return real(fd, size);
+}
+
+int fallocate(int fd, int mode, off_t at, off_t size)
+{
+    REAL(fallocate);
+    return is_file(fd) && stopped(true) ? -1 : real(fd, mode, at, size);
+}
+
+int posix_fallocate(int fd, off_t at, off_t size)
+{
+    REAL(posix_fallocate);
+    return is_file(fd) && stopped(true) ? shim.error : real(fd, at, size);
+}
+
+int msync(void *at, size_t size, int flags)
+{
+    REAL(msync);
+    return stopped(false) ? -1 : real(at, size, flags);
 }
 
 ssize_t copy_file_range(int from, off_t *from_at, int to, off_t *to_at, size_t n, unsigned flags)
