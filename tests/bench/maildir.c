@@ -5,7 +5,7 @@
  *
  *     small   mean 1.6 kB: mostly text, some multipart/alternative, few attachments
  *     big     mean 11 KiB: half text, 30 % multipart/alternative, 20 % with attachment; the last of 10 MiB
- *     linked  only for opening: one small message in every 50,000, the others are links to it
+ *     linked  only for opening: one small message in every 20,000, the others are links to it
  *
  * Message N of COUNT (from 1, in the order of time) is known by its Message-ID and its sum (sum.h). RARE_WORD
  * is in the body of one in RARE_EVERY, RARE_SUBJECT in the subject of one in SUBJECT_EVERY, and nowhere else:
@@ -26,7 +26,7 @@
 #define RARE_SUBJECT "invoice"
 #define SUBJECT_EVERY 50
 #define BIGGEST ((size_t)10 << 20)
-#define LINKED_EVERY 50000 /* ext4 takes 65,000 links */
+#define LINKED_EVERY 20000 /* ext4 takes 65,000 links, and the Maildir is copied by links */
 #define FIRST_TIME 1790000000
 #define WORDS_A_LINE 9
 
