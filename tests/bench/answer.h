@@ -92,8 +92,9 @@ static inline size_t answer_span(struct answer *a, const char *p, const char *en
     return (size_t)(end - p);
 }
 
-/* NULL if the whole answer (its last line is the tagged one) is as `check` says, else what is wrong. */
-static inline const char *answer_check(const char *data, size_t n, const char *check)
+/* NULL if the whole answer (its last line is the tagged one) is as `check` says, else what is wrong, from
+ * malloc. */
+static inline char *answer_check(const char *data, size_t n, const char *check)
 {
     struct answer a = { .check = check };
     const char *end = data + n;

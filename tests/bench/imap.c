@@ -19,7 +19,7 @@ static void one_command(struct wire *w, const char *name, const char *check, con
     double begin = bench_now();
     wire_imap(w, line);
     double took = bench_now() - begin;
-    const char *wrong = answer_check(w->data, w->len, check);
+    char *wrong = answer_check(w->data, w->len, check);
     if (wrong) {
         fprintf(stderr, "%s: not %s, but %s\n", command, check, wrong);
         exit(1);

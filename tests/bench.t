@@ -1,0 +1,44 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# make bench works: each of its rows is there, measured once on small mailboxes. It checks what it is answered itself, so this also is a
+# client that does all of that to a Maildir of other software, and compares every body.
+cd "$(dirname "$0")/.." || exit 1
+. tests/tap.sh
+export BENCH_RUNS=1 BENCH_LARGE=3000 BENCH_SMALL=100 COUNT=20 HELD=5 TMPDIR="$work"
+private=private
+[ "$(id -u)" = 0 ] || private='needs root' # to look into a handler
+
+bench() {
+    timeout 120 env BENCH="$1" tests/bench/run >"$work/table" 2>&1 || { cat "$work/table"; return 1; }
+}
+
+# has ROW...: the table has rows that begin so, each with a figure
+has() {
+    local row
+    for row; do
+        awk -v row="$row" 'index($0, row) == 1 && substr($0, 47) ~ /[1-9]/ { found = 1 } END { exit !found }' "$work/table" ||
+            { echo "no row $row"; cat "$work/table"; return 1; }
+    done
+}
+
+refused() {
+    ! BENCH=nothing tests/bench/run 2>"$work/said" && grep -q 'no row nothing' "$work/said"
+}
+
+check 'opening and fetching' bench 'select fetch'
+check '... each way' has 'SELECT, index warm' 'SELECT, first time ever' 'SELECT, index deleted' 'FETCH 1:* (UID FLAGS)' \
+    'FETCH 1:* (ENVELOPE BODYSTRUCTURE), first' 'FETCH 1:* (ENVELOPE BODYSTRUCTURE), warm'
+check 'searching and changing' bench 'search store copy move expunge'
+check '... each way' has 'SEARCH SUBJECT' 'SEARCH BODY, first' 'SEARCH BODY, second' 'STORE 1:* +FLAGS.SILENT' \
+    'STORE 1:* -FLAGS.SILENT' 'COPY of 1,000' 'MOVE of 1,000' 'EXPUNGE of 1,000'
+check 'larger messages, POP3, APPEND and IDLE' bench 'small pop3 append idle'
+check '... each way' has '100: FETCH envelopes, first' '100: FETCH envelopes, warm' '100: POP3 login, STAT, UIDL, warm' \
+    '100: POP3 RETR of all' 'APPEND of 4 KiB' '    of what fsync allows' 'delivery to EXISTS'
+check 'connections' bench 'banner smtp login held'
+check '... each way' has 'connect to banner, warm, imapd' 'CPU of a 4 KiB message, cold' 'CPU of connect, LOGIN, LOGOUT, warm' \
+    'CPU of an IMAPS session with LOGIN'
+check '... and those that stay open' grep -q "$private" "$work/table"
+check 'a row that there is none of' refused
+check 'nothing is left behind' test -z "$(find "$work" -name 'postern-bench.*')"
+done_testing
