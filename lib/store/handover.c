@@ -40,10 +40,12 @@ static enum status ask_login(struct serving *s, struct message *m, struct span n
     message_put(m, name);
     message_put(m, password);
     message_put(m, context);
-    if (m->bad)
+    bool fits = !m->bad, sent = channel_send(s->channel, m);
+    explicit_bzero(m->data, m->len); /* as far as it was written to: all of it is 72 KiB */
+    if (!fits)
         return ST_PERM;
-    if (!channel_call(s->channel, m) || !message_get_u64(m, &st) || !message_end(m) || st == ST_NONE ||
-        st > ST_PERM)
+    if (!sent || !channel_receive(s->channel, m, -1) || !message_get_u64(m, &st) || !message_end(m) ||
+        st == ST_NONE || st > ST_PERM)
         return ST_NONE;
     return (enum status)st;
 }
@@ -57,7 +59,6 @@ enum status handover_login(struct serving *s, struct span name, struct span pass
         name.n > LOGIN_NAME_LIMIT || password.n > LOGIN_PASSWORD_LIMIT || context.n > HANDOVER_CONTEXT
             ? ask_login(s, m, SPAN(""), SPAN(""), SPAN(""))
             : ask_login(s, m, name, password, context);
-    explicit_bzero(m, sizeof *m);
     free(m);
     return st;
 }
@@ -297,7 +298,7 @@ static struct conn *plain_conn(struct serving *s)
         conn_free(c);
         c = NULL;
     }
-    bytes_wipe(&rest);
+    bytes_free(&rest); /* commands behind the login */
     return c;
 }
 
