@@ -104,10 +104,13 @@ enum status folder_exists(struct mail *mail, struct span name)
 enum status folder_make_parts(int dir)
 {
     static const char *const parts[] = { "tmp", "new", "cur" };
+    bool made = false;
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
-        if (mkdirat(dir, parts[i], 0700) != 0 && errno != EEXIST)
+        if (mkdirat(dir, parts[i], 0700) == 0)
+            made = true;
+        else if (errno != EEXIST)
             return ST_TEMP;
-    return file_sync_dir(dir, NULL);
+    return made ? file_sync_dir(dir, NULL) : ST_OK; /* every login asks; a disk would be waited for each time */
 }
 
 /* Over the limit, every command that lists folders would become slow. */

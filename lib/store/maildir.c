@@ -31,13 +31,16 @@
 
 enum status maildir_create(const char *maildir)
 {
-    enum status st = file_make_dirs(maildir, 0700);
-    if (st != ST_OK)
-        return st;
     int dir = open(maildir, DIRECTORY_FLAGS | O_NOFOLLOW | O_CLOEXEC);
+    if (dir < 0 && errno == ENOENT) {
+        enum status made = file_make_dirs(maildir, 0700);
+        if (made != ST_OK)
+            return made;
+        dir = open(maildir, DIRECTORY_FLAGS | O_NOFOLLOW | O_CLOEXEC);
+    }
     if (dir < 0)
         return ST_TEMP;
-    st = folder_make_parts(dir);
+    enum status st = folder_make_parts(dir);
     file_close(dir);
     return st;
 }
