@@ -8,9 +8,8 @@
  * files; OK is said once all of them are durable. A connection that breaks meanwhile, or a message that is
  * refused, leaves none.
  */
-#include "imapd.h"
-
 #include "capabilities.h"
+#include "list.h"
 
 #include <errno.h>
 #include <string.h>
@@ -214,6 +213,7 @@ void append_message(struct imap *i, struct span argument)
         return reply_bad(i, &p);
     if (!may_append(i, &args, &folder))
         return refuse_message(i);
+    write_if_renamed(i, folder, args.folder);
     enum status st = mailbox_append_begin(i->mail, folder, &a.append);
     if (st == ST_OK) {
         a.message = args.message;

@@ -18,6 +18,7 @@ struct capability {
 
 static const struct capability table[] = {
     { "IMAP4rev1", "RFC 3501", BOTH, 0, "login" },
+    { "IMAP4rev2", "RFC 9051", BOTH, 0, "imap4rev2" },
     /* Never both (RFC 7888 5): large literals are only taken from users. */
     { "LITERAL-", "RFC 7888", CAPABLE_BEFORE, 0, "literals" },
     { "LITERAL+", "RFC 7888", CAPABLE_AFTER, 0, "literals-after-login" },
@@ -29,6 +30,7 @@ static const struct capability table[] = {
     { "AUTH=SCRAM-SHA-256-PLUS", "RFC 7677", CAPABLE_BEFORE, CAPABLE_SCRAM | CAPABLE_TLS, "scram-plus" },
     { "LOGINDISABLED", "RFC 3501", CAPABLE_BEFORE, CAPABLE_REFUSING, "login-disabled" },
     { "ENABLE", "RFC 5161", CAPABLE_AFTER, 0, "enable" },
+    { "UTF8=ACCEPT", "RFC 6855", CAPABLE_AFTER, 0, "utf8-names" },
     { "NAMESPACE", "RFC 2342", CAPABLE_AFTER, 0, "namespace" },
     { "IDLE", "RFC 2177", CAPABLE_AFTER, 0, "idle" },
     { "UNSELECT", "RFC 3691", CAPABLE_AFTER, 0, "selected" },
