@@ -74,6 +74,7 @@ far_count() { test "$(find "$maildir/$1/cur" "$maildir/$1/new" -type f | wc -l)"
 gone() { ! "$@"; }
 
 check "mbsync: a first run" sync_mail
+check "mbsync: it logged in by SCRAM" grep -q 'SASL mechanism SCRAM-SHA-256' "$work/mbsync.log"
 check "mbsync: the messages have come" near_count . 5
 check "mbsync: the standard folders have come" test -d "$local/.Archive/cur"
 near_file() { grep -rl "Subject: $1\$" "$local/cur" "$local/new"; }

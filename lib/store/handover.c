@@ -174,14 +174,6 @@ static bool name_user(struct gate *gate, bool tls, struct span context, struct m
     return ok;
 }
 
-/* The login has been found right. */
-static enum status hand_over(struct guard *g, const char *mechanism, struct span context, struct message *m)
-{
-    struct gate *gate = g->program;
-    sasl_guard_log(g, gate->login.account.text, mechanism, true);
-    return name_user(gate, sasl_guard_tls(g), context, m) ? ST_OK : ST_TEMP;
-}
-
 static enum guard_next run_login(struct guard *g, struct message *m)
 {
     struct span name, password, context;
@@ -195,7 +187,9 @@ static enum guard_next run_login(struct guard *g, struct message *m)
     enum status st = login_check(&gate->login, name, password);
     if (st == ST_OK) {
         memcpy(copy, context.p, context.n);
-        st = hand_over(g, "PLAIN", (struct span){ copy, context.n }, m);
+        sasl_guard_log(g, gate->login.account.text, "PLAIN", true);
+        if (!name_user(gate, sasl_guard_tls(g), (struct span){ copy, context.n }, m))
+            st = ST_TEMP;
     } else {
         sasl_guard_log(g, shown, "PLAIN", false);
     }
@@ -221,16 +215,16 @@ static enum guard_next run_scram_enter(struct guard *g, struct message *m)
     struct gate *gate = g->program;
     struct bytes context;
     bytes_init(&context, HANDOVER_CONTEXT);
-    if (!sasl_guard_enter(&gate->login, m, &context)) {
-        bytes_free(&context);
-        return GUARD_END;
+    enum guard_next next = GUARD_END;
+    if (sasl_guard_enter(g, &gate->login, m, &context)) {
+        bool named = name_user(gate, sasl_guard_tls(g), span_bytes(&context), m);
+        message_start(m, 0);
+        message_put_u64(m, named ? ST_OK : ST_TEMP);
+        message_put_str(m, "");
+        next = named ? GUARD_DONE : GUARD_REPLY;
     }
-    enum status st = hand_over(g, "SCRAM-SHA-256", span_bytes(&context), m);
     bytes_free(&context);
-    message_start(m, 0);
-    message_put_u64(m, st);
-    message_put_str(m, "");
-    return st == ST_OK ? GUARD_DONE : GUARD_REPLY;
+    return next;
 }
 
 static const struct guard_verb verbs[] = {
@@ -318,8 +312,8 @@ static bool read_start(struct message *m, struct mailbox_start *start)
     if (m->verb != VERB_START || !message_get_str(m, account, sizeof account) ||
         !message_get_str(m, start->maildir, sizeof start->maildir) ||
         !message_get_u64(m, &start->quota.bytes) || !message_get_u64(m, &start->quota.messages) ||
-        !message_get_u64(m, &tls) ||
-        !message_get(m, &context) || !message_end(m) || context.n > HANDOVER_CONTEXT)
+        !message_get_u64(m, &tls) || !message_get(m, &context) || !message_end(m) ||
+        context.n > HANDOVER_CONTEXT)
         return false;
     memcpy(start->context, context.p, context.n);
     start->context_length = context.n;

@@ -34,6 +34,7 @@ enum status login_check(struct login *l, struct span name, struct span password)
 
 /* What a client said first. */
 struct scram_request {
+    bool plus;                /* the mechanism is -PLUS; for the log */
     struct span gs2;          /* the GS2 header, which the caller has judged */
     struct span bare;         /* the bare message */
     struct span name, nonce;  /* of it; the name without escapes */
@@ -50,8 +51,10 @@ enum status login_scram_final(struct login *l, struct span without_proof,
 /* After a right one, and when the client has seen server-final: now it is logged in. False: there was none.
  */
 bool login_scram_enter(struct login *l);
-/* The name of the exchange that has begun, as the client gave it, for the log; "" without one. */
+/* Of the exchange that has begun, for the log: the name as the client gave it, and the mechanism's; ""
+ * without one. */
 const char *login_scram_name(const struct login *l);
+const char *login_scram_mechanism(const struct login *l);
 
 /* Splits a SASL PLAIN message (RFC 4616): authorization identity, name, password. False if malformed, or if
  * authzid is there and isn't name. */

@@ -30,6 +30,7 @@
 struct scram_exchange {
     bool known;  /* the verifier is an account's */
     bool proven; /* the proof was right */
+    bool plus;
     char name[LOGIN_NAME_LIMIT + 1];
     struct address account;
     struct scram_verifier verifier;
@@ -51,6 +52,11 @@ void login_forget(struct login *l)
 const char *login_scram_name(const struct login *l)
 {
     return l->scram ? l->scram->name : "";
+}
+
+const char *login_scram_mechanism(const struct login *l)
+{
+    return !l->scram ? "" : l->scram->plus ? SCRAM_SCHEME "-PLUS" : SCRAM_SCHEME;
 }
 
 /* Whose verifier it is, or an invented one. */
@@ -103,6 +109,7 @@ enum status login_scram_first(struct login *l, const struct scram_request *r, st
     enum status st = ST_TEMP;
     if (x) {
         l->scram = x;
+        x->plus = r->plus;
         bytes_init(&x->messages, MESSAGES_LIMIT);
         bytes_init(&x->expected, MESSAGES_LIMIT);
         snprintf(x->name, sizeof x->name, "%.*s", SPAN_FMT(span_head(r->name, LOGIN_NAME_LIMIT)));

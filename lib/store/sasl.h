@@ -62,14 +62,13 @@ enum sasl_result sasl_authenticate(const struct sasl *s, struct span mechanism, 
 
 enum { SASL_FIRST = GUARD_OWN + 32, SASL_FINAL, SASL_ENTER };
 
-/* Rows of the guard's table for these verbs call these functions; the ENTER row asks sasl_guard_enter() and
- * then answers for itself: a u64 status and an empty field. They log what fails; what succeeds is the
- * caller's to log. */
+/* Rows of the guard's table for these verbs call these functions, which log what succeeds and what fails; the
+ * ENTER row asks sasl_guard_enter() and then answers for itself: a u64 status and an empty field. */
 enum guard_next sasl_guard_first(struct guard *g, struct login *l, const struct serving *s,
                                  struct message *m);
 enum guard_next sasl_guard_final(struct guard *g, struct login *l, struct message *m);
 /* Reads the request; the context is a copy within `context`. False: untimely or malformed. */
-bool sasl_guard_enter(struct login *l, struct message *m, struct bytes *context);
+bool sasl_guard_enter(struct guard *g, struct login *l, struct message *m, struct bytes *context);
 
 /* Does TLS run on the connection, as the guard knows it? */
 bool sasl_guard_tls(const struct guard *g);

@@ -72,7 +72,8 @@ enum guard_next sasl_guard_first(struct guard *g, struct login *l, const struct 
         !message_end(m) || r.gs2.n + r.bare.n > SCRAM_MESSAGE_LIMIT || r.name.n > LOGIN_NAME_LIMIT ||
         r.nonce.n > SCRAM_NONCE_LIMIT || !s->settings->scram)
         return GUARD_END;
-    const struct flag *f = find_flag(g, plus != 0, r.gs2, r.binding_data);
+    r.plus = plus != 0;
+    const struct flag *f = find_flag(g, r.plus, r.gs2, r.binding_data);
     if (!f)
         return GUARD_END;
     bytes_init(&text, ANSWER_LIMIT);
@@ -101,6 +102,7 @@ enum guard_next sasl_guard_final(struct guard *g, struct login *l, struct messag
         return GUARD_END;
     memcpy(copy, proof.p, sizeof copy);
     snprintf(name, sizeof name, "%s", login_scram_name(l));
+    const char *mechanism = login_scram_mechanism(l);
     bytes_init(&text, ANSWER_LIMIT);
     enum status st = login_scram_final(l, without_proof, copy, &text);
     int why = errno;
@@ -108,13 +110,17 @@ enum guard_next sasl_guard_final(struct guard *g, struct login *l, struct messag
         log_event(LOG_WARNING, "channel-binding-wrong", "user", name, "peer", g->peer, "why",
                   "the client is bound to another channel or nonce: somebody may be in between", NULL);
     if (st != ST_OK && why != EPROTO)
-        sasl_guard_log(g, name, "SCRAM-SHA-256", false);
+        sasl_guard_log(g, name, mechanism, false);
     answer(m, st, &text);
     return st == ST_PERM && why == EPROTO ? GUARD_END : GUARD_REPLY;
 }
 
-bool sasl_guard_enter(struct login *l, struct message *m, struct bytes *context)
+bool sasl_guard_enter(struct guard *g, struct login *l, struct message *m, struct bytes *context)
 {
     struct span said;
-    return message_get(m, &said) && message_end(m) && bytes_add_span(context, said) && login_scram_enter(l);
+    const char *mechanism = login_scram_mechanism(l);
+    if (!message_get(m, &said) || !message_end(m) || !bytes_add_span(context, said) || !login_scram_enter(l))
+        return false;
+    sasl_guard_log(g, l->account.text, mechanism, true);
+    return true;
 }

@@ -106,8 +106,8 @@ static enum status first(struct dance *d, const char *name)
     bytes_clear(&d->bare);
     bytes_clear(&d->server_first);
     bytes_printf(&d->bare, "n=%s,r=abc", name);
-    struct scram_request r = { span_of(d->gs2), span_bytes(&d->bare), span_of(name), SPAN("abc"),
-                               span_of(d->binding_data) };
+    struct scram_request r = { false,         span_of(d->gs2), span_bytes(&d->bare),
+                               span_of(name), SPAN("abc"),     span_of(d->binding_data) };
     return login_scram_first(&d->login, &r, &d->server_first);
 }
 
