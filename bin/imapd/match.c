@@ -58,6 +58,8 @@ static bool value_holds(struct match *m, struct span value, const struct unicode
 bool match_header(struct match *m, struct span header, struct span name, const struct unicode_needle *needle)
 {
     struct header_field field;
+    if (unicode_rules_out(needle, header)) /* faster than to look for the field */
+        return false;
     while (header_named(&header, name, &field))
         if (value_holds(m, field.value, needle))
             return true;

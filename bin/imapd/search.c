@@ -9,7 +9,6 @@
 #include "capabilities.h"
 #include "qresync.h"
 #include "text/date.h"
-#include "text/header.h"
 #include "text/utf8.h"
 #include "text/words.h"
 
@@ -60,14 +59,11 @@ static bool enable(struct imap *i, const struct search *search)
     return !search->modseq || condstore_use(i);
 }
 
-int64_t search_sent_date(struct mailbox *box, size_t index, struct span header)
+int64_t search_sent_date(struct mailbox *box, size_t index, struct span date)
 {
-    struct header_field field;
     int64_t seconds;
     int zone;
-    if (header_find(header, "Date", &field) && date_read(field.value, &seconds, &zone))
-        return seconds;
-    return mailbox_date(box, index);
+    return date_read(date, &seconds, &zone) ? seconds : mailbox_date(box, index);
 }
 
 static bool find_and_answer(struct imap *i, struct search *search, search_answerer *answer, const void *context)

@@ -57,31 +57,24 @@ static uint64_t size_of(struct mailbox *box, size_t index)
     return m.wire_size;
 }
 
-static uint64_t number_of(struct sorting *s, enum sort_by by, size_t index, struct span header)
+static uint64_t number_of(struct sorting *s, enum sort_by by, size_t index, struct span value)
 {
     switch (by) {
     case SORT_ARRIVAL:
         return sort_key_of(mailbox_date(s->i->box, index));
     case SORT_DATE:
-        return sort_key_of(search_sent_date(s->i->box, index, header));
+        return sort_key_of(search_sent_date(s->i->box, index, value));
     default: /* SORT_SIZE */
         return size_of(s->i->box, index);
     }
 }
 
 /* Into s->raw. */
-static void read_text(struct sorting *s, enum sort_by by, struct span header)
+static void read_text(struct sorting *s, enum sort_by by, struct span value)
 {
-    static const char *const fields[SORT_KINDS] = {
-        [SORT_CC] = "Cc", [SORT_FROM] = "From",        [SORT_SUBJECT] = "Subject",
-        [SORT_TO] = "To", [SORT_DISPLAYFROM] = "From", [SORT_DISPLAYTO] = "To",
-    };
-    struct header_field field;
     bool reply;
     bytes_clear(&s->raw);
-    if (!header_find(header, fields[by], &field))
-        return;
-    struct span value = span_head(field.value, RAW_LIMIT);
+    value = span_head(value, RAW_LIMIT);
     if (by == SORT_SUBJECT)
         subject_base(value, &s->raw, &reply);
     else
@@ -107,9 +100,9 @@ static void halve_texts(struct sorting *s, size_t n)
 }
 
 /* The text of the n-th value. */
-static union sort_value add_text(struct sorting *s, size_t n, enum sort_by by, struct span header)
+static union sort_value add_text(struct sorting *s, size_t n, enum sort_by by, struct span value)
 {
-    read_text(s, by, header);
+    read_text(s, by, value);
     bytes_clear(&s->folded);
     unicode_folder_add(s->casemap, span_bytes(&s->raw), &s->folded);
     while (s->texts.len + CUT > KEPT && s->cut > 1)
@@ -156,20 +149,39 @@ static uint64_t first_key(const struct sorting *s, size_t row)
     return s->args->criteria[0].reverse ? ~key : key;
 }
 
+/* The fields that the criteria are about. */
+enum field { FIELD_DATE, FIELD_SUBJECT, FIELD_FROM, FIELD_TO, FIELD_CC, FIELDS };
+
+static enum field field_of(enum sort_by by)
+{
+    static const enum field fields[SORT_KINDS] = {
+        [SORT_DATE] = FIELD_DATE, [SORT_SUBJECT] = FIELD_SUBJECT, [SORT_FROM] = FIELD_FROM,
+        [SORT_CC] = FIELD_CC,     [SORT_TO] = FIELD_TO,           [SORT_DISPLAYFROM] = FIELD_FROM,
+        [SORT_DISPLAYTO] = FIELD_TO,
+    };
+    return fields[by];
+}
+
 static enum status read_row(struct sorting *s, size_t index, size_t row, bool headers)
 {
+    static const char *const names[FIELDS] = { "Date", "Subject", "From", "To", "Cc" };
     struct summary summary = { .header_size = 0 };
+    struct span values[FIELDS] = { { NULL, 0 } };
     size_t count = s->args->count;
-    enum status st = headers ? mailbox_summary(s->i->box, index, &summary) : ST_OK;
-    for (size_t k = 0; st != ST_TEMP && k < count; k++) {
+    if (headers && mailbox_summary(s->i->box, index, &summary) == ST_TEMP)
+        return ST_TEMP;
+    if (headers)
+        header_pick(summary.header, names, FIELDS, values);
+    for (size_t k = 0; k < count; k++) {
         enum sort_by by = s->args->criteria[k].by;
+        struct span value = values[field_of(by)];
         size_t n = row * count + k;
         if (is_number(by))
-            s->values[n].number = number_of(s, by, index, summary.header);
+            s->values[n].number = number_of(s, by, index, value);
         else
-            s->values[n] = add_text(s, n, by, summary.header);
+            s->values[n] = add_text(s, n, by, value);
     }
-    return st == ST_TEMP || s->texts.failed ? ST_TEMP : ST_OK;
+    return s->texts.failed ? ST_TEMP : ST_OK;
 }
 
 /* The order of these messages, as indexes; malloc'd, NULL if something couldn't be read. */

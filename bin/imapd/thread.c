@@ -24,31 +24,27 @@ struct threading {
     struct bytes subject, folded; /* memory to use */
 };
 
-static struct span value_of(struct span header, const char *name, size_t limit)
-{
-    struct header_field field;
-    return header_find(header, name, &field) ? span_head(field.value, limit) : SPAN("");
-}
-
 /* A message that is gone is one without fields. */
 static enum status add_message(struct threading *t, size_t index)
 {
+    enum { DATE, SUBJECT, MESSAGE_ID, IN_REPLY_TO, REFERENCES, FIELDS };
+    static const char *const names[FIELDS] = { "Date", "Subject", "Message-ID", "In-Reply-To", "References" };
     struct summary summary = { .header_size = 0 };
+    struct span values[FIELDS];
     struct mailbox *box = t->i->box;
-    enum status st = mailbox_summary(box, index, &summary);
-    if (st == ST_TEMP)
-        return st;
-    struct span header = summary.header;
+    if (mailbox_summary(box, index, &summary) == ST_TEMP)
+        return ST_TEMP;
+    header_pick(summary.header, names, FIELDS, values);
     struct thread_message m = {
         .number = t->i->uid ? mailbox_uid(box, index) : (uint32_t)index + 1,
-        .date = search_sent_date(box, index, header),
-        .message_id = value_of(header, "Message-ID", IDS_LIMIT),
-        .in_reply_to = value_of(header, "In-Reply-To", IDS_LIMIT),
-        .references = value_of(header, "References", IDS_LIMIT),
+        .date = search_sent_date(box, index, values[DATE]),
+        .message_id = span_head(values[MESSAGE_ID], IDS_LIMIT),
+        .in_reply_to = span_head(values[IN_REPLY_TO], IDS_LIMIT),
+        .references = span_head(values[REFERENCES], IDS_LIMIT),
     };
     bytes_clear(&t->subject);
     bytes_clear(&t->folded);
-    if (!subject_base(value_of(header, "Subject", SUBJECT_LIMIT), &t->subject, &m.reply) ||
+    if (!subject_base(span_head(values[SUBJECT], SUBJECT_LIMIT), &t->subject, &m.reply) ||
         !unicode_folder_add(t->casemap, span_bytes(&t->subject), &t->folded))
         return ST_TEMP;
     m.subject = span_bytes(&t->folded);

@@ -82,7 +82,7 @@ bool header_next(struct span *rest, struct header_field *field)
 /* Where the colon stands if s begins a field of that name, else 0. */
 static size_t named_colon(struct span s, struct span name)
 {
-    if (name.n == 0 || s.n <= name.n || ascii_lower(s.p[0]) != ascii_lower(name.p[0]) ||
+    if (name.n == 0 || s.n <= name.n || ((s.p[0] ^ name.p[0]) & ~0x20) ||
         !span_ieq(span_head(s, name.n), name))
         return 0;
     size_t ignored, colon = field_colon(s, &ignored);
@@ -98,6 +98,25 @@ bool header_named(struct span *rest, struct span name, struct header_field *fiel
         return false;
     take_field(rest, name.n, colon, field);
     return true;
+}
+
+void header_pick(struct span header, const char *const *names, size_t count, struct span *values)
+{
+    struct header_field field;
+    for (size_t i = 0; i < count; i++)
+        values[i] = (struct span){ NULL, 0 };
+    while (header.n && !is_empty_line(header)) {
+        size_t colon = 0, i = 0;
+        for (; i < count && colon == 0; i++)
+            if (!values[i].p)
+                colon = named_colon(header, span_of(names[i]));
+        if (colon) {
+            take_field(&header, span_of(names[i - 1]).n, colon, &field);
+            values[i - 1] = field.value;
+        } else {
+            header = span_from(header, line_length(header));
+        }
+    }
 }
 
 bool header_find(struct span header, const char *name, struct header_field *field)

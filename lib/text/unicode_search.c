@@ -126,12 +126,39 @@ bool unicode_holds_ascii(struct span text, struct span folded)
     return false;
 }
 
+/* Does what begins at p mean something else than its bytes, or is it the word? There are `left` bytes. */
+static bool may_hold(const char *p, size_t left, struct span word)
+{
+    unsigned char c = (unsigned char)*p;
+    return c >= 0x80 || c == '*' || (c == '=' && left > 1 && p[1] == '?') ||
+           (word.n > 0 && left >= word.n && is_at(p, word));
+}
+
 bool unicode_rules_out(const struct unicode_needle *n, struct span raw)
 {
-    if (n->folded.len == 0 || utf8_ascii_run(raw) < raw.n || unicode_holds_ascii(raw, SPAN("=?")) ||
-        span_find(raw, '*') < raw.n) /* a parameter of RFC 2231, perhaps */
+    struct span word = n->ascii ? n->word : SPAN("");
+    size_t last = word.n ? word.n - 1 : 0, reach = LANES + (last > 1 ? last : 1), at = 0;
+    if (n->folded.len == 0 || (n->ascii && word.n == 0))
         return false;
-    return !n->ascii || !unicode_holds_ascii(raw, n->word);
+    const unsigned char first = word.n ? (unsigned char)word.p[0] : 0xff, end = word.n ? (unsigned char)word.p[last] : 0;
+    const lanes a = all(first), b = all(end), a_bit = all(small_bit((char)first)), b_bit = all(small_bit((char)end));
+    for (; at + reach <= raw.n; at += LANES) {
+        lanes here, behind, tail;
+        memcpy(&here, raw.p + at, LANES);
+        memcpy(&behind, raw.p + at + 1, LANES);
+        memcpy(&tail, raw.p + at + last, LANES);
+        lanes encoded = (lanes)(here >= all(0x80)) | (lanes)(here == all('*')) |
+                        ((lanes)(here == all('=')) & (lanes)(behind == all('?')));
+        if (!any(encoded | ((lanes)((here | a_bit) == a) & (lanes)((tail | b_bit) == b))))
+            continue;
+        for (size_t i = 0; i < LANES; i++)
+            if (may_hold(raw.p + at + i, raw.n - at - i, word))
+                return false;
+    }
+    for (; at < raw.n; at++)
+        if (may_hold(raw.p + at, raw.n - at, word))
+            return false;
+    return true;
 }
 
 bool unicode_search_begin(struct unicode_search *s, const struct unicode_needle *n)

@@ -76,6 +76,10 @@ int main(void)
        "value and whole are as they stand");
     ok(header_find(h, "received", &f) && span_eq_str(f.value, " 1"), "the first of several");
     ok(header_count(h, "received") == 2, "fields are counted up to the empty line");
+    static const char *const names[] = { "X", "Subject", "Received" };
+    struct span values[3];
+    header_pick(h, names, 3, values);
+    ok(!values[0].p && span_eq_str(values[1], "\r\n a") && span_eq_str(values[2], " 1"), "the first of each name");
     ok(!header_find(h, "Receive", &f) && !header_find(h, "Receivedx", &f), "names match whole");
 
     struct bytes out;

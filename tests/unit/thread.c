@@ -38,7 +38,8 @@ static void add_line(struct threads *t, const char *line)
             m.subject = span_of(strcmp(word, "-") == 0 ? "" : m.reply ? strchr(line, ':') + 1 : word);
             m.subject = span_head(m.subject, strcspn(m.subject.p, " \n"));
         } else if (n == 3) {
-            snprintf(id, sizeof id, strcmp(word, "-") == 0 ? "" : "<%s@x>", word);
+            if (strcmp(word, "-") != 0)
+                snprintf(id, sizeof id, "<%s@x>", word);
         } else if (word[0] == '<') {
             snprintf(reply_to, sizeof reply_to, "your mail of today %s@x>", word);
         } else {
