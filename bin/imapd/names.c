@@ -43,6 +43,19 @@ static bool to_disk(struct span name, struct bytes *as_is, struct bytes *normal)
     return good;
 }
 
+/* Is there a mailbox, or a subscription, of just this name? */
+static bool is_known(struct imap *i, struct span name)
+{
+    struct folder_list list;
+    bool found = false;
+    if (folders_list(i->mail, &list) != ST_OK)
+        return false;
+    for (size_t n = 0; n < list.count && !found; n++)
+        found = span_eq_str(name, list.folders[n].name);
+    folders_free(&list);
+    return found;
+}
+
 static bool from_utf8(struct imap *i, struct span name, char *to, size_t size)
 {
     struct bytes as_is, normal;
@@ -51,7 +64,7 @@ static bool from_utf8(struct imap *i, struct span name, char *to, size_t size)
     bool good = to_disk(name, &as_is, &normal);
     if (good) {
         struct span best = span_bytes(&normal);
-        if (!span_eq(best, span_bytes(&as_is)) && folder_exists(i->mail, span_bytes(&as_is)) == ST_OK)
+        if (!span_eq(best, span_bytes(&as_is)) && is_known(i, span_bytes(&as_is)))
             best = span_bytes(&as_is);
         good = span_copy(best, to, size);
     }

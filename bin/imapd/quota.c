@@ -4,8 +4,7 @@
  * COPY and MOVE ask before they add mail.
  *
  * An account with limits is one quota root, named as with Dovecot, that all its mailboxes belong to; without
- * limits there is none. A MOVE adds nothing, so it is never refused. STORAGE is in units of 1024 octets, used
- * ones rounded up.
+ * limits there is none. A MOVE adds nothing, so it is never refused. STORAGE is in units of 1024 octets.
  */
 #include "imapd.h"
 
@@ -14,6 +13,12 @@
 #include <errno.h>
 
 #define QUOTA_ROOT "User quota"
+
+/* Of 1024 octets, rounded up: a limit of less isn't none. */
+static unsigned long long units(uint64_t bytes)
+{
+    return bytes / 1024 + (bytes % 1024 > 0);
+}
 
 static void write_quota(struct imap *i)
 {
@@ -24,9 +29,7 @@ static void write_quota(struct imap *i)
         return reply_failed(i, st);
     bytes_add_str(&i->line, "* QUOTA \"" QUOTA_ROOT "\" (");
     if (q->bytes)
-        bytes_printf(&i->line, "STORAGE %llu %llu",
-                     (unsigned long long)(u.bytes / 1024 + (u.bytes % 1024 > 0)),
-                     (unsigned long long)(q->bytes / 1024));
+        bytes_printf(&i->line, "STORAGE %llu %llu", units(u.bytes), units(q->bytes));
     if (q->messages)
         bytes_printf(&i->line, "%sMESSAGE %llu %llu", q->bytes ? " " : "", (unsigned long long)u.messages,
                      (unsigned long long)q->messages);

@@ -37,7 +37,7 @@
 #define FRESH_SECONDS (15 * 60)
 #define COUNTS 3 /* times that a Maildir is counted while it changes */
 #define DELIVERY_GRACE 10
-#define DELIVERY_PATIENCE 5000
+#define DELIVERY_PATIENCE 1000 /* milliseconds: others wait behind it */
 
 /* --- limits */
 
