@@ -15,7 +15,7 @@
  *
  * The commands: folders.c, list.c with pattern.c, select.c, status.c, quota.c, append.c, copy.c (and MOVE,
  * EXPUNGE), store.c, idle.c; fetch.c with fetch_items.c, section.c (the bytes of BODY[...]), binary.c
- * (BINARY[...]) and wire.c (with CRLF); search.c with search_keys.c (which messages), match.c (texts) and
+ * (BINARY[...]) and wire.c (with CRLF); search.c with search_find.c and search_keys.c (which messages), match.c (texts) and
  * esearch.c (the answer), sort.c, thread.c.
  *
  * A command's function leaves its tagged reply with reply(); the loop first reports what changed in the

@@ -18,7 +18,7 @@ void search_run(struct imap *i, const struct parser *p, struct search *search, s
 /* The sent date (RFC 5256 2.2): what the Date: field's value says or, if it can't be read, INTERNALDATE. */
 int64_t search_sent_date(struct mailbox *box, size_t index, struct span date);
 
-/* --- search_keys.c */
+/* --- search_find.c, with search_keys.c */
 /* The indexes of the messages that `search` (converted) is about, ascending; *found is malloc'd. False with a
  * reply, and nothing to free: BAD for a sequence number that isn't there, NO for what can't be looked at. */
 bool search_messages(struct imap *i, const struct search *search, size_t **found, size_t *count);

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Which messages a search is about. All are asked what the mailbox knows of them; those for which that decides
+ * nothing, what the index's header fields say, after it was told which will be wanted; and files are opened only where
+ * that isn't enough either. Files are looked into in pieces of work that know nothing of each other.
+ *
+ * A file that can't be read fails the search, for "not there" would be a guess; one that is gone has no text.
+ */
+#include "search_keys.h"
+
+#include <stdlib.h>
+
+#define PIECE 128 /* messages that one piece of work looks into */
+#define ROUND 16  /* pieces of work between looks whether the client is still there */
+
+/* The messages that are left, ascending, and what is known of each: enum verdict. */
+struct finding {
+    struct imap *i;
+    struct searching s;
+    size_t *found;
+    unsigned char *verdicts;
+    size_t count;
+    size_t done;                 /* of them, before this round */
+    enum status results[ROUND]; /* of its pieces */
+};
+
+static bool fail(struct imap *i, const char *why)
+{
+    reply(i, "NO [UNAVAILABLE] %s", why);
+    return false;
+}
+
+static void judge_facts(struct finding *f)
+{
+    for (size_t n = 0; n < f->i->box->count; n++) {
+        struct looking l = look_at(&f->s, f->i->box, NULL, n);
+        enum verdict v = judge(&l);
+        if (v != NO) {
+            f->verdicts[f->count] = (unsigned char)v;
+            f->found[f->count++] = n;
+        }
+    }
+}
+
+/* Takes out those that don't match. */
+static void drop_misses(struct finding *f)
+{
+    size_t kept = 0;
+    for (size_t n = 0; n < f->count; n++)
+        if (f->verdicts[n] != NO) {
+            f->found[kept] = f->found[n];
+            f->verdicts[kept++] = f->verdicts[n];
+        }
+    f->count = kept;
+}
+
+static size_t count_unknown(const struct finding *f)
+{
+    size_t unknown = 0;
+    for (size_t n = 0; n < f->count; n++)
+        unknown += f->verdicts[n] == UNKNOWN;
+    return unknown;
+}
+
+static void expect_unknown(const struct finding *f, size_t unknown)
+{
+    size_t count = 0, *indexes = malloc(unknown * sizeof *indexes);
+    for (size_t n = 0; indexes && n < f->count; n++)
+        if (f->verdicts[n] == UNKNOWN)
+            indexes[count++] = f->found[n];
+    if (indexes)
+        mailbox_expect(f->i->box, indexes, count);
+    free(indexes);
+}
+
+static enum status judge_summary(struct finding *f, struct match *match, size_t n)
+{
+    struct summary summary;
+    enum status st = mailbox_summary(f->i->box, f->found[n], &summary);
+    if (st != ST_OK) /* gone: what is asked of its file is answered without one */
+        return st == ST_NONE ? ST_OK : st;
+    struct looking l = look_at(&f->s, f->i->box, match, f->found[n]);
+    l.level = LEVEL_SUMMARY;
+    l.header = summary.header;
+    f->verdicts[n] = (unsigned char)judge(&l);
+    return match->failed ? ST_TEMP : ST_OK;
+}
+
+static enum status judge_summaries(struct finding *f)
+{
+    struct match match;
+    size_t unknown = count_unknown(f);
+    if (unknown == 0 || !(f->s.wants & WANT_SUMMARY))
+        return ST_OK;
+    expect_unknown(f, unknown);
+    enum status st = match_init(&match) ? ST_OK : ST_TEMP;
+    for (size_t n = 0; st == ST_OK && n < f->count && !conn_is_gone(f->i->conn); n++)
+        if (f->verdicts[n] == UNKNOWN)
+            st = judge_summary(f, &match, n);
+    match_free(&match);
+    drop_misses(f);
+    return st;
+}
+
+static enum status judge_file(const struct finding *f, struct match *match, size_t n)
+{
+    struct mailbox_map map;
+    struct looking l = look_at(&f->s, f->i->box, match, f->found[n]);
+    enum status st = mailbox_map(f->i->box, f->found[n], &map);
+    if (st != ST_OK) {
+        f->verdicts[n] = judge_bytes(&l, SPAN("")) ? YES : NO;
+        return st == ST_NONE ? ST_OK : st;
+    }
+    f->verdicts[n] = judge_bytes(&l, map.bytes) ? YES : NO;
+    mailbox_unmap(&map);
+    return match->failed ? ST_TEMP : ST_OK;
+}
+
+/* A piece of work: PIECE messages of this round, or those that are left. */
+static void judge_piece(void *finding, size_t piece)
+{
+    struct finding *f = finding;
+    struct match match;
+    size_t from = f->done + piece * PIECE, to = from + PIECE;
+    enum status st = match_init(&match) ? ST_OK : ST_TEMP;
+    for (size_t n = from; st == ST_OK && n < to && n < f->count; n++)
+        if (f->verdicts[n] == UNKNOWN)
+            st = judge_file(f, &match, n);
+    match_free(&match);
+    f->results[piece] = st;
+}
+
+static enum status judge_files(struct finding *f)
+{
+    enum status st = ST_OK;
+    if (count_unknown(f) == 0)
+        return ST_OK;
+    for (f->done = 0; f->done < f->count && !conn_is_gone(f->i->conn); f->done += (size_t)ROUND * PIECE)
+        for (size_t piece = 0; piece < ROUND && st == ST_OK; piece++) {
+            judge_piece(f, piece);
+            st = f->results[piece];
+        }
+    drop_misses(f);
+    return st;
+}
+
+static bool find(struct finding *f)
+{
+    judge_facts(f);
+    enum status st = judge_summaries(f);
+    if (st == ST_OK)
+        st = judge_files(f);
+    return st == ST_OK || fail(f->i, "Not all messages could be read");
+}
+
+bool search_messages(struct imap *i, const struct search *search, size_t **found, size_t *count)
+{
+    struct finding f = { .i = i };
+    f.found = malloc((i->box->count + 1) * sizeof *f.found);
+    f.verdicts = malloc(i->box->count + 1);
+    bool good = (f.found && f.verdicts) || fail(i, "Out of memory");
+    good = good && searching_init(&f.s, i, search) && find(&f);
+    searching_free(&f.s);
+    free(f.verdicts);
+    *found = good ? f.found : NULL;
+    *count = good ? f.count : 0;
+    if (!good)
+        free(f.found);
+    return good;
+}
