@@ -88,7 +88,7 @@ static void name_key(struct span name, struct bytes *key)
         bytes_add_char(key, ascii_lower(name.p[i]));
 }
 
-enum status login_find(const struct settings *s, struct span name, struct login_found *found)
+enum status login_find(const struct settings *s, struct span name, bool mix, struct login_found *found)
 {
     struct directory *d = NULL;
     struct table *secrets = NULL;
@@ -102,7 +102,7 @@ enum status login_find(const struct settings *s, struct span name, struct login_
     enum status st = directory_open(s, &d);
     if (st == ST_OK)
         st = tables_open(s, TABLE_SECRETS, &secrets);
-    if (st == ST_OK && table_get(secrets, SPAN(SECRETS_MIX), &found->mix) == ST_TEMP)
+    if (st == ST_OK && mix && table_get(secrets, SPAN(SECRETS_MIX), &found->mix) == ST_TEMP)
         st = ST_TEMP;
     if (st == ST_OK && span_find(name, '@') == name.n)
         st = directory_first_domain(d, &domain);
@@ -130,7 +130,7 @@ static enum status check(const struct settings *s, struct span name, struct span
                          struct address *account, int64_t *since)
 {
     struct login_found found;
-    enum status st = login_find(s, name, &found);
+    enum status st = login_find(s, name, false, &found);
     int slot = st == ST_TEMP || st == ST_PERM ? -1 : login_take_slot(s);
     *since = clock_ms();
     if (slot < 0)

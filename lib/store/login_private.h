@@ -15,12 +15,12 @@ struct login_found {
     struct bytes key; /* the name as it is looked up: canonical, or in lower case where it is no address */
     struct address account; /* where ST_OK */
     struct bytes secret;    /* the entry of secrets, where it has one */
-    struct bytes mix;       /* SECRETS_MIX */
+    struct bytes mix;       /* SECRETS_MIX, where asked for */
 };
 
 /* ST_NONE: no account, or none with a secret. The same tables are always asked. To be freed whatever it
  * returns. */
-enum status login_find(const struct settings *s, struct span name, struct login_found *found);
+enum status login_find(const struct settings *s, struct span name, bool mix, struct login_found *found);
 void login_found_free(struct login_found *found);
 
 /* One of the few at a time on this machine that compute: a descriptor to close when done, or -1. */

@@ -64,7 +64,7 @@ static enum status find_verifier(const struct settings *s, struct span name, str
 {
     struct login_found found;
     struct scram_verifier own;
-    enum status st = login_find(s, name, &found);
+    enum status st = login_find(s, name, true, &found);
     enum status faked = scram_fake(s, span_bytes(&found.key), span_bytes(&found.mix), &x->verifier);
     if (st == ST_OK && secrets_value_verifier(span_bytes(&found.secret), &own) == ST_OK) {
         x->known = true;
