@@ -141,6 +141,15 @@ check 'changed again' sh -c "echo newer-secret | '$postern' -c '$conf' user pass
 check 'it has one verifier' test "$(grep ^bob@ "$d/secrets" | grep -o scram= | wc -l)" = 1
 check 'another one' sh -c "! grep -F '$verifier' '$d/secrets'"
 check 'there is one line of it' test "$(grep -c ^bob@ "$d/secrets")" = 1
+check 'all have one' sh -c "[ -z \"\$('$postern' -c '$conf' tables)\" ]"
+cp -p "$d/secrets" "$work/secrets"
+sed -i '/^bob@/s/:*scram=[^ ]*//' "$d/secrets"
+check 'those that have none are counted' says 0 '1 of 2 secrets have no SCRAM verifier' run tables
+echo 'scram no' >>"$conf"
+check 'but where SCRAM is not offered' sh -c "[ -z \"\$('$postern' -c '$conf' tables)\" ]"
+sed -i '/^scram no/d' "$conf"
+cat "$work/secrets" >"$d/secrets"
+check 'put back' run tables
 check 'nobody has no password to change' says $EX_NOUSER 'is no account' run user passwd nobody
 
 as_owner touch "$d/mail/example.test/bob/new/precious"

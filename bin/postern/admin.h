@@ -76,6 +76,10 @@ int edit_address(struct admin *a, const char *text, struct address *address);
 enum status certificate_make(const char *hostname, const char *certificate_file, const char *key_file,
                              struct bytes *error);
 
+/* --- user.c --- */
+/* Says how many secrets have no SCRAM verifier, where it is offered and there are such. */
+void user_warn_scram(struct admin *a);
+
 /* --- alias.c --- */
 /* Adds `name: target` for each of postmaster, abuse, hostmaster and root that has no alias yet. Lock held. */
 int alias_make_standard(struct admin *a, const char *target);

@@ -129,5 +129,7 @@ int tables_command(struct admin *a, int argc, char **argv)
         return result;
     result = edit_compile_all(a);
     edit_unlock(a);
+    if (result == EX_OK)
+        user_warn_scram(a);
     return result;
 }

@@ -64,6 +64,26 @@ static int set_secret(struct admin *a, const char *account, const struct secret 
     return result;
 }
 
+void user_warn_scram(struct admin *a)
+{
+    struct bytes text;
+    struct span rest, line, field[SECRETS_FIELDS], verifier;
+    unsigned all = 0, without = 0;
+    if (!a->s.scram || edit_read(a, TABLE_SECRETS, &text) != EX_OK)
+        return;
+    for (rest = span_bytes(&text); edit_next(&rest, &line); all++) {
+        secrets_fields(line, field);
+        without += secrets_verifier(field[1], field[SECRETS_FIELDS - 1], &verifier) && verifier.n == 0;
+    }
+    bytes_wipe(&text);
+    if (without)
+        printf(
+            "%u of %u secrets have no SCRAM verifier. Clients that prefer SCRAM can't log in to these "
+            "accounts\n"
+            "until `postern user passwd` sets their passwords anew, or `scram no` stands in postern.conf.\n",
+            without, all);
+}
+
 /* Is it in accounts? EX_OK: *there says so. */
 static int find_account(struct admin *a, const char *account, bool *there)
 {
