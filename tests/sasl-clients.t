@@ -45,7 +45,8 @@ check "gsasl: it chooses that by itself" with_gsasl bob bob-secret $start
 check "gsasl: so it did" grep -q 'AUTHENTICATE SCRAM-SHA-256-PLUS' "$work/gsasl"
 check "gsasl: a wrong password" refused with_gsasl bob wrong $start -m SCRAM-SHA-256-PLUS
 check "gsasl: somebody unknown" refused with_gsasl carol carol-secret $start --no-cb -m SCRAM-SHA-256
-check "gsasl: tls-unique, its way with TLS 1.2" refused with_gsasl bob bob-secret $start --priority=NORMAL:-VERS-TLS1.3 -m SCRAM-SHA-256-PLUS
+check "gsasl: tls-unique, its way with TLS 1.2" refused with_gsasl bob bob-secret $start --priority=NORMAL:-VERS-TLS1.3 \
+    -m SCRAM-SHA-256-PLUS
 
 # --- mutt
 
@@ -128,7 +129,10 @@ END
     background dovecot -F -c "$home/dovecot/conf"
     eventually 20 listening "$dovecot_port"
 }
-in_dovecot() { curl -sS --max-time 20 -u "$1@example.test:$2" "imap://127.0.0.1:$dovecot_port/" >"$work/curl" 2>&1 || { cat "$work/curl" "$home/dovecot/log"; false; }; }
+in_dovecot() { # USER PASSWORD
+    curl -sS --max-time 20 -u "$1@example.test:$2" "imap://127.0.0.1:$dovecot_port/" >"$work/curl" 2>&1 ||
+        { cat "$work/curl" "$home/dovecot/log"; false; }
+}
 check "Dovecot starts with our secrets" start_dovecot
 check "Dovecot: they are its users' passwords" in_dovecot alice alice-secret
 check "Dovecot: and no others" fails in_dovecot alice bob-secret
