@@ -73,7 +73,7 @@ static void broken(struct imap *i, enum read_result result)
  * and so is what follows it. */
 static void refuse_message(struct imap *i)
 {
-    enum read_result result = i->reader.left ? reader_discard(&i->reader, i->reader.left) : READ_COMMAND;
+    enum read_result result = i->reader.comes ? reader_discard(&i->reader, i->reader.left) : READ_COMMAND;
     if (result != READ_COMMAND)
         broken(i, result);
 }

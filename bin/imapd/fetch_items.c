@@ -5,12 +5,15 @@
 #include "fetch.h"
 #include "qresync.h"
 #include "binary.h"
+#include "capabilities.h"
 #include "section.h"
 #include "store/mailbox_ids.h"
 #include "text/date.h"
 #include "text/imap_body.h"
 #include "text/preview.h"
 #include "wire.h"
+
+#include <string.h>
 
 #define LABELS_LIMIT (1u << 20)
 #define LAZY_PREVIEWS 100 /* made in one command by PREVIEW (LAZY); who wants more asks without LAZY */
@@ -87,17 +90,36 @@ static void write_envelope(struct fetching *f, const struct fetch_item *item)
     write_cached(f, f->summary.envelope, "(NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL)");
 }
 
+/* Of a structure, for clients that don't know message/global. */
+static void hide_global(struct bytes *line, size_t from)
+{
+    const size_t n = sizeof IMAP_GLOBAL - 1;
+    char *at = line->data;
+    while (!line->failed && (at = memmem(line->data + from, line->len - from, IMAP_GLOBAL, n))) {
+        memcpy(at, IMAP_RFC822, n);
+        from = (size_t)(at - line->data) + n;
+    }
+}
+
+static void write_structure_cached(struct fetching *f, struct span value, const char *instead)
+{
+    struct bytes *line = &f->i->line;
+    write_cached(f, value, instead);
+    if (!(f->i->enabled & (ENABLED_REV2 | ENABLED_UTF8)) && line->len >= value.n)
+        hide_global(line, line->len - value.n);
+}
+
 static void write_body(struct fetching *f, const struct fetch_item *item)
 {
     (void)item;
-    write_cached(f, f->summary.body, "(\"application\" \"octet-stream\" NIL NIL NIL \"8BIT\" 0)");
+    write_structure_cached(f, f->summary.body, "(\"application\" \"octet-stream\" NIL NIL NIL \"8BIT\" 0)");
 }
 
 static void write_structure(struct fetching *f, const struct fetch_item *item)
 {
     (void)item;
-    write_cached(f, f->summary.body_structure,
-                 "(\"application\" \"octet-stream\" NIL NIL NIL \"8BIT\" 0 NIL NIL NIL NIL)");
+    write_structure_cached(f, f->summary.body_structure,
+                           "(\"application\" \"octet-stream\" NIL NIL NIL \"8BIT\" 0 NIL NIL NIL NIL)");
 }
 
 /* `{n}` and the bytes; the walk begins where the last partial FETCH of this section ended. */

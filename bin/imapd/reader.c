@@ -153,7 +153,8 @@ enum read_result reader_more(struct reader *r)
     if (brace == BRACE_HUGE)
         return refuse_literal(r, brace, size, plus);
     bytes_add_span(&r->text, line);
-    r->left = brace == BRACE_LITERAL && plus ? size : 0;
+    r->comes = brace == BRACE_LITERAL && plus;
+    r->left = size;
     return brace == BRACE_LITERAL ? READ_APPEND : READ_COMMAND;
 }
 
@@ -179,7 +180,8 @@ enum read_result reader_command(struct reader *r)
         if (brace == BRACE_NONE)
             return READ_COMMAND;
         if (brace == BRACE_LITERAL && r->append && at_append_message(r)) {
-            r->left = plus ? size : 0;
+            r->comes = plus;
+            r->left = size;
             return READ_APPEND;
         }
         if (brace == BRACE_HUGE || size > r->literal_limit - literals || pieces == READER_PIECES)

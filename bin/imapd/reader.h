@@ -17,7 +17,8 @@ struct reader {
     size_t literal_limit; /* bytes of all literals of a command */
     uint64_t throw_away;  /* a LITERAL+ up to here that is refused is read and thrown away; beyond, the
                              connection ends */
-    uint64_t left;        /* with READ_APPEND: bytes of the literal that come without being invited */
+    bool comes;           /* with READ_APPEND: the literal's bytes come without being invited, */
+    uint64_t left;        /* so many */
     bool append;          /* stop in front of APPEND's message */
     const char *error;    /* with READ_BAD and READ_END: a line for the client */
 };

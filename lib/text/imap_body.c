@@ -192,9 +192,13 @@ static void single_part(struct writer *w, const struct mime_part *part)
     struct bytes *out = w->out;
     struct span value = part->encoding_value, encoding = first_token(&value);
     bool text = part->type.n == 4 && span_ieq_str(part->type, "text");
-    imap_string(span_head(part->type, TOKEN_LIMIT), out);
-    bytes_add_char(out, ' ');
-    imap_string(span_head(part->subtype, TOKEN_LIMIT), out);
+    if (part->is_message && span_ieq_str(part->subtype, "global")) {
+        bytes_add_str(out, IMAP_GLOBAL);
+    } else {
+        imap_string(span_head(part->type, TOKEN_LIMIT), out);
+        bytes_add_char(out, ' ');
+        imap_string(span_head(part->subtype, TOKEN_LIMIT), out);
+    }
     bytes_add_char(out, ' ');
     if (text && part->type_value.n == 0)
         bytes_add_str(out, "(\"CHARSET\" \"US-ASCII\")"); /* RFC 2045 5.2 */

@@ -12,6 +12,11 @@
 /* Each appends to *out; false if it is over its limit or memory ran out. */
 /* `(date subject from sender reply-to to cc bcc in-reply-to message-id)` of a header section. */
 bool imap_envelope(struct span header, struct bytes *out);
+/* How a message/global begins in a structure, always so that it can be found: only clients that enabled
+ * UTF8=ACCEPT or IMAP4rev2 expect an envelope and a body in one (RFC 9051 9, body-type-msg), for others it is
+ * IMAP_RFC822, which is as long. */
+#define IMAP_GLOBAL "\"message\" \"global\""
+#define IMAP_RFC822 "\"message\" \"rfc822\""
 /* With `extended`, BODYSTRUCTURE; without, BODY. Sizes are those of the wire, with CRLF. */
 bool imap_body_structure(const struct mime_part *root, bool extended, struct bytes *out);
 /* nstring: NIL for p == NULL, else quoted or literal. */

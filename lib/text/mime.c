@@ -82,7 +82,9 @@ static void read_type(struct mime_part *part, struct span value)
     part->type = type;
     part->subtype = subtype;
     part->is_multipart = span_ieq_str(type, "multipart");
-    part->is_message = span_ieq_str(type, "message") && span_ieq_str(subtype, "rfc822");
+    /* message/global (RFC 6532) is the same with UTF-8 in its header. */
+    part->is_message =
+        span_ieq_str(type, "message") && (span_ieq_str(subtype, "rfc822") || span_ieq_str(subtype, "global"));
 }
 
 static enum mime_encoding read_encoding(struct span value)

@@ -27,15 +27,16 @@ struct mime_part {
     /* The values of Content-ID and so on, as they stand, folded; p is NULL where absent. */
     struct span id, description, encoding_value, md5, disposition, language, location;
     enum mime_encoding encoding;
-    struct mime_part *child; /* first part of a multipart; the message inside a message/rfc822 */
-    struct mime_part *next;  /* sibling */
+    struct mime_part
+        *child; /* first part of a multipart; the message inside a message/rfc822 or message/global */
+    struct mime_part *next; /* sibling */
     bool is_multipart, is_message;
 };
 
 /* NULL only if memory runs out. Free with mime_free. */
 struct mime_part *mime_parse(struct span message);
-/* For a message that holds no other part: fills *part, but for its counts of lines, without looking through the
- * body. False where mime_parse() has to look. */
+/* For a message that holds no other part: fills *part, but for its counts of lines, without looking through
+ * the body. False where mime_parse() has to look. */
 bool mime_leaf(struct span message, struct mime_part *part);
 void mime_free(struct mime_part *root);
 
@@ -49,9 +50,9 @@ bool mime_parameter(struct span header_value, const char *name, struct bytes *va
 /* The decoded bytes of a leaf part. False only over out's limit. */
 bool mime_decode(const struct mime_part *part, struct bytes *out);
 
-/* The same in pieces, however large the part is, and with CRLF for each line end that isn't encoded: as BINARY[...]
- * wants it (RFC 3516). A copy of a decoder goes on by itself; so does one whose `stored` was set to the same bytes at
- * another place. */
+/* The same in pieces, however large the part is, and with CRLF for each line end that isn't encoded: as
+ * BINARY[...] wants it (RFC 3516). A copy of a decoder goes on by itself; so does one whose `stored` was set
+ * to the same bytes at another place. */
 struct mime_decoder {
     struct span stored;
     size_t at; /* in stored */
