@@ -2,9 +2,9 @@
  *
  * Decoding and comparing; see match.h.
  *
- * Most messages don't hold what is sought, and most of their bytes are ASCII that means what it says. So header
- * fields are decoded only where unicode_rules_out() can't tell from their raw bytes, a message without parts is not
- * parsed as MIME, and a text is decoded a piece at a time, up to the needle.
+ * Most messages don't hold what is sought, and most of their bytes are ASCII that means what it says. So
+ * header fields are decoded only where unicode_rules_out() can't tell from their raw bytes, a message without
+ * parts is not parsed as MIME, and a text is decoded a piece at a time, up to the needle.
  */
 #include "match.h"
 
@@ -37,7 +37,8 @@ static bool holds(struct match *m, struct span text, const struct unicode_needle
     return found;
 }
 
-/* The field's value decoded, behind what m->text holds: encoded words, and parameters where there may be some. */
+/* The field's value decoded, behind what m->text holds: encoded words, and parameters where there may be
+ * some. */
 static void decode_value(struct match *m, struct span value)
 {
     value = span_head(value, MATCH_FIELD_LIMIT);
@@ -151,7 +152,8 @@ bool match_body(struct match *m, struct span message, bool fields, const struct 
     if (needle->folded.len == 0)
         return true;
     if (unicode_rules_out(needle, message) && !unicode_holds_ascii(message, SPAN("base64")) &&
-        !unicode_holds_ascii(message, SPAN("quoted-printable"))) /* it says what it means, and isn't in there */
+        !unicode_holds_ascii(message,
+                             SPAN("quoted-printable"))) /* it says what it means, and isn't in there */
         return false;
     if (mime_leaf(message, &leaf))
         return leaf_holds(m, &leaf, needle);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * Looking into a message for SEARCH: header fields and text, decoded (RFC 2047, RFC 2231, RFC 2045, charsets)
- * and without regard to case. Functions of the bytes, the needle and the caller's struct match, so that threads with one
- * of these each can look into messages side by side.
+ * and without regard to case. Functions of the bytes, the needle and the caller's struct match, so that
+ * threads with one of these each can look into messages side by side.
  */
 #ifndef POSTERN_IMAPD_MATCH_H
 #define POSTERN_IMAPD_MATCH_H

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * SEARCH's arguments (RFC 3501 6.4.4, RETURN by RFC 4731 and 5182): keys into a tree of bounded size and depth.
+ * SEARCH's arguments (RFC 3501 6.4.4, RETURN by RFC 4731 and 5182): keys into a tree of bounded size and
+ * depth.
  *
  * Keys lie in one array, so that a tree is freed in one go and no pointer is followed that a hostile
  * command built; children and siblings are indexes. Key 0 is the AND of everything.

@@ -1,16 +1,21 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Arguments of SORT and THREAD (RFC 5256 5, RFC 5957, RFC 5267 for RETURN): what is their own stands in front of a
- * charset, which both must have, and of SEARCH's keys.
+ * Arguments of SORT and THREAD (RFC 5256 5, RFC 5957, RFC 5267 for RETURN): what is their own stands in front
+ * of a charset, which both must have, and of SEARCH's keys.
  */
 #include "parse.h"
 
 static bool parse_criterion(struct parser *p, struct sort_args *sort)
 {
     static const char *const names[SORT_KINDS] = {
-        [SORT_ARRIVAL] = "ARRIVAL",       [SORT_CC] = "CC",     [SORT_DATE] = "DATE",
-        [SORT_FROM] = "FROM",             [SORT_SIZE] = "SIZE", [SORT_SUBJECT] = "SUBJECT",
-        [SORT_TO] = "TO",                 [SORT_DISPLAYFROM] = "DISPLAYFROM",
+        [SORT_ARRIVAL] = "ARRIVAL",
+        [SORT_CC] = "CC",
+        [SORT_DATE] = "DATE",
+        [SORT_FROM] = "FROM",
+        [SORT_SIZE] = "SIZE",
+        [SORT_SUBJECT] = "SUBJECT",
+        [SORT_TO] = "TO",
+        [SORT_DISPLAYFROM] = "DISPLAYFROM",
         [SORT_DISPLAYTO] = "DISPLAYTO",
     };
     struct span name;

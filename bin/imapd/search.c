@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * SEARCH (RFC 3501 6.4.4, RFC 9051 6.4.4, RFC 4731): the command, and what SORT and THREAD have in common with it.
+ * SEARCH (RFC 3501 6.4.4, RFC 9051 6.4.4, RFC 4731): the command, and what SORT and THREAD have in common
+ * with it.
  *
  * Text without a CHARSET is US-ASCII in IMAP4rev1 and UTF-8 in IMAP4rev2; it is read as UTF-8 in both.
  */
@@ -66,7 +67,8 @@ int64_t search_sent_date(struct mailbox *box, size_t index, struct span date)
     return date_read(date, &seconds, &zone) ? seconds : mailbox_date(box, index);
 }
 
-static bool find_and_answer(struct imap *i, struct search *search, search_answerer *answer, const void *context)
+static bool find_and_answer(struct imap *i, struct search *search, search_answerer *answer,
+                            const void *context)
 {
     struct bytes text;
     size_t *found = NULL, count = 0;

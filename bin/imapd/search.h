@@ -11,8 +11,8 @@
 /* Answers a search that found these messages (indexes, ascending). False with a reply. */
 typedef bool search_answerer(struct imap *i, const struct search *search, const size_t *found, size_t count,
                              const void *context);
-/* A command whose arguments are parsed, perhaps with p->error: finds the messages, has them answered, leaves the
- * tagged reply, and frees *search. */
+/* A command whose arguments are parsed, perhaps with p->error: finds the messages, has them answered, leaves
+ * the tagged reply, and frees *search. */
 void search_run(struct imap *i, const struct parser *p, struct search *search, search_answerer *answer,
                 const void *context);
 /* The sent date (RFC 5256 2.2): what the Date: field's value says or, if it can't be read, INTERNALDATE. */
@@ -24,9 +24,9 @@ int64_t search_sent_date(struct mailbox *box, size_t index, struct span date);
 bool search_messages(struct imap *i, const struct search *search, size_t **found, size_t *count);
 
 /* --- esearch.c */
-/* The untagged answer to SEARCH or SORT (`command`), and what SAVE asks for. `found` is in the answer's order,
- * which for SORT isn't that of the mailbox; `ascending` are the same messages in that order. False with a
- * reply if memory ran out. */
+/* The untagged answer to SEARCH or SORT (`command`), and what SAVE asks for. `found` is in the answer's
+ * order, which for SORT isn't that of the mailbox; `ascending` are the same messages in that order. False
+ * with a reply if memory ran out. */
 bool search_answer(struct imap *i, const struct search *search, const char *command, const size_t *found,
                    const size_t *ascending, size_t count);
 

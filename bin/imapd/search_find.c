@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Which messages a search is about. All are asked what the mailbox knows of them; those for which that decides
- * nothing, what the index's header fields say, after it was told which will be wanted; and files are opened only where
- * that isn't enough either. Files are looked into in pieces of work that know nothing of each other.
+ * Which messages a search is about. All are asked what the mailbox knows of them; those for which that
+ * decides nothing, what the index's header fields say, after it was told which will be wanted; and files are
+ * opened only where that isn't enough either. Files are looked into in pieces of work that know nothing of
+ * each other.
  *
  * A file that can't be read fails the search, for "not there" would be a guess; one that is gone has no text.
  */
@@ -20,7 +21,7 @@ struct finding {
     size_t *found;
     unsigned char *verdicts;
     size_t count;
-    size_t done;                 /* of them, before this round */
+    size_t done;                /* of them, before this round */
     enum status results[ROUND]; /* of its pieces */
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The tree of a search's keys (parse_search.c) asked of one message; see search_keys.h. A message whose file is gone
- * has no header and no text.
+ * The tree of a search's keys (parse_search.c) asked of one message; see search_keys.h. A message whose file
+ * is gone has no header and no text.
  */
 #include "search_keys.h"
 
@@ -198,7 +198,8 @@ struct looking look_at(const struct searching *s, struct mailbox *box, struct ma
         l.saved = mailbox_save_date(box, index);
     if (s->wants & WANT_EMAIL_ID)
         mailbox_email_id(box, index, l.email_id);
-    if ((s->wants & WANT_SIZE) && l.m.wire_size == 0 && mailbox_wire_size(box, index, &l.m.wire_size) != ST_OK)
+    if ((s->wants & WANT_SIZE) && l.m.wire_size == 0 &&
+        mailbox_wire_size(box, index, &l.m.wire_size) != ST_OK)
         l.m.wire_size = l.m.size;
     return l;
 }

@@ -2,11 +2,12 @@
  *
  * A search's keys, made ready to be asked of messages; what search_find.c needs of search_keys.c.
  *
- * What a message is asked costs very different amounts, so the tree of keys is walked up to four times for it, each
- * time with more at hand. A key for which that isn't enough is UNKNOWN, and so is what depends on it.
+ * What a message is asked costs very different amounts, so the tree of keys is walked up to four times for
+ * it, each time with more at hand. A key for which that isn't enough is UNKNOWN, and so is what depends on
+ * it.
  *
- * Asking reads `struct searching`, which doesn't change meanwhile, and `struct looking`: nothing of the mailbox. So
- * threads can ask of different messages at once.
+ * Asking reads `struct searching`, which doesn't change meanwhile, and `struct looking`: nothing of the
+ * mailbox. So threads can ask of different messages at once.
  */
 #ifndef POSTERN_IMAPD_SEARCH_KEYS_H
 #define POSTERN_IMAPD_SEARCH_KEYS_H
@@ -15,8 +16,8 @@
 #include "search.h"
 #include "store/mailbox_ids.h"
 
-/* What is at hand: what the mailbox knows of every message; the header fields of the index; the file, its header; its
- * text. */
+/* What is at hand: what the mailbox knows of every message; the header fields of the index; the file, its
+ * header; its text. */
 enum level { LEVEL_FACTS, LEVEL_SUMMARY, LEVEL_HEADER, LEVEL_TEXT };
 enum verdict { NO, YES, UNKNOWN };
 
@@ -56,8 +57,8 @@ struct looking {
     struct span header, text; /* header: of the summary or the file, as the level says */
 };
 
-/* Makes the keys of `search` ready; they must outlive *s. Free with searching_free, also where this is false, with a
- * reply. */
+/* Makes the keys of `search` ready; they must outlive *s. Free with searching_free, also where this is false,
+ * with a reply. */
 bool searching_init(struct searching *s, struct imap *i, const struct search *search);
 void searching_free(struct searching *s);
 

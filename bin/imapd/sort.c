@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * SORT (RFC 5256, RFC 5957; RETURN by RFC 5267): what each message is compared by is worked out once, from what the
- * index knows of it, and kept in one row of numbers. Texts are in the form that i;unicode-casemap compares (RFC 5255,
- * I18NLEVEL=1), one behind the other in one buffer.
+ * SORT (RFC 5256, RFC 5957; RETURN by RFC 5267): what each message is compared by is worked out once, from
+ * what the index knows of it, and kept in one row of numbers. Texts are in the form that i;unicode-casemap
+ * compares (RFC 5255, I18NLEVEL=1), one behind the other in one buffer.
  *
- * That buffer is bounded: texts are cut at CUT bytes, and where there are so many that they are over KEPT together, at
- * half of that, and so on. Then what agrees so far counts as equal.
+ * That buffer is bounded: texts are cut at CUT bytes, and where there are so many that they are over KEPT
+ * together, at half of that, and so on. Then what agrees so far counts as equal.
  */
 #include "search.h"
 
@@ -17,9 +17,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CUT 1024          /* bytes of a text that are compared */
-#define KEPT (16u << 20)  /* bytes of all texts together */
-#define RAW_LIMIT 65536   /* bytes of a field that are looked at */
+#define CUT 1024         /* bytes of a text that are compared */
+#define KEPT (16u << 20) /* bytes of all texts together */
+#define RAW_LIMIT 65536  /* bytes of a field that are looked at */
 
 /* What a message is compared by: a number, or where a text lies. */
 union sort_value {
@@ -155,8 +155,8 @@ enum field { FIELD_DATE, FIELD_SUBJECT, FIELD_FROM, FIELD_TO, FIELD_CC, FIELDS }
 static enum field field_of(enum sort_by by)
 {
     static const enum field fields[SORT_KINDS] = {
-        [SORT_DATE] = FIELD_DATE, [SORT_SUBJECT] = FIELD_SUBJECT, [SORT_FROM] = FIELD_FROM,
-        [SORT_CC] = FIELD_CC,     [SORT_TO] = FIELD_TO,           [SORT_DISPLAYFROM] = FIELD_FROM,
+        [SORT_DATE] = FIELD_DATE,    [SORT_SUBJECT] = FIELD_SUBJECT, [SORT_FROM] = FIELD_FROM,
+        [SORT_CC] = FIELD_CC,        [SORT_TO] = FIELD_TO,           [SORT_DISPLAYFROM] = FIELD_FROM,
         [SORT_DISPLAYTO] = FIELD_TO,
     };
     return fields[by];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * THREAD (RFC 5256 3 and 4): what the index knows of each message goes to text/thread.h, which does the rest. Nothing
- * of a message is kept but numbers and hashes. The answer leaves in pieces.
+ * THREAD (RFC 5256 3 and 4): what the index knows of each message goes to text/thread.h, which does the rest.
+ * Nothing of a message is kept but numbers and hashes. The answer leaves in pieces.
  */
 #include "search.h"
 
@@ -13,9 +13,9 @@
 
 #include <stdlib.h>
 
-#define PIECE 65536           /* bytes of an answer that are gathered */
-#define SUBJECT_LIMIT 65536   /* bytes of a Subject field that are looked at */
-#define IDS_LIMIT (1u << 20)  /* of fields with Message-IDs */
+#define PIECE 65536          /* bytes of an answer that are gathered */
+#define SUBJECT_LIMIT 65536  /* bytes of a Subject field that are looked at */
+#define IDS_LIMIT (1u << 20) /* of fields with Message-IDs */
 
 struct threading {
     struct imap *i;
@@ -57,7 +57,8 @@ static bool build(struct threading *t, const size_t *found, size_t count, enum t
     mailbox_expect(t->i->box, found, count);
     for (size_t n = 0; good && n < count && !conn_is_gone(t->i->conn); n++)
         good = add_message(t, found[n]) == ST_OK;
-    return good && (by == THREAD_REFERENCES ? threads_by_references(t->threads) : threads_by_subject(t->threads));
+    return good &&
+           (by == THREAD_REFERENCES ? threads_by_references(t->threads) : threads_by_subject(t->threads));
 }
 
 static void write_threads(struct threading *t, size_t count)

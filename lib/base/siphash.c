@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * SipHash-2-4-128 by Aumasson and Bernstein, from their paper and its reference vectors; see siphash.h. Words are
- * read as little-endian whatever the machine.
+ * SipHash-2-4-128 by Aumasson and Bernstein, from their paper and its reference vectors; see siphash.h. Words
+ * are read as little-endian whatever the machine.
  */
 #include "base/siphash.h"
 

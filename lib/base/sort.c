@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * A merge sort from below; see sort.h. qsort() isn't stable, and where there is much to sort it asks the system for
- * the size of memory, which a sandbox forbids.
+ * A merge sort from below; see sort.h. qsort() isn't stable, and where there is much to sort it asks the
+ * system for the size of memory, which a sandbox forbids.
  */
 #include "base/sort.h"
 
@@ -10,7 +10,8 @@
 
 #define SMALL 16 /* runs that are sorted by insertion first */
 
-static bool is_behind(const struct sort_item *a, const struct sort_item *b, sort_tie *tie, const void *context)
+static bool is_behind(const struct sort_item *a, const struct sort_item *b, sort_tie *tie,
+                      const void *context)
 {
     return a->key != b->key ? a->key > b->key : tie && tie(context, a->item, b->item) > 0;
 }

@@ -13,7 +13,7 @@
 #include <string.h>
 
 static const struct {
-    const char *name; /* the name that MIME prefers stands before the others of the same charset */
+    const char *name;      /* the name that MIME prefers stands before the others of the same charset */
     const uint16_t *upper; /* NULL: UTF-8 and ASCII, read as UTF-8 */
     bool other;            /* another name of the one before */
 } charsets[] = {

@@ -2,9 +2,9 @@
  *
  * Base subjects; see subject.h. The numbered steps are those of RFC 5256 2.1.
  *
- * Its rules are stated as loops in which leading "[blobs]" are looked at again each time something was removed. Here
- * they are looked at once: where no "Re:" follows the last of them, none will follow when fewer are left. So a
- * subject takes the time of reading it, whatever it holds.
+ * Its rules are stated as loops in which leading "[blobs]" are looked at again each time something was
+ * removed. Here they are looked at once: where no "Re:" follows the last of them, none will follow when fewer
+ * are left. So a subject takes the time of reading it, whatever it holds.
  */
 #include "text/subject.h"
 #include "text/address.h"

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Threads; see thread.h. A node is a message, or a dummy that stands for one that others refer to. While links are
- * made a node knows its parent only. Children are put into lists at the end (thread_order.c).
+ * Threads; see thread.h. A node is a message, or a dummy that stands for one that others refer to. While
+ * links are made a node knows its parent only. Children are put into lists at the end (thread_order.c).
  *
  * RFC 5256 (1) has messages link themselves and those they refer to in one go, and breaks a link that
- * another message's References made when the message itself knows better. Here all messages' own parents are linked
- * first, and then what references say of others: the same links, but where they would form a circle, in
- * which then a message's own word counts for more. So no link is ever broken, and whether one would close a circle is
- * asked of a union-find, in practically no time, not by walking up a thread that may be a million messages deep.
+ * another message's References made when the message itself knows better. Here all messages' own parents are
+ * linked first, and then what references say of others: the same links, but where they would form a circle,
+ * in which then a message's own word counts for more. So no link is ever broken, and whether one would close
+ * a circle is asked of a union-find, in practically no time, not by walking up a thread that may be a million
+ * messages deep.
  *
  * Message-IDs and subjects are kept as hashes by a secret key, which take their place in every comparison.
  */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Messages into threads: ORDEREDSUBJECT and REFERENCES (RFC 5256 3). Takes what header fields say, a message at
- * a time, and writes the threads as IMAP wants them.
+ * Messages into threads: ORDEREDSUBJECT and REFERENCES (RFC 5256 3). Takes what header fields say, a message
+ * at a time, and writes the threads as IMAP wants them.
  *
- * Everything may be hostile: Message-IDs that form circles, threads as deep as there are messages, References of
- * megabytes. Time is that of sorting the messages, memory about 100 bytes for each, nothing recurses.
+ * Everything may be hostile: Message-IDs that form circles, threads as deep as there are messages, References
+ * of megabytes. Time is that of sorting the messages, memory about 100 bytes for each, nothing recurses.
  */
 #ifndef POSTERN_TEXT_THREAD_H
 #define POSTERN_TEXT_THREAD_H
@@ -32,8 +32,8 @@ bool threads_add(struct threads *t, const struct thread_message *m); /* false wi
 bool threads_by_subject(struct threads *t);
 bool threads_by_references(struct threads *t);
 
-/* Appends the next threads, as `(2)(3 6 (4 23)(44 7 96))`, until there are `enough` bytes or more. False when the
- * last was written, with this call or before. */
+/* Appends the next threads, as `(2)(3 6 (4 23)(44 7 96))`, until there are `enough` bytes or more. False when
+ * the last was written, with this call or before. */
 bool threads_write(struct threads *t, size_t enough, struct bytes *out);
 
 #endif

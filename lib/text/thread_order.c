@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The order of threads and within them, merging by subjects, and writing; see thread.h. The numbers are the steps of
- * RFC 5256 3.
+ * The order of threads and within them, merging by subjects, and writing; see thread.h. The numbers are the
+ * steps of RFC 5256 3.
  *
- * All nodes are sorted by date once, and put into the lists of their parents from the last to the first, so every list
- * is sorted. Writing walks the tree by its links, without a stack.
+ * All nodes are sorted by date once, and put into the lists of their parents from the last to the first, so
+ * every list is sorted. Writing walks the tree by its links, without a stack.
  */
 #include "text/thread_private.h"
 
@@ -19,7 +19,8 @@ static bool is_earlier(const struct node *a, const struct node *b)
 
 static uint32_t number_of(const struct threads *t, uint32_t n)
 {
-    return t->nodes[n].number || t->nodes[n].child == NONE ? t->nodes[n].number : t->nodes[t->nodes[n].child].number;
+    return t->nodes[n].number || t->nodes[n].child == NONE ? t->nodes[n].number
+                                                           : t->nodes[t->nodes[n].child].number;
 }
 
 static int by_number(const void *context, uint32_t a, uint32_t b)

@@ -44,7 +44,8 @@ struct threads {
     bool failed;
 };
 
-/* The place of a hash in the table: that of the node which has it (as its id, or as its subject), or a free one. */
+/* The place of a hash in the table: that of the node which has it (as its id, or as its subject), or a free
+ * one. */
 uint32_t *thread_place(struct threads *t, struct siphash hash, bool subjects);
 /* An empty table for that many. False without memory. */
 bool thread_table(struct threads *t, size_t count);

@@ -2,10 +2,10 @@
  *
  * Case and normalisation by libunistring; see unicode.h.
  *
- * The library takes a microsecond for a character. So what each becomes is asked of it once and kept, in pages
- * of 256 characters that are made when the first of them is met. All that isn't a matter of one character is
- * the order of combining marks that stand in a row; those are put in order as they are appended, as far back
- * as marks go in any text that makes sense (Unicode's "stream-safe" text has 30).
+ * The library takes a microsecond for a character. So what each becomes is asked of it once and kept, in
+ * pages of 256 characters that are made when the first of them is met. All that isn't a matter of one
+ * character is the order of combining marks that stand in a row; those are put in order as they are appended,
+ * as far back as marks go in any text that makes sense (Unicode's "stream-safe" text has 30).
  *
  * ASCII needs no tables: an ASCII character is a starter and decomposes to itself.
  */
@@ -24,7 +24,7 @@
 #define FORM_BYTES 14   /* of a character's form that are kept; three Hangul letters are 9 */
 #define FORM_LONGEST 72 /* U+FDFA becomes 18 characters */
 #define MARKS 32        /* of a row that are put in order */
-#define ROUNDS 3        /* of folding what was folded: what decomposes to capitals, as U+1D400 does, and U+1D6A4 */
+#define ROUNDS 3 /* of folding what was folded: what decomposes to capitals, as U+1D400 does, and U+1D6A4 */
 
 struct form {
     unsigned char length; /* 0: not asked yet. TOO_LONG: isn't kept */
@@ -90,7 +90,8 @@ static size_t form_of(enum unicode_form form, uint32_t c, char out[FORM_LONGEST]
 }
 
 /* The form of c: kept, or else in `text`. NULL without memory. */
-static const char *find_form(struct unicode_folder *f, uint32_t c, char text[FORM_LONGEST], size_t *n, bool *mark)
+static const char *find_form(struct unicode_folder *f, uint32_t c, char text[FORM_LONGEST], size_t *n,
+                             bool *mark)
 {
     struct form **page = &f->pages[c / PAGE];
     if (!*page && !(*page = calloc(PAGE, sizeof **page)))
@@ -194,8 +195,8 @@ static size_t add_others(struct unicode_folder *f, struct span text, struct byte
         size_t length = utf8_read(span_from(text, at), &c);
         const struct form *page = f->pages[c / PAGE], *form = page ? &page[c % PAGE] : NULL;
         at += length ? length : 1;
-        if (form && !form->mark && form->length && form->length != TOO_LONG && out->room - out->len > FORM_BYTES &&
-            out->limit - out->len >= FORM_BYTES) {
+        if (form && !form->mark && form->length && form->length != TOO_LONG &&
+            out->room - out->len > FORM_BYTES && out->limit - out->len >= FORM_BYTES) {
             memcpy(out->data + out->len, form->text, FORM_BYTES);
             out->len += form->length;
         } else {

@@ -2,13 +2,13 @@
  *
  * Searching folded text; see unicode_search.h.
  *
- * Most mail is ASCII, where an ASCII needle is looked for in place, sixteen positions at a time: the first and the
- * last byte of the needle are compared in all of them at once, and only where both fit, the rest. Pieces with
- * other characters are folded into a window, behind the end of what came before, in which the needle may have
- * begun.
+ * Most mail is ASCII, where an ASCII needle is looked for in place, sixteen positions at a time: the first
+ * and the last byte of the needle are compared in all of them at once, and only where both fit, the rest.
+ * Pieces with other characters are folded into a window, behind the end of what came before, in which the
+ * needle may have begun.
  *
- * Tried for the needle in place: folding every piece and memmem() (a third of the speed), memchr() for the first
- * letter in both cases (a quarter, as letters are frequent).
+ * Tried for the needle in place: folding every piece and memmem() (a third of the speed), memchr() for the
+ * first letter in both cases (a quarter, as letters are frequent).
  */
 #include "text/unicode_search.h"
 #include "text/unicode.h"
@@ -140,8 +140,10 @@ bool unicode_rules_out(const struct unicode_needle *n, struct span raw)
     size_t last = word.n ? word.n - 1 : 0, reach = LANES + (last > 1 ? last : 1), at = 0;
     if (n->folded.len == 0 || (n->ascii && word.n == 0))
         return false;
-    const unsigned char first = word.n ? (unsigned char)word.p[0] : 0xff, end = word.n ? (unsigned char)word.p[last] : 0;
-    const lanes a = all(first), b = all(end), a_bit = all(small_bit((char)first)), b_bit = all(small_bit((char)end));
+    const unsigned char first = word.n ? (unsigned char)word.p[0] : 0xff,
+                        end = word.n ? (unsigned char)word.p[last] : 0;
+    const lanes a = all(first), b = all(end), a_bit = all(small_bit((char)first)),
+                b_bit = all(small_bit((char)end));
     for (; at + reach <= raw.n; at += LANES) {
         lanes here, behind, tail;
         memcpy(&here, raw.p + at, LANES);

@@ -148,7 +148,8 @@ static void end_parameter(struct parameter *p, struct bytes *out)
 {
     if (p->raw.len > 0) {
         bytes_add_char(out, '\n');
-        charset_to_utf8(p->charset.len > 0 ? span_bytes(&p->charset) : SPAN("utf-8"), span_bytes(&p->raw), out);
+        charset_to_utf8(p->charset.len > 0 ? span_bytes(&p->charset) : SPAN("utf-8"), span_bytes(&p->raw),
+                        out);
     }
     bytes_clear(&p->name);
     bytes_clear(&p->charset);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * Encoded words (RFC 2047) and charsets, to UTF-8, without iconv (which would open files): UTF-8, US-ASCII,
- * the ISO-8859 family, windows-874 and -1250 to -1258, KOI8-R and -U, a few of IBM and Apple. Another charset's
- * 8-bit bytes become U+FFFD.
+ * the ISO-8859 family, windows-874 and -1250 to -1258, KOI8-R and -U, a few of IBM and Apple. Another
+ * charset's 8-bit bytes become U+FFFD.
  */
 #ifndef POSTERN_TEXT_WORDS_H
 #define POSTERN_TEXT_WORDS_H
@@ -22,8 +22,8 @@ bool charset_holds(struct span charset, struct span text);
 bool charset_to_utf8(struct span charset, struct span text, struct bytes *out);
 /* Appends a header value unfolded, its encoded words decoded, in UTF-8. False only over out's limit. */
 bool words_decode(struct span value, struct bytes *out);
-/* Appends the parameters of a header value that are encoded or in pieces as RFC 2231 has it, decoded, each behind
- * a newline; nothing if there are none. */
+/* Appends the parameters of a header value that are encoded or in pieces as RFC 2231 has it, decoded, each
+ * behind a newline; nothing if there are none. */
 bool words_decode_parameters(struct span value, struct bytes *out);
 
 #endif
