@@ -177,7 +177,7 @@ static void take_references(struct threads *t, struct message *m, struct span va
         uint32_t node = node_find(t, id);
         if (node == NONE && t->count < t->limit)
             node = node_of_id(t, id);
-        if (node != NONE)
+        if (node != NONE && node != m->node) /* no message is its own parent */
             add_reference(t, m, node);
         if (only_first)
             break;

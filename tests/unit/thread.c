@@ -89,6 +89,7 @@ static void references(void)
         { "two of one id", "1 1 a a\n2 2 b a\n3 3 c c a", "(1 3)(2)" },
         { "no ids", "1 1 a -\n2 2 b -", "(1)(2)" },
         { "itself as reference", "1 1 a a a", "(1)" },
+        { "itself as last reference", "1 1 a a\n2 2 b b\n3 3 c c b c\n4 4 d d a c", "(1)(2 3 4)" },
         { "a circle of two", "1 1 a a b\n2 2 b b a", "(2 1)" },
         { "a circle of three", "1 1 a a c\n2 2 b b a\n3 3 c c b", "(3 1 2)" },
         { "a circle in references", "1 1 a a b c b c", "(1)" },
