@@ -26,7 +26,7 @@ struct fetching {
     bool marks_seen, has_flags, has_modseq, has_partial, has_binary;
     bool unknown_encoding; /* a part that BINARY asked for, in some message */
     unsigned previews;     /* made so far: PREVIEW (LAZY) has a budget */
-    struct bytes built;    /* the fields that HEADER.FIELDS selects */
+    struct bytes built;    /* the fields that HEADER.FIELDS selects; an ENVELOPE for who knows no UTF-8 */
     enum status worst;
     struct bytes flags; /* FLAGS's last answer, and what it was made of: most messages have the same */
     uint32_t flags_of;

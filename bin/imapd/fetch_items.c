@@ -87,7 +87,12 @@ static void write_cached(struct fetching *f, struct span value, const char *inst
 static void write_envelope(struct fetching *f, const struct fetch_item *item)
 {
     (void)item;
-    write_cached(f, f->summary.envelope, "(NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL)");
+    struct span envelope = f->summary.envelope;
+    bool knows_utf8 = f->i->enabled & (ENABLED_REV2 | ENABLED_UTF8);
+    bytes_clear(&f->built);
+    if (!knows_utf8 && span_find(envelope, '{') < envelope.n && imap_envelope_downgrade(envelope, &f->built))
+        envelope = span_bytes(&f->built);
+    write_cached(f, envelope, "(NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL)");
 }
 
 /* Of a structure, for clients that don't know message/global. */

@@ -12,6 +12,10 @@
 /* Each appends to *out; false if it is over its limit or memory ran out. */
 /* `(date subject from sender reply-to to cc bcc in-reply-to message-id)` of a header section. */
 bool imap_envelope(struct span header, struct bytes *out);
+/* The same envelope for a client that knows no UTF-8 in headers: a subject and display names that are UTF-8
+ * become encoded words (RFC 2047). What isn't UTF-8, addresses and identifiers leave as literals, as they
+ * are. */
+bool imap_envelope_downgrade(struct span envelope, struct bytes *out);
 /* How a message/global begins in a structure, always so that it can be found: only clients that enabled
  * UTF8=ACCEPT or IMAP4rev2 expect an envelope and a body in one (RFC 9051 9, body-type-msg), for others it is
  * IMAP_RFC822, which is as long. */

@@ -10,6 +10,8 @@
 #include "text/base64.h"
 #include "text/header.h"
 #include "text/lexical.h"
+
+#define ENCODED_BYTES 45 /* in one word: as base64 60 */
 #include "text/mime.h"
 #include "text/utf8.h"
 
@@ -214,5 +216,20 @@ bool words_decode_parameters(struct span value, struct bytes *out)
     bytes_free(&p.name);
     bytes_free(&p.charset);
     bytes_free(&p.raw);
+    return !out->failed;
+}
+
+bool words_encode(struct span text, struct bytes *out)
+{
+    for (bool first = true; text.n; first = false) {
+        size_t n = text.n < ENCODED_BYTES ? text.n : ENCODED_BYTES;
+        while (n > 1 && n < text.n &&
+               ((unsigned char)text.p[n] & 0xc0) == 0x80) /* no character is cut in two */
+            n--;
+        bytes_add_str(out, first ? "=?UTF-8?B?" : " =?UTF-8?B?");
+        base64_encode(span_head(text, n), out);
+        bytes_add_str(out, "?=");
+        text = span_from(text, n);
+    }
     return !out->failed;
 }

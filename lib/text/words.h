@@ -25,5 +25,8 @@ bool words_decode(struct span value, struct bytes *out);
 /* Appends the parameters of a header value that are encoded or in pieces as RFC 2231 has it, decoded, each
  * behind a newline; nothing if there are none. */
 bool words_decode_parameters(struct span value, struct bytes *out);
+/* Appends UTF-8 text as encoded words (RFC 2047), each of 75 bytes at most, a space between. False only over
+ * out's limit. */
+bool words_encode(struct span text, struct bytes *out);
 
 #endif

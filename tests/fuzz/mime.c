@@ -52,6 +52,14 @@ static void check_words(const struct mime_part *root, struct bytes *out)
     HOLDS(imap_envelope(root->header, out));
     text = span_bytes(out);
     HOLDS(grammar_envelope(&text) && text.n == 0);
+    struct bytes plain;
+    bytes_init(&plain, FUZZ_OUT_LIMIT);
+    HOLDS(imap_envelope_downgrade(span_bytes(out), &plain));
+    text = span_bytes(&plain);
+    HOLDS(grammar_envelope(&text) && text.n == 0);
+    bytes_clear(&plain);
+    HOLDS(imap_envelope_downgrade(root->header, &plain)); /* what is none */
+    bytes_free(&plain);
     for (int extended = 0; extended < 2; extended++) {
         bytes_clear(out);
         HOLDS(imap_body_structure(root, extended, out));

@@ -229,8 +229,34 @@ static void large(void)
     bytes_free(&out);
 }
 
+static void downgrades(void)
+{
+    static const struct { const char *name, *envelope, *expected; } rows[] = {
+        { "nothing to change", "(NIL \"a {b}\" NIL NIL NIL NIL NIL NIL NIL NIL)", "(NIL \"a {b}\" NIL NIL NIL NIL NIL NIL NIL NIL)" },
+        { "subject", "(NIL {2}\r\n\xc3\xa4 NIL NIL NIL NIL NIL NIL NIL NIL)",
+          "(NIL \"=?UTF-8?B?w6Q=?=\" NIL NIL NIL NIL NIL NIL NIL NIL)" },
+        { "date stays", "({2}\r\n\xc3\xa4 NIL NIL NIL NIL NIL NIL NIL NIL NIL)",
+          "({2}\r\n\xc3\xa4 NIL NIL NIL NIL NIL NIL NIL NIL NIL)" },
+        { "name, group, address", "(NIL NIL (({2}\r\n\xc3\xa4 NIL {2}\r\n\xc3\xa4 {2}\r\n\xc3\xa4)(NIL NIL {2}\r\n\xc3\xa4 NIL)) NIL)",
+          "(NIL NIL ((\"=?UTF-8?B?w6Q=?=\" NIL {2}\r\n\xc3\xa4 {2}\r\n\xc3\xa4)(NIL NIL \"=?UTF-8?B?w6Q=?=\" NIL)) NIL)" },
+        { "no UTF-8", "(NIL {2}\r\n\xc3\xc3 NIL)", "(NIL {2}\r\n\xc3\xc3 NIL)" },
+        { "encoded words beside it", "(NIL {21}\r\n\xc3\xa4 =?utf-8?Q?=C3=A4?= NIL)", "(NIL \"=?UTF-8?B?w6Qgw6Q=?=\" NIL)" },
+        { "literals that are none", "(NIL {99}\r\nx {x} {9", "(NIL {99}\r\nx {x} {9" },
+        { "parentheses", ")(((((", ")(((((" },
+        { "quotes", "(NIL \"\\\"{2}\" {2}\r\n\xc3\xa4", "(NIL \"\\\"{2}\" {2}\r\n\xc3\xa4" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct bytes out;
+        bytes_init(&out, 10000);
+        imap_envelope_downgrade(span_of(rows[i].envelope), &out);
+        report("for who knows no UTF-8", rows[i].name, rows[i].expected, &out);
+        bytes_free(&out);
+    }
+}
+
 int main(void)
 {
+    downgrades();
     envelopes();
     bodies();
     strings();
