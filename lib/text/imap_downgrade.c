@@ -52,6 +52,14 @@ static bool read_literal(const struct walk *w, size_t *end, struct span *value)
     return true;
 }
 
+static bool has_8bit(struct span s)
+{
+    size_t n = 0;
+    while (n < s.n && !((unsigned char)s.p[n] & 0x80))
+        n++;
+    return n < s.n;
+}
+
 /* Is it a text that people read: the subject, a display name, a group's name? */
 static bool is_text(const struct walk *w, size_t end)
 {
@@ -96,7 +104,7 @@ static void pass_literal(struct walk *w, size_t *done, struct bytes *out)
         w->at++;
         return;
     }
-    if (is_text(w, end)) {
+    if (is_text(w, end) && has_8bit(value)) {
         bytes_add(out, w->in.p + *done, w->at - *done);
         *done = write_encoded(value, out) ? end : w->at;
     }

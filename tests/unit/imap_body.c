@@ -239,6 +239,7 @@ static void downgrades(void)
           "({2}\r\n\xc3\xa4 NIL NIL NIL NIL NIL NIL NIL NIL NIL)" },
         { "name, group, address", "(NIL NIL (({2}\r\n\xc3\xa4 NIL {2}\r\n\xc3\xa4 {2}\r\n\xc3\xa4)(NIL NIL {2}\r\n\xc3\xa4 NIL)) NIL)",
           "(NIL NIL ((\"=?UTF-8?B?w6Q=?=\" NIL {2}\r\n\xc3\xa4 {2}\r\n\xc3\xa4)(NIL NIL \"=?UTF-8?B?w6Q=?=\" NIL)) NIL)" },
+        { "a literal of ASCII", "(NIL {2}\r\nab NIL)", "(NIL {2}\r\nab NIL)" },
         { "no UTF-8", "(NIL {2}\r\n\xc3\xc3 NIL)", "(NIL {2}\r\n\xc3\xc3 NIL)" },
         { "encoded words beside it", "(NIL {21}\r\n\xc3\xa4 =?utf-8?Q?=C3=A4?= NIL)", "(NIL \"=?UTF-8?B?w6Qgw6Q=?=\" NIL)" },
         { "literals that are none", "(NIL {99}\r\nx {x} {9", "(NIL {99}\r\nx {x} {9" },
