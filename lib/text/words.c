@@ -153,6 +153,7 @@ static void end_parameter(struct parameter *p, struct bytes *out)
         charset_to_utf8(p->charset.len > 0 ? span_bytes(&p->charset) : SPAN("utf-8"), span_bytes(&p->raw),
                         out);
     }
+    out->failed |= p->name.failed || p->charset.failed || p->raw.failed;
     bytes_clear(&p->name);
     bytes_clear(&p->charset);
     bytes_clear(&p->raw);
@@ -210,7 +211,7 @@ bool words_decode_parameters(struct span value, struct bytes *out)
     while (mime_parameter_next(&value, &name, &text))
         take_parameter(&p, span_bytes(&name), span_bytes(&text), out);
     end_parameter(&p, out);
-    out->failed |= name.failed || text.failed || p.name.failed || p.charset.failed || p.raw.failed;
+    out->failed |= name.failed || text.failed;
     bytes_free(&name);
     bytes_free(&text);
     bytes_free(&p.name);

@@ -9,6 +9,8 @@
 #include "text/base64.h"
 #include "text/date.h"
 #include "text/imap_body.h"
+#include "text/subject.h"
+#include "text/thread.h"
 #include "text/unicode.h"
 #include "text/unicode_search.h"
 #include "text/utf7.h"
@@ -94,6 +96,51 @@ static bool run_parameter(struct bytes *out)
     return found;
 }
 
+static bool run_parameters(struct bytes *out)
+{
+    return words_decode_parameters(SPAN("a; b*0*=koi8-r''%F0; b*1=x"), out);
+}
+
+static bool run_subject(struct bytes *out)
+{
+    bool reply;
+    return subject_base(SPAN("Re: =?utf-8?Q?=C3=BC?= (fwd)"), out, &reply) &&
+           subject_address(SPAN("=?utf-8?Q?=C3=BC?= <a@b>"), true, out);
+}
+
+static bool run_casemap(struct bytes *out)
+{
+    struct unicode_folder *f = unicode_folder_new(UNICODE_CASEMAP);
+    bool good = f && unicode_folder_add(f, SPAN("Stra\xc3\x9f" "e \xef\xb7\xba"), out);
+    unicode_folder_free(f);
+    return good;
+}
+
+static bool run_threads(struct bytes *out)
+{
+    static const uint64_t key[2] = { 1, 2 };
+    struct threads *t = threads_new(2, key);
+    struct thread_message m[] = {
+        { .number = 1, .message_id = SPAN("<a@b>"), .references = SPAN("<x@y>"), .subject = SPAN("s") },
+        { .number = 2, .message_id = SPAN("<c@d>"), .references = SPAN("<x@y> <z@y>"), .subject = SPAN("s") },
+    };
+    bool good = t && threads_add(t, &m[0]) && threads_add(t, &m[1]) && threads_by_references(t);
+    while (good && threads_write(t, out->len + 1, out))
+        ;
+    threads_free(t);
+    return good && !out->failed;
+}
+
+static bool run_by_subject(struct bytes *out)
+{
+    static const uint64_t key[2] = { 1, 2 };
+    struct threads *t = threads_new(1, key);
+    bool good = t && threads_add(t, &(struct thread_message){ .number = 1 }) && threads_by_subject(t) &&
+                !threads_write(t, 100, out);
+    threads_free(t);
+    return good && !out->failed;
+}
+
 static const struct {
     const char *name;
     bool (*run)(struct bytes *out);
@@ -102,6 +149,8 @@ static const struct {
     { "mime_decode", run_decode }, { "words_decode", run_words },     { "unicode_fold", run_fold },
     { "unicode_contains", run_contains }, { "unicode_nfc", run_nfc }, { "modified UTF-7", run_utf7 },
     { "base64", run_base64 },      { "dates", run_date },             { "mime_parameter", run_parameter },
+    { "words_decode_parameters", run_parameters }, { "subjects", run_subject }, { "i;unicode-casemap", run_casemap },
+    { "threads_by_references", run_threads }, { "threads_by_subject", run_by_subject },
 };
 
 static long left = -1;  /* allocations until one is refused; -1: none is */
