@@ -100,7 +100,7 @@ sub start_dovecot {
     close $f;
     $t->own;
     local @ENV{qw(USER HOME)} = ('alice', $dir);
-    my $pid = open2($out, $in, ImapTest::as_owner('/usr/lib/dovecot/imap', '-c', "$dir/conf"));
+    my $pid = open2($out, $in, ImapTest::as_owner('sh', '-c', "exec /usr/lib/dovecot/imap -c '$dir/conf' 2>>'$dir/log'"));
     binmode $_, ':raw' for $out, $in;
     (<$out> // '') =~ /PREAUTH/ or die 'dovecot: ' . `cat $dir/log`;
     return $pid;
