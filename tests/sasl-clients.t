@@ -48,6 +48,30 @@ check "gsasl: somebody unknown" refused with_gsasl carol carol-secret $start --n
 check "gsasl: tls-unique, its way with TLS 1.2" refused with_gsasl bob bob-secret $start --priority=NORMAL:-VERS-TLS1.3 \
     -m SCRAM-SHA-256-PLUS
 
+# --- OpenSSL by perl: TLS 1.2 and 1.3, either binding
+
+with_openssl() { # VERSION BINDING: waits for the OK
+    timeout 60 perl -Itests/lib -MScram -MIO::Socket::SSL -e '
+        my ($port, $version, $header) = @ARGV;
+        my $s = IO::Socket::SSL->new(PeerAddr => "127.0.0.1", PeerPort => $port, SSL_verify_mode => 0, SSL_version => $version)
+            or die IO::Socket::SSL::errstr();
+        my ($scram, $line) = Scram->new($s);
+        my $hear = sub { my $want = shift; $line = <$s> // "nothing"; $line =~ /^\Q$want\E(.*)\r$/ or die "$version $header: $line"; $1 };
+        my $read = sub { my $m = $hear->("+ "); $scram->heard($_[0], $m) or die $m };
+        $hear->("* OK");
+        print $s "a AUTHENTICATE SCRAM-SHA-256-PLUS ", $scram->say("$header,,n=alice,r=abc"), "\r\n";
+        $read->("r=abc...");
+        print $s $scram->say("c=<bind $header,,>,r=<nonce>,p=<proof alice-secret>"), "\r\n";
+        $read->("v=<signature>");
+        print $s "\r\n";
+        $hear->("a OK");' "$imaps" "$@"
+}
+for version in TLSv1_2 TLSv1_3; do
+    for binding in p=tls-exporter p=tls-server-end-point; do
+        check "OpenSSL: $version, $binding" with_openssl $version $binding
+    done
+done
+
 # --- mutt
 
 mkdir -p "$work/home"

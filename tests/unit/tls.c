@@ -8,7 +8,9 @@
 #include "net/guard.h"
 #include "net/sandbox.h"
 #include "net/tls.h"
+#include "text/base64.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -46,6 +48,52 @@ static pid_t start_guard(int channel, int other)
     _exit(0);
 }
 
+/* What a connection is bound to by tls-exporter, as a line of base64. */
+static void write_exporter(struct conn *c)
+{
+    struct bytes data, text;
+    bytes_init(&data, 64);
+    bytes_init(&text, 128);
+    if (tls_exporter(c, &data) && data.len == 32)
+        base64_encode(span_bytes(&data), &text);
+    conn_printf(c, "%s\r\n", bytes_str(&text));
+    bytes_free(&data);
+    bytes_free(&text);
+}
+
+/* Does the server's line have what this end has? */
+static bool same_exporter(struct conn *c)
+{
+    struct bytes data, text;
+    struct span line;
+    bytes_init(&data, 64);
+    bytes_init(&text, 128);
+    bool same = conn_line(c, 100, &line) == CONN_OK && line.n == 44 && tls_exporter(c, &data) &&
+                base64_encode(span_bytes(&data), &text) && span_eq(line, span_bytes(&text));
+    bytes_free(&data);
+    bytes_free(&text);
+    return same;
+}
+
+/* tls-server-end-point is the certificate's fingerprint, by the hash of its signature. */
+static void end_point(const struct tls_server *server, const char *kind)
+{
+    char command[256], want[160] = "", got[160] = "";
+    struct bytes data;
+    bytes_init(&data, 64);
+    snprintf(command, sizeof command, "certtool --fingerprint --hash %s --infile %s",
+             strcmp(kind, "ed25519") == 0 ? "sha512" : "sha256", certificate_file);
+    FILE *f = popen(command, "r");
+    bool read = f && fscanf(f, "%159s", want) == 1;
+    if (f)
+        pclose(f);
+    bool made = tls_server_end_point(server, &data);
+    for (size_t i = 0; i < data.len; i++)
+        snprintf(got + 2 * i, 3, "%02x", (unsigned char)data.data[i]);
+    ok(read && made && strcmp(got, want) == 0, "%s: the end point %s is %s", kind, want, got);
+    bytes_free(&data);
+}
+
 /* The server's session: greets, and answers one line. */
 static void serve(int fd, int channel, struct tls_server *server)
 {
@@ -65,6 +113,7 @@ static void serve(int fd, int channel, struct tls_server *server)
     if (conn_line(c, 100, &line) != CONN_OK)
         _exit(5);
     conn_printf(c, "you said %.*s over %s\r\n", SPAN_FMT(line), tls_description(c));
+    write_exporter(c);
     conn_flush(c);
     conn_free(c);
     _exit(0);
@@ -99,12 +148,14 @@ static void whole_session(const char *kind)
     conn_write_str(c, "knock\r\n");
     ok(conn_line(c, 200, &line) == CONN_OK && span_starts(line, "you said knock over TLS1.3 "), "%s: %.*s", kind,
        SPAN_FMT(line));
+    ok(same_exporter(c), "%s: both ends have the same to bind to", kind);
     ok(conn_line(c, 100, &line) == CONN_GONE, "%s: end", kind);
     conn_free(c);
     close(wire[0]);
     waitpid(session, &how, 0);
     ok(WIFEXITED(how) && WEXITSTATUS(how) == 0, "%s: the session ended well (%x)", kind, how);
     waitpid(guard, &how, 0);
+    end_point(server, kind);
     tls_server_free(server);
 }
 
