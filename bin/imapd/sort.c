@@ -164,7 +164,9 @@ static enum field field_of(enum sort_by by)
 
 static enum status read_row(struct sorting *s, size_t index, size_t row, bool headers)
 {
-    static const char *const names[FIELDS] = { "Date", "Subject", "From", "To", "Cc" };
+    static const struct span names[FIELDS] = {
+        { "Date", 4 }, { "Subject", 7 }, { "From", 4 }, { "To", 2 }, { "Cc", 2 },
+    };
     struct summary summary = { .header_size = 0 };
     struct span values[FIELDS] = { { NULL, 0 } };
     size_t count = s->args->count;

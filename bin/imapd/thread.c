@@ -28,7 +28,9 @@ struct threading {
 static enum status add_message(struct threading *t, size_t index)
 {
     enum { DATE, SUBJECT, MESSAGE_ID, IN_REPLY_TO, REFERENCES, FIELDS };
-    static const char *const names[FIELDS] = { "Date", "Subject", "Message-ID", "In-Reply-To", "References" };
+    static const struct span names[FIELDS] = {
+        { "Date", 4 }, { "Subject", 7 }, { "Message-ID", 10 }, { "In-Reply-To", 11 }, { "References", 10 },
+    };
     struct summary summary = { .header_size = 0 };
     struct span values[FIELDS];
     struct mailbox *box = t->i->box;

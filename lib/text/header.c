@@ -100,7 +100,7 @@ bool header_named(struct span *rest, struct span name, struct header_field *fiel
     return true;
 }
 
-void header_pick(struct span header, const char *const *names, size_t count, struct span *values)
+void header_pick(struct span header, const struct span *names, size_t count, struct span *values)
 {
     struct header_field field;
     for (size_t i = 0; i < count; i++)
@@ -109,9 +109,9 @@ void header_pick(struct span header, const char *const *names, size_t count, str
         size_t colon = 0, i = 0;
         for (; i < count && colon == 0; i++)
             if (!values[i].p)
-                colon = named_colon(header, span_of(names[i]));
+                colon = named_colon(header, names[i]);
         if (colon) {
-            take_field(&header, span_of(names[i - 1]).n, colon, &field);
+            take_field(&header, names[i - 1].n, colon, &field);
             values[i - 1] = field.value;
         } else {
             header = span_from(header, line_length(header));

@@ -26,7 +26,7 @@ bool header_named(struct span *rest, struct span name, struct header_field *fiel
 /* The first field of that name, without regard to case. */
 bool header_find(struct span header, const char *name, struct header_field *field);
 /* The values of the first field of each of these names, in one pass; p is NULL where there is none. */
-void header_pick(struct span header, const char *const *names, size_t count, struct span *values);
+void header_pick(struct span header, const struct span *names, size_t count, struct span *values);
 /* How many fields of that name there are. */
 size_t header_count(struct span header, const char *name);
 /* Appends the value unfolded (RFC 5322 2.2.3: line ends removed), blanks trimmed. False if *out is over its

@@ -56,16 +56,28 @@ static bool same(struct siphash a, struct siphash b)
 
 /* --- tables of nodes */
 
-uint32_t *thread_place(struct threads *t, struct siphash hash, bool subjects)
+/* The place of a hash: that of the node which has it, or a free one. */
+static struct place *find_place(struct threads *t, struct siphash hash, bool subjects)
 {
     size_t at = hash.low & (t->table_size - 1);
-    while (t->table[at] != NONE) {
-        const struct node *n = &t->nodes[t->table[at]];
+    for (; t->table[at].node != NONE; at = (at + 1) & (t->table_size - 1)) {
+        if (t->table[at].tag != (uint32_t)hash.high)
+            continue;
+        const struct node *n = &t->nodes[t->table[at].node];
         if (same(subjects ? n->subject : n->id, hash))
             break;
-        at = (at + 1) & (t->table_size - 1);
     }
     return &t->table[at];
+}
+
+uint32_t thread_find(struct threads *t, struct siphash hash, bool subjects)
+{
+    return t->table ? find_place(t, hash, subjects)->node : NONE;
+}
+
+void thread_put(struct threads *t, struct siphash hash, bool subjects, uint32_t node)
+{
+    *find_place(t, hash, subjects) = (struct place){ node, (uint32_t)hash.high };
 }
 
 bool thread_table(struct threads *t, size_t count)
@@ -73,7 +85,7 @@ bool thread_table(struct threads *t, size_t count)
     size_t size = 1024;
     while (size < 2 * count)
         size *= 2;
-    uint32_t *table = malloc(size * sizeof *table);
+    struct place *table = malloc(size * sizeof *table);
     t->failed |= !table;
     if (!table)
         return false;
@@ -108,19 +120,14 @@ static uint32_t node_of_id(struct threads *t, struct siphash id)
             return NONE;
         for (size_t n = 0; n < t->count; n++)
             if (t->nodes[n].id.low | t->nodes[n].id.high)
-                *thread_place(t, t->nodes[n].id, false) = (uint32_t)n;
+                thread_put(t, t->nodes[n].id, false, (uint32_t)n);
     }
     uint32_t at = thread_node(t);
     if (at != NONE) {
         t->nodes[at].id = id;
-        *thread_place(t, id, false) = at;
+        thread_put(t, id, false, at);
     }
     return at;
-}
-
-static uint32_t node_find(struct threads *t, struct siphash id)
-{
-    return t->table ? *thread_place(t, id, false) : NONE;
 }
 
 /* --- reading Message-IDs */
@@ -174,7 +181,7 @@ static void take_references(struct threads *t, struct message *m, struct span va
 {
     struct siphash id;
     while (!t->failed && next_id(t, &value, &id)) {
-        uint32_t node = node_find(t, id);
+        uint32_t node = thread_find(t, id, false);
         if (node == NONE && t->count < t->limit)
             node = node_of_id(t, id);
         if (node != NONE && node != m->node) /* no message is its own parent */
@@ -192,7 +199,7 @@ bool threads_add(struct threads *t, const struct thread_message *added)
     if (t->message_count == t->message_limit)
         return false;
     if (next_id(t, &value, &id)) {
-        at = node_find(t, id);
+        at = thread_find(t, id, false);
         if (at == NONE)
             at = node_of_id(t, id);
         else if (t->nodes[at].number)

@@ -84,21 +84,21 @@ static bool replaces(const struct node *in_table, const struct node *n)
     return in_table->number && (!n->number || (in_table->reply && !n->reply));
 }
 
-/* Puts a thread below the one of its subject. */
-static void merge_thread(struct threads *t, uint32_t at, uint32_t *place)
+/* Puts a thread below `first`, the one of its subject. */
+static void merge_thread(struct threads *t, uint32_t at, uint32_t first)
 {
-    const struct node *n = &t->nodes[at], *first = &t->nodes[*place];
-    if (!first->number || (n->reply && !first->reply)) {
-        t->nodes[at].parent = *place;
-    } else {
-        uint32_t dummy = thread_node(t);
-        if (dummy == NONE)
-            return;
-        t->nodes[dummy].subject = t->nodes[at].subject;
-        t->nodes[dummy].has_subject = true;
-        t->nodes[at].parent = t->nodes[*place].parent = dummy;
-        *place = dummy;
+    const struct node *n = &t->nodes[at], *in_table = &t->nodes[first];
+    if (!in_table->number || (n->reply && !in_table->reply)) {
+        t->nodes[at].parent = first;
+        return;
     }
+    uint32_t dummy = thread_node(t);
+    if (dummy == NONE)
+        return;
+    t->nodes[dummy].subject = t->nodes[at].subject;
+    t->nodes[dummy].has_subject = true;
+    t->nodes[at].parent = t->nodes[first].parent = dummy;
+    thread_put(t, t->nodes[dummy].subject, true, dummy);
 }
 
 static void merge_subjects(struct threads *t, size_t n)
@@ -109,17 +109,17 @@ static void merge_subjects(struct threads *t, size_t n)
         uint32_t at = t->order[i].item;
         if (!t->nodes[at].top || !t->nodes[at].has_subject)
             continue;
-        uint32_t *place = thread_place(t, t->nodes[at].subject, true);
-        if (*place == NONE || replaces(&t->nodes[*place], &t->nodes[at]))
-            *place = at;
+        uint32_t first = thread_find(t, t->nodes[at].subject, true);
+        if (first == NONE || replaces(&t->nodes[first], &t->nodes[at]))
+            thread_put(t, t->nodes[at].subject, true, at);
     }
     for (size_t i = 0; i < n && !t->failed; i++) {
         uint32_t at = t->order[i].item;
         if (!t->nodes[at].top || !t->nodes[at].has_subject)
             continue;
-        uint32_t *place = thread_place(t, t->nodes[at].subject, true);
-        if (*place != at && t->nodes[at].parent == NONE)
-            merge_thread(t, at, place);
+        uint32_t first = thread_find(t, t->nodes[at].subject, true);
+        if (first != at && t->nodes[at].parent == NONE)
+            merge_thread(t, at, first);
     }
 }
 
@@ -143,11 +143,11 @@ bool threads_by_subject(struct threads *t)
     if (!sort_nodes(t, &n) || !thread_table(t, n))
         return false;
     for (size_t i = 0; i < n; i++) {
-        uint32_t at = t->order[i].item, *place = thread_place(t, t->nodes[at].subject, true);
-        if (*place == NONE)
-            *place = at;
+        uint32_t at = t->order[i].item, first = thread_find(t, t->nodes[at].subject, true);
+        if (first == NONE)
+            thread_put(t, t->nodes[at].subject, true, at);
         else
-            t->nodes[at].parent = *place;
+            t->nodes[at].parent = first;
     }
     make_lists(t, n);
     return true;

@@ -23,6 +23,11 @@ struct node {
     bool reply, has_references, has_subject, top; /* top: without a parent, and to be written */
 };
 
+/* A place in a table: a node, and enough of its hash that nodes of others needn't be looked at. */
+struct place {
+    uint32_t node, tag;
+};
+
 /* The references of a message, as nodes: first is a place in threads.references. */
 struct message {
     uint32_t node;
@@ -37,16 +42,17 @@ struct threads {
     size_t message_count, message_limit;
     uint32_t *references;
     size_t reference_count, reference_room, reference_limit;
-    uint32_t *table; /* of nodes by id, then by subject; open addressing */
+    struct place *table; /* of nodes by id, then by subject; open addressing */
     size_t table_size;
     struct sort_item *order;
     uint32_t cursor; /* of writing: the node that comes next */
     bool failed;
 };
 
-/* The place of a hash in the table: that of the node which has it (as its id, or as its subject), or a free
- * one. */
-uint32_t *thread_place(struct threads *t, struct siphash hash, bool subjects);
+/* The node that has this hash as its id, or as its subject; NONE if none has. */
+uint32_t thread_find(struct threads *t, struct siphash hash, bool subjects);
+/* Puts the node there, in place of another that has it. */
+void thread_put(struct threads *t, struct siphash hash, bool subjects, uint32_t node);
 /* An empty table for that many. False without memory. */
 bool thread_table(struct threads *t, size_t count);
 uint32_t thread_node(struct threads *t); /* a new one; NONE without memory */

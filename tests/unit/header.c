@@ -76,7 +76,7 @@ int main(void)
        "value and whole are as they stand");
     ok(header_find(h, "received", &f) && span_eq_str(f.value, " 1"), "the first of several");
     ok(header_count(h, "received") == 2, "fields are counted up to the empty line");
-    static const char *const names[] = { "X", "Subject", "Received" };
+    static const struct span names[] = { { "X", 1 }, { "Subject", 7 }, { "Received", 8 } };
     struct span values[3];
     header_pick(h, names, 3, values);
     ok(!values[0].p && span_eq_str(values[1], "\r\n a") && span_eq_str(values[2], " 1"), "the first of each name");
