@@ -262,18 +262,6 @@ static enum verdict expand(struct smtp_guard *g, const struct address *a)
     return st == ST_PERM ? VERDICT_ALIAS : VERDICT_TABLES;
 }
 
-bool guard_has_room(const struct smtp_guard *g, const struct address *account, uint64_t size)
-{
-    struct quota q;
-    struct bytes path;
-    bytes_init(&path, PATH_MAX);
-    bool room = directory_quota(g->directory, g->settings, account, &q) != ST_OK || !quota_limited(&q) ||
-                !settings_maildir(g->settings, address_local(account), address_domain(account), &path) ||
-                quota_room_at(bytes_str(&path), &q, size) == ST_OK;
-    bytes_free(&path);
-    return room;
-}
-
 /* A recipient that is one mailbox is refused if that is full: 552, as Postfix and Dovecot do. Of an alias'
  * many mailboxes one that is full keeps the message from nobody else: COMMIT looks again. */
 static bool is_full(const struct smtp_guard *g, size_t before)

@@ -78,6 +78,30 @@ static bool write_trace(struct commit *k, const struct said *said)
     return trace_received(&t, &k->trace_local);
 }
 
+/* --- quota */
+
+bool guard_has_room(const struct smtp_guard *g, const struct address *account, uint64_t size)
+{
+    struct quota q;
+    struct bytes path;
+    bytes_init(&path, PATH_MAX);
+    bool room = directory_quota(g->directory, g->settings, account, &q) != ST_OK || !quota_limited(&q) ||
+                !settings_maildir(g->settings, address_local(account), address_domain(account), &path) ||
+                quota_room_at(bytes_str(&path), &q, size) == ST_OK;
+    bytes_free(&path);
+    return room;
+}
+
+/* Adds it to what the account holds. */
+static void count_delivery(const struct commit *k, const struct delivery *d)
+{
+    struct bytes path;
+    bytes_init(&path, PATH_MAX);
+    if (settings_maildir(k->settings, address_local(d->account), address_domain(d->account), &path))
+        quota_add_at(bytes_str(&path), (int64_t)d->maildir.size, 1);
+    bytes_free(&path);
+}
+
 /* --- prepare */
 
 static enum status prepare_local(const struct commit *k, struct delivery *d, const struct content *c)
@@ -217,16 +241,6 @@ static bool publish(struct commit *k)
         }
     }
     return true;
-}
-
-/* Adds it to what the account holds. */
-static void count_delivery(const struct commit *k, const struct delivery *d)
-{
-    struct bytes path;
-    bytes_init(&path, PATH_MAX);
-    if (settings_maildir(k->settings, address_local(d->account), address_domain(d->account), &path))
-        quota_add_at(bytes_str(&path), (int64_t)d->maildir.size, 1);
-    bytes_free(&path);
 }
 
 /* How many deliveries are to go through the queue. */
