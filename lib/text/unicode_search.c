@@ -18,7 +18,9 @@
 #include <string.h>
 
 #define PIECE 4096 /* bytes that are folded at a time */
-#define MARKS 128  /* bytes at the end of the window that marks still to come may be put before */
+#define LONG                                                                                                 \
+    64 /* bytes of a needle from which on it is left to memmem(), which doesn't compare again and again */
+#define MARKS 128 /* bytes at the end of the window that marks still to come may be put before */
 
 typedef unsigned char lanes __attribute__((vector_size(16)));
 enum { LANES = 16 };
@@ -136,7 +138,7 @@ static bool may_hold(const char *p, size_t left, struct span word)
 
 bool unicode_rules_out(const struct unicode_needle *n, struct span raw)
 {
-    struct span word = n->ascii ? n->word : SPAN("");
+    struct span word = span_head(n->ascii ? n->word : SPAN(""), LONG);
     size_t last = word.n ? word.n - 1 : 0, reach = LANES + (last > 1 ? last : 1), at = 0;
     if (n->folded.len == 0 || (n->ascii && word.n == 0))
         return false;
@@ -263,7 +265,8 @@ bool unicode_search_add(struct unicode_search *s, struct span text)
     text.n -= s->partial_length;
     while (text.n && !s->found && !s->failed) {
         size_t run = utf8_ascii_run(text), n = PIECE;
-        if (run == text.n || run >= PIECE) {
+        bool in_place = !s->needle->ascii || s->needle->folded.len <= LONG;
+        if (in_place && (run == text.n || run >= PIECE)) {
             add_ascii(s, span_head(text, run));
             text = span_from(text, run);
             continue;

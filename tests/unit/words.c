@@ -249,6 +249,19 @@ static void searching(void)
     ok(unicode_contains(span_bytes(&large), span_bytes(&large)), "search, a large needle");
     bytes_free(&large);
 
+    struct bytes nearly;
+    bytes_init(&large, 4 << 20);
+    bytes_init(&nearly, 1 << 20);
+    for (int i = 0; i < 4 << 20; i++)
+        bytes_add_char(&large, 'a');
+    for (int i = 0; i < 60001; i++)
+        bytes_add_char(&nearly, i == 30000 ? 'b' : 'a');
+    ok(!unicode_contains(span_bytes(&large), span_bytes(&nearly)), "search, what is nearly everywhere");
+    memcpy(large.data + (3 << 20), nearly.data, nearly.len);
+    ok(unicode_contains(span_bytes(&large), span_bytes(&nearly)), "search, and then is there");
+    bytes_free(&large);
+    bytes_free(&nearly);
+
     struct bytes out;
     bytes_init(&out, 100);
     ok(unicode_nfc(SPAN("u\xcc\x88"), &out) && strcmp(bytes_str(&out), "\xc3\xbc") == 0, "NFC");
