@@ -34,7 +34,8 @@ imap() {
     local name figure size
     progress "run $run of $BENCH_RUNS: ${1%% *}"
     printf '%s\n' "$@" "! $tools/memory $inetd" |
-        timeout 600 "$tools/imap" "$port" alice@example.test alice-secret >"$place/said" || exit 1
+        timeout 600 "$tools/imap" "$port" alice@example.test alice-secret >"$place/said" ||
+        { echo "in run $run, at: $*" >&2; exit 1; }
     read -r _ peak pss < <(grep '^memory ' "$place/said")
     while read -r name figure size; do
         [ "$name" != memory ] || continue
