@@ -6,6 +6,7 @@
 #include "store.h"
 #include "base/files.h"
 #include "store/quota.h"
+#include "store/quota_count.h"
 
 #include <sys/wait.h>
 #include <time.h>
@@ -165,6 +166,12 @@ static void hostile(void)
     unlink("m/cur/8.x,S=18446744073709551615");
     unlink("m/cur/9.x,S=18446744073709551615");
     quota_forget(dir);
+    struct quota_count c;
+    ok(quota_count(dir, 0, &c) == ST_TEMP && errno == ETIME, "counting ends when its time is over");
+    ok(quota_count(dir, INT64_MAX, &c) == ST_OK && !quota_count_moved(dir, INT64_MAX, &c), "nothing moved");
+    put_file("m/new/late.x,S=1", "x");
+    ok(quota_count_moved(dir, INT64_MAX, &c), "what came meanwhile is seen");
+    unlink("m/new/late.x,S=1");
 }
 
 static void room(void)
