@@ -9,10 +9,13 @@
  */
 #include "search_keys.h"
 
+#include "base/clock.h"
+
 #include <stdlib.h>
 
-#define PIECE 128 /* messages that one piece of work looks into */
-#define ROUND 16  /* pieces of work between looks whether the client is still there */
+#define PIECE 128     /* messages that one piece of work looks into */
+#define TELL_MS 10000 /* how often a client that waits is told how far this is */
+#define ROUND 16      /* pieces of work between looks whether the client is still there */
 
 /* The messages that are left, ascending, and what is known of each: enum verdict. */
 struct finding {
@@ -21,6 +24,7 @@ struct finding {
     size_t *found;
     unsigned char *verdicts;
     size_t count;
+    int64_t told;               /* when the client heard of this last, by clock_ms() */
     size_t done;                /* of them, before this round */
     enum status results[ROUND]; /* of its pieces */
 };
@@ -74,6 +78,17 @@ static void expect_unknown(const struct finding *f, size_t unknown)
     free(indexes);
 }
 
+/* A search may take minutes, and neither side should take the other for gone. */
+static void tell_progress(struct finding *f, size_t done)
+{
+    int64_t now = clock_ms();
+    if (now - f->told < TELL_MS)
+        return;
+    f->told = now;
+    conn_printf(f->i->conn, "* OK Searched %zu%% of the mailbox\r\n", 100 * done / f->count);
+    conn_flush(f->i->conn);
+}
+
 static enum status judge_summary(struct finding *f, struct match *match, size_t n)
 {
     struct summary summary;
@@ -96,8 +111,10 @@ static enum status judge_summaries(struct finding *f)
     expect_unknown(f, unknown);
     enum status st = match_init(&match) ? ST_OK : ST_TEMP;
     for (size_t n = 0; st == ST_OK && n < f->count && !conn_is_gone(f->i->conn); n++)
-        if (f->verdicts[n] == UNKNOWN)
+        if (f->verdicts[n] == UNKNOWN) {
             st = judge_summary(f, &match, n);
+            tell_progress(f, n);
+        }
     match_free(&match);
     drop_misses(f);
     return st;
@@ -136,11 +153,13 @@ static enum status judge_files(struct finding *f)
     enum status st = ST_OK;
     if (count_unknown(f) == 0)
         return ST_OK;
-    for (f->done = 0; f->done < f->count && !conn_is_gone(f->i->conn); f->done += (size_t)ROUND * PIECE)
+    for (; f->done < f->count && st == ST_OK && !conn_is_gone(f->i->conn); f->done += (size_t)ROUND * PIECE) {
+        tell_progress(f, f->done);
         for (size_t piece = 0; piece < ROUND && st == ST_OK; piece++) {
             judge_piece(f, piece);
             st = f->results[piece];
         }
+    }
     drop_misses(f);
     return st;
 }
@@ -156,7 +175,7 @@ static bool find(struct finding *f)
 
 bool search_messages(struct imap *i, const struct search *search, size_t **found, size_t *count)
 {
-    struct finding f = { .i = i };
+    struct finding f = { .i = i, .told = clock_ms() };
     f.found = malloc((i->box->count + 1) * sizeof *f.found);
     f.verdicts = malloc(i->box->count + 1);
     bool good = (f.found && f.verdicts) || fail(i, "Out of memory");
