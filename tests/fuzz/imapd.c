@@ -58,6 +58,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     } else {
         fresh_maildir();
         struct mailbox_start start = { .serving = &serving, .conn = serving.conn, .context = "a" };
+        if (data[0] & 2)
+            start.quota = (struct quota){ 2000, 5 };
         snprintf(start.maildir, sizeof start.maildir, "%s", fuzz_maildir);
         imap_mailbox(&start);
     }
