@@ -77,6 +77,15 @@ bounced() { grep -l 'mailbox is full' "$alice"/new/* && grep -h '^Status: 5.2.2\
 check 'and its sender hears that bob is full' eventually 10 bounced
 check 'who got no more' [ "$(ls "$bob/new" | wc -l)" = 1 ]
 
+# --- full, with copies elsewhere: what was queued for the mailbox comes to nobody twice
+postern alias add bob@example.test bob@example.test alice@example.test
+before=$(ls "$alice/new" | wc -l)
+check 'to the alias, once more' send 1000 both@example.test
+check 'the queue runner runs again' as_server "$place/bin/qrun" -c "$conf"
+came() { test "$(ls "$alice/new" | wc -l)" = "$1"; }
+check 'alice has it once, and the bounce' eventually 10 came $((before + 2))
+postern alias remove bob@example.test
+
 # --- many at once
 rm -f "$alice"/new/* "$alice"/cur/*
 postern user quota alice storage=100M messages=1000

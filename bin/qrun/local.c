@@ -3,8 +3,10 @@
  * Delivery to our own users, for bounces and for what was queued before a domain became ours: all prepared,
  * then all published (the commit discipline of "one message in").
  *
- * A mailbox that is over its quota is left out, and its address told as a failure behind the delivery to the
- * others; a bounce is taken all the same, as its reader would else never know.
+ * Of an alias' mailboxes one that is over its quota is left out, and its address told as a failure behind the
+ * delivery to the others. The address of a mailbox that is full fails before anything is delivered: smtpd may
+ * have queued it when its copies had been sent. A bounce is taken all the same, as its reader would else
+ * never know.
  */
 #include "qrun.h"
 
@@ -93,10 +95,14 @@ static enum status prepare_queued(struct qrun *q, const struct targets *t, const
     return st == ST_PERM && errno == EEXIST ? ST_OK : st; /* it was queued before a crash */
 }
 
-static enum status prepare(struct qrun *q, const struct targets *t, const char *sender, struct span message,
-                           bool eight_bit, const char *id, struct delivery *d)
+/* ST_PERM: the mailbox of the address itself is full. */
+static enum status prepare(struct qrun *q, const struct address *to, const struct targets *t,
+                           const char *sender, struct span message, bool eight_bit, const char *id,
+                           struct delivery *d)
 {
     char trace[TRACE_LIMIT];
+    struct address own;
+    bool has_own = directory_account(q->directory, to, &own) == ST_OK;
     int n = snprintf(trace, sizeof trace, "Return-Path: <%s>\r\n", sender);
     struct content c = { .trace = { trace, (size_t)n }, .memory = message, .fd = -1, .size = message.n };
     d->boxes = calloc(t->count, sizeof *d->boxes);
@@ -112,6 +118,8 @@ static enum status prepare(struct qrun *q, const struct targets *t, const char *
             return ST_TEMP;
         if (st == ST_OK)
             d->prepared++;
+        else if (has_own && address_same(box->account, &own))
+            return ST_PERM;
         else
             bytes_printf(&d->full, " <%s>", box->account->text);
     }
@@ -170,9 +178,10 @@ enum status local_deliver(struct qrun *q, const struct address *to, const char *
                       : "5.1.2 The address isn't ours");
     else if (st != ST_OK)
         st = fail(ST_TEMP, why, "4.3.0 The tables can't be read");
-    else if (prepare(q, &targets, sender, message, eight_bit, id, &d) != ST_OK) {
+    else if ((st = prepare(q, to, &targets, sender, message, eight_bit, id, &d)) != ST_OK) {
         abandon(&d);
-        st = fail(ST_TEMP, why, "4.3.0 The message can't be stored");
+        st = st == ST_PERM ? fail(ST_PERM, why, "5.2.2 The mailbox is full")
+                           : fail(ST_TEMP, why, "4.3.0 The message can't be stored");
     } else if (publish(q, &d) != ST_OK)
         st = fail(ST_TEMP, why, "4.3.0 The message can't be stored");
     else if (d.full.len || d.full.failed) {

@@ -262,13 +262,20 @@ static enum verdict expand(struct smtp_guard *g, const struct address *a)
     return st == ST_PERM ? VERDICT_ALIAS : VERDICT_TABLES;
 }
 
-/* A recipient that is one mailbox is refused if that is full: 552, as Postfix and Dovecot do. Of an alias'
- * many mailboxes one that is full keeps the message from nobody else: COMMIT looks again. */
-static bool is_full(const struct smtp_guard *g, size_t before)
+/* A recipient that is a mailbox is refused if that is full, even if it has copies sent elsewhere: 552, as
+ * Postfix and Dovecot do. Of an alias' other mailboxes one that is full keeps the message from nobody else:
+ * COMMIT looks again. */
+static bool is_full(const struct smtp_guard *g, const struct address *a, size_t before)
 {
     const struct targets *t = &g->envelope.targets;
-    return t->count == before + 1 && t->list[before].local &&
-           !guard_has_room(g, &t->list[before].address, g->envelope.size);
+    struct address own;
+    bool has_own = directory_account(g->directory, a, &own) == ST_OK;
+    for (size_t i = before; i < t->count; i++) {
+        bool meant = t->count == before + 1 || (has_own && address_same(&t->list[i].address, &own));
+        if (meant && t->list[i].local && !guard_has_room(g, &t->list[i].address, g->envelope.size))
+            return true;
+    }
+    return false;
 }
 
 static enum verdict add_recipient(struct smtp_guard *g, const struct address *a)
@@ -280,7 +287,7 @@ static enum verdict add_recipient(struct smtp_guard *g, const struct address *a)
     enum verdict v = expand(g, a);
     if (v == VERDICT_OK && e->targets.count > TARGETS_LIMIT)
         v = VERDICT_TOO_MANY;
-    if (v == VERDICT_OK && is_full(g, before))
+    if (v == VERDICT_OK && is_full(g, a, before))
         v = VERDICT_FULL;
     if (v != VERDICT_OK) {
         e->targets.count = before;
