@@ -106,10 +106,13 @@ session_kept() {
     awk -v action="$1" '
         !found && $2 == "validity" { validity[$1] = $3 }
         !found && $2 == "has" { said[$1 " " $3] = $4; text[$1 " " $4] = 1 }
+        !found && $2 == "is" { id[$1] = $3 }
         !found && $2 == "gone" { gone[$1 " " $3] = 1 }
         !found && $1 == "failed" { failed = $2 }
         !found { next }
         $2 == "validity" && $1 in validity && validity[$1] != $3 { print "UIDVALIDITY of " $1 " changed"; bad = 1 }
+        $2 == "is" && $1 in id && id[$1] != $3 { print "MAILBOXID of " $1 " changed"; bad = 1 }
+        $2 == "for" && $1 == "Archive" && $3 != 16 { print "Archive lost the use that it was made for"; bad = 1 }
         $2 == "has" {
             there[$1 " " $3] = $4
             if ($1 " " $3 in gone) { print "a UID came back: " $0; bad = 1 }

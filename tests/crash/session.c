@@ -5,13 +5,14 @@
  *     session work MAILDIR     says what replies would promise
  *     session look MAILDIR     says what is there, from a fresh opening that checks every size
  *
- * Lines are "FOLDER validity N", "FOLDER has UID TEXT", "FOLDER gone UID", "FOLDER uidnext N". TEXT is the
- * message's last line.
+ * Lines are "FOLDER validity N", "FOLDER is MAILBOXID", "FOLDER for USES", "FOLDER has UID TEXT", "FOLDER gone
+ * UID", "FOLDER uidnext N". TEXT is the message's last line.
  */
 #include "say.h"
 
 #include "store/mailbox.h"
 #include "store/maildir.h"
+#include "store/special_use.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -94,7 +95,9 @@ static void work(struct mail *mail)
     need(box->count == 3 ? ST_OK : ST_TEMP, "count");
     need(mailbox_keyword(box, SPAN("kept"), true, &bit), "keyword");
     need(mailbox_set_flags(box, 0, FLAG_SEEN | bit), "flags");
-    need(folder_create(mail, ARCHIVE), "create");
+    char id[FOLDER_ID_SIZE];
+    need(folder_create_for(mail, ARCHIVE, USE_TRASH, id), "create");
+    say("Archive is %s\n", id);
     need(mailbox_copy(box, (size_t[]){ 0, 2 }, 2, ARCHIVE, &validity, &uids), "copy");
     say("Archive validity %u\nArchive has %u one\nArchive has %u appended\n", validity, uids[0], uids[1]);
     free(uids);
@@ -116,6 +119,9 @@ static void look(struct mail *mail, struct span folder)
     need(mailbox_open(mail, folder, false, &box), "open");
     say_box(box);
     say("%s uidnext %u\n", box->folder, box->uid_next);
+    unsigned uses;
+    need(folder_uses(mail, folder, &uses), "uses");
+    say("%s is %s\n%s for %u\n", box->folder, box->mailbox_id, box->folder, uses);
     mailbox_close(box);
 }
 
