@@ -27,24 +27,17 @@ void tls_key_init(struct tls_key *k, const char *file)
 static enum status open_key(struct tls_key *k)
 {
     struct bytes pem;
-    gnutls_x509_privkey_t x509 = NULL;
     gnutls_privkey_t key = NULL;
     bytes_init(&pem, KEY_FILE_LIMIT);
     enum status st = file_read(AT_FDCWD, k->file, &pem);
     int err = 0;
     if (st == ST_OK) {
         gnutls_datum_t datum = { (unsigned char *)pem.data, (unsigned)pem.len };
-        err = gnutls_x509_privkey_init(&x509);
+        err = gnutls_privkey_init(&key);
         if (err == 0)
-            err = gnutls_x509_privkey_import2(x509, &datum, GNUTLS_X509_FMT_PEM, NULL, 0);
-        if (err == 0)
-            err = gnutls_privkey_init(&key);
-        if (err == 0)
-            err = gnutls_privkey_import_x509(key, x509, GNUTLS_PRIVKEY_IMPORT_COPY);
+            err = gnutls_privkey_import_x509_raw(key, &datum, GNUTLS_X509_FMT_PEM, NULL, 0);
     }
     bytes_wipe(&pem);
-    if (x509)
-        gnutls_x509_privkey_deinit(x509);
     if (st != ST_OK || err != 0) {
         log_event(LOG_ERR, "tls-key-unusable", "file", k->file, "why",
                   st != ST_OK ? strerror(errno) : gnutls_strerror(err), "do",
