@@ -9,7 +9,6 @@
 
 #include "capabilities.h"
 #include "qresync.h"
-#include "text/date.h"
 #include "text/utf8.h"
 #include "text/words.h"
 
@@ -58,13 +57,6 @@ static bool convert(struct imap *i, struct search *search, struct bytes *text)
 static bool enable(struct imap *i, const struct search *search)
 {
     return !search->modseq || condstore_use(i);
-}
-
-int64_t search_sent_date(struct mailbox *box, size_t index, struct span date)
-{
-    int64_t seconds;
-    int zone;
-    return date_read(date, &seconds, &zone) ? seconds : mailbox_date(box, index);
 }
 
 static bool find_and_answer(struct imap *i, struct search *search, search_answerer *answer,

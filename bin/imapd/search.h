@@ -15,8 +15,6 @@ typedef bool search_answerer(struct imap *i, const struct search *search, const 
  * the tagged reply, and frees *search. */
 void search_run(struct imap *i, const struct parser *p, struct search *search, search_answerer *answer,
                 const void *context);
-/* The sent date (RFC 5256 2.2): what the Date: field's value says or, if it can't be read, INTERNALDATE. */
-int64_t search_sent_date(struct mailbox *box, size_t index, struct span date);
 
 /* --- search_find.c, with search_keys.c */
 /* The indexes of the messages that `search` (converted) is about, ascending; *found is malloc'd. False with a

@@ -91,11 +91,11 @@ static void tell_progress(struct finding *f, size_t done)
 
 static enum status judge_summary(struct finding *f, struct match *match, size_t n)
 {
-    struct summary summary;
+    struct summary summary; /* last of what is asked of the mailbox, as it lasts until something else is */
+    struct looking l = look_at(&f->s, f->i->box, match, f->found[n]);
     enum status st = mailbox_summary(f->i->box, f->found[n], &summary);
     if (st != ST_OK) /* gone: what is asked of its file is answered without one */
         return st == ST_NONE ? ST_OK : st;
-    struct looking l = look_at(&f->s, f->i->box, match, f->found[n]);
     l.level = LEVEL_SUMMARY;
     l.header = summary.header;
     f->verdicts[n] = (unsigned char)judge(&l);

@@ -10,6 +10,7 @@
 #include "search.h"
 
 #include "base/sort.h"
+#include "text/date.h"
 #include "text/header.h"
 #include "text/subject.h"
 #include "text/unicode.h"
@@ -55,18 +56,6 @@ static uint64_t size_of(struct mailbox *box, size_t index)
     if (m.wire_size == 0 && mailbox_wire_size(box, index, &m.wire_size) != ST_OK)
         return m.size;
     return m.wire_size;
-}
-
-static uint64_t number_of(struct sorting *s, enum sort_by by, size_t index, struct span value)
-{
-    switch (by) {
-    case SORT_ARRIVAL:
-        return sort_key_of(mailbox_date(s->i->box, index));
-    case SORT_DATE:
-        return sort_key_of(search_sent_date(s->i->box, index, value));
-    default: /* SORT_SIZE */
-        return size_of(s->i->box, index);
-    }
 }
 
 /* Into s->raw. */
@@ -162,6 +151,21 @@ static enum field field_of(enum sort_by by)
     return fields[by];
 }
 
+/* The numbers of a row. `sent`: NULL where the Date: field can't be read. */
+static void read_numbers(struct sorting *s, size_t index, union sort_value *row, const int64_t *sent)
+{
+    struct mailbox *box = s->i->box;
+    for (size_t k = 0; k < s->args->count; k++) {
+        enum sort_by by = s->args->criteria[k].by;
+        if (by == SORT_SIZE)
+            row[k].number = size_of(box, index);
+        else if (by == SORT_DATE && sent)
+            row[k].number = sort_key_of(*sent);
+        else if (is_number(by)) /* RFC 5256 2.2 */
+            row[k].number = sort_key_of(mailbox_date(box, index));
+    }
+}
+
 static enum status read_row(struct sorting *s, size_t index, size_t row, bool headers)
 {
     static const struct span names[FIELDS] = {
@@ -169,20 +173,21 @@ static enum status read_row(struct sorting *s, size_t index, size_t row, bool he
     };
     struct summary summary = { .header_size = 0 };
     struct span values[FIELDS] = { { NULL, 0 } };
-    size_t count = s->args->count;
+    size_t first = row * s->args->count;
+    int64_t sent;
+    int zone;
     if (headers && mailbox_summary(s->i->box, index, &summary) == ST_TEMP)
         return ST_TEMP;
     if (headers)
         header_pick(summary.header, names, FIELDS, values);
-    for (size_t k = 0; k < count; k++) {
+    bool dated = date_read(values[FIELD_DATE], &sent, &zone);
+    for (size_t k = 0; k < s->args->count; k++) {
         enum sort_by by = s->args->criteria[k].by;
-        struct span value = values[field_of(by)];
-        size_t n = row * count + k;
-        if (is_number(by))
-            s->values[n].number = number_of(s, by, index, value);
-        else
-            s->values[n] = add_text(s, n, by, value);
+        if (!is_number(by))
+            s->values[first + k] = add_text(s, first + k, by, values[field_of(by)]);
     }
+    read_numbers(s, index, s->values + first,
+                 dated ? &sent : NULL); /* after this the fields may have moved */
     return s->texts.failed ? ST_TEMP : ST_OK;
 }
 

@@ -6,6 +6,7 @@
 #include "search.h"
 
 #include "base/clock.h"
+#include "text/date.h"
 #include "text/header.h"
 #include "text/subject.h"
 #include "text/thread.h"
@@ -34,12 +35,14 @@ static enum status add_message(struct threading *t, size_t index)
     struct summary summary = { .header_size = 0 };
     struct span values[FIELDS];
     struct mailbox *box = t->i->box;
+    int64_t date, arrived = mailbox_date(box, index);
+    int zone;
     if (mailbox_summary(box, index, &summary) == ST_TEMP)
         return ST_TEMP;
     header_pick(summary.header, names, FIELDS, values);
     struct thread_message m = {
         .number = t->i->uid ? mailbox_uid(box, index) : (uint32_t)index + 1,
-        .date = search_sent_date(box, index, values[DATE]),
+        .date = date_read(values[DATE], &date, &zone) ? date : arrived, /* RFC 5256 2.2 */
         .message_id = span_head(values[MESSAGE_ID], IDS_LIMIT),
         .in_reply_to = span_head(values[IN_REPLY_TO], IDS_LIMIT),
         .references = span_head(values[REFERENCES], IDS_LIMIT),
