@@ -73,7 +73,7 @@ static void go_to_offset(struct fetching *f, const struct fetch_item *item, stru
     uint64_t start = (uint64_t)(body.p - f->message.p), skip = item->partial ? item->offset : 0;
     bool nul;
     mime_decoder_start(d, body, encoding);
-    if (place->uid == mailbox_uid(f->i->box, f->index) && place->start == start && place->bytes <= skip &&
+    if (place->uid == f->about.uid && place->start == start && place->bytes <= skip &&
         place->decoder.stored.n == body.n && place->decoder.encoding == encoding) {
         *d = place->decoder;
         d->stored = body;
@@ -114,7 +114,7 @@ void binary_write(struct fetching *f, const struct fetch_item *item)
     write_line(i);
     stream(i->conn, &d, n);
     if (item->partial)
-        i->decoded = (struct decoded_place){ .uid = mailbox_uid(i->box, f->index),
+        i->decoded = (struct decoded_place){ .uid = f->about.uid,
                                              .start = (uint64_t)(body.p - f->message.p),
                                              .bytes = item->offset + n,
                                              .decoder = d };

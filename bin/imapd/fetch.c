@@ -49,8 +49,11 @@ static bool mark_seen(struct fetching *f)
     struct mailbox *box = f->i->box;
     if (!f->marks_seen || box->read_only)
         return false;
-    uint32_t flags = mailbox_message(box, f->index).flags;
-    return !(flags & FLAG_SEEN) && mailbox_set_flags(box, f->index, flags | FLAG_SEEN) == ST_OK;
+    uint32_t flags = f->about.flags;
+    if ((flags & FLAG_SEEN) || mailbox_set_flags(box, f->index, flags | FLAG_SEEN) != ST_OK)
+        return false;
+    f->about = mailbox_message(box, f->index);
+    return true;
 }
 
 void fetch_forget(struct imap *i)
@@ -68,7 +71,7 @@ void fetch_forget(struct imap *i)
 static enum status open_message(struct fetching *f, struct kept_message *m)
 {
     struct imap *i = f->i;
-    uint32_t uid = mailbox_uid(i->box, f->index);
+    uint32_t uid = f->about.uid;
     if ((f->needs & NEEDS_PARTS) && i->kept.uid == uid) {
         *m = i->kept;
         i->kept = (struct kept_message){ 0 };
@@ -131,6 +134,7 @@ static enum status fetch_file(struct fetching *f)
 static enum status fetch_message(struct fetching *f, size_t index)
 {
     f->index = index;
+    f->about = mailbox_message(f->i->box, index);
     return f->needs & (NEEDS_FILE | NEEDS_PARTS) ? fetch_file(f) : answer_message(f);
 }
 

@@ -33,6 +33,7 @@ struct fetching {
     bool flags_recent;
     /* of the message at hand */
     size_t index;
+    struct mailbox_message about; /* asked for once: each answer of the store is checked anew */
     struct summary summary;
     struct span message;
     struct mime_part *root;

@@ -23,19 +23,19 @@
 static void write_uid(struct fetching *f, const struct fetch_item *item)
 {
     (void)item;
-    add_number(&f->i->line, mailbox_uid(f->i->box, f->index));
+    add_number(&f->i->line, f->about.uid);
 }
 
 void item_flags(struct fetching *f)
 {
     struct imap *i = f->i;
-    struct mailbox_message m = mailbox_message(i->box, f->index);
-    if (!f->flags.len || m.flags != f->flags_of || m.recent != f->flags_recent) {
+    const struct mailbox_message *m = &f->about;
+    if (!f->flags.len || m->flags != f->flags_of || m->recent != f->flags_recent) {
         bytes_clear(&f->flags);
         bytes_add_str(&f->flags, "FLAGS ");
-        add_message_flags(i, &f->flags, &m);
-        f->flags_of = m.flags;
-        f->flags_recent = m.recent;
+        add_message_flags(i, &f->flags, m);
+        f->flags_of = m->flags;
+        f->flags_recent = m->recent;
     }
     bytes_add_span(&i->line, span_bytes(&f->flags));
 }
@@ -48,7 +48,7 @@ static void write_flags_item(struct fetching *f, const struct fetch_item *item)
 
 void item_modseq(struct fetching *f)
 {
-    add_modseq(f->i, mailbox_message(f->i->box, f->index).modseq);
+    add_modseq(f->i, f->about.modseq);
 }
 
 static void write_modseq_item(struct fetching *f, const struct fetch_item *item)
@@ -66,10 +66,9 @@ static void write_date(struct fetching *f, const struct fetch_item *item)
 static void write_size(struct fetching *f, const struct fetch_item *item)
 {
     (void)item;
-    struct mailbox_message m = mailbox_message(f->i->box, f->index);
-    uint64_t size = m.wire_size;
+    uint64_t size = f->about.wire_size;
     if (size == 0 && mailbox_wire_size(f->i->box, f->index, &size) != ST_OK)
-        size = m.size;
+        size = f->about.size;
     add_number(&f->i->line, size);
 }
 
@@ -131,7 +130,7 @@ static void write_structure(struct fetching *f, const struct fetch_item *item)
 static void stream_section(struct fetching *f, const struct fetch_item *item, struct span found)
 {
     struct imap *i = f->i;
-    uint32_t uid = mailbox_uid(i->box, f->index);
+    uint32_t uid = f->about.uid;
     bool in_file = item->needs & (NEEDS_FILE | NEEDS_PARTS) && found.p >= f->message.p &&
                    found.p + found.n <= f->message.p + f->message.n;
     uint64_t start = in_file ? (uint64_t)(found.p - f->message.p) : 0;
