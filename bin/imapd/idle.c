@@ -5,10 +5,15 @@
  * The folder is watched by inotify; without it (the instances of a uid run out) it is looked at every few
  * seconds. A word every two minutes keeps address translators from forgetting the connection, and finds a
  * dead one.
+ *
+ * Whoever waits holds no memory that it doesn't use: what a SORT or the first SELECT of a large folder took goes
+ * back, before each wait.
  */
 #include "qresync.h"
 
 #include "base/clock.h"
+
+#include <malloc.h>
 
 #define IDLE_POLL_MS 5000
 #define IDLE_WATCHED_POLL_MS 60000 /* with inotify, which a network file system may leave silent */
@@ -36,6 +41,8 @@ static bool wait_for_input(struct imap *i)
     while (!i->done && clock_ms() < end) {
         int watch = i->box ? i->box->watch : -1;
         int ms = !i->box ? IDLE_WORD_MS : watch < 0 ? IDLE_POLL_MS : IDLE_WATCHED_POLL_MS;
+        conn_flush(i->conn);
+        malloc_trim(0);
         if (conn_wait(i->conn, watch, ms) & CONN_INPUT)
             return true;
         if (i->box && look(i))
