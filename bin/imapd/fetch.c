@@ -46,11 +46,12 @@ static void write_items(struct fetching *f, bool now_seen)
 /* Sets \Seen where the items do so. True if it wasn't set before. */
 static bool mark_seen(struct fetching *f)
 {
+    static const struct flags_store seen = { FLAGS_ADD, FLAG_SEEN, UINT64_MAX };
     struct mailbox *box = f->i->box;
-    if (!f->marks_seen || box->read_only)
+    unsigned char result;
+    if (!f->marks_seen || box->read_only || (f->about.flags & FLAG_SEEN))
         return false;
-    uint32_t flags = f->about.flags;
-    if ((flags & FLAG_SEEN) || mailbox_set_flags(box, f->index, flags | FLAG_SEEN) != ST_OK)
+    if (mailbox_store(box, &f->index, 1, &seen, &result) != ST_OK)
         return false;
     f->about = mailbox_message(box, f->index);
     return true;
@@ -135,6 +136,8 @@ static enum status fetch_message(struct fetching *f, size_t index)
 {
     f->index = index;
     f->about = mailbox_message(f->i->box, index);
+    if (f->about.gone && f->about.modseq == 0) /* not even its flags are known any more */
+        return ST_NONE;
     return f->needs & (NEEDS_FILE | NEEDS_PARTS) ? fetch_file(f) : answer_message(f);
 }
 
