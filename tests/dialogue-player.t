@@ -46,8 +46,24 @@ while (my $line = <$in>) {
     elsif ($line eq 'BARE') { print "+OK\n" }
     elsif ($line eq 'HALF') { print '+OK'; exit }
     elsif ($line eq 'CRASH') { kill 11, $$; sleep 9 }
+    elsif ($line eq 'DEFLATE') { print "+OK now\r\n"; deflated(); exit }
     elsif ($line eq 'BIG') { print 'x' x 100000, "\r\n" for 1 .. 30 }
     else { print length $line, " $line\r\n" }
+}
+
+# Tells, compressed, how long each line is.
+sub deflated {
+    require Compress::Raw::Zlib;
+    my ($i) = Compress::Raw::Zlib::Inflate->new(-WindowBits => -15, -AppendOutput => 1);
+    my ($d) = Compress::Raw::Zlib::Deflate->new(-WindowBits => -15, -AppendOutput => 1);
+    my $text = '';
+    while (sysread $in, my $come, 4096) {
+        my $answer = '';
+        $i->inflate($come, $text);
+        $d->deflate(length($1) . "\r\n", $answer) while $text =~ s/^(.*)\r\n//;
+        $d->flush($answer, Compress::Raw::Zlib::Z_SYNC_FLUSH());
+        print $answer;
+    }
 }
 END
 
@@ -99,10 +115,13 @@ C: QUIT
 S: +OK bye
 S! close
 END
+passes('compressed', "S: +OK hi\nC- DEFLATE\\r\\n\nS: +OK now\n! deflate\nC: abc\nS: 3\nC- \nC- \\{5000*x}\nC: y\nS- 5000\nS: 5001\n", 3);
 passes('modes', "! modes warm cold\nS: +OK hi\n", 2);
 passes('a client that hangs up in the middle', "S: +OK hi\nC: BIG\nC! close\n", 3);
 
 fails('another line', "S: +OK ho\n", qr/x\.txt:2\n.*expected: \+OK ho\n.*got: \+OK hi.*a line of the log/s);
+fails('a line that must not come', "S: +OK hi\nC: LIST\nS- 250 c\nS: 250-a\nS- ...-b\nS: 250-b\n", qr/x\.txt:6\n.*expected: not \.\.\.-b.*got: 250-b/s);
+fails('what is not compressed', "! deflate\nS: +OK hi\n", qr/broken deflate stream/);
 fails('a line more', "S: +OK hi\nC: LIST\nS: 250-a\nS: 250-b\n\$ sleep 0.1\nC: QUIT\nS: +OK bye\n", qr/got: 250 c/);
 fails('a line that nobody expects at the end', "S: +OK hi\nC: LIST\nS: 250-a\n", qr/after the last step.*250-b/);
 fails('no answer', "S: +OK hi\nS: +OK\n", qr/nothing came within 1 s/);
