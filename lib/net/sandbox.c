@@ -42,8 +42,9 @@
 
 #define LANDLOCK_ABI_NEEDED 2
 #define SESSION_SECONDS 3600 /* of processor time: some hundred gigabytes of TLS */
-#define NOT_A_FORK (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | \
-                    CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET)
+#define NEW_NAMESPACES (CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET)
+#define NOT_A_FORK (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | NEW_NAMESPACES)
+#define THREAD (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD)
 
 /* Rights that headers of Debian 12 don't name yet. */
 #define ACCESS_FS_TRUNCATE (1ULL << 14)  /* ABI 3 */
@@ -103,6 +104,7 @@ static const struct allowed calls[] = {
     { FILES, S(renameat2) }, { FILES, S(utimensat) }, { FILES, S(fchmod) }, { FILES, S(syncfs) },
     { FILES, S(sync_file_range) }, { FILES, S(pwritev) }, { FILES, S(preadv) }, { FILES, S(fstatfs) },
     { GUARD, S(link) }, { GUARD, S(linkat) },
+    { MAILBOX, S(sched_getaffinity) },
     { MAILBOX, S(inotify_init1) }, { MAILBOX, S(inotify_add_watch) }, { MAILBOX, S(inotify_rm_watch) },
     /* processes of one's own: waiting for them, not making them */
     { FILES | NETWORK, S(wait4) }, { FILES | NETWORK, S(waitid) }, { FILES | NETWORK, S(set_robust_list) },
@@ -118,7 +120,7 @@ static const struct allowed calls[] = {
     { NETWORK, S(connect) }, { NETWORK, S(bind) }, { NETWORK, S(getsockname) }, { NETWORK, S(getpeername) },
     { NETWORK, S(setsockopt) }, { NETWORK, S(getsockopt) }, { NETWORK, S(recvmmsg) }, { NETWORK, S(sendmmsg) },
 #if SANITIZED
-    { ALL, S(openat) }, { ALL, S(readlink) }, { ALL, S(mprotect) }, { ALL, S(mmap) }, { ALL, S(sched_getaffinity) },
+    { ALL, S(sched_getaffinity) }, { ALL, S(openat) }, { ALL, S(readlink) }, { ALL, S(mprotect) }, { ALL, S(mmap) },
     { ALL, S(getuid) }, { ALL, S(geteuid) }, { ALL, S(prlimit64) }, { ALL, S(tgkill) }, { ALL, S(prctl) },
 #endif
 };
@@ -149,6 +151,14 @@ static int allow_children(scmp_filter_ctx ctx)
     return err;
 }
 
+/* Threads of one's own process, and no other. clone3(2) hides its flags in memory: libc goes without it. */
+static int allow_threads(scmp_filter_ctx ctx)
+{
+    int err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, S(clone), 1,
+                               SCMP_A0(SCMP_CMP_MASKED_EQ, THREAD | NEW_NAMESPACES, THREAD));
+    return err ? err : seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), S(clone3), 0);
+}
+
 /* Calls that are allowed for some arguments only. */
 static int add_conditional(scmp_filter_ctx ctx, enum sandbox_role role)
 {
@@ -162,6 +172,8 @@ static int add_conditional(scmp_filter_ctx ctx, enum sandbox_role role)
         err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, S(fcntl), 1, SCMP_A1(SCMP_CMP_EQ, (unsigned)file_controls[i], 0));
     if (!err && ROLE(role) & NETWORK)
         err = allow_socket_families(ctx);
+    if (!err && role == SANDBOX_MAILBOX)
+        err = allow_threads(ctx);
     return err || role != SANDBOX_SCHEDULER ? err : allow_children(ctx);
 }
 
