@@ -289,6 +289,7 @@ static bool greet(struct imap *i)
         conn_write_str(i->conn, "* BYE Try again later\r\n");
         return false;
     }
+    mail_set_boot(i->mail, i->start->serving->boot);
     bytes_printf(&i->line, "%s OK [", tag);
     add_capabilities(i);
     bytes_add_str(&i->line, "] Logged in\r\n");

@@ -114,13 +114,10 @@ void write_flags_of_folder(struct imap *i)
 
 void write_exists(struct imap *i)
 {
-    size_t recent = 0;
     conn_printf(i->conn, "* %zu EXISTS\r\n", i->box->count);
     if (i->enabled & ENABLED_REV2) /* which knows no \Recent (RFC 9051 E) */
         return;
-    for (size_t n = 0; n < i->box->count; n++)
-        recent += mailbox_message(i->box, n).recent;
-    conn_printf(i->conn, "* %zu RECENT\r\n", recent);
+    conn_printf(i->conn, "* %zu RECENT\r\n", mailbox_recent(i->box));
 }
 
 /* They are gone from the mailbox already: what is left below a UID, plus one, was its sequence number

@@ -23,11 +23,9 @@ static void write_first_unseen(struct imap *i)
 {
     if (i->enabled & ENABLED_REV2)
         return;
-    for (size_t n = 0; n < i->box->count; n++)
-        if (!(mailbox_message(i->box, n).flags & FLAG_SEEN)) {
-            conn_printf(i->conn, "* OK [UNSEEN %zu] First unseen\r\n", n + 1);
-            return;
-        }
+    size_t first = mailbox_first_unseen(i->box);
+    if (first < i->box->count)
+        conn_printf(i->conn, "* OK [UNSEEN %zu] First unseen\r\n", first + 1);
 }
 
 static void write_mailbox(struct imap *i)

@@ -267,6 +267,8 @@ static const struct command maildrop_commands[] = {
 static bool open_drop(struct maildrop *d)
 {
     enum status st = mail_open(d->start->maildir, d->start->serving->settings->hostname, &d->mail);
+    if (st == ST_OK)
+        mail_set_boot(d->mail, d->start->serving->boot);
     if (st == ST_OK && (st = mail_lock_pop3(d->mail)) != ST_OK && errno == EWOULDBLOCK) {
         pop3_err(&d->pop3, "[IN-USE] another POP3 session has this mailbox open");
         return false;

@@ -30,6 +30,7 @@ struct serving {
     struct peer peer;
     struct tls_server *tls; /* NULL where no certificate could be loaded: STARTTLS is then not offered */
     bool implicit_tls;      /* -t */
+    char boot[40];          /* the kernel's ID of this boot; "" where it can't be read */
     char flags[8];          /* the program's own option letters that were given, such as "s" */
     int channel;            /* to the other process */
     struct conn *conn;      /* session only: the client. With -t the handshake has been done */

@@ -8,16 +8,17 @@
  *                         25006 1276528487.M3P9.host
  *     dovecot-keywords    0 $Forwarded                           0 is the letter a
  *
- * The files are renamed first and the durable file is written after that (by the caller), so that a crash in
- * between only means doing it again. Dovecot's files are left as they are, and not read any more.
+ * UIDs go into the journal: the files keep their names, and Dovecot knows them still. The journal is written first
+ * and the durable file after that (by the caller), so that a crash in between only means doing it again. Dovecot's
+ * files are left as they are, and not read any more.
  */
 #include "store/dovecot.h"
 #include "base/files.h"
+#include "store/journal.h"
 #include "store/scan.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -121,49 +122,43 @@ static void read_keywords(int dir, struct durable *d)
     bytes_free(&file);
 }
 
-/* ST_NONE where it isn't listed, gone, or has no room in its name: it will get a new UID. */
-static enum status rename_item(int dir, struct found *item, const struct list *l)
+static uint32_t listed_uid(const struct list *l, struct span base)
 {
-    struct listed key = { .base = item->f.base };
+    struct listed key = { .base = base };
     const struct listed *found = bsearch(&key, l->items, l->count, sizeof *l->items, compare_bases);
-    char name[FILENAME_LIMIT + 1];
-    if (!found || (item->f.uid == found->uid && item->f.validity == l->validity))
-        return ST_NONE;
-    struct filename_new n = { .size = item->f.size,
-                              .wire = item->f.wire,
-                              .validity = l->validity,
-                              .uid = found->uid,
-                              .flags = item->f.flags,
-                              .info = !item->in_new };
-    if (!filename_write(item->f.base, &item->f, &n, name))
-        return ST_NONE;
-    return renameat(dir, item->name, dir, name) == 0 ? ST_OK : errno == ENOENT ? ST_NONE : ST_TEMP;
+    return found ? found->uid : 0;
 }
 
-static enum status rename_all(int new_dir, int cur_dir, const struct list *l)
+/* What is listed and there, as lines of the journal. */
+static enum status write_journal(int dir, const struct scan *s, const struct list *l)
 {
-    struct scan s;
-    enum status st = scan_folder(new_dir, cur_dir, &s);
-    for (size_t i = 0; st == ST_OK && i < s.count; i++)
-        if (rename_item(s.items[i].in_new ? new_dir : cur_dir, &s.items[i], l) == ST_TEMP)
-            st = ST_TEMP;
-    if (st == ST_OK)
-        st = file_sync_dir(cur_dir, NULL);
-    if (st == ST_OK && new_dir >= 0)
-        st = file_sync_dir(new_dir, NULL);
+    struct bytes lines;
+    bytes_init(&lines, JOURNAL_LIMIT);
+    for (size_t i = 0; i < s->count; i++) {
+        uint32_t uid = listed_uid(l, s->items[i].f.base);
+        if (uid && !memchr(s->items[i].f.base.p, '\n', s->items[i].f.base.n))
+            journal_add_uid(&lines, uid, s->items[i].f.base);
+    }
+    enum status st = lines.failed ? ST_TEMP : journal_append(dir, l->validity, span_bytes(&lines), true);
     int saved = errno;
-    scan_free(&s);
+    bytes_free(&lines);
     errno = saved;
     return st;
 }
 
-static enum status rename_in(int dir, const struct list *l)
+static enum status take_uids(int dir, const struct list *l)
 {
+    struct scan s = { 0 };
     int new_dir = file_open_beneath(dir, "new", O_RDONLY | O_DIRECTORY, 0);
     int cur_dir = file_open_beneath(dir, "cur", O_RDONLY | O_DIRECTORY, 0);
-    enum status st = cur_dir < 0 ? ST_TEMP : rename_all(new_dir, cur_dir, l);
+    enum status st = cur_dir < 0 ? ST_TEMP : scan_folder(new_dir, cur_dir, &s);
+    if (st == ST_OK)
+        st = write_journal(dir, &s, l);
+    int saved = errno;
+    scan_free(&s);
     file_close(new_dir);
     file_close(cur_dir);
+    errno = saved;
     return st;
 }
 
@@ -178,7 +173,7 @@ enum status dovecot_take_over(int dir, struct durable *d)
     else if (st == ST_PERM)
         st = ST_NONE;
     if (st == ST_OK)
-        st = rename_in(dir, &l);
+        st = take_uids(dir, &l);
     if (st == ST_OK) {
         d->uid_validity = l.validity;
         d->uid_next = l.next;

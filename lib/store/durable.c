@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The folder's durable file; see durable.h. It is replaced as a whole, but for uidnext, which
- * stands at a fixed place with a fixed width within the first sector and is overwritten there: that
+ * The folder's durable file; see durable.h. It is replaced as a whole, but for uidnext and
+ * modseq, which stand at a fixed place with a fixed width within the first sector and are overwritten there: that
  * costs one fdatasync where a replacement costs two fsyncs.
  *
- * Considered: blocks of reserved UIDs with an exact counter beside them that isn't synced. After a power
- * cut nobody could tell a stale counter from a good one, and an expunged UID would come back.
+ * The exact counters beside the ceilings are in the index and not synced. After a power cut nobody could tell a stale
+ * counter from a good one: that is why an index counts in the boot only in which it was written.
  *
  * A file that can't be read as ours is set aside and the folder gets a new UIDVALIDITY, as IMAP
  * wants it where UIDs can't be vouched for. A file of a newer version isn't touched.
@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/files.h"
 #include "store/dovecot.h"
+#include "store/index.h"
 #include "store/special_use.h"
 
 #include <errno.h>
@@ -28,20 +29,32 @@
 #define FILE_LIMIT ((size_t)64 * 1024)
 #define LOCK_WAIT_MS 10000
 #define HEADER "postern-folder 1\n"
-#define NEXT_LINE "uidnext "
-#define NEXT_FORMAT "%010lu"
-#define NEXT_WIDTH 10
-#define NEXT_AT (sizeof HEADER NEXT_LINE - 1)
+#define NUMBERS_FORMAT "uidnext %010lu\nmodseq %019llu\n"
+#define NUMBERS_LENGTH (sizeof "uidnext 0000000001\nmodseq 0000000000000000001\n" - 1)
+#define NUMBERS_AT (sizeof HEADER - 1)
+#define MODSEQ_BLOCK 10000
+#define UID_BLOCK 256
+#define MODSEQ_LIMIT ((uint64_t)1 << 62) /* RFC 7162 has 63 bits */
 #define UIDS_LEFT_AT_OPEN 0x1000000 /* with fewer, the folder begins anew with another UIDVALIDITY */
 
-int folder_lock(int dir)
+static int take_lock(int dir, int ms)
 {
     int fd = file_open_beneath(dir, LOCK_FILE, O_RDWR | O_CREAT, 0600);
-    if (fd >= 0 && file_lock(fd, LOCK_WAIT_MS) != ST_OK) {
+    if (fd >= 0 && file_lock(fd, ms) != ST_OK) {
         file_close(fd);
         return -1;
     }
     return fd;
+}
+
+int folder_lock(int dir)
+{
+    return take_lock(dir, LOCK_WAIT_MS);
+}
+
+int folder_try_lock(int dir)
+{
+    return take_lock(dir, 0);
 }
 
 void durable_free(struct durable *d)
@@ -99,6 +112,8 @@ static bool read_line(struct durable *d, struct span line)
     span_cut(&value, ' ', &key);
     if (span_eq_str(key, "uidnext") && span_u64(value, UINT32_MAX, &number))
         d->uid_next = (uint32_t)number;
+    else if (span_eq_str(key, "modseq") && span_u64(value, MODSEQ_LIMIT, &number))
+        d->modseq = number;
     else if (span_eq_str(key, "uidvalidity") && span_u64(value, UINT32_MAX, &number))
         d->uid_validity = (uint32_t)number;
     else if (span_eq_str(key, "mailboxid"))
@@ -155,8 +170,8 @@ enum status durable_write(int dir, const struct durable *d)
 {
     struct bytes text;
     bytes_init(&text, 2 * FILE_LIMIT);
-    bytes_printf(&text, HEADER NEXT_LINE NEXT_FORMAT "\nuidvalidity %lu\nmailboxid %s\n",
-                 (unsigned long)d->uid_next, (unsigned long)d->uid_validity, d->mailbox_id);
+    bytes_printf(&text, HEADER NUMBERS_FORMAT "uidvalidity %lu\nmailboxid %s\n", (unsigned long)d->uid_next,
+                 (unsigned long long)d->modseq, (unsigned long)d->uid_validity, d->mailbox_id);
     for (int i = 0; i < MAILBOX_KEYWORDS; i++)
         if (d->keywords[i])
             bytes_printf(&text, "keyword %c %s\n", 'a' + i, d->keywords[i]);
@@ -202,10 +217,15 @@ static enum status begin_anew(struct mail *mail, int dir, struct durable *d)
     return st == ST_OK ? begin(dir, d) : st;
 }
 
+bool durable_is_used_up(const struct durable *d)
+{
+    return d->uid_next > UINT32_MAX - UIDS_LEFT_AT_OPEN;
+}
+
 enum status durable_open(struct mail *mail, int dir, struct durable *d)
 {
     enum status st = durable_read(dir, d);
-    if (st == ST_OK && d->uid_next > UINT32_MAX - UIDS_LEFT_AT_OPEN)
+    if (st == ST_OK && durable_is_used_up(d))
         return begin_anew(mail, dir, d);
     if (st != ST_NONE)
         return st;
@@ -216,45 +236,85 @@ enum status durable_open(struct mail *mail, int dir, struct durable *d)
     return st == ST_NONE ? begin_anew(mail, dir, d) : st == ST_OK ? begin(dir, d) : st;
 }
 
-static enum status overwrite_next(int fd, uint32_t next)
+/* ST_NONE: what stands there isn't two numbers of ours. */
+static enum status overwrite_numbers(int fd, const struct durable *d)
 {
-    char digits[NEXT_WIDTH + 1], there[NEXT_AT + NEXT_WIDTH + 1];
-    uint64_t before;
-    snprintf(digits, sizeof digits, NEXT_FORMAT, (unsigned long)next);
-    if (pread(fd, there, sizeof there, 0) != (ssize_t)sizeof there ||
-        memcmp(there, HEADER NEXT_LINE, NEXT_AT) != 0 ||
-        !span_u64((struct span){ there + NEXT_AT, NEXT_WIDTH }, UINT32_MAX, &before) ||
-        there[NEXT_AT + NEXT_WIDTH] != '\n')
+    char text[NUMBERS_LENGTH + 1], there[NUMBERS_AT + NUMBERS_LENGTH];
+    unsigned long next;
+    unsigned long long modseq;
+    if (pread(fd, there, sizeof there, 0) != (ssize_t)sizeof there || memcmp(there, HEADER, NUMBERS_AT) != 0 ||
+        there[sizeof there - 1] != '\n')
         return ST_NONE;
-    if (pwrite(fd, digits, NEXT_WIDTH, (off_t)NEXT_AT) != NEXT_WIDTH || fdatasync(fd) != 0)
+    memcpy(text, there + NUMBERS_AT, NUMBERS_LENGTH);
+    text[NUMBERS_LENGTH] = '\0';
+    if (sscanf(text, "uidnext %10lu\nmodseq %19llu", &next, &modseq) != 2)
+        return ST_NONE;
+    snprintf(text, sizeof text, NUMBERS_FORMAT, (unsigned long)d->uid_next, (unsigned long long)d->modseq);
+    if (pwrite(fd, text, NUMBERS_LENGTH, (off_t)NUMBERS_AT) != (ssize_t)NUMBERS_LENGTH || fdatasync(fd) != 0)
         return ST_TEMP;
     return ST_OK;
+}
+
+static enum status write_numbers(int dir, const struct durable *d)
+{
+    int fd = file_open_beneath(dir, FILE_NAME, O_RDWR, 0);
+    enum status st = fd < 0 ? ST_NONE : overwrite_numbers(fd, d);
+    file_close(fd);
+    return st == ST_NONE ? durable_write(dir, d) : st;
 }
 
 enum status durable_raise(int dir, struct durable *d, uint32_t next)
 {
     if (next <= d->uid_next)
         return ST_OK;
-    int fd = file_open_beneath(dir, FILE_NAME, O_RDWR, 0);
-    enum status st = fd < 0 ? ST_NONE : overwrite_next(fd, next);
-    file_close(fd);
     uint32_t before = d->uid_next;
     d->uid_next = next;
-    if (st == ST_NONE)
-        st = durable_write(dir, d);
+    enum status st = write_numbers(dir, d);
     if (st != ST_OK)
         d->uid_next = before;
     return st;
 }
 
-enum status durable_reserve(int dir, struct durable *d, size_t count, uint32_t *first)
+enum status durable_raise_modseq(int dir, struct durable *d, uint64_t modseq)
 {
-    *first = d->uid_next;
-    if (count >= UINT32_MAX - d->uid_next) {
+    if (modseq <= d->modseq)
+        return ST_OK;
+    if (modseq >= MODSEQ_LIMIT - MODSEQ_BLOCK) {
         errno = EOVERFLOW;
         return ST_TEMP;
     }
-    return durable_raise(dir, d, d->uid_next + (uint32_t)count);
+    uint64_t before = d->modseq;
+    d->modseq = modseq + MODSEQ_BLOCK;
+    enum status st = write_numbers(dir, d);
+    if (st != ST_OK)
+        d->modseq = before;
+    return st;
+}
+
+enum status durable_reserve(int dir, struct durable *d, uint32_t next, size_t count, uint32_t block, uint32_t *first)
+{
+    *first = next;
+    if (count >= UINT32_MAX - block - next) {
+        errno = EOVERFLOW;
+        return ST_TEMP;
+    }
+    uint32_t end = next + (uint32_t)count;
+    return end <= d->uid_next ? ST_OK : durable_raise(dir, d, end + block);
+}
+
+enum status durable_take_uids(int dir, const char *boot, struct durable *d, size_t count, uint32_t *first)
+{
+    uint32_t next = d->uid_next;
+    int index;
+    bool counted = index_next_uid(dir, boot, d->uid_validity, &next, &index);
+    enum status st = durable_reserve(dir, d, next, count, counted ? UID_BLOCK : 0, first);
+    if (!counted)
+        return st;
+    if (st != ST_OK) {
+        file_close(index);
+        return st;
+    }
+    return index_set_next_uid(index, *first + (uint32_t)count);
 }
 
 int durable_keyword(const struct durable *d, struct span name)

@@ -26,6 +26,24 @@ static uint32_t flag_of(char letter)
     return 0;
 }
 
+uint32_t filename_flags(struct span letters)
+{
+    uint32_t flags = 0;
+    for (size_t i = 0; i < letters.n; i++)
+        flags |= flag_of(letters.p[i]);
+    return flags;
+}
+
+void filename_letters(uint32_t flags, char to[FILENAME_LETTERS + 1])
+{
+    for (size_t i = 0; i < sizeof system_flags / sizeof system_flags[0]; i++)
+        if (flags & system_flags[i].flag)
+            *to++ = system_flags[i].letter;
+    for (uint32_t left = flags & ~FLAG_SYSTEM; left; left &= left - 1)
+        *to++ = (char)('a' + __builtin_ctz(left));
+    *to = '\0';
+}
+
 static bool parse_hex(struct span s, uint32_t *value)
 {
     uint32_t v = 0;
@@ -84,8 +102,7 @@ static void parse_info(struct span info, struct filename *f)
     size_t end = span_find(info, ',');
     f->letters = span_head(info, end);
     f->more = span_from(info, end);
-    for (size_t i = 0; i < f->letters.n; i++)
-        f->flags |= flag_of(f->letters.p[i]);
+    f->flags = filename_flags(f->letters);
 }
 
 void filename_parse(struct span name, struct filename *f)

@@ -14,8 +14,9 @@
 
 #include "base/bytes.h"
 
-#define FILENAME_LIMIT 255 /* of every file system we know */
-#define EMAIL_ID_LIMIT 64  /* RFC 8474 allows 255, and a name must have room for it */
+#define FILENAME_LIMIT 255  /* of every file system we know */
+#define FILENAME_LETTERS 31 /* flags there are: five and a to z */
+#define EMAIL_ID_LIMIT 64   /* RFC 8474 allows 255, and a name must have room for it */
 
 struct filename {
     struct span base;       /* what makes it unique */
@@ -31,6 +32,11 @@ struct filename {
 
 /* The spans point into `name`. Never fails: a name that is none of ours has no fields and no flags. */
 void filename_parse(struct span name, struct filename *f);
+
+/* The flags as letters, in the order in which they stand behind ":2,", ended by NUL. */
+void filename_letters(uint32_t flags, char to[FILENAME_LETTERS + 1]);
+/* The flags of letters; others count as none. */
+uint32_t filename_flags(struct span letters);
 
 /* Seconds that the name begins with, or 0. */
 uint64_t filename_time(const struct filename *f);

@@ -23,6 +23,10 @@ void mail_close(struct mail *mail);
 /* The Maildir's descriptor; stays the mail's. */
 int mail_dir(const struct mail *mail);
 const char *mail_hostname(const struct mail *mail);
+/* The kernel's ID of this boot: what an index says about numbers counts in the boot only in which it was written. ""
+ * until it was set (it can't be read from within a sandbox). */
+void mail_set_boot(struct mail *mail, const char *boot);
+const char *mail_boot(const struct mail *mail);
 /* A lock on what all folders share (subscriptions, the counter of UIDVALIDITY), held for moments. The
  * descriptor to close, or -1. */
 int mail_lock(struct mail *mail);

@@ -30,6 +30,7 @@ struct mail {
     int dir;
     int pop3_lock;
     char *hostname;
+    char boot[40];
 };
 
 enum status mail_open(const char *maildir, const char *hostname, struct mail **mail)
@@ -73,6 +74,16 @@ int mail_dir(const struct mail *mail)
 const char *mail_hostname(const struct mail *mail)
 {
     return mail->hostname;
+}
+
+void mail_set_boot(struct mail *mail, const char *boot)
+{
+    snprintf(mail->boot, sizeof mail->boot, "%s", boot);
+}
+
+const char *mail_boot(const struct mail *mail)
+{
+    return mail->boot;
 }
 
 static int take_lock(struct mail *mail, const char *name, int ms)

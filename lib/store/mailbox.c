@@ -8,20 +8,18 @@
  */
 #include "store/mailbox.h"
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/files.h"
 #include "store/mailbox_private.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define WATCHED (IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_ONLYDIR)
 #define OLD_SECONDS (36 * 3600) /* a file in tmp/ that is older belongs to nobody any more */
 
 struct mailbox_private *mailbox_private(const struct mailbox *box)
@@ -29,51 +27,43 @@ struct mailbox_private *mailbox_private(const struct mailbox *box)
     return box->private;
 }
 
+static void free_private(struct mailbox_private *p)
+{
+    index_close(&p->index);
+    cache_close(&p->cache);
+    view_free(&p->view);
+    scan_free(&p->touched);
+    free(p->recent);
+    free(p->news);
+    file_close(p->new_dir);
+    file_close(p->cur_dir);
+    file_close(p->dir);
+    free(p);
+}
+
+/* What waits is brought to where it belongs; nobody waits for it by now. */
+static void finish(struct mailbox *box)
+{
+    struct mailbox_private *p = mailbox_private(box);
+    if (!p->index.open)
+        return;
+    mailbox_keep_learned(box);
+    mailbox_name_all_pending(box);
+    mailbox_drain(box);
+    mailbox_settle(box);
+}
+
 void mailbox_close(struct mailbox *box)
 {
     if (!box)
         return;
-    struct mailbox_private *p = box->private;
-    for (size_t i = 0; i < box->count; i++)
-        free(p->entries[i].name);
-    free(p->entries);
-    bytes_free(&p->summary);
+    finish(box);
+    mailbox_free_summaries(box);
     for (size_t i = 0; i < MAILBOX_KEYWORDS; i++)
         free(box->keywords[i]);
     file_close(box->watch);
-    if (p) {
-        file_close(p->new_dir);
-        file_close(p->cur_dir);
-        file_close(p->dir);
-    }
-    free(p);
+    free_private(box->private);
     free(box);
-}
-
-static void watch(struct mailbox *box)
-{
-    struct mailbox_private *p = box->private;
-    box->watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-    if (box->watch < 0)
-        return;
-    int dirs[] = { p->new_dir, p->cur_dir };
-    for (size_t i = 0; i < 2; i++) {
-        char path[40];
-        snprintf(path, sizeof path, "/proc/self/fd/%d", dirs[i]);
-        if (dirs[i] >= 0 && inotify_add_watch(box->watch, path, WATCHED) < 0) {
-            file_close(box->watch);
-            box->watch = -1;
-            return;
-        }
-    }
-}
-
-/* So that it becomes readable again only for what happens after the scan. */
-static void drain_watch(const struct mailbox *box)
-{
-    char events[4096];
-    while (box->watch >= 0 && read(box->watch, events, sizeof events) > 0)
-        ;
 }
 
 /* Files in tmp/ that a crash left: the Maildir rule is that readers remove them after 36 hours. */
@@ -100,7 +90,6 @@ static void clear_tmp(int folder)
 
 static enum status open_directories(struct mail *mail, struct span folder, struct mailbox_private *p)
 {
-    *p = (struct mailbox_private){ .dir = -1, .new_dir = -1, .cur_dir = -1 };
     enum status st = folder_open(mail, folder, &p->dir);
     if (st != ST_OK)
         return st;
@@ -113,31 +102,100 @@ static enum status open_directories(struct mail *mail, struct span folder, struc
     return p->new_dir < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM) ? ST_TEMP : ST_OK;
 }
 
-static enum status open_folder(struct mail *mail, struct span folder, bool read_only, bool names_only,
-                               struct mailbox **out)
+/* The session begins to show what the index has. */
+static enum status start_view(struct mailbox *box)
 {
-    struct mailbox_changes changes = { 0 };
+    struct mailbox_private *p = mailbox_private(box);
+    unsigned char *gone;
+    if (!index_gone_bits(&p->index, &gone))
+        return ST_NONE;
+    bool ok = view_start(&p->view, p->index.header.count, gone);
+    free(gone);
+    p->picked = p->index.header.count;
+    p->picked_uid = p->index.header.floor;
+    p->picked_changes = p->index.header.changes;
+    p->own_count = 0;
+    box->modseq = p->picked_modseq = p->index.header.modseq;
+    box->uid_next = p->index.header.floor; /* not uid_next: a UID may be given to a file that isn't here yet */
+    box->count = p->view.count;
+    return ok ? ST_OK : ST_TEMP;
+}
+
+/* Without the lock, if the index counts and nothing has happened since it was written. */
+static bool open_as_it_is(struct mailbox *box)
+{
+    struct mailbox_private *p = mailbox_private(box);
+    struct durable d;
+    bool new_keyword, good = durable_read(p->dir, &d) == ST_OK && !durable_is_used_up(&d) && mailbox_adopt(box, &d, &new_keyword) == ST_OK;
+    durable_free(&d);
+    if (!good || !mailbox_open_index(box)) {
+        box->uid_validity = 0; /* with the lock it may turn out to be another */
+        return false;
+    }
+    struct scan now = { 0 };
+    scan_times(p->new_dir, p->cur_dir, &now);
+    const struct index_header *h = &p->index.header;
+    p->touched.new_time = now.new_time;
+    p->touched.cur_time = now.cur_time;
+    p->touched.settled = now.settled;
+    return h->settled && h->new_sec == now.new_time.tv_sec && h->new_nsec == (uint32_t)now.new_time.tv_nsec &&
+           h->cur_sec == now.cur_time.tv_sec && h->cur_nsec == (uint32_t)now.cur_time.tv_nsec &&
+           (box->read_only || h->recent == 0);
+}
+
+static enum status open_index(struct mailbox *box)
+{
+    struct mailbox_private *p = mailbox_private(box);
+    enum status st = ST_OK;
+    if (!open_as_it_is(box)) {
+        p->events_lost = true; /* what happened before isn't known */
+        st = mailbox_sync(box);
+    }
+    if (st == ST_OK)
+        st = start_view(box);
+    if (st != ST_NONE)
+        return st;
+    index_remove(p->dir); /* damaged */
+    st = mailbox_sync(box);
+    return st == ST_OK ? start_view(box) : st;
+}
+
+static struct mailbox *new_mailbox(struct mail *mail, bool read_only)
+{
     struct mailbox *box = calloc(1, sizeof *box);
     struct mailbox_private *p = calloc(1, sizeof *p);
-    *out = NULL;
     if (!box || !p) {
         free(box);
         free(p);
-        return ST_TEMP;
+        return NULL;
     }
     *box = (struct mailbox){ .mail = mail, .read_only = read_only, .watch = -1, .private = p };
+    bytes_init(&p->cached, 2 * CACHE_WAITING);
+    p->dir = p->new_dir = p->cur_dir = p->index.fd = p->cache.fd = -1;
+    p->new_watch = p->cur_watch = p->dir_watch = -1;
+    return box;
+}
+
+static enum status open_folder(struct mail *mail, struct span folder, bool read_only, bool numbers_only,
+                               struct mailbox **out)
+{
+    struct mailbox *box = new_mailbox(mail, read_only);
+    *out = NULL;
+    if (!box)
+        return ST_TEMP;
+    fault_reads_zeros();
+    struct mailbox_private *p = mailbox_private(box);
     enum status st = open_directories(mail, folder, p);
-    p->names_only = names_only;
     if (st == ST_OK) {
         span_copy(folder_is_inbox(folder) ? SPAN("INBOX") : folder, box->folder, sizeof box->folder);
-        if (!names_only)
-            watch(box);
+        if (!numbers_only)
+            mailbox_watch(box);
         if (!read_only)
             clear_tmp(p->dir);
-        st = mailbox_sync(box, false, &changes);
+        p->index.dir = p->dir;
+        st = open_index(box);
     }
     int saved = errno;
-    mailbox_changes_free(&changes);
     if (st == ST_OK)
         *out = box;
     else
@@ -151,63 +209,12 @@ enum status mailbox_open(struct mail *mail, struct span folder, bool read_only, 
     return open_folder(mail, folder, read_only, false, box);
 }
 
-/* A folder that was removed looks empty through its descriptor. */
-static bool is_removed(int dir)
-{
-    struct stat st;
-    return fstat(dir, &st) == 0 && st.st_nlink == 0;
-}
-
-enum status mailbox_refresh(struct mailbox *box, bool keep, struct mailbox_changes *changes)
-{
-    struct mailbox_private *p = box->private;
-    *changes = (struct mailbox_changes){ 0 };
-    drain_watch(box);
-    if (is_removed(p->cur_dir))
-        return ST_NONE;
-    if (scan_current(p->new_dir, p->cur_dir, &p->last))
-        return keep ? ST_OK : mailbox_purge(box, changes);
-    enum status st = mailbox_sync(box, keep, changes);
-    return st == ST_TEMP && errno == ESTALE ? ST_NONE : st;
-}
-
-void mailbox_changes_free(struct mailbox_changes *changes)
-{
-    free(changes->expunged);
-    free(changes->changed);
-    *changes = (struct mailbox_changes){ 0 };
-}
-
-enum status mailbox_purge(struct mailbox *box, struct mailbox_changes *changes)
-{
-    struct mailbox_private *p = box->private;
-    if (p->gone == 0)
-        return ST_OK;
-    uint32_t *uids = realloc(changes->expunged, (changes->expunged_count + p->gone) * sizeof *uids);
-    if (!uids)
-        return ST_TEMP;
-    changes->expunged = uids;
-    size_t kept = 0;
-    for (size_t i = 0; i < box->count; i++) {
-        struct entry *e = &mailbox_private(box)->entries[i];
-        if (e->gone) {
-            uids[changes->expunged_count++] = e->uid;
-            free(e->name);
-        } else {
-            mailbox_private(box)->entries[kept++] = *e;
-        }
-    }
-    box->count = kept;
-    p->gone = 0;
-    return ST_OK;
-}
-
 size_t mailbox_find(const struct mailbox *box, uint32_t uid)
 {
     size_t low = 0, high = box->count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (mailbox_private(box)->entries[middle].uid < uid)
+        if (mailbox_uid(box, middle) < uid)
             low = middle + 1;
         else
             high = middle;
@@ -215,69 +222,48 @@ size_t mailbox_find(const struct mailbox *box, uint32_t uid)
     return low;
 }
 
-uint32_t mailbox_named(const struct mailbox *box)
+size_t mailbox_recent(const struct mailbox *box)
 {
-    uint32_t bits = 0;
-    for (size_t i = 0; i < MAILBOX_KEYWORDS; i++)
-        bits |= box->keywords[i] ? 1U << i : 0;
-    return bits;
+    struct mailbox_private *p = mailbox_private(box);
+    size_t count = 0;
+    if (p->recent_count == 0 && p->index.header.recent == 0)
+        return 0;
+    for (size_t i = 0; i < box->count; i++)
+        count += mailbox_message(box, i).recent;
+    return count;
 }
 
-enum status mailbox_adopt(struct mailbox *box, const struct durable *d, bool *new_keyword)
+size_t mailbox_first_unseen(const struct mailbox *box)
 {
-    if (box->uid_validity && box->uid_validity != d->uid_validity) {
-        errno = ESTALE;
-        return ST_TEMP;
-    }
-    box->uid_validity = d->uid_validity;
-    memcpy(box->mailbox_id, d->mailbox_id, sizeof box->mailbox_id);
-    for (size_t i = 0; i < MAILBOX_KEYWORDS; i++) {
-        if (box->keywords[i] || !d->keywords[i])
-            continue;
-        box->keywords[i] = strdup(d->keywords[i]);
-        if (!box->keywords[i])
-            return ST_TEMP;
-        *new_keyword = true;
-    }
-    return ST_OK;
+    struct mailbox_private *p = mailbox_private(box);
+    struct index_record r;
+    if (p->index.header.unseen == 0)
+        return box->count;
+    size_t from = 0;
+    if (index_get(&p->index, p->index.header.first_unseen, &r))
+        from = mailbox_find(box, r.uid);
+    for (size_t i = from; i < box->count; i++)
+        if (!(mailbox_message(box, i).flags & FLAG_SEEN))
+            return i;
+    return box->count;
 }
 
-static enum status make_keyword(struct mailbox *box, struct durable *d, struct span name, int *letter)
+enum status mailbox_expunged_since(struct mailbox *box, uint64_t modseq, uint32_t **uids, size_t *count)
 {
-    struct mailbox_private *p = box->private;
-    bool added;
-    *letter = durable_keyword(d, name);
-    if (*letter >= 0)
-        return mailbox_adopt(box, d, &added);
-    enum status st = durable_add_keyword(d, name, p->letters, letter);
-    if (st == ST_OK)
-        st = durable_write(p->dir, d);
-    return st == ST_OK ? mailbox_adopt(box, d, &added) : st;
-}
-
-enum status mailbox_keyword(struct mailbox *box, struct span name, bool make, uint32_t *bit)
-{
-    struct mailbox_private *p = box->private;
-    struct durable d;
-    for (int i = 0; i < MAILBOX_KEYWORDS; i++)
-        if (box->keywords[i] && span_ieq_str(name, box->keywords[i])) {
-            *bit = 1U << i;
-            return ST_OK;
-        }
-    if (!make)
+    struct mailbox_private *p = mailbox_private(box);
+    *count = 0;
+    *uids = NULL;
+    if (modseq < p->index.header.expunged_from)
         return ST_NONE;
-    int letter = 0, lock = folder_lock(p->dir);
-    if (lock < 0)
+    *uids = malloc((p->index.header.gone + (size_t)1) * sizeof **uids);
+    if (!*uids)
         return ST_TEMP;
-    enum status st = durable_open(box->mail, p->dir, &d);
-    if (st == ST_OK)
-        st = make_keyword(box, &d, name, &letter);
-    int saved = errno;
-    durable_free(&d);
-    file_close(lock);
-    *bit = st == ST_OK ? 1U << letter : 0;
-    errno = saved;
-    return st;
+    struct index_record r;
+    size_t room = p->index.header.gone;
+    for (uint32_t n = 0; n < p->picked && *count < room; n++)
+        if (index_get(&p->index, n, &r) && r.bits & INDEX_GONE && r.modseq > modseq)
+            (*uids)[(*count)++] = r.uid;
+    return ST_OK;
 }
 
 /* A message that is gone by now counts as its file's size, which was seen. */
@@ -285,6 +271,24 @@ static uint64_t wire_size(struct mailbox *box, size_t index)
 {
     uint64_t size;
     return mailbox_wire_size(box, index, &size) == ST_OK ? size : mailbox_message(box, index).size;
+}
+
+static uint64_t sum_of_sizes(struct mailbox *box)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < box->count; i++)
+        sum += wire_size(box, i);
+    return sum;
+}
+
+static uint64_t deleted_size(struct mailbox *box)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < box->count; i++) {
+        struct mailbox_message m = mailbox_message(box, i);
+        sum += m.flags & FLAG_DELETED ? mailbox_file_size(box, i) : 0;
+    }
+    return sum;
 }
 
 enum status mailbox_status(struct mail *mail, struct span folder, bool sizes, struct mailbox_status *status)
@@ -299,15 +303,14 @@ enum status mailbox_status(struct mail *mail, struct span folder, bool sizes, st
     status->uid_validity = box->uid_validity;
     status->modseq = box->modseq;
     memcpy(status->mailbox_id, box->mailbox_id, sizeof status->mailbox_id);
-    for (size_t i = 0; i < box->count; i++) {
-        struct mailbox_message m = mailbox_message(box, i);
-        bool deleted = m.flags & FLAG_DELETED;
-        status->recent += m.recent;
-        status->unseen += !(m.flags & FLAG_SEEN);
-        status->deleted += deleted;
-        status->deleted_size += deleted ? m.size : 0;
-        status->size += sizes ? wire_size(box, i) : 0;
-    }
+    const struct index_header *h = &mailbox_private(box)->index.header;
+    status->recent = h->recent;
+    status->unseen = h->unseen;
+    status->deleted = h->deleted;
+    if (h->deleted)
+        status->deleted_size = deleted_size(box);
+    if (sizes)
+        status->size = h->unsized ? sum_of_sizes(box) : h->wire_total;
     mailbox_close(box);
     return ST_OK;
 }

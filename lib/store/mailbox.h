@@ -36,7 +36,7 @@ struct mailbox_message {
     bool recent;        /* this session was the first to see it (RFC 3501 2.3.2) */
     bool gone;          /* the file is gone; a refresh without `keep` will report it */
     bool in_new;        /* the file lies in new/ */
-    uint64_t size;      /* of the file */
+    uint64_t size;      /* of the file. 0: not known, ask mailbox_file_size() */
     uint64_t wire_size; /* with CRLF line ends: RFC822.SIZE. 0: not known, ask mailbox_wire_size() */
 };
 
@@ -86,6 +86,12 @@ int64_t mailbox_date(struct mailbox *box, size_t index);
 /* The name of the message's file, as last seen. */
 void mailbox_name(const struct mailbox *box, size_t index, char name[256]);
 
+/* The size of the message's file, which is asked for where it isn't known. */
+uint64_t mailbox_file_size(struct mailbox *box, size_t index);
+/* How many are \\Recent, and the index of the first that isn't \\Seen (count if all are). */
+size_t mailbox_recent(const struct mailbox *box);
+size_t mailbox_first_unseen(const struct mailbox *box);
+
 /* The message's file, opened read-only; follows a rename by another program. ST_NONE if the message is gone.
  */
 enum status mailbox_file(struct mailbox *box, size_t index, int *fd);
@@ -128,6 +134,10 @@ enum status mailbox_store(struct mailbox *box, const size_t *indexes, size_t cou
                           const struct flags_store *store, unsigned char *results);
 /* mailbox_store() of one message to exactly these flags. */
 enum status mailbox_set_flags(struct mailbox *box, size_t index, uint32_t flags);
+
+/* Brings some of the flags that a large mailbox_store() changed into file names, for other programs; a few milliseconds'
+ * work, for when the client is silent. True if more wait. mailbox_close() does all that is left. */
+bool mailbox_work(struct mailbox *box);
 
 /* UIDs of messages that were expunged since that mod-sequence, ascending; *uids is malloc'd. ST_NONE: that
  * far back nothing is known, and every UID that is absent must be taken for one (RFC 7162 3.2.5.2 allows it).

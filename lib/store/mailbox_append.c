@@ -277,7 +277,7 @@ static enum status publish(struct mailbox_append *a, uint32_t *uid)
     uint32_t bits[KEYWORDS] = { 0 };
     enum status st = place_keywords(&a->place, (const char *const *)a->keywords, a->keyword_count, bits);
     if (st == ST_OK)
-        st = durable_reserve(a->place.dir, &a->place.durable, a->count, uid);
+        st = place_uids(&a->place, a->count, uid);
     for (size_t i = 0; st == ST_OK && i < a->count; i++) {
         struct message *m = &a->messages[i];
         if (!write_name(a, m, bits, *uid + (uint32_t)i, m->name) ||

@@ -132,7 +132,7 @@ static enum status publish(struct copying *c, uint32_t **uids)
     uint32_t bits[MAILBOX_KEYWORDS] = { 0 }, first = 0;
     enum status st = translate_keywords(c, bits);
     if (st == ST_OK)
-        st = durable_reserve(c->place.dir, &c->place.durable, c->count, &first);
+        st = place_uids(&c->place, c->count, &first);
     for (size_t i = 0; st == ST_OK && i < c->count; i++) {
         struct copied *file = &c->files[i];
         (*uids)[i] = first + (uint32_t)i;

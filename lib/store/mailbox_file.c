@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * One message of an opened mailbox: its bytes, its size, its flags, its end.
+ * One message of an opened mailbox: its bytes and its size.
  *
- * Any other program may rename or remove the file at any moment. A call that misses it learns the present
- * names of all files at once (mailbox_relocate) and tries again: after another session flagged ten thousand
+ * Any other program may rename or remove the file at any moment. A call that misses it brings the index up to date with
+ * the directories at once and tries again: after another session flagged ten thousand
  * messages that costs one scan, not ten thousand.
  */
-#include "store/mailbox_private.h"
 #include "base/files.h"
-#include "store/quota.h"
+#include "store/mailbox_private.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,20 +19,7 @@
 #include <unistd.h>
 
 #define MAP_FROM ((size_t)64 * 1024)
-#define TRIES 3 /* for a file that is renamed again and again */
-
-static int entry_dir(const struct mailbox *box, const struct entry *e)
-{
-    const struct mailbox_private *p = mailbox_private(box);
-    return e->in_new ? p->new_dir : p->cur_dir;
-}
-
-/* After ENOENT: ST_OK if the entry's file is somewhere now, ST_NONE if it is gone. */
-static enum status follow(struct mailbox *box, const struct entry *e)
-{
-    enum status st = mailbox_relocate(box);
-    return st == ST_OK && e->gone ? ST_NONE : st;
-}
+#define TRIES 10 /* for a file that is renamed again and again */
 
 /* Something else than a file stands where the message was: the message is gone. */
 static bool no_file(int err)
@@ -41,18 +27,47 @@ static bool no_file(int err)
     return err == EINVAL || err == ELOOP || err == EXDEV || err == ENXIO;
 }
 
+/* Where the file of record n is, for other files' eyes too: in parallel, nothing is looked for anew. */
+int mailbox_open_record(const struct mailbox *box, const struct index_record *r)
+{
+    const struct mailbox_private *p = mailbox_private(box);
+    char name[FILENAME_LIMIT + 1];
+    if (!index_name(&p->index, r, name)) {
+        errno = EBADMSG;
+        return -1;
+    }
+    return file_open_beneath(mailbox_record_dir(p, r), name, O_RDONLY, 0);
+}
+
+/* The name isn't there, or it is damaged: everything is looked at. */
+static enum status look_for_it(struct mailbox *box, bool damaged)
+{
+    struct mailbox_private *p = mailbox_private(box);
+    struct durable d;
+    p->changed = true;
+    int lock = mailbox_lock(box, &d);
+    if (lock < 0)
+        return ST_TEMP;
+    enum status st = damaged ? mailbox_rebuild(box, &d) : mailbox_sync_locked(box, &d);
+    mailbox_unlock(lock, &d);
+    return st;
+}
+
 enum status mailbox_file(struct mailbox *box, size_t index, int *fd)
 {
-    struct entry *e = &mailbox_private(box)->entries[index];
-    enum status st = e->gone ? ST_NONE : ST_OK;
+    enum status st = ST_OK;
     *fd = -1;
     for (int i = 0; st == ST_OK && i < TRIES; i++) {
-        *fd = file_open_beneath(entry_dir(box, e), e->name, O_RDONLY, 0);
+        struct index_record r;
+        uint32_t number;
+        if (!mailbox_record(box, index, &r, &number) || r.bits & INDEX_GONE)
+            return ST_NONE;
+        *fd = mailbox_open_record(box, &r);
         if (*fd >= 0)
             return ST_OK;
-        if (errno != ENOENT)
+        if (errno != ENOENT && errno != EBADMSG)
             return no_file(errno) ? ST_NONE : ST_TEMP;
-        st = follow(box, e);
+        st = look_for_it(box, errno == EBADMSG);
     }
     return st == ST_OK ? ST_TEMP : st;
 }
@@ -79,14 +94,11 @@ static enum status read_whole(int fd, size_t size, struct mailbox_map *map)
     return ST_OK;
 }
 
-enum status mailbox_map(struct mailbox *box, size_t index, struct mailbox_map *map)
+enum status mailbox_map_fd(int fd, struct mailbox_map *map)
 {
-    int fd;
     struct stat file;
+    enum status st = ST_OK;
     *map = (struct mailbox_map){ .bytes = SPAN("") };
-    enum status st = mailbox_file(box, index, &fd);
-    if (st != ST_OK)
-        return st;
     if (fstat(fd, &file) != 0) {
         st = ST_TEMP;
     } else if (!S_ISREG(file.st_mode)) {
@@ -102,6 +114,17 @@ enum status mailbox_map(struct mailbox *box, size_t index, struct mailbox_map *m
             *map =
                 (struct mailbox_map){ .bytes = { base, size }, .base = base, .length = size, .mapped = true };
     }
+    return st;
+}
+
+enum status mailbox_map(struct mailbox *box, size_t index, struct mailbox_map *map)
+{
+    int fd;
+    *map = (struct mailbox_map){ .bytes = SPAN("") };
+    enum status st = mailbox_file(box, index, &fd);
+    if (st != ST_OK)
+        return st;
+    st = mailbox_map_fd(fd, map);
     file_close(fd);
     return st;
 }
@@ -117,191 +140,23 @@ void mailbox_unmap(struct mailbox_map *map)
 
 enum status mailbox_wire_size(struct mailbox *box, size_t index, uint64_t *size)
 {
-    struct entry *e = &mailbox_private(box)->entries[index];
-    *size = e->wire_size;
-    if (e->wire_size)
-        return ST_OK;
+    struct index_record r;
     struct mailbox_map map;
+    uint32_t number;
+    *size = 0;
+    if (mailbox_record(box, index, &r, &number) && r.wire != INDEX_UNSIZED) {
+        *size = r.wire;
+        return ST_OK;
+    }
     enum status st = mailbox_map(box, index, &map);
     if (st != ST_OK)
         return st;
-    *size = e->wire_size = lf_wire_size(map.bytes);
+    *size = lf_wire_size(map.bytes);
+    if (mailbox_record(box, index, &r, &number) && *size < INDEX_UNSIZED) {
+        struct learned l = { .record = number, .uid = r.uid, .wire = (uint32_t)*size,
+                             .size = (uint32_t)map.bytes.n, .date = INT64_MIN };
+        mailbox_learn(box, &l);
+    }
     mailbox_unmap(&map);
     return ST_OK;
-}
-
-/* Both changes: another program's to what we knew, and ours. */
-static uint32_t merge_flags(uint32_t known, uint32_t there, uint32_t wanted)
-{
-    return (there | (wanted & ~known)) & ~(known & ~wanted);
-}
-
-static enum status rename_flags(struct mailbox *box, struct entry *e, uint32_t wanted)
-{
-    struct filename f;
-    char name[FILENAME_LIMIT + 1];
-    uint32_t named = mailbox_named(box);
-    filename_parse(span_of(e->name), &f);
-    wanted = merge_flags(e->flags, f.flags & (FLAG_SYSTEM | named), wanted & (FLAG_SYSTEM | named));
-    struct filename_new n = { .size = e->size,
-                              .wire = e->wire_size,
-                              .validity = box->uid_validity,
-                              .uid = e->uid,
-                              .flags = wanted,
-                              .keywords = named,
-                              .info = true };
-    if (!filename_write(f.base, &f, &n, name)) {
-        errno = ENAMETOOLONG;
-        return ST_PERM;
-    }
-    bool same = strcmp(name, e->name) == 0 && !e->in_new;
-    if (!same && renameat(entry_dir(box, e), e->name, mailbox_private(box)->cur_dir, name) != 0)
-        return errno == ENOENT ? ST_NONE : ST_TEMP;
-    char *copy = strdup(name);
-    if (!copy)
-        return ST_TEMP;
-    free(e->name);
-    e->name = copy;
-    e->in_new = false;
-    e->flags = wanted;
-    return ST_OK;
-}
-
-static enum status follow_and_rename(struct mailbox *box, struct entry *e, uint32_t flags)
-{
-    for (int i = 0; i < TRIES; i++) {
-        enum status st = e->gone ? ST_NONE : rename_flags(box, e, flags);
-        if (st != ST_NONE || e->gone)
-            return st;
-        st = follow(box, e);
-        if (st != ST_OK)
-            return st;
-    }
-    errno = EAGAIN;
-    return ST_TEMP;
-}
-
-static uint32_t changed_flags(uint32_t flags, const struct flags_store *store)
-{
-    return store->change == FLAGS_ADD      ? flags | store->flags
-           : store->change == FLAGS_REMOVE ? flags & ~store->flags
-                                           : store->flags;
-}
-
-static enum flags_result store_one(struct mailbox *box, struct entry *e, const struct flags_store *store,
-                                   uint64_t modseq)
-{
-    uint32_t old = e->flags, wanted = changed_flags(old, store);
-    if (e->gone)
-        return FLAGS_GONE;
-    if (e->modseq > store->unchanged_since)
-        return FLAGS_MODIFIED;
-    if (wanted == old)
-        return FLAGS_STORED;
-    enum status st = follow_and_rename(box, e, wanted);
-    if (st != ST_OK)
-        return st == ST_NONE ? FLAGS_GONE : FLAGS_FAILED;
-    e->modseq = box->modseq = modseq;
-    return e->flags == wanted ? FLAGS_STORED : FLAGS_MERGED;
-}
-
-enum status mailbox_store(struct mailbox *box, const size_t *indexes, size_t count,
-                          const struct flags_store *store, unsigned char *results)
-{
-    struct mailbox_private *p = mailbox_private(box);
-    enum status worst = ST_OK;
-    int why = 0;
-    if (box->read_only) {
-        errno = EROFS;
-        return ST_PERM;
-    }
-    /* So that no other session's scan misses the file between its two names. Without the lock it is renamed
-     * all the same. */
-    int lock = folder_lock(p->dir);
-    uint64_t modseq = box->modseq + 1;
-    for (size_t n = 0; n < count; n++) {
-        results[n] = (unsigned char)store_one(box, &p->entries[indexes[n]], store, modseq);
-        if (results[n] == FLAGS_FAILED)
-            why = errno;
-        worst = status_worse(worst, results[n] == FLAGS_GONE     ? ST_NONE
-                                    : results[n] == FLAGS_FAILED ? ST_TEMP
-                                                                 : ST_OK);
-    }
-    file_close(lock);
-    errno = why;
-    return worst;
-}
-
-enum status mailbox_set_flags(struct mailbox *box, size_t index, uint32_t flags)
-{
-    struct flags_store store = { .change = FLAGS_SET, .flags = flags, .unchanged_since = UINT64_MAX };
-    unsigned char result;
-    return mailbox_store(box, &index, 1, &store, &result);
-}
-
-static enum status remove_file(struct mailbox *box, struct entry *e)
-{
-    for (int i = 0; i < TRIES && !e->gone; i++) {
-        if (unlinkat(entry_dir(box, e), e->name, 0) == 0 || errno == EISDIR)
-            return ST_OK;
-        if (errno != ENOENT)
-            return ST_TEMP;
-        enum status st = follow(box, e);
-        if (st == ST_TEMP)
-            return st;
-    }
-    return e->gone ? ST_OK : ST_TEMP;
-}
-
-/* Takes those out of the entries whose UIDs are listed, in order. */
-static void take_out(struct mailbox *box, const uint32_t *uids, size_t count)
-{
-    struct mailbox_private *p = mailbox_private(box);
-    size_t kept = 0, next = 0;
-    for (size_t i = 0; i < box->count; i++) {
-        struct entry *e = &mailbox_private(box)->entries[i];
-        if (next < count && e->uid == uids[next]) {
-            next++;
-            p->gone -= e->gone;
-            free(e->name);
-        } else {
-            mailbox_private(box)->entries[kept++] = *e;
-        }
-    }
-    box->count = kept;
-}
-
-enum status mailbox_expunge(struct mailbox *box, const size_t *indexes, size_t count,
-                            struct mailbox_changes *gone)
-{
-    *gone = (struct mailbox_changes){ .expunged = calloc(count + 1, sizeof(uint32_t)) };
-    if (!gone->expunged)
-        return ST_TEMP;
-    if (box->read_only) {
-        errno = EROFS;
-        return ST_PERM;
-    }
-    enum status st = ST_OK;
-    int64_t bytes = 0, removed = 0;
-    int why = 0;
-    for (size_t i = 0; i < count; i++) {
-        struct entry *e = &mailbox_private(box)->entries[indexes[i]];
-        if (remove_file(box, e) == ST_OK) {
-            bytes += e->gone ? 0 : (int64_t)e->size; /* else somebody else removed it, and counted */
-            removed += !e->gone;
-            gone->expunged[gone->expunged_count++] = e->uid;
-        } else {
-            why = errno;
-            st = ST_TEMP;
-        }
-    }
-    if (gone->expunged_count && file_sync_dir(mailbox_private(box)->cur_dir, NULL) != ST_OK) {
-        why = errno;
-        st = ST_TEMP;
-    }
-    if (removed)
-        quota_add(mail_dir(box->mail), -bytes, -removed);
-    take_out(box, gone->expunged, gone->expunged_count);
-    errno = why;
-    return st;
 }

@@ -3,143 +3,117 @@
  * What a session sees of a message.
  */
 #include "store/mailbox_private.h"
-#include "text/header.h"
-#include "text/imap_body.h"
+#include "base/files.h"
 
-#include <stdio.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 
-#define SUMMARY_LIMIT ((size_t)64 << 20)
-
-/* The fields that mail clients list messages by, sort, thread and search them by. */
-static const char *const usual[] = {
-    "Date",
-    "Subject",
-    "From",
-    "Sender",
-    "Reply-To",
-    "To",
-    "Cc",
-    "Bcc",
-    "Message-ID",
-    "In-Reply-To",
-    "References",
-    "Content-Type",
-    "Priority",
-    "X-Priority",
-    "Importance",
-    "Newsgroups",
-    "List-Id",
-    "List-Post",
-    "Content-Transfer-Encoding",
-};
-
-bool summary_has_field(struct span name)
+/* After damage was met: everything anew, once; what is shown keeps its place. */
+static bool make_anew(struct mailbox *box)
 {
-    for (size_t i = 0; i < sizeof usual / sizeof usual[0]; i++)
-        if (span_ieq_str(name, usual[i]))
+    struct mailbox_private *p = mailbox_private(box);
+    struct durable d;
+    int lock = p->lost ? -1 : mailbox_lock(box, &d);
+    if (lock < 0)
+        return false;
+    bool ok = mailbox_rebuild(box, &d) == ST_OK && !p->lost;
+    mailbox_unlock(lock, &d);
+    return ok;
+}
+
+bool mailbox_record(struct mailbox *box, size_t index, struct index_record *r, uint32_t *number)
+{
+    struct mailbox_private *p = mailbox_private(box);
+    bool real = view_record(&p->view, index, number);
+    if (real && index_get(&p->index, *number, r))
+        return true;
+    if (real && make_anew(box)) {
+        real = index < p->view.count && view_record(&p->view, index, number);
+        if (real && index_get(&p->index, *number, r))
             return true;
+    }
+    p->lost |= real;
+    *r = (struct index_record){ .uid = real ? 0 : *number, .bits = INDEX_GONE };
     return false;
 }
 
-static const struct entry *entry_at(const struct mailbox *box, size_t index)
+static uint64_t known_size(uint32_t size)
 {
-    return &mailbox_private(box)->entries[index];
+    return size == INDEX_UNSIZED ? 0 : size;
 }
 
-struct mailbox_message mailbox_message(const struct mailbox *box, size_t index)
+struct mailbox_message mailbox_message(const struct mailbox *const_box, size_t index)
 {
-    const struct entry *e = entry_at(box, index);
+    struct mailbox *box = (struct mailbox *)const_box; /* damage is mended */
+    struct index_record r;
+    uint32_t number;
+    mailbox_record(box, index, &r, &number);
     return (struct mailbox_message){
-        .uid = e->uid,
-        .flags = e->flags,
-        .modseq = e->modseq,
-        .recent = e->recent,
-        .gone = e->gone,
-        .in_new = e->in_new,
-        .size = e->size,
-        .wire_size = e->wire_size,
+        .uid = r.uid,
+        .flags = r.flags & (FLAG_SYSTEM | mailbox_named(box)),
+        .modseq = r.modseq,
+        .recent = (r.bits & INDEX_RECENT && box->read_only) || mailbox_is_recent(box, r.uid),
+        .gone = r.bits & INDEX_GONE,
+        .in_new = r.bits & INDEX_IN_NEW,
+        .size = known_size(r.size),
+        .wire_size = known_size(r.wire),
     };
 }
 
 uint32_t mailbox_uid(const struct mailbox *box, size_t index)
 {
-    return entry_at(box, index)->uid;
-}
-
-int64_t mailbox_date(struct mailbox *box, size_t index)
-{
-    return entry_at(box, index)->date;
+    struct index_record r;
+    uint32_t number;
+    mailbox_record((struct mailbox *)box, index, &r, &number);
+    return r.uid;
 }
 
 void mailbox_name(const struct mailbox *box, size_t index, char name[256])
 {
-    snprintf(name, 256, "%s", entry_at(box, index)->name);
+    struct index_record r;
+    uint32_t number;
+    name[0] = '\0';
+    if (mailbox_record((struct mailbox *)box, index, &r, &number))
+        index_name(&mailbox_private(box)->index, &r, name);
 }
 
-static void add_usual_fields(struct span header, struct bytes *out)
+/* Asks the file, and keeps what it says for the index. */
+static bool ask_file(struct mailbox *box, size_t index, struct index_record *r, struct stat *st)
 {
-    struct header_field field;
-    while (header_next(&header, &field))
-        if (summary_has_field(field.name))
-            bytes_add_span(out, field.whole);
+    int fd;
+    uint32_t number;
+    if (mailbox_file(box, index, &fd) != ST_OK)
+        return false;
+    bool ok = fstat(fd, st) == 0 && mailbox_record(box, index, r, &number);
+    file_close(fd);
+    if (ok) {
+        struct learned l = { .record = number,
+                             .uid = r->uid,
+                             .date = st->st_mtim.tv_sec,
+                             .size = st->st_size < INDEX_UNSIZED ? (uint32_t)st->st_size : INDEX_UNSIZED,
+                             .wire = r->size == st->st_size ? r->wire : INDEX_UNSIZED };
+        mailbox_learn(box, &l);
+    }
+    return ok;
 }
 
-static enum status summarize(struct span message, struct bytes *out, struct summary *s)
+int64_t mailbox_date(struct mailbox *box, size_t index)
 {
-    struct mime_part *root = mime_parse(message);
-    struct span header = span_head(message, header_end(message));
-    size_t at[4];
-    if (!root)
-        return ST_TEMP;
-    imap_envelope(header, out);
-    at[0] = out->len;
-    imap_body_structure(root, true, out);
-    at[1] = out->len;
-    imap_body_structure(root, false, out);
-    at[2] = out->len;
-    add_usual_fields(header, out);
-    at[3] = out->len;
-    mime_free(root);
-    if (out->failed || !out->data)
-        return ST_TEMP;
-    *s = (struct summary){
-        .envelope = { out->data, at[0] },
-        .body_structure = { out->data + at[0], at[1] - at[0] },
-        .body = { out->data + at[1], at[2] - at[1] },
-        .header = { out->data + at[2], at[3] - at[2] },
-        .header_size = header.n,
-    };
-    for (size_t i = 0; i < header.n; i++)
-        s->header_lines += header.p[i] == '\n';
-    return ST_OK;
+    struct index_record r;
+    struct stat st;
+    uint32_t number;
+    if (mailbox_record(box, index, &r, &number) && r.bits & INDEX_DATED)
+        return r.date;
+    return ask_file(box, index, &r, &st) ? st.st_mtim.tv_sec : 0;
 }
 
-enum status mailbox_summary(struct mailbox *box, size_t index, struct summary *summary)
+uint64_t mailbox_file_size(struct mailbox *box, size_t index)
 {
-    struct bytes *out = &mailbox_private(box)->summary;
-    struct mailbox_map map;
-    *summary = (struct summary){ .header_size = 0 };
-    enum status st = mailbox_map(box, index, &map);
-    if (st != ST_OK)
-        return st;
-    if (!out->data)
-        bytes_init(out, SUMMARY_LIMIT);
-    bytes_clear(out);
-    st = summarize(map.bytes, out, summary);
-    mailbox_unmap(&map);
-    return st;
-}
-
-void mailbox_expect(struct mailbox *box, const size_t *indexes, size_t count)
-{
-    (void)box, (void)indexes, (void)count;
-}
-
-enum status mailbox_expunged_since(struct mailbox *box, uint64_t modseq, uint32_t **uids, size_t *count)
-{
-    (void)box, (void)modseq;
-    *uids = NULL;
-    *count = 0;
-    return ST_NONE;
+    struct index_record r;
+    struct stat st;
+    uint32_t number;
+    if (mailbox_record(box, index, &r, &number) && r.size != INDEX_UNSIZED)
+        return r.size;
+    return ask_file(box, index, &r, &st) ? (uint64_t)st.st_size : 0;
 }

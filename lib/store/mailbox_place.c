@@ -47,6 +47,11 @@ enum status place_lock(struct place *p)
     return p->lock < 0 ? ST_TEMP : durable_open(p->mail, p->dir, &p->durable);
 }
 
+enum status place_uids(struct place *p, size_t count, uint32_t *first)
+{
+    return durable_take_uids(p->dir, mail_boot(p->mail), &p->durable, count, first);
+}
+
 int place_file(struct place *p, char *name, size_t size)
 {
     maildir_unique(mail_hostname(p->mail), name, size);

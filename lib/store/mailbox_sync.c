@@ -1,283 +1,410 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * A scan of the directories merged into the entries.
+ * The directories merged into the index, under the folder's lock.
  *
- *   - Files are recognised by their UID and the unique part of their name; flags are read off the
- *     rest. While nothing is unknown, no lock is needed.
- *   - With anything unknown, the folder is locked and scanned again. Under the lock nobody is half way
- *     through giving UIDs and no Postern renames, so the scan sees all there are: a UID that appears later,
- *     below one that was shown, can only be a file that was put back, and gets a new one. Entries therefore
- *     only grow at their end.
+ *   - What is looked at: the names that events told of; or, where not every event was heard, the directories whose times
+ *     aren't the index's, read as a whole.
+ *   - Under the lock nobody is half way through giving UIDs and no Postern renames, so the scan sees all there
+ *     are: a UID that appears later, below one that was seen, can only be a file that was put back, and gets a new
+ *     one. Records therefore only grow at their end.
  *   - What is missing is looked for twice before it is called gone, and what has a UID and is no longer
  *     where the scan saw it is looked for again: other programs rename without asking anybody.
+ *   - Where a name's flags are other than the record says, another program changed them: its change and ours that
+ *     waits in the journal are both kept.
  */
 #include "store/mailbox_private.h"
+#include "base/clock.h"
 #include "base/files.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#define NO_ITEM SIZE_MAX
+#define PATIENCE_MS 2000 /* for an event that must come: its program may be waiting for a processor */
 #define ATTEMPTS 10 /* at a scan in which no file changes its name before it is dealt with */
 
-/* How a scan and the entries fit together. */
-struct match {
-    size_t *item_of; /* by entry: its item, or NO_ITEM */
-    size_t *unknown; /* items that are no entry's */
-    size_t unknown_count;
-    size_t missing; /* entries without an item that weren't gone before */
-};
-
-static void match_free(struct match *m)
+uint32_t flags_merge(uint32_t known, uint32_t there, uint32_t wanted)
 {
-    free(m->item_of);
-    free(m->unknown);
-    *m = (struct match){ 0 };
+    return (there | (wanted & ~known)) & ~(known & ~wanted);
 }
 
-static bool has_base(const char *name, struct span base)
+uint64_t merging_modseq(struct merging *m)
 {
-    return strncmp(name, base.p, base.n) == 0 &&
-           (name[base.n] == '\0' || name[base.n] == ',' || name[base.n] == ':');
+    struct index_header *h = &m->index->header;
+    if (m->modseq)
+        return m->modseq;
+    uint64_t next = h->modseq + 1;
+    /* On a full disk mail can be read all the same; after a power cut the number would then be used again. */
+    durable_raise_modseq(mailbox_private(m->box)->dir, m->d, next);
+    return m->modseq = h->modseq = next;
 }
 
-static bool item_exists(const struct mailbox_private *p, const struct found *item)
+void mailbox_rename_record(struct index *ix, struct index_record *r, const char *name)
 {
-    struct stat st;
-    return fstatat(item->in_new ? p->new_dir : p->cur_dir, item->name, &st, AT_SYMLINK_NOFOLLOW) == 0;
-}
-
-/* The same file, found by two readings of the directory. */
-static bool same_file(const struct found *a, const struct found *b)
-{
-    return a->in_new == b->in_new && strcmp(a->name, b->name) == 0;
-}
-
-static void match_item(struct mailbox *box, struct scan *s, size_t i, struct match *m)
-{
-    struct mailbox_private *p = mailbox_private(box);
-    struct found *item = &s->items[i];
-    uint32_t claim = item->f.validity == box->uid_validity ? item->f.uid : 0;
-    size_t at = claim ? mailbox_find(box, claim) : box->count;
-    p->letters |= item->f.flags & ~FLAG_SYSTEM & ~mailbox_named(box);
-    if (at < box->count && mailbox_private(box)->entries[at].uid == claim) {
-        size_t *of = &m->item_of[at];
-        bool same = has_base(mailbox_private(box)->entries[at].name, item->f.base);
-        if (same && *of != NO_ITEM && same_file(&s->items[*of], item))
-            return;
-        if (same && (*of == NO_ITEM || !item_exists(p, &s->items[*of]))) {
-            *of = i;
-            return;
-        }
-        claim = 0;
-    }
-    item->uid = p->opened && claim < p->floor ? 0 : claim;
-    m->unknown[m->unknown_count++] = i;
-}
-
-static enum status match_scan(struct mailbox *box, struct scan *s, struct match *m)
-{
-    *m = (struct match){ .item_of = malloc((box->count + 1) * sizeof(size_t)),
-                         .unknown = malloc((s->count + 1) * sizeof(size_t)) };
-    if (!m->item_of || !m->unknown)
-        return ST_TEMP;
-    for (size_t i = 0; i < box->count; i++)
-        m->item_of[i] = NO_ITEM;
-    for (size_t i = 0; i < s->count; i++)
-        match_item(box, s, i, m);
-    for (size_t i = 0; i < box->count; i++)
-        m->missing += m->item_of[i] == NO_ITEM && !mailbox_private(box)->entries[i].gone;
-    return ST_OK;
-}
-
-static enum status look_once(struct mailbox *box, struct scan *s, struct match *m)
-{
-    struct mailbox_private *p = mailbox_private(box);
-    scan_free(s);
-    match_free(m);
-    p->letters = 0;
-    enum status st = scan_folder(p->new_dir, p->cur_dir, s);
-    return st == ST_OK ? match_scan(box, s, m) : st;
-}
-
-static enum status look(struct mailbox *box, struct scan *s, struct match *m)
-{
-    enum status st = look_once(box, s, m);
-    return st == ST_OK && m->missing ? look_once(box, s, m) : st;
-}
-
-static enum status note_changed(struct mailbox_changes *changes, uint32_t uid)
-{
-    if (changes->changed_count % 64 == 0) {
-        uint32_t *more = realloc(changes->changed, (changes->changed_count + 64) * sizeof *more);
-        if (!more)
-            return ST_TEMP;
-        changes->changed = more;
-    }
-    changes->changed[changes->changed_count++] = uid;
-    return ST_OK;
-}
-
-/* Where the entry's file is now; NULL: nowhere. Takes the item's name. */
-static void locate(struct mailbox_private *p, struct entry *e, struct found *item)
-{
-    p->gone -= e->gone;
-    e->gone = !item;
-    p->gone += e->gone;
-    if (!item)
+    char before[FILENAME_LIMIT + 1];
+    struct filename f;
+    size_t left = strcspn(name, ":");
+    filename_parse(span_of(name), &f);
+    uint32_t flags = r->disk_flags;
+    r->disk_flags = f.flags;
+    bool plain = !(r->bits & INDEX_VERBATIM) && r->bits & INDEX_INFO && left == r->name_length;
+    if (plain && index_name(ix, r, before) && strcmp(before, name) == 0) {
+        ix->header.letters |= f.flags & ~FLAG_SYSTEM;
         return;
-    free(e->name);
-    e->name = item->name;
-    e->in_new = item->in_new;
-    item->name = NULL;
+    }
+    r->disk_flags = flags;
+    index_set_name(ix, r, name);
 }
 
-static void locate_all(struct mailbox *box, struct scan *s, const struct match *m)
+/* --- is there anything to do? */
+
+static bool times_fit(const struct index_header *h, const struct scan *s)
 {
-    for (size_t i = 0; i < box->count; i++)
-        locate(mailbox_private(box), &mailbox_private(box)->entries[i],
-               m->item_of[i] == NO_ITEM ? NULL : &s->items[m->item_of[i]]);
+    return h->new_sec == s->new_time.tv_sec && h->new_nsec == (uint32_t)s->new_time.tv_nsec &&
+           h->cur_sec == s->cur_time.tv_sec && h->cur_nsec == (uint32_t)s->cur_time.tv_nsec;
 }
 
-static enum status update_entry(struct mailbox *box, struct entry *e, const struct found *item,
-                                struct mailbox_changes *changes)
+static bool is_there(const struct mailbox_private *p, const struct found *item, struct stat *st)
 {
-    uint32_t flags = item->f.flags & (FLAG_SYSTEM | mailbox_named(box));
-    if (flags == e->flags)
-        return ST_OK;
-    e->flags = flags;
-    e->modseq = ++box->modseq;
-    return note_changed(changes, e->uid);
+    return fstatat(item->in_new ? p->new_dir : p->cur_dir, item->name, st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-/* What is known: flags, and what is gone. An item's parsed name stays readable: its bytes move to the entry.
- */
-static enum status update(struct mailbox *box, struct scan *s, const struct match *m,
-                          struct mailbox_changes *changes)
+/* Does an event say no more than the index: what the name of a record is, or no longer is? */
+static bool is_explained(const struct mailbox_private *p, const struct found *item)
 {
-    enum status st = ST_OK;
-    for (size_t i = 0; st == ST_OK && i < box->count; i++)
-        if (m->item_of[i] != NO_ITEM)
-            st = update_entry(box, &mailbox_private(box)->entries[i], &s->items[m->item_of[i]], changes);
-    locate_all(box, s, m);
-    return st;
+    const struct index *ix = &p->index;
+    struct index_record r;
+    char name[FILENAME_LIMIT + 1];
+    struct stat st;
+    bool claims = item->f.uid && item->f.validity == ix->header.uid_validity;
+    bool known = claims && index_get(ix, index_find(ix, item->f.uid), &r) && r.uid == item->f.uid &&
+                 !(r.bits & INDEX_GONE) && (r.bits & INDEX_IN_NEW) == (item->in_new ? INDEX_IN_NEW : 0) &&
+                 index_name(ix, &r, name) && strcmp(name, item->name) == 0;
+    return is_there(p, item, &st) ? known : !known && (claims || ix->header.unnamed == 0);
 }
 
-enum status mailbox_relocate(struct mailbox *box)
+static bool events_explained(struct mailbox_private *p)
 {
-    struct scan s = { 0 };
-    struct match m = { 0 };
-    enum status st = look(box, &s, &m);
+    for (size_t i = 0; i < p->touched.count; i++)
+        if (!is_explained(p, &p->touched.items[i]))
+            return false;
+    scan_clear(&p->touched);
+    return true;
+}
+
+bool mailbox_in_step(struct mailbox *box)
+{
+    struct mailbox_private *p = mailbox_private(box);
+    if (!mailbox_index_fits(box) || p->changed || p->events_lost)
+        return false;
+    if (box->watch >= 0)
+        return events_explained(p);
+    struct scan now = { 0 };
+    scan_times(p->new_dir, p->cur_dir, &now);
+    return (p->index.header.settled && times_fit(&p->index.header, &now)) ||
+           scan_current(p->new_dir, p->cur_dir, &p->touched);
+}
+
+static void set_times(struct index_header *h, const struct scan *s, bool settled)
+{
+    h->new_sec = s->new_time.tv_sec;
+    h->new_nsec = (uint32_t)s->new_time.tv_nsec;
+    h->cur_sec = s->cur_time.tv_sec;
+    h->cur_nsec = (uint32_t)s->cur_time.tv_nsec;
+    h->settled = settled;
+}
+
+void mailbox_settle(struct mailbox *box)
+{
+    struct mailbox_private *p = mailbox_private(box);
+    struct scan now = { 0 };
+    if (box->watch < 0 || p->index.header.settled || p->index.fd < 0 || p->events_lost || p->changed)
+        return;
+    scan_times(p->new_dir, p->cur_dir, &now);
+    int lock = now.settled ? folder_try_lock(p->dir) : -1;
+    if (lock < 0)
+        return;
+    mailbox_drain(box);
+    if (mailbox_in_step(box) && !p->index.header.settled) {
+        set_times(&p->index.header, &now, true);
+        index_commit(&p->index);
+    }
+    file_close(lock);
+}
+
+/* --- what lies there */
+
+/* The names that events told of, from the first'th on, as far as they are there. False if memory runs out. */
+static bool take_touched(struct merging *m, size_t first)
+{
+    struct mailbox_private *p = mailbox_private(m->box);
+    struct stat st;
+    for (size_t i = first; i < p->touched.count; i++) {
+        const struct found *item = &p->touched.items[i];
+        if (is_there(p, item, &st) && S_ISREG(st.st_mode) && !scan_add(&m->scan, item->name, item->in_new))
+            return false;
+    }
+    return true;
+}
+
+static int compare_touched(const void *a, const void *b)
+{
+    const struct found *x = *(struct found *const *)a, *y = *(struct found *const *)b;
+    int order = x->in_new - y->in_new;
+    if (order == 0)
+        order = strcmp(x->name, y->name);
+    return order ? order : (x > y) - (x < y);
+}
+
+/* Will an event still come that says where a name went? The last that was heard is that it came, and it isn't there. */
+static bool one_is_on_its_way(const struct mailbox_private *p)
+{
+    size_t count = p->touched.count;
+    bool is = false;
+    struct stat st;
+    struct found **items = malloc((count + 1) * sizeof *items);
+    for (size_t i = 0; items && i < count; i++)
+        items[i] = &p->touched.items[i];
+    if (items)
+        qsort(items, count, sizeof *items, compare_touched);
+    for (size_t i = 0; items && i < count && !is; i++) {
+        bool last = i + 1 == count || items[i + 1]->in_new != items[i]->in_new ||
+                    strcmp(items[i + 1]->name, items[i]->name) != 0;
+        is = last && items[i]->came && !is_there(p, items[i], &st);
+    }
+    free(items);
+    return is;
+}
+
+/* Everything that is heard of, until no file is on its way: one that is renamed while a directory is read may be missed by
+ * every reading, but its new name is told. A rename is seen a moment before it is heard of. */
+static bool take_all_touched(struct merging *m)
+{
+    struct mailbox_private *p = mailbox_private(m->box);
+    size_t seen = 0;
+    mailbox_drain(m->box);
+    for (int64_t end = clock_ms() + PATIENCE_MS; clock_ms() < end;) {
+        if (!take_touched(m, seen))
+            return false;
+        seen = p->touched.count;
+        if (!one_is_on_its_way(p))
+            break;
+        nanosleep(&(struct timespec){ .tv_nsec = 200000 }, NULL);
+        mailbox_drain(m->box);
+    }
+    return true;
+}
+
+/* Whether each message whose file an event told of was found, be it under another name. */
+static bool all_found(struct merging *m)
+{
+    struct mailbox_private *p = mailbox_private(m->box);
+    for (size_t i = 0; i < p->touched.count; i++)
+        if (merging_misses(m, &p->touched.items[i]))
+            return false;
+    return true;
+}
+
+static enum status look_at_touched(struct merging *m)
+{
+    struct mailbox_private *p = mailbox_private(m->box);
+    struct scan now = { 0 };
+    scan_times(p->new_dir, p->cur_dir, &now);
+    m->scan.new_time = now.new_time;
+    m->scan.cur_time = now.cur_time;
+    m->scan.settled = now.settled;
+    if (!take_all_touched(m) || p->events_lost)
+        return ST_NONE;
+    enum status st = merging_match(m);
+    if (st == ST_OK && !all_found(m)) /* removed, or being renamed: a look at everything tells */
+        st = ST_NONE;
     if (st == ST_OK)
-        locate_all(box, &s, &m);
-    int saved = errno;
-    match_free(&m);
-    scan_free(&s);
-    errno = saved;
+        scan_clear(&p->touched);
     return st;
+}
+
+static enum status look_at_directories(struct merging *m)
+{
+    struct mailbox_private *p = mailbox_private(m->box);
+    const struct index_header *h = &p->index.header;
+    struct scan now = { 0 };
+    mailbox_forget_events(m->box);
+    p->changed = false;
+    scan_times(p->new_dir, p->cur_dir, &now);
+    m->whole_new = !h->settled || h->new_sec != now.new_time.tv_sec ||
+                   h->new_nsec != (uint32_t)now.new_time.tv_nsec || m->index != &p->index;
+    m->whole_cur = !h->settled || h->cur_sec != now.cur_time.tv_sec ||
+                   h->cur_nsec != (uint32_t)now.cur_time.tv_nsec || m->index != &p->index;
+    enum status st =
+        scan_folder(m->whole_new ? p->new_dir : -1, m->whole_cur ? p->cur_dir : -1, &m->scan);
+    m->scan.new_time = now.new_time;
+    m->scan.cur_time = now.cur_time;
+    m->scan.settled = now.settled;
+    if (st == ST_OK && !take_all_touched(m))
+        st = ST_TEMP;
+    scan_clear(&p->touched);
+    return st == ST_OK ? merging_match(m) : st;
+}
+
+static void look_anew(struct merging *m)
+{
+    merging_free_match(m);
+    scan_clear(&m->scan);
+    m->missing = 0;
+    m->whole_new = m->whole_cur = false;
+}
+
+static enum status look(struct merging *m)
+{
+    struct mailbox_private *p = mailbox_private(m->box);
+    if (m->box->watch >= 0 && !p->events_lost && !p->changed) {
+        enum status st = look_at_touched(m);
+        if (st != ST_NONE)
+            return st;
+        look_anew(m);
+    }
+    enum status st = look_at_directories(m);
+    if (st != ST_OK || m->missing == 0)
+        return st;
+    look_anew(m);
+    p->index.header.settled = 0; /* both, this time */
+    return look_at_directories(m);
+}
+
+/* --- into the records */
+
+static void update_record(struct merging *m, uint32_t n, const struct found *item)
+{
+    struct index_record old, r;
+    char name[FILENAME_LIMIT + 1];
+    if (!index_get(m->index, n, &old) || !index_name(m->index, &old, name)) {
+        m->damaged = true;
+        return;
+    }
+    r = old;
+    bool in_new = old.bits & INDEX_IN_NEW;
+    if (in_new == item->in_new && strcmp(name, item->name) == 0)
+        return;
+    if (!item->in_new)
+        r.bits &= (uint16_t) ~(INDEX_IN_NEW | INDEX_RECENT);
+    else
+        r.bits |= INDEX_IN_NEW;
+    mailbox_rename_record(m->index, &r, item->name);
+    r.flags = flags_merge(old.disk_flags, r.disk_flags, old.flags);
+    if (r.flags != old.flags)
+        r.modseq = merging_modseq(m);
+    index_put(m->index, n, &old, &r);
+}
+
+static void remove_record(struct merging *m, uint32_t n)
+{
+    struct index_record old, r;
+    if (!index_get(m->index, n, &old) || old.bits & INDEX_GONE)
+        return;
+    if (!(old.bits & INDEX_IN_NEW ? m->whole_new : m->whole_cur))
+        return;
+    r = old;
+    r.bits |= INDEX_GONE;
+    r.modseq = merging_modseq(m);
+    m->index->header.cache_live -= r.cache_length < m->index->header.cache_live ? r.cache_length : 0;
+    index_put(m->index, n, &old, &r);
+}
+
+static void update_all(struct merging *m)
+{
+    if (!m->whole_new && !m->whole_cur) {
+        for (size_t i = 0; i < m->scan.count; i++)
+            if (m->scan.items[i].record < m->base_count && m->item_of[m->scan.items[i].record] == i)
+                update_record(m, m->scan.items[i].record, &m->scan.items[i]);
+        return;
+    }
+    for (uint32_t n = 0; n < m->base_count; n++) {
+        if (m->item_of[n] != NO_ITEM)
+            update_record(m, n, &m->scan.items[m->item_of[n]]);
+        else if (m->missing)
+            remove_record(m, n);
+    }
+}
+
+/* Those that came since the folder was last selected: this session is the first to see them. */
+static void take_recent(struct merging *m)
+{
+    struct mailbox_private *p = mailbox_private(m->box);
+    struct index *ix = m->index;
+    for (uint32_t n = 0; n < ix->header.count && ix->header.recent; n++) {
+        struct index_record old, r;
+        char name[FILENAME_LIMIT + 1], to[FILENAME_LIMIT + 4];
+        if (!index_get(ix, n, &old) || !(old.bits & INDEX_RECENT) || old.bits & INDEX_GONE ||
+            !index_name(ix, &old, name))
+            continue;
+        r = old;
+        r.bits &= (uint16_t)~INDEX_RECENT;
+        snprintf(to, sizeof to, "%s%s", name, old.bits & INDEX_INFO ? "" : ":2,");
+        if (old.bits & INDEX_IN_NEW && strlen(name) + 3 <= FILENAME_LIMIT &&
+            renameat(p->new_dir, name, p->cur_dir, to) == 0) {
+            r.bits &= (uint16_t)~INDEX_IN_NEW;
+            mailbox_rename_record(ix, &r, to);
+            m->touched = true;
+        }
+        index_put(ix, n, &old, &r);
+        mailbox_note_recent(m->box, r.uid);
+    }
 }
 
 /* One attempt at everything; ST_NONE: names changed too fast. */
-static enum status attempt(struct mailbox *box, struct durable *d, struct scan *s, struct match *m,
-                           struct mailbox_changes *changes, bool last)
+static enum status attempt(struct merging *m, bool last)
 {
-    enum status st = look(box, s, m);
-    if (st == ST_OK)
-        st = update(box, s, m, changes);
-    if (st != ST_OK || m->unknown_count == 0)
-        return st;
-    return mailbox_assign(box, d, s, m->unknown, m->unknown_count, last);
-}
-
-/* With the lock held. */
-static enum status take_in(struct mailbox *box, struct durable *d, struct scan *s, struct match *m,
-                           struct mailbox_changes *changes)
-{
-    struct mailbox_private *p = mailbox_private(box);
-    size_t before = box->count;
-    enum status st = mailbox_adopt(box, d, &changes->keywords);
+    enum status st = look(m);
     if (st != ST_OK)
         return st;
-    for (int i = 1; i == 1 || (st == ST_NONE && i <= ATTEMPTS); i++)
-        st = attempt(box, d, s, m, changes, i == ATTEMPTS);
-    if (st != ST_OK && p->opened) { /* what is known is told all the same */
-        s->settled = false;
-        return ST_OK;
+    update_all(m);
+    return m->unknown_count ? mailbox_assign(m, last) : ST_OK;
+}
+
+enum status mailbox_sync_locked(struct mailbox *box, struct durable *d)
+{
+    struct mailbox_private *p = mailbox_private(box);
+    struct merging m = { .box = box, .d = d, .index = &p->index };
+    unsigned char *gone;
+    if (!index_gone_bits(&p->index, &gone))
+        return mailbox_rebuild(box, d);
+    free(gone);
+    enum status st = ST_NONE;
+    for (int i = 1; st == ST_NONE && i <= ATTEMPTS; i++) {
+        look_anew(&m);
+        st = attempt(&m, i == ATTEMPTS);
+        p->events_lost |= st == ST_NONE; /* everything is looked at the next time */
     }
-    if (st != ST_OK)
-        return st;
-    changes->added += box->count - before;
-    box->uid_next = d->uid_next;
-    if (box->count && mailbox_private(box)->entries[box->count - 1].uid >= p->floor)
-        p->floor = mailbox_private(box)->entries[box->count - 1].uid + 1;
-    p->opened = true;
-    return ST_OK;
+    if (st == ST_OK) {
+        if (!box->read_only && p->index.header.recent)
+            take_recent(&m);
+        set_times(&p->index.header, &m.scan, m.scan.settled && !m.touched);
+        scan_clear(&p->touched);
+        p->touched.new_time = m.scan.new_time;
+        p->touched.cur_time = m.scan.cur_time;
+        p->touched.settled = p->index.header.settled;
+        index_commit(&p->index);
+    }
+    int saved = errno;
+    p->changed |= st != ST_OK;
+    merging_free_match(&m);
+    scan_free(&m.scan);
+    if (m.damaged)
+        return mailbox_rebuild(box, d);
+    errno = saved;
+    return st == ST_NONE ? ST_TEMP : st;
 }
 
-/* ST_NONE: somebody has held the lock all the while. */
-static enum status sync_locked(struct mailbox *box, struct scan *s, struct match *m,
-                               struct mailbox_changes *changes)
+enum status mailbox_sync(struct mailbox *box)
 {
-    struct mailbox_private *p = mailbox_private(box);
     struct durable d;
-    int lock = folder_lock(p->dir);
+    int lock = mailbox_lock(box, &d);
     if (lock < 0)
-        return errno == EWOULDBLOCK ? ST_NONE : ST_TEMP;
-    enum status st = durable_open(box->mail, p->dir, &d);
-    if (st == ST_OK)
-        st = take_in(box, &d, s, m, changes);
-    int saved = errno;
-    durable_free(&d);
-    file_close(lock);
-    errno = saved;
-    return st;
-}
-
-/* A letter in a name may be a keyword that another session has just made. */
-static void learn_keywords(struct mailbox *box, struct mailbox_changes *changes)
-{
-    struct durable d;
-    if (durable_read(mailbox_private(box)->dir, &d) == ST_OK)
-        mailbox_adopt(box, &d, &changes->keywords);
-    durable_free(&d);
-}
-
-/* New messages can wait for whoever holds the lock; a mailbox that was never read can't. */
-static enum status merge(struct mailbox *box, struct scan *s, struct match *m,
-                         struct mailbox_changes *changes)
-{
-    struct mailbox_private *p = mailbox_private(box);
-    enum status st = ST_OK;
-    if (p->opened) {
-        st = look(box, s, m);
-        if (st == ST_OK && p->letters)
-            learn_keywords(box, changes);
-        if (st != ST_OK || m->unknown_count == 0)
-            return st == ST_OK ? update(box, s, m, changes) : st;
-    }
-    st = sync_locked(box, s, m, changes);
-    if (st != ST_NONE)
-        return st;
-    s->settled = false;
-    return p->opened ? update(box, s, m, changes) : ST_TEMP;
-}
-
-enum status mailbox_sync(struct mailbox *box, bool keep, struct mailbox_changes *changes)
-{
-    struct mailbox_private *p = mailbox_private(box);
-    struct scan s = { 0 };
-    struct match m = { 0 };
-    enum status st = merge(box, &s, &m, changes);
-    p->last =
-        (struct scan){ .new_time = s.new_time, .cur_time = s.cur_time, .settled = st == ST_OK && s.settled };
-    if (st == ST_OK && !keep)
-        st = mailbox_purge(box, changes);
-    int saved = errno;
-    match_free(&m);
-    scan_free(&s);
-    errno = saved;
+        return ST_TEMP;
+    enum status st = mailbox_sync_locked(box, &d);
+    mailbox_unlock(lock, &d);
     return st;
 }

@@ -5,8 +5,8 @@
  *
  * new/ is read before cur/: a message that moves meanwhile, moves in that direction and is seen at least
  * once. A file that is renamed within a directory while that is read may be missed, so a directory that
- * changed meanwhile is read again, and what any reading found counts: it then stands there more than once. An
- * mtime is believed only when it is a second old or more: the clock of file systems ticks in milliseconds at
+ * changed meanwhile is read again, and what any reading found counts: it then stands there more than once. A
+ * time is believed only when it is a second old or more: the clock of file systems ticks in milliseconds at
  * best, and two changes within one tick look like one. */
 #include "store/scan.h"
 
@@ -19,36 +19,65 @@
 #include <unistd.h>
 
 #define BUFFER ((size_t)128 * 1024)
+#define BLOCK ((size_t)64 * 1024) /* of names */
 #define TRIES 3
 #define SETTLE_NS 1000000000LL
 #define MESSAGES_LIMIT 4000000 /* of a folder: its owner must not make us take all memory */
 
-static enum status add(struct scan *s, const char *name, bool in_new)
+struct name_block {
+    struct name_block *next;
+    size_t used;
+    char bytes[BLOCK];
+};
+
+const char *scan_keep(struct scan *s, const char *name)
+{
+    size_t n = strlen(name) + 1;
+    if (!s->blocks || BLOCK - s->blocks->used < n) {
+        struct name_block *block = n <= BLOCK ? malloc(sizeof *block) : NULL;
+        if (!block)
+            return NULL;
+        block->used = 0;
+        block->next = s->blocks;
+        s->blocks = block;
+    }
+    char *to = s->blocks->bytes + s->blocks->used;
+    memcpy(to, name, n);
+    s->blocks->used += n;
+    return to;
+}
+
+bool scan_add(struct scan *s, const char *name, bool in_new)
 {
     if (s->count == MESSAGES_LIMIT) {
         errno = EOVERFLOW;
-        return ST_TEMP;
+        return false;
     }
     if (s->count == s->room) {
         size_t room = s->room ? s->room * 2 : 64;
         struct found *items = realloc(s->items, room * sizeof *items);
         if (!items)
-            return ST_TEMP;
+            return false;
         s->items = items;
         s->room = room;
     }
     struct found *item = &s->items[s->count];
-    *item = (struct found){ .name = strdup(name), .in_new = in_new };
+    *item = (struct found){ .name = scan_keep(s, name), .in_new = in_new };
     if (!item->name)
-        return ST_TEMP;
+        return false;
     filename_parse(span_of(item->name), &item->f);
+    item->time = filename_time(&item->f);
+    item->size = item->f.size;
     s->count++;
-    return ST_OK;
+    return true;
 }
 
-static bool may_be_message(const struct dirent64 *e)
+static bool may_be_message(int dir, const struct dirent64 *e)
 {
-    return e->d_name[0] != '.' && (e->d_type == DT_REG || e->d_type == DT_UNKNOWN);
+    struct stat st;
+    if (e->d_name[0] == '.' || e->d_type != DT_UNKNOWN)
+        return e->d_name[0] != '.' && e->d_type == DT_REG;
+    return fstatat(dir, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode);
 }
 
 static enum status read_directory(int dir, bool in_new, struct scan *s, char *buffer)
@@ -67,17 +96,18 @@ static enum status read_directory(int dir, bool in_new, struct scan *s, char *bu
             return ST_OK;
         for (ssize_t at = 0; at < n;) {
             const struct dirent64 *e = (const void *)(buffer + at);
-            if (may_be_message(e) && add(s, e->d_name, in_new) != ST_OK)
+            if (may_be_message(dir, e) && !scan_add(s, e->d_name, in_new))
                 return ST_TEMP;
             at += e->d_reclen;
         }
     }
 }
 
-static struct timespec mtime_of(int dir)
+/* Not the mtime: whoever moves a file in can put that back. */
+static struct timespec changed_at(int dir)
 {
     struct stat st;
-    return dir >= 0 && fstat(dir, &st) == 0 ? st.st_mtim : (struct timespec){ 0 };
+    return dir >= 0 && fstat(dir, &st) == 0 ? st.st_ctim : (struct timespec){ 0 };
 }
 
 static bool same_time(struct timespec a, struct timespec b)
@@ -92,7 +122,7 @@ static bool older(struct timespec t, struct timespec now)
 
 static bool unchanged(int new_dir, int cur_dir, const struct scan *s)
 {
-    return same_time(mtime_of(new_dir), s->new_time) && same_time(mtime_of(cur_dir), s->cur_time);
+    return same_time(changed_at(new_dir), s->new_time) && same_time(changed_at(cur_dir), s->cur_time);
 }
 
 bool scan_current(int new_dir, int cur_dir, const struct scan *s)
@@ -100,20 +130,24 @@ bool scan_current(int new_dir, int cur_dir, const struct scan *s)
     return s->settled && unchanged(new_dir, cur_dir, s);
 }
 
-static enum status scan_once(int new_dir, int cur_dir, struct scan *s, char *buffer)
+void scan_times(int new_dir, int cur_dir, struct scan *s)
 {
     struct timespec now;
-    s->new_time = mtime_of(new_dir);
-    s->cur_time = mtime_of(cur_dir);
+    s->new_time = changed_at(new_dir);
+    s->cur_time = changed_at(cur_dir);
     clock_gettime(CLOCK_REALTIME, &now);
     s->settled = older(s->new_time, now) && older(s->cur_time, now);
+}
+
+static enum status scan_once(int new_dir, int cur_dir, struct scan *s, char *buffer)
+{
+    scan_times(new_dir, cur_dir, s);
     enum status st = read_directory(new_dir, true, s, buffer);
     return st == ST_OK ? read_directory(cur_dir, false, s, buffer) : st;
 }
 
 enum status scan_folder(int new_dir, int cur_dir, struct scan *s)
 {
-    *s = (struct scan){ 0 };
     char *buffer = malloc(BUFFER);
     enum status st = buffer ? ST_OK : ST_TEMP;
     for (int i = 0; st == ST_OK && i < TRIES; i++) {
@@ -129,10 +163,22 @@ enum status scan_folder(int new_dir, int cur_dir, struct scan *s)
     return st;
 }
 
+void scan_clear(struct scan *s)
+{
+    while (s->blocks && s->blocks->next) {
+        struct name_block *next = s->blocks->next;
+        free(s->blocks);
+        s->blocks = next;
+    }
+    if (s->blocks)
+        s->blocks->used = 0;
+    s->count = 0;
+}
+
 void scan_free(struct scan *s)
 {
-    for (size_t i = 0; i < s->count; i++)
-        free(s->items[i].name);
+    scan_clear(s);
+    free(s->blocks);
     free(s->items);
     *s = (struct scan){ 0 };
 }
@@ -145,5 +191,7 @@ bool scan_stat(int new_dir, int cur_dir, struct found *item)
         return false;
     item->size = (uint64_t)st.st_size;
     item->date = st.st_mtim.tv_sec;
+    item->inode = st.st_ino;
+    item->dated = true;
     return true;
 }

@@ -125,7 +125,9 @@ static void flags(void)
        "a new keyword is learned");
     mailbox_changes_free(&c);
     mailbox_set_flags(box, 2, FLAG_SEEN);
-    ok(mailbox_set_flags(other, 2, FLAG_FLAGGED) == ST_OK &&
+    struct flags_store add = { .change = FLAGS_ADD, .flags = FLAG_FLAGGED, .unchanged_since = UINT64_MAX };
+    unsigned char result;
+    ok(mailbox_store(other, &(size_t){ 2 }, 1, &add, &result) == ST_OK && result == FLAGS_MERGED &&
            mailbox_message(other, 2).flags == (FLAG_SEEN | FLAG_FLAGGED),
        "two sessions change one message: both changes stay");
     static const char *const bad[] = { "", "\\Bad", "a b", "a(b", "a%", "a*", "a\"", "\xc3\xbc" };
