@@ -71,7 +71,7 @@ static void go_to_offset(struct fetching *f, const struct fetch_item *item, stru
 {
     const struct decoded_place *place = &f->i->decoded;
     uint64_t start = (uint64_t)(body.p - f->message.p), skip = item->partial ? item->offset : 0;
-    bool nul;
+    bool nul = false;
     mime_decoder_start(d, body, encoding);
     if (place->uid == f->about.uid && place->start == start && place->bytes <= skip &&
         place->decoder.stored.n == body.n && place->decoder.encoding == encoding) {

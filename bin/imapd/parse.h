@@ -173,7 +173,7 @@ struct fetch_item {
     bool lazy; /* PREVIEW (LAZY) */
     bool partial;
     unsigned needs; /* NEEDS_* of fetch.h, for fetch_items.c */
-    uint32_t offset, length;
+    uint64_t offset, length; /* of 63 bits, as IMAP4rev2 has them */
     uint32_t parts[FETCH_PARTS];
     size_t part_count;
     size_t first_name, name_count; /* in fetch.names */

@@ -90,7 +90,7 @@ static bool parse_partial(struct parser *p, struct fetch_item *item)
     if (!parse_char(p, '<'))
         return true;
     item->partial = true;
-    if (!parse_number(p, &item->offset) || !parse_char(p, '.') || !parse_number(p, &item->length) ||
+    if (!parse_number64(p, &item->offset) || !parse_char(p, '.') || !parse_number64(p, &item->length) ||
         item->length == 0 || !parse_char(p, '>'))
         return parse_fail(p, "Bad partial range");
     return true;

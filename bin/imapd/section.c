@@ -139,5 +139,5 @@ void section_label(const struct fetch *fetch, const struct fetch_item *item, str
     }
     bytes_add_str(out, item->name_count > 0 ? ")]" : "]");
     if (item->partial)
-        bytes_printf(out, "<%u>", item->offset);
+        bytes_printf(out, "<%llu>", (unsigned long long)item->offset);
 }

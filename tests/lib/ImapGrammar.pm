@@ -235,7 +235,7 @@ sub section {
         $name .= ')';
     }
     $g->must(qr/\]/, 'section without end');
-    my $origin = $g->try(qr/<[0-9]{1,10}>/);
+    my $origin = $g->try(qr/<[0-9]{1,19}>/);
     return "[$name]" . ($origin // '');
 }
 
@@ -274,7 +274,7 @@ sub fetch_item {
         $name = 'BODY' . $g->section; $g->space;
         $value = $g->nstring;
     } elsif (defined $g->try(qr/BINARY\[/)) {
-        $name = 'BINARY[' . ($g->try($PARTS) // '') . $g->must(qr/\](?:<[0-9]{1,10}>)?/); $g->space;
+        $name = 'BINARY[' . ($g->try($PARTS) // '') . $g->must(qr/\](?:<[0-9]{1,19}>)?/); $g->space;
         $value = defined $g->try(qr/~\{/) ? $g->literal(1) : $g->nstring;
     } elsif (defined $g->try(qr/BINARY\.SIZE\[/)) {
         $name = 'BINARY.SIZE[' . ($g->try($PARTS) // '') . $g->must(qr/\]/); $g->space;

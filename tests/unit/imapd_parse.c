@@ -110,7 +110,7 @@ static void print_items(const struct fetch *f)
         for (size_t k = 0; k < item->name_count; k++)
             bytes_printf(&out, "(%.*s)", SPAN_FMT(f->names[item->first_name + k]));
         if (item->partial)
-            bytes_printf(&out, "<%u.%u>", item->offset, item->length);
+            bytes_printf(&out, "<%llu.%llu>", (unsigned long long)item->offset, (unsigned long long)item->length);
         bytes_add_str(&out, item->peek ? "p " : " ");
     }
 }
@@ -146,6 +146,14 @@ static void fetches(void)
         { "no list", "BODY[HEADER.FIELDS From]", "BAD" },
         { "partial", "BODY[]<10.20>", "7/0<10.20> " },
         { "partial of nothing", "BODY[]<10.0>", "BAD" },
+        { "partial of 63 bits", "BODY[]<9223372036854775807.1>", "7/0<9223372036854775807.1> " },
+        { "partial of 64 bits", "BODY[]<9223372036854775808.1>", "BAD" },
+        { "BINARY", "(BINARY[1.2]<0.5> BINARY.PEEK[] BINARY.SIZE[3])", "9.1.2<0.5> 9p 10.3p " },
+        { "BINARY with a word", "BINARY[TEXT]", "BAD" },
+        { "BINARY without a section", "BINARY", "BAD" },
+        { "BINARY.SIZE of a piece", "BINARY.SIZE[1]<0.5>", "BAD" },
+        { "PREVIEW and the like", "(PREVIEW (LAZY) SAVEDATE EMAILID THREADID PREVIEW)", "11 12 13 14 11 " },
+        { "PREVIEW with another modifier", "(PREVIEW (EAGER))", "BAD" },
         { "partial without length", "BODY[]<10>", "BAD" },
         { "RFC822", "(RFC822 RFC822.HEADER RFC822.TEXT)", "7/0 7/1p 7/4 " },
         { "unknown", "BOGUS", "BAD" },
