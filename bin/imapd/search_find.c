@@ -2,20 +2,28 @@
  *
  * Which messages a search is about. All are asked what the mailbox knows of them; those for which that
  * decides nothing, what the index's header fields say, after it was told which will be wanted; and files are
- * opened only where that isn't enough either. Files are looked into in pieces of work that know nothing of
- * each other.
+ * opened only where that isn't enough either. Files are looked into on all processors.
  *
  * A file that can't be read fails the search, for "not there" would be a guess; one that is gone has no text.
  */
 #include "search_keys.h"
 
 #include "base/clock.h"
+#include "base/parallel.h"
 
 #include <stdlib.h>
 
-#define PIECE 128     /* messages that one piece of work looks into */
+#define READINGS 1024 /* files that are looked into before the client is thought of again */
+#define PIECE 64      /* of them, by one thread at a time */
 #define TELL_MS 10000 /* how often a client that waits is told how far this is */
-#define ROUND 16      /* pieces of work between looks whether the client is still there */
+
+/* A message whose file is to be looked into. */
+struct reading {
+    size_t at; /* in `found` */
+    struct looking l;
+    struct mailbox_spot spot;
+    bool there, done, matches; /* there: spot is; done: matches is */
+};
 
 /* The messages that are left, ascending, and what is known of each: enum verdict. */
 struct finding {
@@ -24,9 +32,11 @@ struct finding {
     size_t *found;
     unsigned char *verdicts;
     size_t count;
-    int64_t told;               /* when the client heard of this last, by clock_ms() */
-    size_t done;                /* of them, before this round */
-    enum status results[ROUND]; /* of its pieces */
+    int64_t told; /* when the client heard of this last, by clock_ms() */
+    struct reading *readings;
+    size_t reading_count;
+    size_t done;                   /* of `found`, up to these readings */
+    bool failed[READINGS / PIECE]; /* its pieces: memory */
 };
 
 static bool fail(struct imap *i, const char *why)
@@ -120,46 +130,84 @@ static enum status judge_summaries(struct finding *f)
     return st;
 }
 
-static enum status judge_file(const struct finding *f, struct match *match, size_t n)
+/* In this thread alone, where the file isn't where it was. */
+static enum status judge_lost(struct finding *f, struct match *match, struct reading *r)
 {
     struct mailbox_map map;
-    struct looking l = look_at(&f->s, f->i->box, match, f->found[n]);
-    enum status st = mailbox_map(f->i->box, f->found[n], &map);
-    if (st != ST_OK) {
-        f->verdicts[n] = judge_bytes(&l, SPAN("")) ? YES : NO;
-        return st == ST_NONE ? ST_OK : st;
-    }
-    f->verdicts[n] = judge_bytes(&l, map.bytes) ? YES : NO;
-    mailbox_unmap(&map);
-    return match->failed ? ST_TEMP : ST_OK;
+    enum status st = mailbox_map(f->i->box, r->l.index, &map);
+    r->l.match = match;
+    r->matches = judge_bytes(&r->l, st == ST_OK ? map.bytes : SPAN(""));
+    if (st == ST_OK)
+        mailbox_unmap(&map);
+    return st == ST_NONE ? ST_OK : st;
 }
 
-/* A piece of work: PIECE messages of this round, or those that are left. */
+/* A piece of work: PIECE readings, or those that are left. */
 static void judge_piece(void *finding, size_t piece)
 {
     struct finding *f = finding;
     struct match match;
-    size_t from = f->done + piece * PIECE, to = from + PIECE;
-    enum status st = match_init(&match) ? ST_OK : ST_TEMP;
-    for (size_t n = from; st == ST_OK && n < to && n < f->count; n++)
-        if (f->verdicts[n] == UNKNOWN)
-            st = judge_file(f, &match, n);
+    bool good = match_init(&match);
+    for (size_t n = piece * PIECE; good && n < (piece + 1) * PIECE && n < f->reading_count; n++) {
+        struct reading *r = &f->readings[n];
+        struct mailbox_map map;
+        if (!r->there || !mailbox_map_spot(&r->spot, &map))
+            continue;
+        r->l.match = &match;
+        r->matches = judge_bytes(&r->l, map.bytes);
+        r->done = true;
+        mailbox_unmap(&map);
+    }
+    f->failed[piece] = !good || match.failed;
     match_free(&match);
-    f->results[piece] = st;
+}
+
+/* The next messages that files must be opened for; f->done moves behind them. */
+static void gather_readings(struct finding *f)
+{
+    f->reading_count = 0;
+    for (; f->done < f->count && f->reading_count < READINGS; f->done++) {
+        if (f->verdicts[f->done] != UNKNOWN)
+            continue;
+        struct reading *r = &f->readings[f->reading_count++];
+        r->at = f->done;
+        r->l = look_at(&f->s, f->i->box, NULL, f->found[f->done]);
+        r->there = mailbox_spot(f->i->box, f->found[f->done], &r->spot);
+        r->done = false;
+    }
+}
+
+static enum status judge_readings(struct finding *f, struct match *match)
+{
+    enum status st = ST_OK;
+    size_t pieces = (f->reading_count + PIECE - 1) / PIECE;
+    parallel_run(pieces, judge_piece, f);
+    for (size_t piece = 0; piece < pieces; piece++)
+        if (f->failed[piece])
+            return ST_TEMP;
+    for (size_t n = 0; st == ST_OK && n < f->reading_count; n++) {
+        struct reading *r = &f->readings[n];
+        if (!r->done)
+            st = judge_lost(f, match, r);
+        f->verdicts[r->at] = r->matches ? YES : NO;
+    }
+    return st == ST_OK && match->failed ? ST_TEMP : st;
 }
 
 static enum status judge_files(struct finding *f)
 {
-    enum status st = ST_OK;
+    struct match match;
     if (count_unknown(f) == 0)
         return ST_OK;
-    for (; f->done < f->count && st == ST_OK && !conn_is_gone(f->i->conn); f->done += (size_t)ROUND * PIECE) {
+    f->readings = malloc(READINGS * sizeof *f->readings);
+    enum status st = match_init(&match) && f->readings ? ST_OK : ST_TEMP;
+    while (f->done < f->count && st == ST_OK && !conn_is_gone(f->i->conn)) {
         tell_progress(f, f->done);
-        for (size_t piece = 0; piece < ROUND && st == ST_OK; piece++) {
-            judge_piece(f, piece);
-            st = f->results[piece];
-        }
+        gather_readings(f);
+        st = judge_readings(f, &match);
     }
+    match_free(&match);
+    free(f->readings);
     drop_misses(f);
     return st;
 }

@@ -106,6 +106,15 @@ struct mailbox_map {
 };
 enum status mailbox_map(struct mailbox *box, size_t index, struct mailbox_map *map);
 void mailbox_unmap(struct mailbox_map *map);
+/* The same in two steps, of which threads may take the second side by side while nothing else is done with the
+ * mailbox: where the message's file was last seen, and its bytes. False where it isn't there any more (or can't be
+ * read): ask mailbox_map() then. */
+struct mailbox_spot {
+    int dir;
+    char name[256];
+};
+bool mailbox_spot(struct mailbox *box, size_t index, struct mailbox_spot *spot);
+bool mailbox_map_spot(const struct mailbox_spot *spot, struct mailbox_map *map);
 /* RFC822.SIZE; counts once and remembers. */
 enum status mailbox_wire_size(struct mailbox *box, size_t index, uint64_t *size);
 

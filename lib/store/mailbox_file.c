@@ -129,6 +129,26 @@ enum status mailbox_map(struct mailbox *box, size_t index, struct mailbox_map *m
     return st;
 }
 
+bool mailbox_spot(struct mailbox *box, size_t index, struct mailbox_spot *spot)
+{
+    struct mailbox_private *p = mailbox_private(box);
+    struct index_record r;
+    uint32_t number;
+    if (!mailbox_record(box, index, &r, &number) || r.bits & INDEX_GONE ||
+        !index_name(&p->index, &r, spot->name))
+        return false;
+    spot->dir = mailbox_record_dir(p, &r);
+    return true;
+}
+
+bool mailbox_map_spot(const struct mailbox_spot *spot, struct mailbox_map *map)
+{
+    int fd = file_open_beneath(spot->dir, spot->name, O_RDONLY, 0);
+    bool mapped = fd >= 0 && mailbox_map_fd(fd, map) == ST_OK;
+    file_close(fd);
+    return mapped;
+}
+
 void mailbox_unmap(struct mailbox_map *map)
 {
     if (map->mapped)
