@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* CRC-32 of n bytes, going on from `sum` (0 at the start). */
+/* 32 bits of a hash of n bytes, which `sum` seeds. The same on every machine. */
 uint32_t checksum(uint32_t sum, const void *data, size_t n);
 
 #endif

@@ -66,7 +66,9 @@ static void ask(struct mailbox *box)
         struct mailbox_map map;
         char name[256];
         uint64_t size;
-        HOLDS(m.uid && m.uid < box->uid_next && m.uid == mailbox_uid(box, i) && mailbox_find(box, m.uid) == i);
+        HOLDS(m.uid && m.uid == mailbox_uid(box, i));
+        HOLDS(m.uid < box->uid_next);
+        HOLDS(mailbox_find(box, m.uid) == i);
         HOLDS(i == 0 || mailbox_uid(box, i - 1) < m.uid);
         mailbox_name(box, i, name);
         HOLDS(!strchr(name, '/'));
