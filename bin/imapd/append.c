@@ -45,18 +45,6 @@ static bool may_come(struct imap *i, const struct append_message *m, uint64_t by
     return false;
 }
 
-static bool may_append(struct imap *i, const struct append_args *args, struct span *folder)
-{
-    if (!folder_argument(i, args->folder, folder))
-        return false;
-    enum status st = folder_exists(i->mail, *folder);
-    if (st == ST_NONE)
-        reply(i, "NO [TRYCREATE] No such mailbox");
-    else if (st != ST_OK)
-        reply_failed(i, st);
-    return st == ST_OK && may_come(i, &args->message, 0, 0);
-}
-
 /* What the reader said instead of READ_COMMAND. */
 static void broken(struct imap *i, enum read_result result)
 {
@@ -211,7 +199,7 @@ void append_message(struct imap *i, struct span argument)
     parser_init(&p, argument, &i->text);
     if (!parse_append(&p, &args)) /* the reader saw that it is one */
         return reply_bad(i, &p);
-    if (!may_append(i, &args, &folder))
+    if (!folder_argument(i, args.folder, &folder) || !may_come(i, &args.message, 0, 0))
         return refuse_message(i);
     write_if_renamed(i, folder, args.folder);
     enum status st = mailbox_append_begin(i->mail, folder, &a.append);
