@@ -81,12 +81,25 @@ static enum status rename_to(struct mailbox *box, struct index_record *r, uint32
     return ST_OK;
 }
 
-/* The file isn't where it was, or its flags are others by now. */
+/* A change that changes nothing takes none. */
+static bool take_modseq(struct storing *s)
+{
+    if (s->modseq)
+        return true;
+    s->modseq = mailbox_next_modseq(s->box, &s->d);
+    if (s->modseq)
+        mailbox_own_modseq(s->box, s->modseq);
+    return s->modseq != 0;
+}
+
+/* The file isn't where it was, or its flags are others by now. What follows has a mod-sequence above what this
+ * finds: others may have picked that up already. */
 static bool look_again(struct storing *s)
 {
     struct mailbox_private *p = mailbox_private(s->box);
     index_commit(&p->index);
     p->changed = true;
+    s->modseq = 0;
     return mailbox_sync_locked(s->box, &s->d) == ST_OK;
 }
 
@@ -111,6 +124,8 @@ static enum flags_result store_one(struct storing *s, size_t index, int tries)
         others &= p->own[i] != old.modseq;
     if (wanted == old.flags)
         return others ? FLAGS_MERGED : FLAGS_STORED;
+    if (!take_modseq(s))
+        return fail(s);
     r = old;
     if (s->by_journal) {
         r.flags = wanted;
@@ -174,9 +189,7 @@ enum status mailbox_store(struct mailbox *box, const size_t *indexes, size_t cou
     if (lock < 0)
         return ST_TEMP;
     bytes_init(&s.lines, JOURNAL_LIMIT);
-    bool ready = up_to_date(box, &s.d) && (s.modseq = mailbox_next_modseq(box, &s.d)) != 0;
-    if (ready) {
-        mailbox_own_modseq(box, s.modseq);
+    if (up_to_date(box, &s.d)) {
         store_all(&s, indexes, count, results);
     } else {
         s.worst = ST_TEMP;
