@@ -31,6 +31,8 @@ static const struct capability table[] = {
     { "LOGINDISABLED", "RFC 3501", CAPABLE_BEFORE, CAPABLE_REFUSING, "login-disabled" },
     { "ENABLE", "RFC 5161", CAPABLE_AFTER, 0, "enable" },
     { "UTF8=ACCEPT", "RFC 6855", CAPABLE_AFTER, 0, "utf8-names" },
+    { "CONDSTORE", "RFC 7162", CAPABLE_AFTER, 0, "condstore" },
+    { "QRESYNC", "RFC 7162", CAPABLE_AFTER, 0, "qresync" },
     { "NAMESPACE", "RFC 2342", CAPABLE_AFTER, 0, "namespace" },
     { "IDLE", "RFC 2177", CAPABLE_AFTER, 0, "idle" },
     { "UNSELECT", "RFC 3691", CAPABLE_AFTER, 0, "selected" },
