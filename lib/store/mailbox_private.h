@@ -28,8 +28,8 @@
  * Are the directories as the index says? An opened mailbox hears of every change by inotify: what events name and
  * the index explains is no news, the rest is looked at name by name. Without that, and when a mailbox is opened,
  * the directories' times count, but only where the index is marked settled: times are too coarse to be believed in
- * the second after a change. Own changes unsettle it; who has heard of nothing else for a second settles it
- * again.
+ * the moment after a change, some ticks of the kernel's clock (or two seconds, where the file system keeps whole
+ * ones). Own changes unsettle it; who has heard of nothing else for so long settles it again.
  */
 #ifndef POSTERN_STORE_MAILBOX_PRIVATE_H
 #define POSTERN_STORE_MAILBOX_PRIVATE_H

@@ -21,7 +21,8 @@
 #define BUFFER ((size_t)128 * 1024)
 #define BLOCK ((size_t)64 * 1024) /* of names */
 #define TRIES 3
-#define SETTLE_NS 1000000000LL
+#define TICKS_NS 40000000LL /* a kernel's clock for files ticks every 10 ms at most */
+#define WHOLE_SECONDS_NS 2000000000LL
 #define MESSAGES_LIMIT 4000000 /* of a folder: its owner must not make us take all memory */
 
 struct name_block {
@@ -115,9 +116,12 @@ static bool same_time(struct timespec a, struct timespec b)
     return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
 }
 
+/* Can't a change after `now` have the time t? A time without a fraction may be of a file system that keeps whole
+ * seconds, or every other one. */
 static bool older(struct timespec t, struct timespec now)
 {
-    return (now.tv_sec - t.tv_sec) * 1000000000LL + (now.tv_nsec - t.tv_nsec) > SETTLE_NS;
+    return (now.tv_sec - t.tv_sec) * 1000000000LL + (now.tv_nsec - t.tv_nsec) >
+           (t.tv_nsec ? TICKS_NS : WHOLE_SECONDS_NS);
 }
 
 static bool unchanged(int new_dir, int cur_dir, const struct scan *s)

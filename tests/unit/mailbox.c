@@ -256,6 +256,24 @@ static void clashes(void)
     ok(reopened("c", "3 9 10 11 12 13 14"), "and so it stays");
 }
 
+/* A folder is opened a moment after a change, and once more after the next: none may be missed because the
+ * directory's time is still the same, nor because it was believed too early. */
+static void same_tick(void)
+{
+    folder_create(mail, SPAN("tick"));
+    size_t missed = 0;
+    for (size_t i = 1; i <= 200; i++) {
+        deliver("m", "tick", "x\r\n");
+        usleep((useconds_t)(i % 50 * 1000));
+        for (int again = 0; again < 2; again++) {
+            struct mailbox *box = open_box("tick", false);
+            missed += box->count != i;
+            mailbox_close(box);
+        }
+    }
+    ok(missed == 0, "%zu of 400 looks at a folder that has just changed missed a message", missed);
+}
+
 static void same_second(void)
 {
     folder_create(mail, SPAN("fast"));
@@ -416,6 +434,7 @@ int main(void)
     expunging();
     other_programs();
     clashes();
+    same_tick();
     same_second();
     appending();
     copying();
