@@ -220,13 +220,20 @@ static enum status remove_deleted(struct maildrop *d)
     return st;
 }
 
+/* All at once: one by one, each change would be looked up among all messages by the next. */
 static void mark_seen(struct maildrop *d)
 {
-    for (size_t i = 0; i < d->box->count; i++) {
-        uint32_t flags = mailbox_message(d->box, i).flags;
-        if (d->messages[i].retrieved && !d->messages[i].deleted && !(flags & FLAG_SEEN))
-            mailbox_set_flags(d->box, i, flags | FLAG_SEEN);
-    }
+    const struct flags_store seen = { .change = FLAGS_ADD, .flags = FLAG_SEEN, .unchanged_since = UINT64_MAX };
+    size_t *indexes = calloc(d->box->count + 1, sizeof *indexes), count = 0;
+    unsigned char *results = calloc(d->box->count + 1, sizeof *results);
+    for (size_t i = 0; indexes && results && i < d->box->count; i++)
+        if (d->messages[i].retrieved && !d->messages[i].deleted &&
+            !(mailbox_message(d->box, i).flags & FLAG_SEEN))
+            indexes[count++] = i;
+    if (count)
+        mailbox_store(d->box, indexes, count, &seen, results);
+    free(indexes);
+    free(results);
 }
 
 static void do_quit(void *self, struct span argument)
