@@ -35,7 +35,7 @@ MORE_MAKE = +$(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAG
 Q = $(if $(V),,@)
 
 .SECONDARY:
-.PHONY: all help tests deps check torture asan fuzz fuzzers warnings tidy demo bench install uninstall clean
+.PHONY: all help tests deps check torture soak asan fuzz fuzzers warnings tidy demo bench install uninstall clean
 all: $(PROGRAMS:%=$(BUILD)/bin/%) ## build every program
 tests: all $(UNIT_TESTS) $(HELPERS) $(SHIM) ## build the tests too
 
@@ -92,6 +92,10 @@ TORTURE_TESTS = $(addprefix tests/,imap-many.t index-crash.t index-lost.t index-
 torture: $(DEPS) ## the mailbox's hardest tests, TORTURE times as long (10) as `make check` runs them
 	$(MORE_MAKE) tests
 	BUILD=$(BUILD) SANDBOX=$(SANDBOX) TORTURE=$(or $(TORTURE),10) prove -e '' $(TORTURE_TESTS)
+
+soak: $(DEPS) ## QRESYNC clients against all that can happen to a mailbox, for SOAK_SECONDS (600)
+	$(MORE_MAKE) tests
+	BUILD=$(BUILD) SANDBOX=$(SANDBOX) SOAK_SECONDS=$(or $(SOAK_SECONDS),600) prove -v -e '' tests/imap-resync.t
 
 # The sandbox is on here too, with the sanitizers' own calls allowed. Where it isn't: looking for leaks at exit (what qrun does) takes
 # ptrace, and a process that tries what it may not do would show the sanitizers' rights.
