@@ -223,7 +223,9 @@ static enum status remove_deleted(struct maildrop *d)
 /* All at once: one by one, each change would be looked up among all messages by the next. */
 static void mark_seen(struct maildrop *d)
 {
-    const struct flags_store seen = { .change = FLAGS_ADD, .flags = FLAG_SEEN, .unchanged_since = UINT64_MAX };
+    const struct flags_store seen = { .change = FLAGS_ADD,
+                                      .flags = FLAG_SEEN,
+                                      .unchanged_since = UINT64_MAX };
     size_t *indexes = calloc(d->box->count + 1, sizeof *indexes), count = 0;
     unsigned char *results = calloc(d->box->count + 1, sizeof *results);
     for (size_t i = 0; indexes && results && i < d->box->count; i++)

@@ -116,7 +116,7 @@ static bool same_time(struct timespec a, struct timespec b)
     return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
 }
 
-/* Can't a change after `now` have the time t? A time without a fraction may be of a file system that keeps whole
+/* Can't a change after `now` have the time t? One without a fraction may be of a file system that keeps whole
  * seconds, or every other one. */
 static bool older(struct timespec t, struct timespec now)
 {
