@@ -16,7 +16,7 @@ BEGIN {
         my $dir = File::Temp::tempdir('postern-disk-XXXXXX', TMPDIR => 1);
         chmod 0755, $dir;
         $ENV{POSTERN_INDEX_DISK} = $dir;
-        my $mounted = 'mount -t tmpfs -o size=6m,mode=777 disk "$POSTERN_INDEX_DISK" && exec "$@"';
+        my $mounted = 'mount -t tmpfs -o size=12m,mode=777 disk "$POSTERN_INDEX_DISK" && exec "$@"';
         my @self = ($^X, $0);
         my $status = system($> == 0 ? ('unshare', '--mount', '--', 'sh', '-c', $mounted, 'sh', @self)
             : ('unshare', '--user', '--map-root-user', '--mount', '--', 'sh', '-c', $mounted, 'sh',
@@ -31,6 +31,7 @@ use Test::More;
 
 my $t = ImapTest->new(mail => "$disk/%u");
 my $PAGE = 4096;
+my $COUNT = 700; # so many that names are written later than the reply
 
 sub message { my ($id) = @_; return "Subject: $id\r\nFrom: a\@example.org\r\nMessage-ID: <$id\@full.test>\r\n\r\ntext of $id\r\n"; }
 sub at { my ($folder) = @_; return $t->{mail} . ($folder eq 'INBOX' ? '' : "/.$folder"); }
@@ -63,8 +64,8 @@ my %commands = (
     'STORE of one' => sub { my ($s) = @_; return $s->command('STORE 7 +FLAGS (\Flagged $Known)') },
     'STORE of a new keyword' => sub { my ($s) = @_; return $s->command('STORE 1:9 +FLAGS ($New)') },
     'APPEND' => sub { my ($s) = @_; return $s->command('APPEND Box (\Seen $Known) {}', message('appended')) },
-    'COPY' => sub { my ($s) = @_; return $s->command('COPY 1:20 Goal') },
-    'MOVE' => sub { my ($s) = @_; return $s->command('MOVE 1:20 Goal') },
+    'COPY' => sub { my ($s) = @_; return $s->command('COPY 1:600 Goal') },
+    'MOVE' => sub { my ($s) = @_; return $s->command('MOVE 1:600 Goal') },
     'EXPUNGE' => sub { my ($s) = @_; return $s->command('EXPUNGE') },
     'FETCH of envelopes' => sub { my ($s) = @_; return $s->command('FETCH 1:* (FLAGS ENVELOPE BODYSTRUCTURE)') },
     'SEARCH' => sub { my ($s) = @_; return $s->command('SEARCH SUBJECT m5') },
@@ -75,7 +76,7 @@ sub prepare {
     empty();
     my $s = $t->session;
     $s->command("DELETE $_"), $s->ok("CREATE $_") for qw(Box Goal);
-    $t->deliver('Box', message("m$_") =~ s/\r//gr) for 1 .. 120;
+    $t->deliver('Box', message("m$_") =~ s/\r//gr) for 1 .. $COUNT;
     if (!$foreign) {
         $s->select('Box');
         $s->ok('STORE 30:40 +FLAGS.SILENT (\Deleted $Known)');
@@ -88,7 +89,7 @@ sub prepare {
 sub wrong {
     my ($name, $status, $before, $box, $goal) = @_;
     my %there = map { $_ => 1 } values %{$box->{id}}, values %{$goal->{id}};
-    my @wrong = map { "m$_ is lost" } grep { !$there{"m$_"} && !($name eq 'EXPUNGE' && $_ >= 30 && $_ <= 40) } 1 .. 120;
+    my @wrong = map { "m$_ is lost" } grep { !$there{"m$_"} && !($name eq 'EXPUNGE' && $_ >= 30 && $_ <= 40) } 1 .. $COUNT;
     my %count;
     $count{$_}++ for values %{$box->{id}};
     push @wrong, "$_ is there twice" for grep { $count{$_} > 1 } keys %count;
@@ -102,11 +103,11 @@ sub wrong {
     }
     my $flagged = grep { /Flagged/ && /Known/ } values %{$box->{flags}};
     if ($status eq 'OK') {
-        push @wrong, "$flagged flagged" if $flagged < ($name eq 'STORE of all' ? 120 : $name eq 'STORE of one' ? 1 : 0);
+        push @wrong, "$flagged flagged" if $flagged < ($name eq 'STORE of all' ? $COUNT : $name eq 'STORE of one' ? 1 : 0);
         push @wrong, 'no new keyword' if $name eq 'STORE of a new keyword' && 9 != grep { /New/ } values %{$box->{flags}};
         push @wrong, 'nothing was appended' if $name eq 'APPEND' && !$there{appended};
-        push @wrong, 'not all were copied' if $name =~ /COPY|MOVE/ && keys %{$goal->{id}} != 20;
-        push @wrong, 'not all were removed' if $name eq 'EXPUNGE' && $before && keys %{$box->{id}} != 109;
+        push @wrong, 'not all were copied' if $name =~ /COPY|MOVE/ && keys %{$goal->{id}} != 600;
+        push @wrong, 'not all were removed' if $name eq 'EXPUNGE' && $before && keys %{$box->{id}} != $COUNT - 11;
     } else {
         push @wrong, 'some were copied' if $name eq 'COPY' && keys %{$goal->{id}};
         push @wrong, 'it was appended' if $name eq 'APPEND' && $there{appended};
