@@ -88,7 +88,8 @@ check: $(DEPS) ## build everything and run every test
 	BUILD=$(BUILD) SANDBOX=$(SANDBOX) prove -j$(JOBS) -e '' $(TESTS)
 
 # What `make check` runs in short: mailboxes under attack and under load, at length.
-TORTURE_TESTS = $(addprefix tests/,imap-many.t index-crash.t index-lost.t index-full.t maildir-others.t dovecot.t)
+TORTURE_TESTS = $(addprefix tests/,imap-many.t index-crash.t index-lost.t index-full.t maildir-others.t dovecot.t) \
+	$(addprefix $(BUILD)/tests/unit/,index_damage.t index_journal.t)
 torture: $(DEPS) ## the mailbox's hardest tests, TORTURE times as long (10) as `make check` runs them
 	$(MORE_MAKE) tests
 	BUILD=$(BUILD) SANDBOX=$(SANDBOX) TORTURE=$(or $(TORTURE),10) prove -e '' $(TORTURE_TESTS)

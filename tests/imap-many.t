@@ -87,7 +87,7 @@ my %does = (
         my ($way, $silent) = (rand() < 0.5 ? '+' : '-', rand() < 0.5 ? '.SILENT' : '');
         my ($status) = $s->command("STORE 1:* ${way}FLAGS$silent (\$All)");
         if ($status ne 'OK') { # some were gone
-            $s->ok('FETCH 1:* (UID FLAGS)') if $silent;
+            $s->command('FETCH 1:* (UID FLAGS)') if $silent;
         } elsif ($silent) { # then the client knows by itself
             for (values %{$s->{flags}}) {
                 my %is = map { $_ => 1 } split / /;

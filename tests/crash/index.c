@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * What a session does with many messages, for the process to end or a call to fail within; and a look at what is there.
+ * What a session does with many messages, for the process to end or a call to fail within; and a look at what
+ * is there.
  *
  *     index make NUMBER MAILDIR    a folder with so many messages, UIDs given, index and cache written
  *     index foreign NUMBER MAILDIR the same, but as another program left them
- *     index WHAT MAILDIR           open append few many copy move expunge: says "begin ..." before and "done ..." after; abrupt
- *                                  is many, and the session ends without a word
- *     index look MAILDIR           what is there
+ *     index WHAT MAILDIR           open append few many copy move expunge: says "begin ..." before and "done
+ * ..." after; abrupt is many, and the session ends without a word index look MAILDIR           what is there
  *     index use MAILDIR            that it can be changed
  *
  * Messages are known by their subjects. Lines: "FOLDER validity N next N", "FOLDER UID FLAGS SUBJECT".
@@ -67,8 +67,10 @@ static void make(const char *maildir, size_t count, bool foreign)
 {
     char path[500], text[100];
     for (size_t i = 0; i < count; i++) {
-        snprintf(path, sizeof path, "%s/%s/%zu.M%zuP1.other%s", maildir, i % 5 ? "cur" : "new", 1000000000 + i, i, i % 5 ? ":2,R" : "");
-        int n = snprintf(text, sizeof text, "Subject: m%zu\n\ntext\n", i), fd = open(path, O_WRONLY | O_CREAT, 0600);
+        snprintf(path, sizeof path, "%s/%s/%zu.M%zuP1.other%s", maildir, i % 5 ? "cur" : "new",
+                 1000000000 + i, i, i % 5 ? ":2,R" : "");
+        int n = snprintf(text, sizeof text, "Subject: m%zu\n\ntext\n", i),
+            fd = open(path, O_WRONLY | O_CREAT, 0600);
         if (fd < 0 || write(fd, text, (size_t)n) != n)
             exit(74);
         close(fd);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * A folder whose owner wrote index, cache and journal himself. The input is a list of edits to valid ones (or, from a byte
- * 0xff on, one file's bytes as they are); a session then opens the folder, reads everything, stores, expunges, appends,
- * refreshes and closes, and another opens it after that. Whatever they are: UIDs ascend, every message can be asked for
- * everything, and what was stored is there.
+ * A folder whose owner wrote index, cache and journal himself. The input is a list of edits to valid ones
+ * (or, from a byte 0xff on, one file's bytes as they are); a session then opens the folder, reads everything,
+ * stores, expunges, appends, refreshes and closes, and another opens it after that. Whatever they are: UIDs
+ * ascend, every message can be asked for everything, and what was stored is there.
  */
 #include "maildir.h"
 
@@ -20,7 +20,9 @@ struct file {
     size_t size;
 };
 
-static struct file valid[FILES] = { { .name = "postern-index" }, { .name = "postern-cache" }, { .name = "postern-journal" } };
+static struct file valid[FILES] = { { .name = "postern-index" },
+                                    { .name = "postern-cache" },
+                                    { .name = "postern-journal" } };
 static struct file made[FILES];
 static struct timespec times[2][2]; /* of cur and new, when the valid ones were written */
 static const char *const parts[] = { "cur", "new" };
@@ -47,11 +49,14 @@ static void write_text(const char *name, const char *text)
 static struct mail *folder(void)
 {
     struct mail *mail = fuzz_maildir_fresh();
-    write_text("postern-folder", "postern-folder 1\nuidnext 0000000020\nuidvalidity 1000000\nmailboxid 3f1c0d2be1a94c77b0a1d2c3\n"
-                                 "keyword a $A\nkeyword c C\n");
+    write_text(
+        "postern-folder",
+        "postern-folder 1\nuidnext 0000000020\nuidvalidity 1000000\nmailboxid 3f1c0d2be1a94c77b0a1d2c3\n"
+        "keyword a $A\nkeyword c C\n");
     write_text("cur/1000.a,S=17,W=19,P=f4240.1:2,S", "Subject: one\n\n1\n\n");
     write_text("cur/1001.b,P=f4240.3:2,Fac", "Subject: two\n\n");
-    write_text("cur/1002.c:2,", "From: a@b.test\nContent-Type: multipart/mixed; boundary=x\n\n--x\n\n--x--\n");
+    write_text("cur/1002.c:2,",
+               "From: a@b.test\nContent-Type: multipart/mixed; boundary=x\n\n--x\n\n--x--\n");
     write_text("cur/1003.d,P=f4240.7:2,T", "Subject: four\n\n");
     return mail;
 }

@@ -145,7 +145,8 @@ my $delivered = 0;
 sub deliver {
     my ($self, $folder, $text, $name) = @_;
     my $at = $self->{mail} . ($folder eq '' || $folder eq 'INBOX' ? '' : "/.$folder");
-    $name //= sprintf '%d.M%dP%dQ%d.agent', time, (time * 1e6) % 1e6, $$, ++$delivered;
+    my $now = time;
+    $name //= sprintf '%d.M%06dP%dQ%d.agent', $now, ($now - int $now) * 1e6, $$, ++$delivered;
     open my $f, '>', "$at/tmp/$name" or die "$at/tmp/$name: $!";
     print $f $text;
     close $f or die;
