@@ -7,6 +7,13 @@
  */
 #include "maildir.h"
 
+/* What must be so for whoever can't forge checksums. */
+#ifdef FORGED
+#define RIGHT(condition) ((void)(condition))
+#else
+#define RIGHT(condition) HOLDS(condition)
+#endif
+
 #include "store/mailbox.h"
 
 #include <string.h>
@@ -64,17 +71,17 @@ static struct mail *folder(void)
 /* Everything that can be asked. */
 static void ask(struct mailbox *box)
 {
-    HOLDS(box->uid_validity && box->count <= MESSAGES + 1);
+    RIGHT(box->uid_validity && box->count <= MESSAGES + 1);
     for (size_t i = 0; i < box->count; i++) {
         struct mailbox_message m = mailbox_message(box, i);
         struct summary s;
         struct mailbox_map map;
         char name[256];
         uint64_t size;
-        HOLDS(m.uid && m.uid == mailbox_uid(box, i));
-        HOLDS(m.uid < box->uid_next);
-        HOLDS(mailbox_find(box, m.uid) == i);
-        HOLDS(i == 0 || mailbox_uid(box, i - 1) < m.uid);
+        RIGHT(m.uid && m.uid == mailbox_uid(box, i));
+        RIGHT(m.uid < box->uid_next);
+        RIGHT(mailbox_find(box, m.uid) == i);
+        RIGHT(i == 0 || mailbox_uid(box, i - 1) < m.uid);
         mailbox_name(box, i, name);
         HOLDS(!strchr(name, '/'));
         mailbox_date(box, i);
@@ -102,26 +109,31 @@ static void session(struct mail *mail)
     struct flags_store store = { FLAGS_ADD, FLAG_ANSWERED, UINT64_MAX };
     HOLDS(mailbox_open(mail, SPAN("INBOX"), false, &box) == ST_OK);
     ask(box);
-    HOLDS(box->count == MESSAGES);
-    HOLDS(mailbox_refresh(box, false, &c) == ST_OK);
+    RIGHT(box->count == MESSAGES);
+    if (box->count < 3) {
+        mailbox_close(box);
+        return;
+    }
+    RIGHT(mailbox_refresh(box, true, &c) == ST_OK); /* takes none away */
     mailbox_changes_free(&c);
     if (mailbox_keyword(box, SPAN("New"), true, &bit) == ST_OK)
         store.flags |= bit;
-    HOLDS(mailbox_store(box, indexes, 3, &store, results) == ST_OK);
+    RIGHT(mailbox_store(box, indexes, 3, &store, results) == ST_OK);
     if (mailbox_expunged_since(box, 1, &gone, &count) == ST_OK)
         free(gone);
-    HOLDS(mailbox_expunge(box, indexes, 1, &c) == ST_OK);
+    RIGHT(mailbox_expunge(box, indexes, 1, &c) == ST_OK);
     mailbox_changes_free(&c);
     HOLDS(mailbox_append_begin(mail, SPAN("INBOX"), &a) == ST_OK);
     mailbox_append_write(a, SPAN("Subject: new\r\n\r\n"));
-    HOLDS(mailbox_append_finish(a, 0, NULL, 0, &validity, &uid) == ST_OK && uid >= 20);
-    HOLDS(mailbox_refresh(box, false, &c) == ST_OK);
+    RIGHT(mailbox_append_finish(a, 0, NULL, 0, &validity, &uid) == ST_OK && uid >= 20);
+    RIGHT(mailbox_refresh(box, false, &c) == ST_OK);
     mailbox_changes_free(&c);
     ask(box);
     mailbox_close(box);
-    HOLDS(mailbox_open(mail, SPAN("INBOX"), false, &box) == ST_OK && box->count == MESSAGES);
+    HOLDS(mailbox_open(mail, SPAN("INBOX"), false, &box) == ST_OK);
+    RIGHT(box->count == MESSAGES);
     ask(box);
-    HOLDS((mailbox_message(box, 0).flags & store.flags) == store.flags);
+    RIGHT(box->count && (mailbox_message(box, 0).flags & store.flags) == store.flags);
     mailbox_close(box);
 }
 
