@@ -112,6 +112,14 @@ is told($status, $text), $c->{modseq}, 'with HIGHESTMODSEQ';
 vanish($c);
 is back($c), '', 'once';
 
+# ---- a keyword that is new
+
+$other->ok('STORE 1 +FLAGS ($Newest)');
+(undef, undef, @lines) = $c->command('UID FETCH 4 (FLAGS)');
+is scalar(grep { /FETCH/ && !/\$Newest/ } @lines), 0, 'flags and mod-sequence are of one moment, also where the keyword was made just now';
+$other->ok('STORE 1 -FLAGS ($Newest)');
+$c->ok('NOOP');
+
 # ---- EXPUNGE, CLOSE, MOVE, COPY, APPEND
 
 $other->append($c->{folder}, '\Seen', "Subject: number 6\r\n\r\n");

@@ -106,6 +106,7 @@ struct imap {
     struct bytes text;  /* unescaped strings of the command */
     struct bytes line;  /* an untagged reply in the making */
     struct bytes reply; /* the tagged reply behind the tag */
+    size_t keywords; /* how many of the selected mailbox the client was told of */
     struct client_modseq modseq;
     void (*behind_reply)(struct imap *i); /* what a command does behind its tagged reply, once; or NULL */
     struct deflate *deflate;              /* to be started there */
@@ -128,6 +129,8 @@ void add_flags(struct bytes *b, const struct mailbox *box, uint32_t flags, bool 
 void add_message_flags(const struct imap *i, struct bytes *b, const struct mailbox_message *m);
 void write_line(struct imap *i); /* sends i->line and empties it */
 void write_flags_of_folder(struct imap *i);
+/* The same where the folder has keywords that the client wasn't told of. */
+void tell_keywords(struct imap *i);
 void write_exists(struct imap *i);
 /* EXPUNGE, or VANISHED where QRESYNC is enabled. */
 void write_expunged(struct imap *i, const struct mailbox_changes *changes);

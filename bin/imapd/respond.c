@@ -90,8 +90,23 @@ void write_line(struct imap *i)
     bytes_clear(&i->line);
 }
 
+static size_t keyword_count(const struct mailbox *box)
+{
+    size_t count = 0;
+    for (size_t n = 0; n < MAILBOX_KEYWORDS; n++)
+        count += box->keywords[n] != NULL;
+    return count;
+}
+
+void tell_keywords(struct imap *i)
+{
+    if (keyword_count(i->box) != i->keywords)
+        write_flags_of_folder(i);
+}
+
 void write_flags_of_folder(struct imap *i)
 {
+    i->keywords = keyword_count(i->box);
     uint32_t all = FLAG_SYSTEM | ((UINT32_C(1) << MAILBOX_KEYWORDS) - 1);
     bool full = true;
     for (size_t n = 0; n < MAILBOX_KEYWORDS; n++)
@@ -176,8 +191,7 @@ void sync_mailbox(struct imap *i, bool keep)
     write_expunged(i, &changes);
     if (changes.added > 0)
         write_exists(i);
-    if (changes.keywords)
-        write_flags_of_folder(i);
+    tell_keywords(i);
     for (size_t n = 0; n < changes.changed_count; n++) {
         size_t index = mailbox_find(i->box, changes.changed[n]);
         if (index < i->box->count && mailbox_uid(i->box, index) == changes.changed[n])

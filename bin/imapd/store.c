@@ -28,14 +28,6 @@ static bool flag_bits(struct imap *i, const struct flag_list *flags, bool make, 
     return true;
 }
 
-static size_t keyword_count(const struct mailbox *box)
-{
-    size_t count = 0;
-    for (size_t n = 0; n < MAILBOX_KEYWORDS; n++)
-        count += box->keywords[n] != NULL;
-    return count;
-}
-
 /* One STORE. */
 struct storing {
     struct imap *i;
@@ -119,6 +111,7 @@ static void store_indexes(struct storing *s, const struct flags_store *store)
         s->before = highest_modseq(s);
     enum status st = mailbox_store(i->box, s->indexes, s->count, store, s->results);
     int error = errno;
+    tell_keywords(i); /* another session's that came to light */
     for (size_t n = 0; n < s->count && !conn_is_gone(i->conn); n++)
         report_one(s, n);
     errno = error;
@@ -134,15 +127,14 @@ static void store_all(struct storing *s, const struct set *set, enum store_mode 
     };
     struct imap *i = s->i;
     struct flags_store store = { .change = changes[mode], .unchanged_since = s->modifiers.unchanged_since };
-    size_t *indexes, known = keyword_count(i->box);
+    size_t *indexes;
     if (i->box->read_only)
         return reply(i, "NO [READ-ONLY] The mailbox was opened by EXAMINE");
     if (!set_indexes(i, set, i->uid, &indexes, &s->count))
         return;
     s->indexes = indexes;
     if (flag_bits(i, flags, mode != STORE_REMOVE, &store.flags)) {
-        if (keyword_count(i->box) != known)
-            write_flags_of_folder(i);
+        tell_keywords(i);
         store_indexes(s, &store);
     }
     free(indexes);

@@ -43,12 +43,29 @@ static uint64_t known_size(uint32_t size)
     return size == INDEX_UNSIZED ? 0 : size;
 }
 
+/* A change that the session wasn't told of yet may be by a keyword that is new. Flags and mod-sequence must be
+ * of one moment, so it is learned now. */
+static void learn_letters(struct mailbox *box, const struct index_record *r)
+{
+    struct mailbox_private *p = mailbox_private(box);
+    struct durable d;
+    bool added = false;
+    if (r->modseq <= p->picked_modseq || r->modseq <= p->letters_modseq ||
+        !(r->flags & ~(FLAG_SYSTEM | mailbox_named(box))))
+        return;
+    p->letters_modseq = r->modseq;
+    if (durable_read(p->dir, &d) == ST_OK)
+        mailbox_adopt(box, &d, &added);
+    durable_free(&d);
+}
+
 struct mailbox_message mailbox_message(const struct mailbox *const_box, size_t index)
 {
     struct mailbox *box = (struct mailbox *)const_box; /* damage is mended */
     struct index_record r;
     uint32_t number;
-    mailbox_record(box, index, &r, &number);
+    if (mailbox_record(box, index, &r, &number))
+        learn_letters(box, &r);
     return (struct mailbox_message){
         .uid = r.uid,
         .flags = r.flags & (FLAG_SYSTEM | mailbox_named(box)),

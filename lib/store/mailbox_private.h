@@ -63,6 +63,7 @@ struct mailbox_private {
     uint64_t picked_modseq;  /* changes up to it were told, but for expunges where gone_waits */
     uint64_t picked_changes; /* the index's count of changes then */
     uint32_t picked_uid;     /* above all UIDs that were shown */
+    uint64_t letters_modseq; /* of the last change for whose letters keywords were looked up at once */
     uint32_t *news;          /* UIDs whose flags were seen to have changed when another index was attached */
     size_t news_count;
     uint32_t named_up_to;    /* records before this one were looked at for flags that wait */
