@@ -363,7 +363,7 @@ sub learn {
     my ($self) = @_;
     my $uids = $self->{uids};
     my ($first) = grep { !defined $uids->[$_] } 0 .. $#$uids;
-    $self->ok('FETCH ' . ($first + 1) . ':* (UID FLAGS)') if defined $first;
+    $self->command('FETCH ' . ($first + 1) . ':* (UID FLAGS)') if defined $first; # NO: some are gone
 }
 
 # The model as one text: "UID flags" lines.
