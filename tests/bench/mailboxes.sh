@@ -20,10 +20,19 @@ box() {
     octets=$(cat "$place/boxes/$1.octets")
 }
 
+# remove MAILBOX: the session before may be giving files their names still, after its goodbye
+remove() {
+    local tries=300
+    until rm -rf "$1" 2>/dev/null; do
+        [ $((tries -= 1)) -gt 0 ] || { rm -rf "$1"; return 1; }
+        sleep 0.1
+    done
+}
+
 # fresh NAME: alice's mailbox is a copy of that one, by links
 fresh() {
     progress "copying the Maildir of $1"
-    rm -rf "$alice"
+    remove "$alice"
     as_server cp -al "$place/boxes/$1" "$alice"
     sync -f "$place"
 }
@@ -206,7 +215,7 @@ bench_pop3() {
 }
 
 empty() { # an empty mailbox for bob
-    rm -rf "$bob"
+    remove "$bob"
     as_server mkdir -p "$bob/cur" "$bob/new" "$bob/tmp"
 }
 
