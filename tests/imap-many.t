@@ -88,11 +88,11 @@ my %does = (
         my ($status) = $s->command("STORE 1:* ${way}FLAGS$silent (\$All)");
         if ($status ne 'OK') { # some were gone
             $s->command('FETCH 1:* (UID FLAGS)') if $silent;
-        } elsif ($silent) { # then the client knows by itself
-            for (values %{$s->{flags}}) {
-                my %is = map { $_ => 1 } split / /;
+        } elsif ($silent) { # then the client knows by itself, but where it was told of a change by others
+            for my $uid (grep { !$s->{told}{$_} } keys %{$s->{flags}}) {
+                my %is = map { $_ => 1 } split / /, $s->{flags}{$uid};
                 $way eq '+' ? ($is{'$All'} = 1) : delete $is{'$All'};
-                $_ = ImapTest::Session::sorted(join ' ', keys %is);
+                $s->{flags}{$uid} = ImapTest::Session::sorted(join ' ', keys %is);
             }
         }
     },

@@ -268,6 +268,7 @@ sub send_bytes {
 sub begin {
     my ($self, $text, @literals) = @_;
     my $tag = 'a' . ++$self->{tag};
+    $self->{told} = {}; # flags that came since
     $text =~ s/\{\}/'{' . length($literals[0]) . "+}\r\n" . shift @literals/ge;
     $self->{last} = substr $text, 0, 200;
     $self->send_bytes("$tag $text\r\n");
@@ -342,7 +343,8 @@ sub fetched {
         $uids->[$n - 1] = $1;
     }
     if ($items =~ /\bFLAGS \(([^)]*)\)/) {
-        if (defined $uids->[$n - 1]) { $self->{flags}{$uids->[$n - 1]} = sorted($1); }
+        my $uid = $uids->[$n - 1];
+        $self->{flags}{$uid} = sorted($1), $self->{told}{$uid} = 1 if defined $uid;
     }
 }
 
@@ -358,12 +360,19 @@ sub select {
     return @lines;
 }
 
-# Learns UIDs of what came since.
+# Learns UIDs of what came since. Some of it may be gone again, which is told then.
 sub learn {
     my ($self) = @_;
-    my $uids = $self->{uids};
-    my ($first) = grep { !defined $uids->[$_] } 0 .. $#$uids;
-    $self->command('FETCH ' . ($first + 1) . ':* (UID FLAGS)') if defined $first; # NO: some are gone
+    for (1 .. 50) {
+        my $uids = $self->{uids};
+        my ($first) = grep { !defined $uids->[$_] } 0 .. $#$uids;
+        return if !defined $first;
+        my ($status, $text) = $self->command('FETCH ' . ($first + 1) . ':* (UID FLAGS)');
+        return if $status eq 'OK';
+        die "$self->{last}: $status $text\n" if $text !~ /EXPUNGEISSUED/;
+        $self->ok('NOOP');
+    }
+    die "UIDs that nobody tells\n";
 }
 
 # The model as one text: "UID flags" lines.
