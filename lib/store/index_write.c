@@ -335,6 +335,7 @@ static void put_record(struct index *ix, uint32_t n, const struct index_record *
         return;
     if (!(r->bits & INDEX_GONE) && !(r->flags & FLAG_SEEN) && n < ix->header.first_unseen)
         ix->header.first_unseen = n;
+    ix->header.letters |= r->flags & ~FLAG_SYSTEM;
     if (n >= w->first && n - w->first < w->count) {
         w->run[n - w->first] = *r;
         w->run[n - w->first].sum = index_record_sum(r);

@@ -34,7 +34,13 @@ bool mailbox_record(struct mailbox *box, size_t index, struct index_record *r, u
             return true;
     }
     p->lost |= real;
-    *r = (struct index_record){ .uid = real ? 0 : *number, .bits = INDEX_GONE };
+    *r = (struct index_record){ .bits = INDEX_GONE, .size = INDEX_UNSIZED, .wire = INDEX_UNSIZED };
+    if (!real && index < p->view.count) {
+        struct ghost ghost = view_ghost(&p->view, index);
+        r->uid = ghost.uid;
+        r->flags = ghost.flags;
+        r->modseq = ghost.modseq;
+    }
     return false;
 }
 

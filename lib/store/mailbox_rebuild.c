@@ -33,7 +33,7 @@ static uint32_t next_known_uid(const struct mailbox_private *p, size_t index)
     uint32_t n;
     for (size_t i = index + 1; i < p->view.count; i++) {
         if (!view_record(&p->view, i, &n))
-            return n;
+            return view_ghost(&p->view, i).uid;
         if (index_get(&p->index, n, &r))
             return r.uid;
     }
@@ -70,8 +70,9 @@ static bool carry_over(struct mailbox *box, const struct index *next, size_t ind
     struct index_record old, r;
     uint32_t n, at;
     if (!view_record(&p->view, index, &n)) {
-        *uid = n;
-        return view_add_ghost(v, n);
+        struct ghost ghost = view_ghost(&p->view, index);
+        *uid = ghost.uid;
+        return view_add_ghost(v, ghost);
     }
     bool known = index_get(&p->index, n, &old);
     if (!known) {
@@ -82,7 +83,7 @@ static bool carry_over(struct mailbox *box, const struct index *next, size_t ind
     *uid = old.uid;
     at = index_find(next, old.uid);
     if (!index_get(next, at, &r) || r.uid != old.uid)
-        return view_add_ghost(v, old.uid);
+        return view_add_ghost(v, (struct ghost){ old.uid, old.flags, old.modseq });
     if (known && !(r.bits & INDEX_GONE) && is_news(box, next, &old, &r) && !note_news(p, old.uid))
         return false;
     return view_add(v, at);

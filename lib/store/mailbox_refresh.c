@@ -110,7 +110,7 @@ static bool purge(struct mailbox *box, struct mailbox_changes *changes)
         bool real = view_record(&p->view, i, &n);
         if (real && (!index_get(&p->index, n, &r) || !(r.bits & INDEX_GONE)))
             continue;
-        uids[changes->expunged_count++] = real ? r.uid : n;
+        uids[changes->expunged_count++] = real ? r.uid : view_ghost(&p->view, i).uid;
         gone[i / 8] = (unsigned char)(gone[i / 8] | 1u << i % 8);
     }
     bool ok = changes->expunged_count == before || view_remove(&p->view, gone);
@@ -213,7 +213,7 @@ enum status mailbox_refresh(struct mailbox *box, bool keep, struct mailbox_chang
         mailbox_settle(box);
     else if (mailbox_sync(box) != ST_OK && errno == ESTALE)
         return ST_NONE;
-    if (!p->index.open)
+    if (!p->index.open || p->index.header.dirty) /* who writes it has had the lock all the while */
         return ST_TEMP;
     enum status st = mailbox_pick_up(box, keep, changes);
     if (st == ST_NONE)

@@ -58,15 +58,15 @@ bool view_add(struct view *v, uint32_t record)
     return true;
 }
 
-bool view_add_ghost(struct view *v, uint32_t uid)
+bool view_add_ghost(struct view *v, struct ghost ghost)
 {
-    uint32_t *ghosts = realloc(v->ghosts, (v->ghost_count + 1) * sizeof *ghosts);
+    struct ghost *ghosts = realloc(v->ghosts, (v->ghost_count + 1) * sizeof *ghosts);
     if (!ghosts)
         return false;
     v->ghosts = ghosts;
     if (!make_list(v, v->count + 1))
         return false;
-    ghosts[v->ghost_count] = uid;
+    ghosts[v->ghost_count] = ghost;
     v->list[v->count++] = VIEW_GHOST | (uint32_t)v->ghost_count++;
     return true;
 }
@@ -74,10 +74,12 @@ bool view_add_ghost(struct view *v, uint32_t uid)
 bool view_record(const struct view *v, size_t index, uint32_t *record)
 {
     *record = v->list ? v->list[index] : (uint32_t)index;
-    if (!(*record & VIEW_GHOST))
-        return true;
-    *record = v->ghosts[*record & ~VIEW_GHOST];
-    return false;
+    return !(*record & VIEW_GHOST);
+}
+
+struct ghost view_ghost(const struct view *v, size_t index)
+{
+    return v->ghosts[v->list[index] & ~VIEW_GHOST];
 }
 
 bool view_remove(struct view *v, const unsigned char *gone)
