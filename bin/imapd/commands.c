@@ -259,6 +259,7 @@ static void refuse(struct imap *i)
 
 static void step(struct imap *i)
 {
+    work_while_silent(i);
     enum read_result result = reader_command(&i->reader);
     switch (result) {
     case READ_COMMAND:

@@ -2,8 +2,8 @@
  *
  * COPY, MOVE and EXPUNGE (RFC 3501 6.4.3 and 6.4.7, RFC 6851), with the response codes of UIDPLUS (RFC 4315).
  *
- * MOVE copies all messages, durably, before it removes the first: a crash between leaves them twice, never
- * lost.
+ * MOVE renames files from folder to folder, each in one or the other at any moment; within one folder it is a copy,
+ * durable before the first message is removed.
  */
 #include "imapd.h"
 
@@ -28,10 +28,12 @@ static void add_copyuid(struct bytes *b, uint32_t validity, const uint32_t *from
     bytes_add_str(b, "] Done");
 }
 
-static bool expunge(struct imap *i, const size_t *indexes, size_t count)
+/* `remove` is mailbox_expunge or mailbox_forget. */
+static bool expunge(struct imap *i, const size_t *indexes, size_t count,
+                    enum status (*remove)(struct mailbox *, const size_t *, size_t, struct mailbox_changes *))
 {
     struct mailbox_changes gone = { 0 };
-    enum status st = count > 0 ? mailbox_expunge(i->box, indexes, count, &gone) : ST_OK;
+    enum status st = count > 0 ? remove(i->box, indexes, count, &gone) : ST_OK;
     write_expunged(i, &gone);
     i->modseq.owed |= gone.expunged_count > 0; /* RFC 7162 3.2.7 */
     mailbox_changes_free(&gone);
@@ -40,32 +42,62 @@ static bool expunge(struct imap *i, const size_t *indexes, size_t count)
     return st == ST_OK;
 }
 
-/* Copies; the reply is COPYUID. For MOVE that goes out untagged, before the EXPUNGEs (RFC 6851 4.3). */
+static void reply_not_copied(struct imap *i, enum status st)
+{
+    if (st == ST_NONE)
+        reply(i, "NO [TRYCREATE] No such mailbox");
+    else if (st == ST_PERM && errno == ENOENT)
+        reply(i, "NO [EXPUNGEISSUED] Some of these messages are gone");
+    else
+        reply_failed(i, st);
+}
+
+/* COPYUID goes out untagged, before the EXPUNGEs (RFC 6851 4.3). */
+static void write_copyuid(struct imap *i, uint32_t validity, const uint32_t *from, const uint32_t *to, size_t count)
+{
+    bytes_add_str(&i->line, "* ");
+    add_copyuid(&i->line, validity, from, to, count);
+    bytes_add_str(&i->line, "\r\n");
+    write_line(i);
+}
+
+/* The reply is COPYUID; with `move`, which is within one folder, they are expunged then. */
 static void copy_entries(struct imap *i, const size_t *indexes, size_t count, struct span folder, bool move)
 {
     uint32_t validity, *to = NULL, *from = uids_of(i->box, indexes, count);
     if (!from)
         return reply(i, "NO [UNAVAILABLE] Out of memory");
     enum status st = mailbox_copy(i->box, indexes, count, folder, &validity, &to);
-    if (st == ST_NONE) {
-        reply(i, "NO [TRYCREATE] No such mailbox");
-    } else if (st == ST_PERM && errno == ENOENT) {
-        reply(i, "NO [EXPUNGEISSUED] Some of these messages are gone");
-    } else if (st != ST_OK) {
-        reply_failed(i, st);
+    if (st != ST_OK) {
+        reply_not_copied(i, st);
     } else if (!move) {
         bytes_clear(&i->reply);
         add_copyuid(&i->reply, validity, from, to, count);
     } else {
-        bytes_add_str(&i->line, "* ");
-        add_copyuid(&i->line, validity, from, to, count);
-        bytes_add_str(&i->line, "\r\n");
-        write_line(i);
-        if (expunge(i, indexes, count))
+        write_copyuid(i, validity, from, to, count);
+        if (expunge(i, indexes, count, mailbox_expunge))
             reply(i, "OK Done");
     }
     free(from);
     free(to);
+}
+
+static void move_entries(struct imap *i, const size_t *indexes, size_t count, struct span folder)
+{
+    struct mailbox_moved moved;
+    enum status st = mailbox_move(i->box, indexes, count, folder, &moved);
+    int error = errno;
+    if (st == ST_PERM && error == EXDEV)
+        return copy_entries(i, indexes, count, folder, true);
+    if (moved.count)
+        write_copyuid(i, moved.uid_validity, moved.from, moved.to, moved.count);
+    bool good = moved.count == 0 || expunge(i, moved.indexes, moved.count, mailbox_forget);
+    mailbox_moved_free(&moved);
+    errno = error;
+    if (st != ST_OK)
+        reply_not_copied(i, st);
+    else if (good)
+        reply(i, "OK Done");
 }
 
 /* A folder that isn't there gets another reply. */
@@ -73,7 +105,7 @@ static bool has_room(struct imap *i, const size_t *indexes, size_t count, struct
 {
     uint64_t bytes = 0;
     for (size_t n = 0; n < count; n++)
-        bytes += mailbox_message(i->box, indexes[n]).size;
+        bytes += mailbox_file_size(i->box, indexes[n]);
     return folder_exists(i->mail, folder) != ST_OK || quota_allows(i, bytes, count);
 }
 
@@ -91,8 +123,10 @@ static void copy(struct imap *i, struct span argument, bool move)
     else if (folder_argument(i, name, &folder) && set_indexes(i, &set, i->uid, &indexes, &count)) {
         if (count == 0)
             reply(i, "OK No such messages");
-        else if (move || has_room(i, indexes, count, folder))
-            copy_entries(i, indexes, count, folder, move);
+        else if (move)
+            move_entries(i, indexes, count, folder);
+        else if (has_room(i, indexes, count, folder))
+            copy_entries(i, indexes, count, folder, false);
     }
     free(indexes);
     set_free(&set);
@@ -134,7 +168,7 @@ void command_expunge(void *imap, struct span argument)
     } else if (i->box->read_only) {
         reply(i, "NO [READ-ONLY] The mailbox was opened by EXAMINE");
     } else if (set_indexes(i, i->uid ? &set : &all, true, &indexes, &count)) {
-        if (expunge(i, indexes, only_deleted(i->box, indexes, count)))
+        if (expunge(i, indexes, only_deleted(i->box, indexes, count), mailbox_expunge))
             reply(i, "OK Done");
     }
     free(indexes);

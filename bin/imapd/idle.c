@@ -18,9 +18,17 @@
 #define IDLE_POLL_MS 5000
 #define IDLE_WATCHED_POLL_MS 60000 /* with inotify, which a network file system may leave silent */
 #define IDLE_WORD_MS (2 * 60 * 1000)
+#define SILENT_MS 20 /* after which there is time for what waits */
 #define IDLE_REST 5 /* times as long as the last look took, nothing is looked at: mail may come in a stream  \
                      */
 #define IDLE_REST_MS 5000 /* but no longer than this */
+
+void work_while_silent(struct imap *i)
+{
+    while (i->box && mailbox_has_work(i->box) && !(conn_wait(i->conn, -1, SILENT_MS) & CONN_INPUT))
+        if (!mailbox_work(i->box))
+            break;
+}
 
 /* Reports what changed, and rests. True: the client sent something. */
 static bool look(struct imap *i)
@@ -42,6 +50,7 @@ static bool wait_for_input(struct imap *i)
         int watch = i->box ? i->box->watch : -1;
         int ms = !i->box ? IDLE_WORD_MS : watch < 0 ? IDLE_POLL_MS : IDLE_WATCHED_POLL_MS;
         conn_flush(i->conn);
+        work_while_silent(i);
         malloc_trim(0);
         if (conn_wait(i->conn, watch, ms) & CONN_INPUT)
             return true;

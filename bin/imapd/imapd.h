@@ -175,6 +175,10 @@ void close_mailbox(struct imap *i);
 /* Forgets i->place, i->decoded and i->kept. */
 void fetch_forget(struct imap *i);
 
+/* --- idle.c */
+/* While the client says nothing: what the mailbox still has to write. */
+void work_while_silent(struct imap *i);
+
 /* --- sets.c */
 /* The entries that a set names, ascending, each once. *indexes is malloc'd. False with a reply: a sequence
  * number that isn't there, or no memory. */

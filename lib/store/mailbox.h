@@ -147,6 +147,7 @@ enum status mailbox_set_flags(struct mailbox *box, size_t index, uint32_t flags)
 /* Brings some of the flags that a large mailbox_store() changed into file names, for other programs; a few milliseconds'
  * work, for when the client is silent. True if more wait. mailbox_close() does all that is left. */
 bool mailbox_work(struct mailbox *box);
+bool mailbox_has_work(const struct mailbox *box);
 
 /* UIDs of messages that were expunged since that mod-sequence, ascending; *uids is malloc'd. ST_NONE: that
  * far back nothing is known, and every UID that is absent must be taken for one (RFC 7162 3.2.5.2 allows it).
@@ -202,6 +203,22 @@ enum status mailbox_summary(struct mailbox *box, size_t index, struct summary *s
 void mailbox_expect(struct mailbox *box, const size_t *indexes, size_t count);
 /* Is a field of that name among those that summary.header holds, if the message has it? */
 bool summary_has_field(struct span name);
+
+/* Moves messages (indexes ascending) to another folder, with flags, keywords, date and EMAILID; durable when it
+ * returns. They are still shown here: mailbox_forget() takes them out. ST_NONE: no such
+ * folder. ST_PERM with errno ENOENT: some were gone, the others have been moved; with EXDEV: it is the same folder.
+ * ST_TEMP: some may have been moved all the same. */
+struct mailbox_moved {
+    uint32_t uid_validity; /* of the other folder */
+    uint32_t *from, *to;   /* UIDs */
+    size_t *indexes;
+    size_t count;
+};
+enum status mailbox_move(struct mailbox *box, const size_t *indexes, size_t count, struct span folder,
+                         struct mailbox_moved *moved);
+void mailbox_moved_free(struct mailbox_moved *moved);
+/* mailbox_expunge() of messages whose files aren't here any more. */
+enum status mailbox_forget(struct mailbox *box, const size_t *indexes, size_t count, struct mailbox_changes *gone);
 
 /* STATUS of a folder without selecting it. */
 struct mailbox_status {

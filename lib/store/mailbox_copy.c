@@ -83,60 +83,16 @@ static enum status copy_batch(struct copying *c, const size_t *indexes, size_t f
     return st;
 }
 
-/* By source letter: its bit in the target folder. */
-static enum status translate_keywords(struct copying *c, uint32_t *bits)
-{
-    const char *names[MAILBOX_KEYWORDS];
-    uint32_t translated[MAILBOX_KEYWORDS] = { 0 }, used = 0;
-    int letters[MAILBOX_KEYWORDS];
-    size_t count = 0;
-    for (size_t i = 0; i < c->count; i++)
-        used |= mailbox_message(c->box, c->files[i].index).flags;
-    for (int i = 0; i < MAILBOX_KEYWORDS; i++)
-        if (used >> i & 1 && c->box->keywords[i]) {
-            letters[count] = i;
-            names[count++] = c->box->keywords[i];
-        }
-    enum status st = place_keywords(&c->place, names, count, translated);
-    for (size_t i = 0; i < count; i++)
-        bits[letters[i]] = translated[i];
-    return st;
-}
-
-/* What the source's name says goes along: sizes, flags, EMAILID. */
-static bool name_copy(struct copying *c, const struct copied *file, const uint32_t *bits, uint32_t uid,
-                      char *name)
-{
-    struct mailbox_message m = mailbox_message(c->box, file->index);
-    struct filename none = { 0 };
-    char email_id[EMAIL_ID_LIMIT + 1];
-    mailbox_email_id(c->box, file->index, email_id);
-    struct filename_new n = { .size = file->size,
-                              .wire = file->size == m.size ? m.wire_size : 0,
-                              .validity = c->place.durable.uid_validity,
-                              .uid = uid,
-                              .info = true,
-                              .flags = m.flags & FLAG_SYSTEM,
-                              .copy = true,
-                              .email_id = email_id };
-    for (int i = 0; i < MAILBOX_KEYWORDS; i++)
-        if (m.flags >> i & 1)
-            n.flags |= bits[i];
-    n.keywords = n.flags & ~FLAG_SYSTEM;
-    errno = ENAMETOOLONG;
-    return filename_write(span_of(file->temporary), &none, &n, name);
-}
-
-static enum status publish(struct copying *c, uint32_t **uids)
+static enum status publish(struct copying *c, const size_t *indexes, uint32_t **uids)
 {
     uint32_t bits[MAILBOX_KEYWORDS] = { 0 }, first = 0;
-    enum status st = translate_keywords(c, bits);
+    enum status st = carry_keywords(c->box, indexes, c->count, &c->place, bits);
     if (st == ST_OK)
         st = place_uids(&c->place, c->count, &first);
     for (size_t i = 0; st == ST_OK && i < c->count; i++) {
         struct copied *file = &c->files[i];
         (*uids)[i] = first + (uint32_t)i;
-        if (!name_copy(c, file, bits, (*uids)[i], file->name) ||
+        if (!carry_name(c->box, file->index, &c->place, bits, (*uids)[i], file->size, file->temporary, file->name) ||
             place_publish(&c->place, file->temporary, file->name) != ST_OK) {
             file->name[0] = '\0';
             st = ST_TEMP;
@@ -182,7 +138,7 @@ enum status mailbox_copy(struct mailbox *box, const size_t *indexes, size_t coun
     if (st == ST_OK)
         st = place_lock(&c.place);
     if (st == ST_OK)
-        st = publish(&c, uids);
+        st = publish(&c, indexes, uids);
     if (st == ST_OK)
         quota_add(mail_dir(box->mail), (int64_t)size_of(&c), (int64_t)count);
     *uid_validity = c.place.durable.uid_validity;

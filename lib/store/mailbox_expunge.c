@@ -17,6 +17,7 @@
 struct expunging {
     struct mailbox *box;
     struct durable d;
+    bool moved;           /* the files are gone already, and not removed */
     unsigned char *taken; /* by index: to leave the view */
     uint64_t modseq;
     int64_t bytes, files; /* that this process removed, for the quota */
@@ -32,7 +33,7 @@ static enum status remove_file(struct expunging *e, const struct index_record *r
     char name[FILENAME_LIMIT + 1];
     struct stat st;
     int64_t size = r->size;
-    if (r->bits & INDEX_GONE) /* somebody else removed it, and counted */
+    if (e->moved || r->bits & INDEX_GONE) /* somebody else removed it, and counted */
         return ST_OK;
     if (!index_name(&p->index, r, name))
         return ST_NONE;
@@ -101,7 +102,7 @@ static void expunge_all(struct expunging *e, const size_t *indexes, size_t count
         e->status = ST_TEMP;
         e->why = EAGAIN;
     }
-    if (gone->expunged_count && file_sync_dir(p->cur_dir, NULL) != ST_OK) {
+    if (gone->expunged_count && !e->moved && file_sync_dir(p->cur_dir, NULL) != ST_OK) {
         e->status = ST_TEMP;
         e->why = errno;
     }
@@ -130,10 +131,10 @@ static void take_out(struct expunging *e, struct mailbox_changes *gone)
     e->box->count = p->view.count;
 }
 
-enum status mailbox_expunge(struct mailbox *box, const size_t *indexes, size_t count,
-                            struct mailbox_changes *gone)
+static enum status expunge(struct mailbox *box, const size_t *indexes, size_t count, bool moved,
+                           struct mailbox_changes *gone)
 {
-    struct expunging e = { .box = box, .status = ST_OK };
+    struct expunging e = { .box = box, .moved = moved, .status = ST_OK };
     *gone = (struct mailbox_changes){ .expunged = calloc(count + 1, sizeof(uint32_t)) };
     e.taken = calloc(1, box->count / 8 + 1);
     int lock = -1;
@@ -160,4 +161,15 @@ enum status mailbox_expunge(struct mailbox *box, const size_t *indexes, size_t c
     free(e.taken);
     errno = e.why;
     return e.status;
+}
+
+enum status mailbox_expunge(struct mailbox *box, const size_t *indexes, size_t count,
+                            struct mailbox_changes *gone)
+{
+    return expunge(box, indexes, count, false, gone);
+}
+
+enum status mailbox_forget(struct mailbox *box, const size_t *indexes, size_t count, struct mailbox_changes *gone)
+{
+    return expunge(box, indexes, count, true, gone);
 }

@@ -17,9 +17,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #define RENAMED_AT_ONCE 500 /* with more, the journal */
-#define NAMED_AT_ONCE 500   /* under one lock, of those that waited */
+#define NAMED_AT_ONCE 250   /* under one lock, of those that waited */
+#define YIELD_NS 2500000    /* then the lock is anybody's */
 
 struct storing {
     struct mailbox *box;
@@ -268,11 +270,17 @@ static enum status name_pending(struct mailbox *box, size_t limit)
     return none || done == 0 ? ST_NONE : st;
 }
 
+bool mailbox_has_work(const struct mailbox *box)
+{
+    const struct mailbox_private *p = mailbox_private(box);
+    return !p->lost && !box->read_only && p->index.header.pending > 0;
+}
+
 bool mailbox_work(struct mailbox *box)
 {
     struct mailbox_private *p = mailbox_private(box);
     struct durable d;
-    if (p->index.header.pending == 0 || p->lost)
+    if (!mailbox_has_work(box))
         return false;
     int lock = mailbox_lock(box, &d);
     if (lock < 0)
@@ -284,6 +292,6 @@ bool mailbox_work(struct mailbox *box)
 
 void mailbox_name_all_pending(struct mailbox *box)
 {
-    while (mailbox_work(box))
-        ;
+    while (mailbox_work(box)) /* whoever waits for the lock tries every millisecond */
+        nanosleep(&(struct timespec){ .tv_nsec = YIELD_NS }, NULL);
 }

@@ -29,11 +29,19 @@ enum status place_open(struct mail *mail, struct span folder, struct place *p)
     return ST_TEMP;
 }
 
-void place_close(struct place *p)
+void place_unlock(struct place *p)
 {
     int saved = errno;
     durable_free(&p->durable);
     file_close(p->lock);
+    p->lock = -1;
+    errno = saved;
+}
+
+void place_close(struct place *p)
+{
+    int saved = errno;
+    place_unlock(p);
     file_close(p->cur_dir);
     file_close(p->tmp_dir);
     file_close(p->dir);

@@ -19,6 +19,8 @@
  *     mailbox_place.c   a folder that messages are put into
  *     mailbox_append.c  APPEND
  *     mailbox_copy.c    COPY, and RENAME of INBOX
+ *     mailbox_move.c    MOVE
+ *     mailbox_carry.c   what goes along into another folder
  *
  * How it fits together. The index (index.h) has a record for every message that some Postern has seen; the session
  * shows some of these (view.h). Whoever finds the directories to be other than the index says takes the lock and
@@ -225,6 +227,17 @@ int place_file(struct place *p, char *name, size_t size);
 enum status place_keywords(struct place *p, const char *const *names, size_t count, uint32_t *bits);
 /* Moves the file to its place in cur/ under its full name. Not yet fsynced. */
 enum status place_publish(struct place *p, const char *temporary, const char *name);
+
+/* Lets go of the lock, and of the durable file. */
+void place_unlock(struct place *p);
+
+/* --- mailbox_carry.c: what goes along with messages into another folder, which is locked */
+/* By source letter: its bit in the other folder. */
+enum status carry_keywords(const struct mailbox *box, const size_t *indexes, size_t count, struct place *to,
+                           uint32_t *bits);
+/* The name that the file of a message, or a copy of it, has there. False with errno if it doesn't fit. */
+bool carry_name(const struct mailbox *box, size_t index, const struct place *to, const uint32_t *bits, uint32_t uid,
+                uint64_t size, const char *base, char *name);
 
 /* folder_rename() of INBOX. */
 enum status mailbox_rename_inbox(struct mail *mail, struct span to);
