@@ -159,9 +159,19 @@ static int compare_touched(const void *a, const void *b)
     return order ? order : (x > y) - (x < y);
 }
 
-/* Will an event still come that says where a name went? The last that was heard is that it came, and it isn't there. */
-static bool one_is_on_its_way(const struct mailbox_private *p)
+static bool is_found(const struct merging *m, struct span base)
 {
+    for (size_t i = m->scan.count; i-- > 0;)
+        if (span_eq(m->scan.items[i].f.base, base))
+            return true;
+    return false;
+}
+
+/* Will an event still come that says where a file went, which was found under no name yet? The last that was heard is that it
+ * came, and it isn't there. */
+static bool one_is_on_its_way(const struct merging *m)
+{
+    const struct mailbox_private *p = mailbox_private(m->box);
     size_t count = p->touched.count;
     bool is = false;
     struct stat st;
@@ -173,7 +183,7 @@ static bool one_is_on_its_way(const struct mailbox_private *p)
     for (size_t i = 0; items && i < count && !is; i++) {
         bool last = i + 1 == count || items[i + 1]->in_new != items[i]->in_new ||
                     strcmp(items[i + 1]->name, items[i]->name) != 0;
-        is = last && items[i]->came && !is_there(p, items[i], &st);
+        is = last && items[i]->came && !is_there(p, items[i], &st) && !is_found(m, items[i]->f.base);
     }
     free(items);
     return is;
@@ -190,7 +200,7 @@ static bool take_all_touched(struct merging *m)
         if (!take_touched(m, seen))
             return false;
         seen = p->touched.count;
-        if (!one_is_on_its_way(p))
+        if (!one_is_on_its_way(m))
             break;
         nanosleep(&(struct timespec){ .tv_nsec = 200000 }, NULL);
         mailbox_drain(m->box);
