@@ -3,6 +3,7 @@
  * Replies: tagged ones, kept until the end of their command, and the untagged data about the selected mailbox
  * that several commands share (RFC 3501 7.2 to 7.4).
  */
+#include "base/log.h"
 #include "capabilities.h"
 #include "qresync.h"
 
@@ -186,6 +187,8 @@ void sync_mailbox(struct imap *i, bool keep)
         conn_write_str(i->conn, "* BYE [UNAVAILABLE] The selected mailbox is gone\r\n");
         i->done = true;
     }
+    if (st == ST_TEMP)
+        log_event(LOG_WARNING, "mailbox-not-refreshed", "folder", i->box->folder, "reason", strerror(errno), NULL);
     if (st != ST_OK) /* what couldn't be looked at now is reported by the next command */
         return mailbox_changes_free(&changes);
     write_expunged(i, &changes);

@@ -6,6 +6,7 @@
  * itself; what is behind the records it looked at is new mail; what is marked as gone leaves the view, as soon as
  * sequence numbers may move.
  */
+#include "base/log.h"
 #include "store/mailbox_private.h"
 
 #include <errno.h>
@@ -209,10 +210,13 @@ enum status mailbox_refresh(struct mailbox *box, bool keep, struct mailbox_chang
     mailbox_drain(box);
     if (is_removed(p->cur_dir) || p->lost)
         return ST_NONE;
+    enum status synced = ST_OK;
     if (mailbox_in_step(box))
         mailbox_settle(box);
-    else if (mailbox_sync(box) != ST_OK && errno == ESTALE)
+    else if ((synced = mailbox_sync(box)) != ST_OK && errno == ESTALE)
         return ST_NONE;
+    if (synced != ST_OK)
+        log_event(LOG_WARNING, "mailbox-behind", "folder", box->folder, "reason", strerror(errno), NULL);
     if (!p->index.open || p->index.header.dirty) /* who writes it has had the lock all the while */
         return ST_TEMP;
     enum status st = mailbox_pick_up(box, keep, changes);
