@@ -151,6 +151,8 @@ void merging_free_match(struct merging *m);
 bool merging_misses(struct merging *m, const struct found *item);
 /* The mod-sequence of this merge's changes. */
 uint64_t merging_modseq(struct merging *m);
+/* mailbox_sync.c: adds to the scan what events told of meanwhile, until no file is on its way. False if memory runs out. */
+bool merging_take_touched(struct merging *m);
 /* mailbox_assign.c: records for the unknown items. ST_NONE, unless this is the `last` attempt: a file that has a UID
  * was renamed meanwhile, nothing was done, scan again. */
 enum status mailbox_assign(struct merging *m, bool last);

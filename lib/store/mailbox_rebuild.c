@@ -156,6 +156,9 @@ static enum status attempt(struct merging *m, bool last)
 {
     struct mailbox_private *p = mailbox_private(m->box);
     enum status st = scan_folder(p->new_dir, p->cur_dir, &m->scan);
+    if (st == ST_OK && !merging_take_touched(m))
+        st = ST_TEMP;
+    scan_clear(&p->touched);
     if (st == ST_OK)
         st = begin(m, m->scan.count) ? claim_all(m) : ST_TEMP;
     if (st == ST_OK)

@@ -86,10 +86,23 @@ static bool is_explained(const struct mailbox_private *p, const struct found *it
     return is_there(p, item, &st) ? known : !known && (claims || ix->header.unnamed == 0);
 }
 
+/* It came, isn't there any more, and where it went wasn't told yet. */
+static bool has_left(const struct mailbox_private *p, size_t at)
+{
+    const struct found *item = &p->touched.items[at];
+    struct stat st;
+    if (!item->came || is_there(p, item, &st))
+        return false;
+    for (size_t i = at + 1; i < p->touched.count; i++)
+        if (p->touched.items[i].in_new == item->in_new && strcmp(p->touched.items[i].name, item->name) == 0)
+            return false;
+    return true;
+}
+
 static bool events_explained(struct mailbox_private *p)
 {
     for (size_t i = 0; i < p->touched.count; i++)
-        if (!is_explained(p, &p->touched.items[i]))
+        if (!is_explained(p, &p->touched.items[i]) || has_left(p, i))
             return false;
     scan_clear(&p->touched);
     return true;
@@ -191,7 +204,7 @@ static bool one_is_on_its_way(const struct merging *m)
 
 /* Everything that is heard of, until no file is on its way: one that is renamed while a directory is read may be missed by
  * every reading, but its new name is told. A rename is seen a moment before it is heard of. */
-static bool take_all_touched(struct merging *m)
+bool merging_take_touched(struct merging *m)
 {
     struct mailbox_private *p = mailbox_private(m->box);
     size_t seen = 0;
@@ -226,7 +239,7 @@ static enum status look_at_touched(struct merging *m)
     m->scan.new_time = now.new_time;
     m->scan.cur_time = now.cur_time;
     m->scan.settled = now.settled;
-    if (!take_all_touched(m) || p->events_lost)
+    if (!merging_take_touched(m) || p->events_lost)
         return ST_NONE;
     enum status st = merging_match(m);
     if (st == ST_OK && !all_found(m)) /* removed, or being renamed: a look at everything tells */
@@ -253,7 +266,7 @@ static enum status look_at_directories(struct merging *m)
     m->scan.new_time = now.new_time;
     m->scan.cur_time = now.cur_time;
     m->scan.settled = now.settled;
-    if (st == ST_OK && !take_all_touched(m))
+    if (st == ST_OK && !merging_take_touched(m))
         st = ST_TEMP;
     scan_clear(&p->touched);
     return st == ST_OK ? merging_match(m) : st;
