@@ -227,6 +227,8 @@ enum status durable_open(struct mail *mail, int dir, struct durable *d)
     enum status st = durable_read(dir, d);
     if (st == ST_OK && durable_is_used_up(d))
         return begin_anew(mail, dir, d);
+    if (st == ST_OK && dovecot_share_keywords(dir, d))
+        st = durable_write(dir, d);
     if (st != ST_NONE)
         return st;
     if (errno == EILSEQ)

@@ -4,6 +4,7 @@
  */
 #include "store/mailbox_private.h"
 #include "base/files.h"
+#include "store/dovecot.h"
 
 #include <errno.h>
 #include <string.h>
@@ -45,6 +46,8 @@ static enum status make_keyword(struct mailbox *box, struct durable *d, struct s
     enum status st = durable_add_keyword(d, name, p->index.header.letters, letter);
     if (st == ST_OK)
         st = durable_write(p->dir, d);
+    if (st == ST_OK)
+        dovecot_share_keywords(p->dir, d);
     return st == ST_OK ? mailbox_adopt(box, d, &added) : st;
 }
 

@@ -5,6 +5,7 @@
  */
 #include "store/mailbox_private.h"
 #include "base/files.h"
+#include "store/dovecot.h"
 #include "store/maildir.h"
 
 #include <errno.h>
@@ -72,14 +73,17 @@ enum status place_keywords(struct place *p, const char *const *names, size_t cou
     for (size_t i = 0; i < count; i++) {
         int letter = durable_keyword(&p->durable, span_of(names[i]));
         if (letter < 0) {
-            enum status st = durable_add_keyword(&p->durable, span_of(names[i]), 0, &letter);
-            if (st == ST_TEMP)
-                return st;
-            added |= st == ST_OK;
+            enum status made = durable_add_keyword(&p->durable, span_of(names[i]), 0, &letter);
+            if (made == ST_TEMP)
+                return made;
+            added |= made == ST_OK;
         }
         bits[i] = letter < 0 ? 0 : 1U << letter;
     }
-    return added ? durable_write(p->dir, &p->durable) : ST_OK;
+    enum status st = added ? durable_write(p->dir, &p->durable) : ST_OK;
+    if (added && st == ST_OK)
+        dovecot_share_keywords(p->dir, &p->durable);
+    return st;
 }
 
 enum status place_publish(struct place *p, const char *temporary, const char *name)

@@ -128,9 +128,10 @@ static void learn_keywords(struct mailbox *box, struct mailbox_changes *changes)
     struct durable d;
     if (!(p->index.header.letters & ~mailbox_named(box)))
         return;
-    if (durable_read(p->dir, &d) == ST_OK)
+    int lock = folder_try_lock(p->dir); /* to learn what Dovecot calls a letter, where it keeps the folder too */
+    if ((lock < 0 ? durable_read(p->dir, &d) : durable_open(box->mail, p->dir, &d)) == ST_OK)
         mailbox_adopt(box, &d, &changes->keywords);
-    durable_free(&d);
+    mailbox_unlock(lock, &d);
 }
 
 static enum status pick_all(struct mailbox *box, struct mailbox_changes *changes)
