@@ -80,7 +80,6 @@ struct index_header {
     uint32_t spare;
     uint64_t wire_total; /* of those whose size is known */
     uint64_t names_used, names_room;
-    uint64_t journal_id, journal_size;
     uint64_t cache_id, cache_used, cache_live;
     uint32_t bits_sum;
     uint32_t sum;
@@ -131,7 +130,9 @@ void index_set_name(struct index *ix, struct index_record *r, const char *name);
 /* Writes what is waiting and the header, and makes an index that was begun the folder's. ST_TEMP: it couldn't be
  * written; there is none on disk then, and this one is in memory from now on. */
 enum status index_commit(struct index *ix);
-/* Copies all records but the oldest of those that are gone into a new index, if too many are gone. */
+/* Are too many records of messages that are gone? Without the lock. */
+bool index_has_waste(const struct index *ix);
+/* Copies all records but the oldest of those that are gone into a new index, if so. */
 void index_compact(struct index *ix);
 /* Says, in the file and at once, that a change begins which the directories' times won't show. */
 void index_mark_dirty(struct index *ix);

@@ -240,9 +240,9 @@ static bool grow(struct index *ix, size_t records, size_t names)
     return bits != NULL;
 }
 
-static bool too_many_gone(const struct index_header *h)
+bool index_has_waste(const struct index *ix)
 {
-    return h->gone > 2 * GONE_KEPT && h->gone > h->count / 4;
+    return ix->header.gone > 2 * GONE_KEPT && ix->header.gone > ix->header.count / 4;
 }
 
 static int compare_modseqs(const void *a, const void *b)
@@ -271,7 +271,7 @@ static uint64_t oldest_kept(const struct index *ix)
 void index_compact(struct index *ix)
 {
     struct index to;
-    if (!too_many_gone(&ix->header) || ix->writing)
+    if (!index_has_waste(ix) || ix->writing)
         return;
     uint64_t from = oldest_kept(ix);
     if (index_begin(ix->dir, &ix->header, ix->header.count - ix->header.gone, ix->header.names_used, &to) != ST_OK)

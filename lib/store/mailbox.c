@@ -143,6 +143,16 @@ static bool open_as_it_is(struct mailbox *box)
            (box->read_only || h->recent == 0);
 }
 
+/* Before the session shows anything. */
+static void compact(struct mailbox *box)
+{
+    struct mailbox_private *p = mailbox_private(box);
+    int lock = index_has_waste(&p->index) ? folder_try_lock(p->dir) : -1;
+    if (lock >= 0 && mailbox_index_fits(box))
+        index_compact(&p->index);
+    file_close(lock);
+}
+
 static enum status open_index(struct mailbox *box)
 {
     struct mailbox_private *p = mailbox_private(box);
@@ -151,8 +161,10 @@ static enum status open_index(struct mailbox *box)
         p->events_lost = true; /* what happened before isn't known */
         st = mailbox_sync(box);
     }
-    if (st == ST_OK)
+    if (st == ST_OK) {
+        compact(box);
         st = start_view(box);
+    }
     if (st != ST_NONE)
         return st;
     index_remove(p->dir); /* damaged */

@@ -192,7 +192,7 @@ bool mailbox_drain(struct mailbox *box);
 void mailbox_forget_events(struct mailbox *box);
 
 /* --- mailbox_refresh.c */
-/* Records were removed from the view, or the index was changed by this session: nothing of it is news. */
+/* This session was the first to see the message, and whether it was. */
 void mailbox_note_recent(struct mailbox *box, uint32_t uid);
 bool mailbox_is_recent(const struct mailbox *box, uint32_t uid);
 /* Tells what is new in the index. */

@@ -424,6 +424,41 @@ static void speed(void)
     mail_close(big);
 }
 
+/* Records of messages that are gone don't stay for ever; who still shows them is told all the same. */
+static void waste(void)
+{
+    enum { MANY = 4400, LEFT = 3 };
+    struct stat before, after;
+    struct mailbox_changes c;
+    static size_t indexes[MANY];
+    uint32_t *uids;
+    size_t count;
+    folder_create(mail, SPAN("waste"));
+    for (int i = 0; i < MANY + LEFT; i++)
+        put_file(at("m/.waste/cur/%d.M%05dP1.host:2,S", 1000 + i / 100000, i), "x\n");
+    for (size_t i = 0; i < MANY; i++)
+        indexes[i] = i;
+    struct mailbox *box = open_box("waste", false), *other = open_box("waste", false);
+    uint64_t modseq = box->modseq;
+    ok(box->count == MANY + LEFT && mailbox_expunge(box, indexes, MANY, &c) == ST_OK && c.expunged_count == MANY,
+       "expunged");
+    mailbox_changes_free(&c);
+    mailbox_close(box);
+    stat("m/.waste/postern-index", &before);
+    box = open_box("waste", false);
+    stat("m/.waste/postern-index", &after);
+    ok(after.st_size < before.st_size && box->count == LEFT && mailbox_uid(box, 0) == MANY + 1 &&
+           box->uid_next == MANY + LEFT + 1,
+       "a smaller index says the same");
+    ok(mailbox_expunged_since(box, modseq, &uids, &count) == ST_NONE, "but not all that went");
+    c = refresh(other, false);
+    ok(c.expunged_count == MANY && c.expunged[0] == 1 && other->count == LEFT && mailbox_uid(other, 0) == MANY + 1,
+       "whoever had it open is told");
+    mailbox_changes_free(&c);
+    mailbox_close(box);
+    mailbox_close(other);
+}
+
 int main(void)
 {
     scratch_make("mailbox");
@@ -440,6 +475,7 @@ int main(void)
     copying();
     inbox_renamed();
     speed();
+    waste();
     mail_close(mail);
     scratch_remove();
     return done_testing();
