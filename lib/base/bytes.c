@@ -94,6 +94,28 @@ bool span_cut(struct span *rest, char c, struct span *head)
     return true;
 }
 
+bool span_hex(struct span s, uint64_t max, uint64_t *value)
+{
+    uint64_t v = 0;
+    if (s.n == 0 || s.n > 16)
+        return false;
+    for (size_t i = 0; i < s.n; i++) {
+        char c = s.p[i];
+        if (!ascii_digit(c) && !(c >= 'a' && c <= 'f'))
+            return false;
+        v = v << 4 | (uint64_t)(ascii_digit(c) ? c - '0' : c - 'a' + 10);
+    }
+    *value = v;
+    return v <= max;
+}
+
+int span_compare(struct span a, struct span b)
+{
+    size_t n = a.n < b.n ? a.n : b.n;
+    int order = n ? memcmp(a.p, b.p, n) : 0;
+    return order ? order : (a.n > b.n) - (a.n < b.n);
+}
+
 bool span_u64(struct span s, uint64_t max, uint64_t *value)
 {
     uint64_t v = 0;

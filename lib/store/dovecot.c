@@ -39,9 +39,7 @@ struct list {
 static int compare_bases(const void *a, const void *b)
 {
     const struct listed *x = a, *y = b;
-    size_t n = x->base.n < y->base.n ? x->base.n : y->base.n;
-    int order = n ? memcmp(x->base.p, y->base.p, n) : 0;
-    return order ? order : (x->base.n > y->base.n) - (x->base.n < y->base.n);
+    return span_compare(x->base, y->base);
 }
 
 static uint32_t number(struct span text, char prefix)

@@ -33,7 +33,6 @@
 #define NUMBERS_LENGTH (sizeof "uidnext 0000000001\nmodseq 0000000000000000001\n" - 1)
 #define NUMBERS_AT (sizeof HEADER - 1)
 #define MODSEQ_BLOCK 10000
-#define UID_BLOCK 256
 #define MODSEQ_LIMIT ((uint64_t)1 << 62) /* RFC 7162 has 63 bits */
 #define UIDS_LEFT_AT_OPEN 0x1000000 /* with fewer, the folder begins anew with another UIDVALIDITY */
 
@@ -309,7 +308,7 @@ enum status durable_take_uids(int dir, const char *boot, struct durable *d, size
     uint32_t next = d->uid_next;
     int index;
     bool counted = index_next_uid(dir, boot, d->uid_validity, &next, &index);
-    enum status st = durable_reserve(dir, d, next, count, counted ? UID_BLOCK : 0, first);
+    enum status st = durable_reserve(dir, d, next, count, counted ? DURABLE_UID_BLOCK : 0, first);
     if (!counted)
         return st;
     if (st != ST_OK) {

@@ -21,6 +21,8 @@
 
 #include "store/mailbox.h"
 
+#define DURABLE_UID_BLOCK 256 /* reserved beyond what is needed, where the index counts */
+
 struct durable {
     uint32_t uid_validity, uid_next;
     uint64_t modseq;

@@ -44,28 +44,14 @@ void filename_letters(uint32_t flags, char to[FILENAME_LETTERS + 1])
     *to = '\0';
 }
 
-static bool parse_hex(struct span s, uint32_t *value)
-{
-    uint32_t v = 0;
-    if (s.n == 0 || s.n > 8)
-        return false;
-    for (size_t i = 0; i < s.n; i++) {
-        char c = s.p[i];
-        if (!ascii_digit(c) && !(c >= 'a' && c <= 'f'))
-            return false;
-        v = v << 4 | (uint32_t)(ascii_digit(c) ? c - '0' : c - 'a' + 10);
-    }
-    *value = v;
-    return v != 0;
-}
-
 static void parse_uid(struct span value, struct filename *f)
 {
     struct span validity;
-    uint32_t v, u;
-    if (span_cut(&value, '.', &validity) && parse_hex(validity, &v) && parse_hex(value, &u)) {
-        f->validity = v;
-        f->uid = u;
+    uint64_t v, u;
+    if (span_cut(&value, '.', &validity) && validity.n <= 8 && value.n <= 8 && span_hex(validity, UINT32_MAX, &v) &&
+        span_hex(value, UINT32_MAX, &u) && v && u) {
+        f->validity = (uint32_t)v;
+        f->uid = (uint32_t)u;
     }
 }
 

@@ -17,21 +17,6 @@
 #define FILE_NAME "postern-journal"
 #define HEADER "postern-journal 1 "
 
-static bool parse_hex(struct span s, uint64_t max, uint64_t *value)
-{
-    uint64_t v = 0;
-    if (s.n == 0 || s.n > 16)
-        return false;
-    for (size_t i = 0; i < s.n; i++) {
-        char c = s.p[i];
-        if (!ascii_digit(c) && !(c >= 'a' && c <= 'f'))
-            return false;
-        v = v << 4 | (uint64_t)(ascii_digit(c) ? c - '0' : c - 'a' + 10);
-    }
-    *value = v;
-    return v <= max;
-}
-
 static bool parse_flags(struct span s, uint32_t *flags)
 {
     char letters[FILENAME_LETTERS + 1];
@@ -46,7 +31,7 @@ static void read_line(struct journal *j, struct span line)
     uint64_t uid;
     struct journal_flags f = { 0 };
     if (!span_cut(&line, ' ', &kind) || kind.n != 1 || !span_cut(&line, ' ', &word) ||
-        !parse_hex(word, UINT32_MAX, &uid) || uid == 0)
+        !span_hex(word, UINT32_MAX, &uid) || uid == 0)
         return;
     f.uid = (uint32_t)uid;
     if (kind.p[0] == 'u' && line.n) {
@@ -59,16 +44,10 @@ static void read_line(struct journal *j, struct span line)
         j->flags[j->flags_count++] = f;
 }
 
-static int compare_spans(struct span a, struct span b)
-{
-    int order = memcmp(a.p, b.p, a.n < b.n ? a.n : b.n);
-    return order ? order : (a.n > b.n) - (a.n < b.n);
-}
-
 static int compare_uids(const void *a, const void *b)
 {
     const struct journal_uid *x = a, *y = b;
-    int order = compare_spans(x->base, y->base);
+    int order = span_compare(x->base, y->base);
     return order ? order : (x->line > y->line) - (x->line < y->line);
 }
 
@@ -144,7 +123,7 @@ enum status journal_read(int dir, uint32_t uid_validity, struct journal *j)
     if (st != ST_OK)
         return st == ST_TEMP ? ST_TEMP : ST_OK;
     if (!span_cut(&text, '\n', &first) || !span_starts(first, HEADER) ||
-        !parse_hex(span_from(first, strlen(HEADER)), UINT32_MAX, &validity) || validity != uid_validity)
+        !span_hex(span_from(first, strlen(HEADER)), UINT32_MAX, &validity) || validity != uid_validity)
         return ST_OK;
     return read_lines(j, text);
 }
@@ -162,7 +141,7 @@ uint32_t journal_uid(const struct journal *j, struct span base)
     size_t low = 0, high = j->uid_count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (compare_spans(j->uids[middle].base, base) < 0)
+        if (span_compare(j->uids[middle].base, base) < 0)
             low = middle + 1;
         else
             high = middle;

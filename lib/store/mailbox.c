@@ -138,9 +138,7 @@ static bool open_as_it_is(struct mailbox *box)
     p->touched.new_time = now.new_time;
     p->touched.cur_time = now.cur_time;
     p->touched.settled = now.settled;
-    return h->settled && h->new_sec == now.new_time.tv_sec && h->new_nsec == (uint32_t)now.new_time.tv_nsec &&
-           h->cur_sec == now.cur_time.tv_sec && h->cur_nsec == (uint32_t)now.cur_time.tv_nsec &&
-           (box->read_only || h->recent == 0);
+    return h->settled && mailbox_times_fit(h, &now) && (box->read_only || h->recent == 0);
 }
 
 /* Before the session shows anything. */

@@ -26,12 +26,6 @@
 #define RENAMED_AT_ONCE 1000        /* with more, the journal */
 #define FLAGS_ROOM 34               /* left in a name for ":2," and every flag there is */
 
-static int compare_spans(struct span a, struct span b)
-{
-    int order = memcmp(a.p, b.p, a.n < b.n ? a.n : b.n);
-    return order ? order : (a.n > b.n) - (a.n < b.n);
-}
-
 /* Claims by UID, of which the older name comes first; then the others by time of arrival. */
 static int compare_found(const void *a, const void *b)
 {
@@ -40,7 +34,7 @@ static int compare_found(const void *a, const void *b)
         return x->uid && y->uid ? (x->uid > y->uid) - (x->uid < y->uid) : x->uid ? -1 : 1;
     if (x->time != y->time)
         return x->time > y->time ? 1 : -1;
-    int order = compare_spans(x->f.base, y->f.base);
+    int order = span_compare(x->f.base, y->f.base);
     if (order == 0)
         order = strcmp(x->name, y->name);
     return order ? order : x->in_new - y->in_new;

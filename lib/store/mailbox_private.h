@@ -119,6 +119,9 @@ enum status mailbox_sync(struct mailbox *box);
 enum status mailbox_sync_locked(struct mailbox *box, struct durable *d);
 /* Is the index what the directories are, as far as can be told without the lock? */
 bool mailbox_in_step(struct mailbox *box);
+/* The directories' times as a scan took them, into the header; and are they those? */
+void mailbox_set_times(struct index_header *h, const struct scan *s, bool settled);
+bool mailbox_times_fit(const struct index_header *h, const struct scan *s);
 /* Marks the index as settled, if by now it can be. */
 void mailbox_settle(struct mailbox *box);
 

@@ -168,16 +168,6 @@ static enum status attempt(struct merging *m, bool last)
     return st;
 }
 
-static void set_times(struct merging *m)
-{
-    struct index_header *h = &m->index->header;
-    h->new_sec = m->scan.new_time.tv_sec;
-    h->new_nsec = (uint32_t)m->scan.new_time.tv_nsec;
-    h->cur_sec = m->scan.cur_time.tv_sec;
-    h->cur_nsec = (uint32_t)m->scan.cur_time.tv_nsec;
-    h->settled = m->scan.settled && !m->touched;
-}
-
 /* m->before may be the present index: it isn't used any more when that is closed. */
 static enum status make_anew(struct merging *m)
 {
@@ -191,7 +181,7 @@ static enum status make_anew(struct merging *m)
     }
     if (st != ST_OK)
         return st == ST_NONE ? ST_TEMP : st;
-    set_times(m);
+    mailbox_set_times(&m->index->header, &m->scan, m->scan.settled && !m->touched);
     m->index->header.floor = m->index->header.uid_next;
     p->touched.new_time = m->scan.new_time;
     p->touched.cur_time = m->scan.cur_time;

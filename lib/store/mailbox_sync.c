@@ -61,7 +61,7 @@ void mailbox_rename_record(struct index *ix, struct index_record *r, const char 
 
 /* --- is there anything to do? */
 
-static bool times_fit(const struct index_header *h, const struct scan *s)
+bool mailbox_times_fit(const struct index_header *h, const struct scan *s)
 {
     return h->new_sec == s->new_time.tv_sec && h->new_nsec == (uint32_t)s->new_time.tv_nsec &&
            h->cur_sec == s->cur_time.tv_sec && h->cur_nsec == (uint32_t)s->cur_time.tv_nsec;
@@ -117,11 +117,11 @@ bool mailbox_in_step(struct mailbox *box)
         return events_explained(p);
     struct scan now = { 0 };
     scan_times(p->new_dir, p->cur_dir, &now);
-    return (p->index.header.settled && times_fit(&p->index.header, &now)) ||
+    return (p->index.header.settled && mailbox_times_fit(&p->index.header, &now)) ||
            scan_current(p->new_dir, p->cur_dir, &p->touched);
 }
 
-static void set_times(struct index_header *h, const struct scan *s, bool settled)
+void mailbox_set_times(struct index_header *h, const struct scan *s, bool settled)
 {
     h->new_sec = s->new_time.tv_sec;
     h->new_nsec = (uint32_t)s->new_time.tv_nsec;
@@ -142,7 +142,7 @@ void mailbox_settle(struct mailbox *box)
         return;
     mailbox_drain(box);
     if (mailbox_in_step(box) && !p->index.header.settled) {
-        set_times(&p->index.header, &now, true);
+        mailbox_set_times(&p->index.header, &now, true);
         index_commit(&p->index);
     }
     file_close(lock);
@@ -404,7 +404,7 @@ enum status mailbox_sync_locked(struct mailbox *box, struct durable *d)
     if (st == ST_OK) {
         if (!box->read_only && p->index.header.recent)
             take_recent(&m);
-        set_times(&p->index.header, &m.scan, m.scan.settled && !m.touched);
+        mailbox_set_times(&p->index.header, &m.scan, m.scan.settled && !m.touched);
         scan_clear(&p->touched);
         p->touched.new_time = m.scan.new_time;
         p->touched.cur_time = m.scan.cur_time;
