@@ -62,7 +62,8 @@ X
 }
 sub mutt_ended { return ImapTest::eventually(30, sub { -s "$home/ended" }) && slurp("$home/ended") eq "0\n"; }
 sub mutt { my ($push) = @_; mutt_start($push); return mutt_ended(); }
-sub tmux { system(ImapTest::as_owner('tmux', '-S', "$home/tmux", '-f', '/dev/null', @_)) == 0 or die 'tmux'; }
+# With a shell named: where the environment has no SHELL tmux takes the user's, which for nobody is nologin.
+sub tmux { system(ImapTest::as_owner('env', 'SHELL=/bin/sh', 'tmux', '-S', "$home/tmux", '-f', '/dev/null', @_)) == 0 or die 'tmux'; }
 sub type { my (@what) = @_; tmux('send-keys', '-t', "m$keys", @what); }
 sub screen { my $out = join '', map { "$_ " } ImapTest::as_owner('tmux', '-S', "$home/tmux", 'capture-pane', '-p', '-t', "m$keys"); return `$out 2>/dev/null`; }
 
