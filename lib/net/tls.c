@@ -321,7 +321,7 @@ bool tls_connect(struct conn *c, const char *server_name)
         state && gnutls_certificate_allocate_credentials(&state->client_credentials) == 0 &&
         gnutls_priority_set_direct(state->session, CLIENT_PRIORITY, NULL) == 0 &&
         gnutls_credentials_set(state->session, GNUTLS_CRD_CERTIFICATE, state->client_credentials) == 0 &&
-        gnutls_server_name_set(state->session, GNUTLS_NAME_DNS, server_name, strlen(server_name)) == 0;
+        (server_name[0] == '[' || gnutls_server_name_set(state->session, GNUTLS_NAME_DNS, server_name, strlen(server_name)) == 0);
     if (!ready) {
         if (state)
             free_state(state);
@@ -329,6 +329,18 @@ bool tls_connect(struct conn *c, const char *server_name)
         return false;
     }
     return handshake(c, state);
+}
+
+size_t tls_peer_chain(const struct conn *c, struct span chain[TLS_CHAIN_LIMIT])
+{
+    const struct conn_layer *layer = conn_layer(c);
+    unsigned count = 0;
+    const gnutls_datum_t *list =
+        layer ? gnutls_certificate_get_peers(((struct tls_state *)layer->state)->session, &count) : NULL;
+    size_t n = !list ? 0 : count < TLS_CHAIN_LIMIT ? count : TLS_CHAIN_LIMIT;
+    for (size_t i = 0; i < n; i++)
+        chain[i] = (struct span){ (const char *)list[i].data, list[i].size };
+    return n;
 }
 
 const char *tls_description(const struct conn *c)

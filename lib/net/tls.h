@@ -28,9 +28,13 @@ void tls_server_free(struct tls_server *server);
  * if conn_pending(c) isn't empty. True: c now speaks TLS. False: c is gone. */
 bool tls_accept(struct conn *c, struct tls_server *server, tls_sign sign, void *arg);
 
-/* The handshake as client, certificate not verified (opportunistic, RFC 3207 and 7435). Server name by SNI.
- */
+#define TLS_CHAIN_LIMIT 16 /* certificates of the other side that are looked at */
+
+/* The handshake as client; it verifies nothing (net/tls_verify.h does, afterwards). Server name by SNI, unless it is
+ * an address literal. */
 bool tls_connect(struct conn *c, const char *server_name);
+/* The other side's certificates (DER), its own first, within c as long as it lives. How many. */
+size_t tls_peer_chain(const struct conn *c, struct span chain[TLS_CHAIN_LIMIT]);
 
 /* "TLS1.3 TLS_AES_256_GCM_SHA384" of a connection with TLS; "" without. For Received and the log. */
 const char *tls_description(const struct conn *c);
