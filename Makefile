@@ -62,16 +62,17 @@ $(foreach p,$(PROGRAMS),$(eval $(call program,$(p))))
 $(BUILD)/tests/unit/%.t: $(BUILD)/obj/tests/unit/%.o $(BUILD)/libpostern.a
 	@mkdir -p $(@D)
 	@echo "  link $@"
-	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBRARIES)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(MORE_OBJECTS) $^ $(LIBRARIES)
 
 $(HELPERS): $(BUILD)/%: $(BUILD)/obj/%.o $(BUILD)/libpostern.a
 	@mkdir -p $(@D)
 	@echo "  link $@"
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(MORE_OBJECTS) $^ $(LIBRARIES)
 
-# One that takes a program's guard along.
-$(BUILD)/tests/helpers/lying-smtp: MORE_OBJECTS = $(BUILD)/obj/bin/smtpd/guard.o $(BUILD)/obj/bin/smtpd/guard_commit.o
-$(BUILD)/tests/helpers/lying-smtp: | $(BUILD)/bin/smtpd
+# Those that take a program's guard along.
+WITH_GUARD = $(BUILD)/tests/helpers/lying-smtp $(BUILD)/tests/unit/smtpd_guard.t
+$(WITH_GUARD): MORE_OBJECTS = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard bin/smtpd/guard*.c))
+$(WITH_GUARD): | $(BUILD)/bin/smtpd
 
 $(SHIM): tests/crash/shim.c # preloaded into programs, so without their sanitizers
 	@mkdir -p $(@D)

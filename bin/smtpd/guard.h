@@ -17,8 +17,11 @@
 #define LOCAL_LIMIT 480
 
 struct envelope {
+    char helo[SMTPD_HELO_LIMIT + 1]; /* as the client said it: shown, and never believed */
+    bool extended;                   /* by EHLO */
     struct address sender;
     bool eight_bit;
+    struct mail_options options;
     uint64_t size;            /* as MAIL said it; 0: it didn't */
     size_t recipients;        /* RCPT commands accepted */
     struct address recipient; /* the first of them */
@@ -48,16 +51,11 @@ bool guard_by_user(const struct smtp_guard *g);
  * looked at. */
 bool guard_has_room(const struct smtp_guard *g, const struct address *account, uint64_t size);
 
-/* What COMMIT said of the session; shown in Received and never believed beyond it. */
-struct said {
-    struct span helo, tls;
-    bool extended;
-};
-
-/* Delivers the envelope's message: `content` without trace. Writes everything, publishes everything, and
+/* Delivers the envelope's message: `content` without trace. `tls`: the session's description of it, shown in
+ * Received and never believed beyond it. Writes everything, publishes everything, and
  * returns VERDICT_OK with the message's ID only when all of it is on disk; else nothing of it is left, but
  * see guard_commit.c for the one exception. */
-enum verdict guard_commit(const struct smtp_guard *g, const struct said *said, struct content *content,
+enum verdict guard_commit(const struct smtp_guard *g, struct span tls, struct content *content,
                           char id[QUEUE_ID_LIMIT]);
 
 /* `guard` and `guard_paths` of smtpd's struct service. */

@@ -54,20 +54,20 @@ static enum verdict verdict_of_errno(int err)
     return err == ENOSPC || err == EDQUOT ? VERDICT_DISK_FULL : VERDICT_FAILED;
 }
 
-static bool write_trace(struct commit *k, const struct said *said)
+static bool write_trace(struct commit *k, struct span tls)
 {
     const struct smtp_guard *g = k->g;
     const struct peer *peer = &g->serving->peer;
     const struct trace t = {
-        .helo = said->helo,
+        .helo = span_of(g->envelope.helo),
         .address = peer->known ? peer->text : NULL,
         .by_user = guard_by_user(g),
         .uid = peer->uid,
         .hostname = k->settings->hostname,
-        .extended = said->extended,
+        .extended = g->envelope.extended,
         .tls = g->key.given != 0,
         .login = g->login.done,
-        .tls_description = said->tls,
+        .tls_description = tls,
         .id = k->id,
         .recipient = g->envelope.recipients == 1 ? &g->envelope.recipient : NULL,
         .time = clock_now(),
@@ -166,6 +166,7 @@ static enum status prepare_queue(const struct commit *k, const char *id, const s
         .recipients = recipients,
         .recipient_count = count,
         .eight_bit = k->g->envelope.eight_bit,
+        .options = k->g->envelope.options,
     };
     c.trace = span_from(span_bytes(&k->trace_local), k->return_path);
     enum status st = queue_prepare(k->settings->spool, id, &e, &c, q);
@@ -329,12 +330,12 @@ static enum verdict commit(struct commit *k, const struct content *c)
     return finish_all(k, c);
 }
 
-enum verdict guard_commit(const struct smtp_guard *g, const struct said *said, struct content *content,
+enum verdict guard_commit(const struct smtp_guard *g, struct span tls, struct content *content,
                           char id[QUEUE_ID_LIMIT])
 {
     struct commit k = { .g = g, .settings = g->settings, .id = id };
     queue_new_id(id);
-    enum verdict v = write_trace(&k, said) ? commit(&k, content) : VERDICT_FAILED;
+    enum verdict v = write_trace(&k, tls) ? commit(&k, content) : VERDICT_FAILED;
     if (v == VERDICT_OK)
         log_accepted(&k, content);
     free(k.deliveries);

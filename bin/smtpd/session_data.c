@@ -221,9 +221,8 @@ static void commit(struct incoming *in)
     else if (!send_pieces(s, span_bytes(&in->head), &rest))
         return;
     message_start(s->message, VERB_COMMIT);
-    message_put_str(s->message, s->helo);
     message_put_str(s->message, s->tls ? tls_description(s->conn) : "");
-    message_put_u64(s->message, (s->extended ? COMMIT_EXTENDED : 0) | (in->file >= 0 ? COMMIT_FILE : 0) |
+    message_put_u64(s->message, (in->file >= 0 ? COMMIT_FILE : 0) |
                                     (in->reader.found & SMTP_DATA_EIGHT_BIT ? COMMIT_EIGHT_BIT : 0));
     message_put(s->message, rest);
     reply_commit(s, ask(s));

@@ -37,6 +37,20 @@ static void put_path(struct message *m, const struct address *a)
     message_put_str(m, path);
 }
 
+static void put_mail(struct session *s, const struct smtp_path_mail *mail)
+{
+    const struct mail_options *o = &mail->options;
+    message_start(s->message, VERB_MAIL);
+    message_put_str(s->message, s->helo);
+    put_path(s->message, &mail->sender);
+    message_put_u64(s->message, (s->extended ? MAIL_EXTENDED : 0) | (mail->eight_bit ? MAIL_EIGHT_BIT : 0) |
+                                    (o->smtputf8 ? MAIL_UTF8 : 0) | (o->require_tls ? MAIL_REQUIRE_TLS : 0));
+    message_put_u64(s->message, mail->size);
+    message_put_u64(s->message, o->ret);
+    message_put_str(s->message, o->envid);
+    message_put_u64(s->message, (uint64_t)o->release);
+}
+
 void run_mail(void *session, struct span argument)
 {
     struct session *s = session;
@@ -51,10 +65,7 @@ void run_mail(void *session, struct span argument)
         reply(s, "552 5.3.4 The message is too big");
         return;
     }
-    message_start(s->message, VERB_MAIL);
-    put_path(s->message, &mail.sender);
-    message_put_u64(s->message, mail.eight_bit);
-    message_put_u64(s->message, mail.size);
+    put_mail(s, &mail);
     enum verdict v = ask(s);
     if (v == VERDICT_OK && message_get_u64(s->message, &origin)) {
         s->state = AT_MAIL;

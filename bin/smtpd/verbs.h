@@ -4,12 +4,13 @@
  *
  *     verb     fields                                       in the reply, behind the verdict
  *     LOGIN    name, password
- *     MAIL     path with brackets, eight-bit (0, 1), SIZE=  ORIGIN_* bits
+ *     MAIL     helo, path with brackets, MAIL_* bits,       ORIGIN_* bits
+ *              SIZE=, RET=, ENVID=, release time
  *     RCPT     path with brackets
  *     AUTHOR   an address of From or Sender, without brackets
  *     PIECE    bytes of the message, CRLF
  *     FILE                                                  a descriptor to write the message to
- *     COMMIT   helo, TLS description, bits, last bytes      the message's ID
+ *     COMMIT   TLS description, bits, last bytes            the message's ID
  *
  * MAIL begins a transaction, and it and LOGIN forget the one before, so RSET, EHLO and STARTTLS need not be
  * told. The message comes as any number of PIECEs and the last bytes with COMMIT, or in the file.
@@ -44,6 +45,15 @@ enum verdict {
     VERDICT_FULL,   /* RCPT, COMMIT: over the account's quota */
 };
 
+/* MAIL: what it said. */
+enum {
+    MAIL_EXTENDED = 1, /* EHLO was said, not HELO */
+    MAIL_EIGHT_BIT = 2,
+    MAIL_UTF8 = 4,
+    MAIL_REQUIRE_TLS = 8,
+    MAIL_BITS = 15,
+};
+
 /* MAIL: what the session has to do for this sender's messages. */
 enum {
     ORIGIN_COMPLETE = 1, /* they begin here: add the fields that are missing */
@@ -52,9 +62,8 @@ enum {
 
 /* COMMIT */
 enum {
-    COMMIT_EXTENDED = 1,  /* EHLO was said */
-    COMMIT_FILE = 2,      /* the message is in the file */
-    COMMIT_EIGHT_BIT = 4, /* bytes above 127 were seen */
+    COMMIT_FILE = 1,      /* the message is in the file */
+    COMMIT_EIGHT_BIT = 2, /* bytes above 127 were seen */
 };
 
 #define SMTPD_HELO_LIMIT 255

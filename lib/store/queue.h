@@ -8,6 +8,7 @@
 
 #include "store/content.h"
 #include "text/address.h"
+#include "text/envelope.h"
 
 #define QUEUE_ID_LIMIT 40
 #define QUEUE_REPLY_LIMIT 512 /* bytes of a remote reply that are kept */
@@ -35,6 +36,8 @@ struct queue_envelope {
     const struct address *recipients;
     size_t recipient_count;
     bool eight_bit; /* BODY=8BITMIME was said, or 8-bit bytes are there */
+    struct mail_options options;
+    const struct rcpt_options *const *recipient_options; /* by recipient, NULL where nothing was said; or NULL */
 };
 /* `id` NULL: a new one (time and 64 random bits). */
 enum status queue_prepare(const char *spool, const char *id, const struct queue_envelope *e,
@@ -58,6 +61,7 @@ struct queue_recipient {
     struct address address;
     char mark; /* enum queue_mark */
     off_t at;  /* where the mark stands in the file */
+    struct rcpt_options *options; /* NULL: nothing was said */
 };
 struct queue_message {
     char id[QUEUE_ID_LIMIT];
@@ -65,6 +69,7 @@ struct queue_message {
     int64_t queued; /* seconds */
     char sender[ADDRESS_LIMIT + 4];
     bool eight_bit;
+    struct mail_options options;
     struct queue_recipient *recipients;
     size_t recipient_count;
     off_t content; /* where the message begins */

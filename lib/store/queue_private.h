@@ -21,6 +21,13 @@ enum status queue_find(int queue_dir, const char *id, char path[QUEUE_PATH_LIMIT
 /* Pure, for fuzzing: the envelope (with at least its empty line) of a file of that size; ST_TEMP only without
  * memory. Fills *m. */
 enum status queue_read_envelope(struct span text, uint64_t file_size, struct queue_message *m);
+/* The lines of an envelope for what MAIL said beside the sender, and the one below a recipient's for what RCPT
+ * did; nothing where nothing was said. False: an option holds what no line can. */
+bool queue_write_options(const struct mail_options *o, struct bytes *out);
+bool queue_write_recipient_options(const struct rcpt_options *o, struct bytes *out);
+/* Reads them back: the lines at the start of *rest, and `line` without its first space. False: wrong. */
+bool queue_read_options(struct span *rest, struct mail_options *o);
+bool queue_read_recipient_options(struct span line, struct rcpt_options *o);
 /* An ID.why into m, as far as it can be read. */
 void queue_read_why(struct span text, struct queue_message *m);
 /* The due times (seconds, ascending) that have a directory, in a list that the caller frees. */

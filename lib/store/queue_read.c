@@ -57,11 +57,35 @@ static bool take_address(struct span text, struct address *a)
     return true;
 }
 
+/* A line that begins with a space has the options of the recipient above it. */
+static enum status take_recipient_options(struct queue_message *m, struct span line)
+{
+    struct queue_recipient *r = m->recipient_count ? &m->recipients[m->recipient_count - 1] : NULL;
+    if (!r || r->options)
+        return ST_PERM;
+    r->options = calloc(1, sizeof *r->options);
+    if (!r->options)
+        return ST_TEMP;
+    return queue_read_recipient_options(span_from(line, 1), r->options) ? ST_OK : ST_PERM;
+}
+
+static enum status take_recipient(struct queue_message *m, struct span line, off_t at)
+{
+    struct queue_recipient *r = &m->recipients[m->recipient_count];
+    if (line.n < 3 || !is_mark(line.p[0]) || line.p[1] != ' ' ||
+        !take_address(span_from(line, 2), &r->address))
+        return ST_PERM;
+    r->mark = line.p[0];
+    r->at = at;
+    m->recipient_count++;
+    return ST_OK;
+}
+
 static enum status take_recipients(struct queue_message *m, struct span rest, off_t at)
 {
     size_t lines = 0;
     for (size_t i = 0; i < rest.n; i++)
-        lines += rest.p[i] == '\n';
+        lines += rest.p[i] != ' ' && (i == 0 || rest.p[i - 1] == '\n');
     if (lines < 1 || lines > QUEUE_RECIPIENTS_LIMIT)
         return ST_PERM;
     m->recipients = calloc(lines, sizeof *m->recipients);
@@ -69,17 +93,14 @@ static enum status take_recipients(struct queue_message *m, struct span rest, of
     if (!m->recipients || !m->replies)
         return ST_TEMP;
     struct span line;
-    while (m->recipient_count < lines && span_cut(&rest, '\n', &line)) {
-        struct queue_recipient *r = &m->recipients[m->recipient_count];
-        if (line.n < 3 || !is_mark(line.p[0]) || line.p[1] != ' ' ||
-            !take_address(span_from(line, 2), &r->address))
-            return ST_PERM;
-        r->mark = line.p[0];
-        r->at = at;
+    while (rest.n && span_cut(&rest, '\n', &line)) {
+        enum status st =
+            span_starts(line, " ") ? take_recipient_options(m, line) : take_recipient(m, line, at);
+        if (st != ST_OK)
+            return st;
         at += (off_t)line.n + 1;
-        m->recipient_count++;
     }
-    return rest.n == 0 ? ST_OK : ST_PERM;
+    return ST_OK;
 }
 
 enum status queue_read_envelope(struct span text, uint64_t file_size, struct queue_message *m)
@@ -94,8 +115,8 @@ enum status queue_read_envelope(struct span text, uint64_t file_size, struct que
         return ST_PERM;
     m->queued = (int64_t)queued;
     m->eight_bit = value.p[0] == '8';
-    if (!take_line(&rest, "from ", &value) || !is_printable(value) ||
-        !span_copy(value, m->sender, sizeof m->sender))
+    if (!queue_read_options(&rest, &m->options) || !take_line(&rest, "from ", &value) ||
+        !is_printable(value) || !span_copy(value, m->sender, sizeof m->sender))
         return ST_PERM;
     size_t end = 0;
     while (end + 1 < rest.n && !(rest.p[end] == '\n' && rest.p[end + 1] == '\n'))
@@ -213,8 +234,10 @@ enum status queue_read(int queue_dir, const char *id, bool lock, struct queue_me
 void queue_message_free(struct queue_message *m)
 {
     file_close(m->fd);
-    for (size_t i = 0; m->replies && i < m->recipient_count; i++)
+    for (size_t i = 0; m->replies && i < m->recipient_count; i++) {
         free(m->replies[i]);
+        free(m->recipients[i].options);
+    }
     free(m->replies);
     free(m->recipients);
     *m = (struct queue_message){ .fd = -1 };

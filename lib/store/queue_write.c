@@ -6,8 +6,10 @@
  *     time 1763752345
  *     size 1234                bytes of the message below; another number means damage
  *     body 8bit                or 7bit
+ *     ...                      the options of its MAIL, if any: queue_options.c
  *     from alice@example.org   nothing behind "from " is <>
  *     T bob@example.net        one line a recipient, which begins with its mark
+ *      notify=never            below it, behind a space, the options of its RCPT, if any
  *
  *     Received: ...            behind an empty line the message, CRLF, not dot-stuffed
  */
@@ -34,11 +36,15 @@ static bool is_one_line(const char *text)
 static enum status write_envelope(const struct queue_envelope *e, const struct content *c, struct bytes *out)
 {
     bool good = e->recipient_count > 0 && is_one_line(e->sender) && strlen(e->sender) < ADDRESS_LIMIT + 4;
-    bytes_printf(out, QUEUE_MAGIC "\ntime %" PRId64 "\nsize %" PRIu64 "\nbody %s\nfrom %s\n", clock_now(),
-                 c->size + c->trace.n, e->eight_bit ? "8bit" : "7bit", e->sender);
+    bytes_printf(out, QUEUE_MAGIC "\ntime %" PRId64 "\nsize %" PRIu64 "\nbody %s\n", clock_now(),
+                 c->size + c->trace.n, e->eight_bit ? "8bit" : "7bit");
+    good = queue_write_options(&e->options, out) && good;
+    bytes_printf(out, "from %s\n", e->sender);
     for (size_t i = 0; i < e->recipient_count && good; i++) {
         good = e->recipients[i].text[0] && is_one_line(e->recipients[i].text);
         bytes_printf(out, "%c %s\n", QUEUE_TODO, e->recipients[i].text);
+        if (e->recipient_options && e->recipient_options[i])
+            good = queue_write_recipient_options(e->recipient_options[i], out) && good;
     }
     bytes_add_char(out, '\n');
     if (good && e->recipient_count <= QUEUE_RECIPIENTS_LIMIT && !out->failed)

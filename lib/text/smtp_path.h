@@ -6,6 +6,7 @@
 #define POSTERN_TEXT_SMTP_PATH_H
 
 #include "text/address.h"
+#include "text/envelope.h"
 
 enum smtp_path_result {
     SMTP_PATH_OK,
@@ -20,6 +21,7 @@ struct smtp_path_mail {
     struct address sender;
     uint64_t size;  /* SIZE= (RFC 1870), 0 if not said */
     bool eight_bit; /* BODY=8BITMIME (RFC 6152) */
+    struct mail_options options;
 };
 
 /* `argument` is what follows "MAIL ". AUTH= (RFC 4954 5) is read, and ignored, only where `auth` says that

@@ -23,12 +23,21 @@ static void login(struct serving *s, const char *name, const char *password)
     ask(s);
 }
 
-static void mail(struct serving *s, const char *path)
+static void put_mail(const char *helo, const char *path)
 {
     message_start(&packet, VERB_MAIL);
+    message_put_str(&packet, helo);
     message_put_str(&packet, path);
     message_put_u64(&packet, 0);
     message_put_u64(&packet, 0);
+    message_put_u64(&packet, RET_UNSAID);
+    message_put_str(&packet, "");
+    message_put_u64(&packet, 0);
+}
+
+static void mail(struct serving *s, const char *path)
+{
+    put_mail("client.test", path);
     ask(s);
 }
 
@@ -46,10 +55,9 @@ static void author(struct serving *s, const char *address)
     ask(s);
 }
 
-static void commit_as(struct serving *s, const char *helo, uint64_t bits, struct span last)
+static void commit_as(struct serving *s, uint64_t bits, struct span last)
 {
     message_start(&packet, VERB_COMMIT);
-    message_put_str(&packet, helo);
     message_put_str(&packet, "");
     message_put_u64(&packet, bits);
     message_put(&packet, last);
@@ -58,7 +66,7 @@ static void commit_as(struct serving *s, const char *helo, uint64_t bits, struct
 
 static void commit(struct serving *s)
 {
-    commit_as(s, "client.test", 0, SPAN(BODY));
+    commit_as(s, 0, SPAN(BODY));
 }
 
 static void envelope(struct serving *s)
@@ -232,8 +240,10 @@ static void lie_path_up(struct serving *s)
 
 static void lie_helo(struct serving *s)
 {
-    envelope(s);
-    commit_as(s, "x\r\nX-Forged: yes\r\n\r\n(", 0, SPAN(BODY));
+    put_mail("x\r\nX-Forged: yes\r\n\r\n(", "<a@x.test>");
+    ask(s);
+    rcpt(s, "<alice@example.test>");
+    commit(s);
 }
 
 static void lie_too_large(struct serving *s)
@@ -241,7 +251,7 @@ static void lie_too_large(struct serving *s)
     static char text[60000];
     memset(text, 'x', sizeof text);
     envelope(s);
-    commit_as(s, "x", 0, (struct span){ text, sizeof text });
+    commit_as(s, 0, (struct span){ text, sizeof text });
 }
 
 static void lie_pieces(struct serving *s)
@@ -262,14 +272,14 @@ static void lie_large_piece(struct serving *s)
 static void lie_file_unasked(struct serving *s)
 {
     envelope(s);
-    commit_as(s, "x", COMMIT_FILE, SPAN(""));
+    commit_as(s, COMMIT_FILE, SPAN(""));
 }
 
 static void lie_file_and_bytes(struct serving *s)
 {
     envelope(s);
     ask_file(s);
-    commit_as(s, "x", COMMIT_FILE, SPAN(BODY));
+    commit_as(s, COMMIT_FILE, SPAN(BODY));
 }
 
 static void lie_two_files(struct serving *s)
@@ -282,15 +292,12 @@ static void lie_two_files(struct serving *s)
 /* Writes on when the guard has said that the message is on disk. */
 static int next_file(struct serving *s)
 {
-    static const char *const paths[] = { "<a@x.test>", "<alice@example.test>" };
     uint64_t verdict;
-    for (unsigned i = 0; i < 2; i++) {
-        message_start(&packet, i ? VERB_RCPT : VERB_MAIL);
-        message_put_str(&packet, paths[i]);
-        for (unsigned n = 0; n < 2 && !i; n++)
-            message_put_u64(&packet, 0);
-        channel_call(s->channel, &packet);
-    }
+    put_mail("client.test", "<a@x.test>");
+    channel_call(s->channel, &packet);
+    message_start(&packet, VERB_RCPT);
+    message_put_str(&packet, "<alice@example.test>");
+    channel_call(s->channel, &packet);
     message_start(&packet, VERB_FILE);
     return channel_call(s->channel, &packet) && message_get_u64(&packet, &verdict) ? packet.fd : -1;
 }
@@ -330,7 +337,7 @@ static void lie_late_write(struct serving *s)
     int fd = ask_file(s);
     if (fd < 0 || write(fd, BODY, strlen(BODY)) < 0)
         conn_write_str(s->conn, "no file\r\n");
-    commit_as(s, "x", COMMIT_FILE, SPAN(""));
+    commit_as(s, COMMIT_FILE, SPAN(""));
     if (pwrite(fd, "LATE", 4, 0) != 4)
         conn_write_str(s->conn, "not written\r\n");
 }
@@ -344,7 +351,7 @@ static void lie_large_file(struct serving *s)
     for (ssize_t n; total < (64u << 20) && (n = write(fd, block, sizeof block)) > 0;)
         total += (size_t)n;
     conn_write_str(s->conn, total < (4u << 20) ? "bounded\r\n" : "UNBOUNDED\r\n");
-    commit_as(s, "x", COMMIT_FILE, SPAN(""));
+    commit_as(s, COMMIT_FILE, SPAN(""));
 }
 
 /* The file has no name, and the session can give it none. */

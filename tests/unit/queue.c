@@ -32,8 +32,11 @@ static struct address address(const char *text)
 static enum status prepare(const char *id, struct queue_new *q)
 {
     struct address to[3] = { address("b@there.test"), address("\"c d\"@there.test"), address("e@else.test") };
+    static const struct rcpt_options some = { NOTIFY_SUCCESS | NOTIFY_DELAY, "rfc822;c+20d@there.test" };
+    static const struct rcpt_options *const options[3] = { NULL, &some, NULL };
     struct queue_envelope e = {
-        .sender = "a@here.test", .recipients = to, .recipient_count = 3, .eight_bit = true
+        .sender = "a@here.test", .recipients = to, .recipient_count = 3, .eight_bit = true,
+        .options = { true, true, RET_HDRS, "QQ+2B1", 1763759545 }, .recipient_options = options
     };
     struct content c = {
         .trace = SPAN("Received: here\r\n"), .memory = SPAN(message), .fd = -1, .size = sizeof message - 1
@@ -81,6 +84,13 @@ static void in_and_out(void)
     ok(strcmp(m.recipients[1].address.text, "\"c d\"@there.test") == 0 &&
            m.recipients[1].address.local_length == 5,
        "a quoted recipient");
+    ok(m.options.smtputf8 && m.options.require_tls && m.options.ret == RET_HDRS &&
+           strcmp(m.options.envid, "QQ+2B1") == 0 && m.options.release == 1763759545,
+       "what its MAIL said");
+    ok(!m.recipients[0].options && !m.recipients[2].options && m.recipients[1].options &&
+           m.recipients[1].options->notify == (NOTIFY_SUCCESS | NOTIFY_DELAY) &&
+           strcmp(m.recipients[1].options->orcpt, "rfc822;c+20d@there.test") == 0,
+       "what a RCPT said");
     ok(m.size == sizeof message - 1 + 16 && llabs((long long)(m.queued - clock_now())) < 5,
        "its size and time");
     char content[256] = "";

@@ -3,17 +3,22 @@
  * smtpd's guard against a session that lies: it is told things in the wrong order, too much, too little, or
  * with bytes that no session sends, and answers with a refusal or ends; nothing is delivered that shouldn't be.
  */
-#include "../../bin/smtpd/guard.c"
-#include "../../bin/smtpd/guard_commit.c"
+#include "../../bin/smtpd/guard.h"
 
+#include "base/files.h"
 #include "net/channel.h"
 #include "store/password.h"
 #include "store/tables.h"
 #include "tap.h"
 
 #include <dirent.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #define ENDED 99 /* the guard hung up */
 
@@ -135,11 +140,23 @@ static unsigned call(struct play *p)
     return (unsigned)verdict;
 }
 
-static unsigned mail(struct play *p, const char *path)
+#define MAIL_HELO "h\r\nX-Forged: yes\r\n\r\n"
+
+/* MAIL without its last field, the release time. */
+static void start_mail(struct play *p, const char *path, uint64_t bits)
 {
     message_start(p->m, VERB_MAIL);
+    message_put_str(p->m, MAIL_HELO);
     message_put_str(p->m, path);
+    message_put_u64(p->m, bits);
     message_put_u64(p->m, 0);
+    message_put_u64(p->m, RET_UNSAID);
+    message_put_str(p->m, "");
+}
+
+static unsigned mail(struct play *p, const char *path)
+{
+    start_mail(p, path, MAIL_EXTENDED);
     message_put_u64(p->m, 0);
     return call(p);
 }
@@ -159,10 +176,9 @@ static unsigned login(struct play *p, const char *name, const char *password)
     return call(p);
 }
 
-static unsigned commit_with(struct play *p, const char *helo, uint64_t bits, struct span last)
+static unsigned commit_with(struct play *p, uint64_t bits, struct span last)
 {
     message_start(p->m, VERB_COMMIT);
-    message_put_str(p->m, helo);
     message_put_str(p->m, "TLS1.3 (forged)");
     message_put_u64(p->m, bits);
     message_put(p->m, last);
@@ -196,15 +212,15 @@ static void order(struct play *p)
         stop(p);
     }
     start(p, "", "192.0.2.1");
-    ok(mail(p, "<x@far.test>") == VERDICT_OK && commit_with(p, "h", 0, SPAN("x\r\n")) == ENDED, "no recipients, COMMIT");
+    ok(mail(p, "<x@far.test>") == VERDICT_OK && commit_with(p, 0, SPAN("x\r\n")) == ENDED, "no recipients, COMMIT");
     stop(p);
     start(p, "", "192.0.2.1");
     ok(mail(p, "<x@far.test>") == VERDICT_OK && one(p, VERB_RCPT, "<nobody@here.test>") == VERDICT_NO_USER &&
-           commit_with(p, "h", 0, SPAN("x\r\n")) == ENDED, "no accepted recipient, COMMIT");
+           commit_with(p, 0, SPAN("x\r\n")) == ENDED, "no accepted recipient, COMMIT");
     stop(p);
     start(p, "", "192.0.2.1");
     ok(mail(p, "<x@far.test>") == VERDICT_OK && one(p, VERB_RCPT, "<alice@here.test>") == VERDICT_OK &&
-           mail(p, "<x@far.test>") == VERDICT_OK && commit_with(p, "h", 0, SPAN("x\r\n")) == ENDED,
+           mail(p, "<x@far.test>") == VERDICT_OK && commit_with(p, 0, SPAN("x\r\n")) == ENDED,
        "MAIL forgets the recipients");
     stop(p);
 }
@@ -219,18 +235,19 @@ static void malformed(struct play *p)
         stop(p);
     }
     start(p, "", "192.0.2.1");
-    message_start(p->m, VERB_MAIL);
-    message_put_str(p->m, "<x@far.test>");
-    message_put_u64(p->m, 0);
+    start_mail(p, "<x@far.test>", 0);
     ok(call(p) == ENDED, "MAIL with a field too few");
     stop(p);
     start(p, "", "192.0.2.1");
-    message_start(p->m, VERB_MAIL);
-    message_put_str(p->m, "<x@far.test>");
-    message_put_u64(p->m, 0);
+    start_mail(p, "<x@far.test>", 0);
     message_put_u64(p->m, 0);
     message_put_u64(p->m, 0);
     ok(call(p) == ENDED, "MAIL with a field too many");
+    stop(p);
+    start(p, "", "192.0.2.1");
+    start_mail(p, "<x@far.test>", MAIL_BITS + 1);
+    message_put_u64(p->m, 0);
+    ok(call(p) == ENDED, "MAIL with a bit that nobody knows");
     stop(p);
 }
 
@@ -287,19 +304,19 @@ static void sizes(struct play *p)
 {
     int fd, second;
     begin_message(p);
-    ok(piece(p, CHANNEL_PIECE + 1) && commit_with(p, "h", 0, SPAN("x\r\n")) == ENDED, "a piece over the limit");
+    ok(piece(p, CHANNEL_PIECE + 1) && commit_with(p, 0, SPAN("x\r\n")) == ENDED, "a piece over the limit");
     stop(p);
     begin_message(p);
     bool sent = true;
     for (int i = 0; i < 40; i++)
         sent &= piece(p, CHANNEL_PIECE);
-    ok(sent && commit_with(p, "h", 0, SPAN("x\r\n")) == VERDICT_FAILED, "more pieces than memory: nothing is taken");
+    ok(sent && commit_with(p, 0, SPAN("x\r\n")) == VERDICT_FAILED, "more pieces than memory: nothing is taken");
     stop(p);
     begin_message(p);
-    ok(commit_with(p, "h", COMMIT_FILE, SPAN("")) == ENDED, "COMMIT of a file that never was");
+    ok(commit_with(p, COMMIT_FILE, SPAN("")) == ENDED, "COMMIT of a file that never was");
     stop(p);
     begin_message(p);
-    ok(file(p, &fd) == VERDICT_OK && fd >= 0 && commit_with(p, "h", 0, SPAN("x\r\n")) == ENDED, "COMMIT past the file");
+    ok(file(p, &fd) == VERDICT_OK && fd >= 0 && commit_with(p, 0, SPAN("x\r\n")) == ENDED, "COMMIT past the file");
     close(fd);
     stop(p);
     begin_message(p);
@@ -307,7 +324,7 @@ static void sizes(struct play *p)
     close(fd);
     stop(p);
     begin_message(p);
-    ok(file(p, &fd) == VERDICT_OK && ftruncate(fd, 3 << 20) == 0 && commit_with(p, "h", COMMIT_FILE, SPAN("")) == ENDED,
+    ok(file(p, &fd) == VERDICT_OK && ftruncate(fd, 3 << 20) == 0 && commit_with(p, COMMIT_FILE, SPAN("")) == ENDED,
        "a file over the setting message-size");
     close(fd);
     stop(p);
@@ -319,8 +336,8 @@ static void delivery(struct play *p)
     char path[PATH_MAX], line[1000];
     bool forged = false, received = false;
     begin_message(p);
-    ok(commit_with(p, "h\r\nX-Forged: yes\r\n\r\n", COMMIT_EXTENDED, SPAN("Subject: x\r\n\r\nx\r\n")) == VERDICT_OK, "a message");
-    ok(commit_with(p, "h", 0, SPAN("x\r\n")) == ENDED, "COMMIT twice");
+    ok(commit_with(p, 0, SPAN("Subject: x\r\n\r\nx\r\n")) == VERDICT_OK, "a message");
+    ok(commit_with(p, 0, SPAN("x\r\n")) == ENDED, "COMMIT twice");
     stop(p);
     ok(count("mail/here.test/bob/new") == 1 && count("mail/here.test/bob/tmp") == 0, "was delivered once");
     snprintf(path, sizeof path, "cat %s/mail/here.test/bob/new/*", folder);

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The message as it comes to smtpd's guard: all of it with COMMIT, in pieces before it, or in a file that the
+ * session was given to write to.
+ */
+#include "guard_private.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum guard_next guard_piece(struct guard *guard, struct message *m)
+{
+    struct smtp_guard *g = guard->program;
+    struct span piece;
+    if (!message_get(m, &piece) || !message_end(m) || piece.n > CHANNEL_PIECE)
+        return GUARD_END;
+    guard->state = GUARD_BODY;
+    bytes_add_span(&g->envelope.body, piece); /* if memory runs out, COMMIT says so */
+    return GUARD_SILENT;
+}
+
+/* One file a connection, emptied for the next message: a session that keeps its descriptors keeps the space
+ * of one message. */
+static bool open_file(struct smtp_guard *g)
+{
+    char path[PATH_MAX];
+    if (g->file >= 0)
+        return ftruncate(g->file, 0) == 0 && lseek(g->file, 0, SEEK_SET) == 0;
+    int n = snprintf(path, sizeof path, "%s/tmp", g->settings->spool);
+    if (n < 0 || (size_t)n >= sizeof path)
+        return false;
+    g->file = open(path, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (g->file < 0 && errno == ENOENT && mkdir(path, 0700) == 0)
+        g->file = open(path, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    return g->file >= 0;
+}
+
+enum guard_next guard_file(struct guard *guard, struct message *m)
+{
+    struct smtp_guard *g = guard->program;
+    if (!message_end(m))
+        return GUARD_END;
+    int copy = open_file(g) ? fcntl(g->file, F_DUPFD_CLOEXEC, 0) : -1;
+    if (copy < 0) {
+        int why = errno;
+        log_event(LOG_ERR, "no-temporary-file", "directory", g->settings->spool, "why", strerror(why), NULL);
+        return guard_reply(m, why == ENOSPC || why == EDQUOT ? VERDICT_DISK_FULL : VERDICT_FAILED);
+    }
+    guard->state = GUARD_FILE_OUT;
+    guard_reply(m, VERDICT_OK);
+    m->fd = copy;
+    return GUARD_REPLY;
+}
+
+/* The message as it came: in the file, in pieces, or all of it with COMMIT. */
+static enum verdict gather(struct smtp_guard *g, struct span last, bool in_file, struct content *c)
+{
+    struct envelope *e = &g->envelope;
+    struct stat st;
+    *c = (struct content){ .fd = -1 };
+    if (in_file) {
+        if (fstat(g->file, &st) != 0)
+            return VERDICT_FAILED;
+        c->fd = g->file;
+        c->size = (uint64_t)st.st_size;
+    } else {
+        c->memory = last;
+        if (e->body.len || e->body.failed) {
+            if (!bytes_add_span(&e->body, last))
+                return VERDICT_FAILED;
+            c->memory = span_bytes(&e->body);
+        }
+        c->size = c->memory.n;
+    }
+    return VERDICT_OK;
+}
+
+enum guard_next guard_finish(struct guard *guard, struct message *m)
+{
+    struct smtp_guard *g = guard->program;
+    struct content content;
+    struct span tls, last;
+    uint64_t bits;
+    char id[QUEUE_ID_LIMIT] = "";
+    if (!message_get(m, &tls) || !message_get_u64(m, &bits) || !message_get(m, &last) || !message_end(m))
+        return GUARD_END;
+    bool in_file = bits & COMMIT_FILE;
+    if (in_file != (guard->state == GUARD_FILE_OUT) || (in_file && last.n))
+        return GUARD_END;
+    if (bits & COMMIT_EIGHT_BIT)
+        g->envelope.eight_bit = true;
+    enum verdict v = gather(g, last, in_file, &content);
+    if (v == VERDICT_OK && content.size > g->settings->message_size + SMTPD_ADDED_LIMIT)
+        return GUARD_END;
+    if (v == VERDICT_OK)
+        v = guard_commit(g, tls, &content, id);
+    guard_forget_envelope(&g->envelope);
+    guard->state = GUARD_IDLE;
+    guard_reply(m, v);
+    message_put_str(m, id);
+    return GUARD_REPLY;
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * What the files of smtpd's guard share. A function for a verb reads its request from `m` and leaves the
+ * reply there.
+ */
+#ifndef POSTERN_SMTPD_GUARD_PRIVATE_H
+#define POSTERN_SMTPD_GUARD_PRIVATE_H
+
+#include "guard.h"
+
+/* Where a transaction stands, see guard.c. */
+enum {
+    GUARD_IDLE = 1,
+    GUARD_SENDER = 2,
+    GUARD_RCPTS = 4,
+    GUARD_BODY = 8,
+    GUARD_FILE_OUT = 16,
+    GUARD_ANY = 31,
+};
+
+/* --- guard.c */
+void guard_forget_envelope(struct envelope *e);
+/* Starts a reply with its verdict. */
+enum guard_next guard_reply(struct message *m, enum verdict v);
+/* The reply to a sender or recipient; one refusal too many is the last reply. */
+enum guard_next guard_reply_judged(struct smtp_guard *g, struct message *m, enum verdict v);
+/* The tables, opened when first needed. False: they can't be read. */
+bool guard_open_directory(struct smtp_guard *g);
+/* A refusal, in the log. `recipient` may be NULL. */
+void guard_log_refusal(struct smtp_guard *g, const char *why, const struct address *recipient);
+
+/* --- guard_sender.c */
+bool guard_is_submission(const struct smtp_guard *g);
+/* May the client send to other domains: by login, as a user of this machine, or by its network? */
+bool guard_may_relay(const struct smtp_guard *g);
+enum verdict guard_verdict(enum status st);
+/* A path that the session read, read again: nothing else may go into an envelope. False: it is none. */
+bool guard_get_path(struct message *m, struct address *a);
+enum guard_next guard_mail(struct guard *guard, struct message *m);
+enum guard_next guard_author(struct guard *guard, struct message *m);
+
+/* --- guard_recipient.c */
+enum guard_next guard_rcpt(struct guard *guard, struct message *m);
+
+/* --- guard_message.c */
+enum guard_next guard_piece(struct guard *guard, struct message *m);
+enum guard_next guard_file(struct guard *guard, struct message *m);
+enum guard_next guard_finish(struct guard *guard, struct message *m);
+
+#endif

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * To whom: what smtpd's guard says to RCPT. A recipient is expanded at once to the mailboxes and outside
+ * addresses that it means, each of which gets the message once.
+ */
+#include "guard_private.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* Mailboxes for which a process hasn't descriptors enough are reached like outside addresses: by the queue,
+ * and from there here again. */
+static void bound_local(struct targets *t)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < t->count; i++)
+        if (t->list[i].local && ++count > LOCAL_LIMIT)
+            t->list[i].local = false;
+}
+
+static bool add_outside(struct targets *t, const struct address *a)
+{
+    for (size_t i = 0; i < t->count; i++)
+        if (address_same(&t->list[i].address, a))
+            return true;
+    struct target *list = realloc(t->list, (t->count + 1) * sizeof *list);
+    if (!list)
+        return false;
+    t->list = list;
+    t->list[t->count++] = (struct target){ .address = *a, .local = false };
+    return true;
+}
+
+static enum verdict expand(struct smtp_guard *g, const struct address *a)
+{
+    struct envelope *e = &g->envelope;
+    if (!guard_open_directory(g))
+        return VERDICT_TABLES;
+    enum status st = directory_expand(g->directory, a, &e->targets);
+    int why = errno;
+    if (st == ST_OK)
+        return VERDICT_OK;
+    if (st == ST_NONE)
+        return VERDICT_NO_USER;
+    if (st == ST_PERM && why == EREMOTE) {
+        if (!guard_may_relay(g))
+            return VERDICT_NO_RELAY;
+        return add_outside(&e->targets, a) ? VERDICT_OK : VERDICT_FAILED;
+    }
+    return st == ST_PERM ? VERDICT_ALIAS : VERDICT_TABLES;
+}
+
+/* A recipient that is a mailbox is refused if that is full, even if it has copies sent elsewhere: 552, as
+ * Postfix and Dovecot do. Of an alias' other mailboxes one that is full keeps the message from nobody else:
+ * COMMIT looks again. */
+static bool is_full(const struct smtp_guard *g, const struct address *a, size_t before)
+{
+    const struct targets *t = &g->envelope.targets;
+    struct address own;
+    bool has_own = directory_account(g->directory, a, &own) == ST_OK;
+    for (size_t i = before; i < t->count; i++) {
+        bool meant = t->count == before + 1 || (has_own && address_same(&t->list[i].address, &own));
+        if (meant && t->list[i].local && !guard_has_room(g, &t->list[i].address, g->envelope.size))
+            return true;
+    }
+    return false;
+}
+
+static enum verdict add_recipient(struct smtp_guard *g, const struct address *a)
+{
+    struct envelope *e = &g->envelope;
+    size_t before = e->targets.count;
+    if (e->recipients >= g->settings->recipients)
+        return VERDICT_TOO_MANY;
+    enum verdict v = expand(g, a);
+    if (v == VERDICT_OK && e->targets.count > TARGETS_LIMIT)
+        v = VERDICT_TOO_MANY;
+    if (v == VERDICT_OK && is_full(g, a, before))
+        v = VERDICT_FULL;
+    if (v != VERDICT_OK) {
+        e->targets.count = before;
+        return v;
+    }
+    bound_local(&e->targets);
+    if (e->recipients++ == 0)
+        e->recipient = *a;
+    return VERDICT_OK;
+}
+
+enum guard_next guard_rcpt(struct guard *guard, struct message *m)
+{
+    static const char *const why[] = {
+        [VERDICT_NO_RELAY] = "relaying denied",
+        [VERDICT_NO_USER] = "no such user",
+        [VERDICT_TOO_MANY] = "too many recipients",
+        [VERDICT_ALIAS] = "aliases loop or are too many",
+        [VERDICT_TABLES] = "tables can't be read",
+        [VERDICT_FAILED] = "out of memory",
+        [VERDICT_FULL] = "over quota",
+    };
+    struct smtp_guard *g = guard->program;
+    struct address recipient;
+    if (!guard_get_path(m, &recipient) || !message_end(m))
+        return GUARD_END;
+    enum verdict v = add_recipient(g, &recipient);
+    if (v == VERDICT_OK)
+        guard->state = GUARD_RCPTS;
+    else
+        guard_log_refusal(g, why[v], &recipient);
+    return guard_reply_judged(g, m, v);
+}

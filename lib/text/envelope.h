@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * What an SMTP envelope says beside its addresses: the parameters of MAIL and RCPT that travel with a
+ * message, through the queue and on to the next server.
+ */
+#ifndef POSTERN_TEXT_ENVELOPE_H
+#define POSTERN_TEXT_ENVELOPE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define ENVELOPE_ENVID_LIMIT 100 /* RFC 3461 4.4 */
+#define ENVELOPE_ORCPT_LIMIT 500 /* RFC 3461 4.2 */
+
+/* RET (RFC 3461 4.3): how much of the message a report of its failure brings back. */
+enum mail_ret { RET_UNSAID, RET_FULL, RET_HDRS };
+
+struct mail_options {
+    bool smtputf8;    /* RFC 6531 3.4 */
+    bool require_tls; /* RFC 8689 */
+    enum mail_ret ret;
+    char envid[ENVELOPE_ENVID_LIMIT + 1]; /* as it came, in xtext; "": not said */
+    int64_t release; /* seconds since 1970: not before this time (RFC 4865 HOLDUNTIL, HOLDFOR); 0: at once */
+};
+
+/* NOTIFY (RFC 3461 4.1); no bit: not said, which means failure and perhaps delay. */
+enum { NOTIFY_NEVER = 1, NOTIFY_SUCCESS = 2, NOTIFY_FAILURE = 4, NOTIFY_DELAY = 8, NOTIFY_BITS = 15 };
+
+struct rcpt_options {
+    unsigned notify;
+    char orcpt[ENVELOPE_ORCPT_LIMIT + 1]; /* "rfc822;..." as it came, in xtext; "": not said */
+};
+
+#endif
