@@ -119,6 +119,9 @@ static const struct allowed calls[] = {
     /* the network */
     { NETWORK, S(connect) }, { NETWORK, S(bind) }, { NETWORK, S(getsockname) }, { NETWORK, S(getpeername) },
     { NETWORK, S(setsockopt) }, { NETWORK, S(getsockopt) }, { NETWORK, S(recvmmsg) }, { NETWORK, S(sendmmsg) },
+    /* what libunbound's event loop makes for itself */
+    { NETWORK, S(epoll_create1) }, { NETWORK, S(epoll_ctl) }, { NETWORK, S(epoll_wait) }, { NETWORK, S(epoll_pwait) },
+    { NETWORK, S(pipe2) },
 #if SANITIZED
     { ALL, S(sched_getaffinity) }, { ALL, S(openat) }, { ALL, S(readlink) }, { ALL, S(mprotect) }, { ALL, S(mmap) },
     { ALL, S(getuid) }, { ALL, S(geteuid) }, { ALL, S(prlimit64) }, { ALL, S(tgkill) }, { ALL, S(prctl) },

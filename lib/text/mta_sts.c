@@ -120,7 +120,8 @@ static bool is_host(struct span s)
         if (label.n == 0 || label.n > LABEL_LIMIT || label.p[0] == '-')
             return false;
         for (size_t i = 0; i < label.n; i++)
-            if (!ascii_alpha(label.p[i]) && !ascii_digit(label.p[i]) && label.p[i] != '-' && label.p[i] != '_')
+            if (!ascii_alpha(label.p[i]) && !ascii_digit(label.p[i]) && label.p[i] != '-' &&
+                label.p[i] != '_')
                 return false;
     }
     return true;

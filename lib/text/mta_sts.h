@@ -12,11 +12,11 @@
 #include "base/bytes.h"
 #include "base/status.h"
 
-#define STS_ID_LIMIT 33          /* with its NUL (RFC 8461 3.1) */
-#define STS_TEXT_LIMIT 65536     /* of a policy (3.3) */
-#define STS_PATTERNS 64          /* mx lines of a policy; with more it is no policy */
-#define STS_PATTERN_LIMIT 256    /* with its NUL */
-#define STS_MAX_AGE 31557600     /* seconds (3.2) */
+#define STS_ID_LIMIT 33       /* with its NUL (RFC 8461 3.1) */
+#define STS_TEXT_LIMIT 65536  /* of a policy (3.3) */
+#define STS_PATTERNS 64       /* mx lines of a policy; with more it is no policy */
+#define STS_PATTERN_LIMIT 256 /* with its NUL */
+#define STS_MAX_AGE 31557600  /* seconds (3.2) */
 
 enum sts_mode { STS_MODE_NONE, STS_MODE_TESTING, STS_MODE_ENFORCE };
 
