@@ -34,6 +34,9 @@ enum status sts_record_read(struct span text, char id[STS_ID_LIMIT]);
 /* A policy's text (3.2). ST_PERM: it is no policy. */
 enum status sts_policy_read(struct span text, struct sts_policy *policy);
 
+/* The policy as a text with nothing that isn't needed, which sts_policy_read() reads. */
+bool sts_policy_print(const struct sts_policy *policy, struct bytes *out);
+
 /* Is this mail exchanger one that the policy names (4.1)? A wildcard stands for exactly one label. */
 bool sts_policy_covers(const struct sts_policy *policy, const char *host);
 
