@@ -84,7 +84,7 @@ static enum guard_next run_login(struct guard *guard, struct message *m)
     bool over = st == ST_PERM && errno == EACCES;
     if (st == ST_OK)
         log_event(LOG_INFO, "login", "peer", g->serving->peer.text, "login", g->login.account.text, NULL);
-    else if (st == ST_PERM)
+    else if (st == ST_PERM && !over)
         log_event(LOG_NOTICE, "login-failed", "peer", g->serving->peer.text, NULL);
     explicit_bzero(m->data, m->len);
     guard_reply(m, over ? VERDICT_OVER : guard_verdict(st));
@@ -113,7 +113,7 @@ int guard_run(struct serving *serving)
         .key = &g.key,
     };
     tls_key_init(&g.key, serving->settings->tls_key);
-    login_init(&g.login, serving->settings);
+    login_init(&g.login, serving->settings, &serving->peer);
     guard_forget_envelope(&g.envelope);
     guard_loop(&guard, verbs);
     guard_forget_envelope(&g.envelope);

@@ -5,11 +5,12 @@
  *     512 bytes   magic, number of slots, the hash's key, a checksum
  *     512 bytes   a bucket: eight slots of 64 bytes (struct record); and so on
  *
- * A name's hash picks its bucket, and may stand in any slot of it. A bucket is read, changed and written under
- * a lock of its bytes (OFD locks: they belong to one open of the file, and end with it), so connections meet
- * only where their names do. A slot is written in one call within a page; should it be torn all the same, its
- * checksum makes it free. Nothing is synced: after a power cut some counts are old or gone. A slot from the
- * future, or one that would last longer than any does, is free too: a clock that jumped back forgets.
+ * A name's hash picks its bucket, and may stand in any slot of it. A bucket is read, changed and written
+ * under a lock of its bytes (OFD locks: they belong to one open of the file, and end with it), so connections
+ * meet only where their names do. A slot is written in one call within a page; should it be torn all the
+ * same, its checksum makes it free. Nothing is synced: after a power cut some counts are old or gone. A slot
+ * from the future, or one that would last longer than any does, is free too: a clock that jumped back
+ * forgets.
  *
  * Read and written, not mapped: a file that somebody cuts short gives no signal. A holder that stops for good
  * is waited for LOCK_MS.
@@ -114,7 +115,8 @@ static bool read_header(int fd, uint64_t count, struct header *h)
 {
     struct stat st;
     return pread(fd, h, sizeof *h, 0) == (ssize_t)sizeof *h && memcmp(h->magic, magic, sizeof magic) == 0 &&
-           h->sum == sum_header(h) && h->count == count && fstat(fd, &st) == 0 && st.st_size == size_of(count);
+           h->sum == sum_header(h) && h->count == count && fstat(fd, &st) == 0 &&
+           st.st_size == size_of(count);
 }
 
 static bool allocate(int fd, off_t size)
@@ -184,8 +186,8 @@ void slots_close(struct slots *s)
 
 static bool is_live(const struct record *r, int64_t now)
 {
-    return r->expires > now && r->written <= now + FUTURE_SLACK && r->expires - now <= SLOTS_LIFETIME + FUTURE_SLACK &&
-           r->sum == sum_record(r);
+    return r->expires > now && r->written <= now + FUTURE_SLACK &&
+           r->expires - now <= SLOTS_LIFETIME + FUTURE_SLACK && r->sum == sum_record(r);
 }
 
 /* Where the name stands, or else the slot that it takes: a free one, or the first to expire. */

@@ -35,8 +35,8 @@ struct slot {
 enum status slots_open(const char *path, size_t count, struct slots **s);
 void slots_close(struct slots *s); /* NULL is allowed */
 
-/* The slot of that name, all zero where there is none, locked until slots_set or slots_release: one at a time.
- * ST_TEMP, with nothing locked: the file can't be read, or somebody has held the lock for LOCK_MS. */
+/* The slot of that name, all zero where there is none, locked until slots_set or slots_release: one at a
+ * time. ST_TEMP, with nothing locked: the file can't be read, or somebody has held the lock for LOCK_MS. */
 enum status slots_get(struct slots *s, struct span name, int64_t now, struct slot *slot);
 /* Writes value and expires, and unlocks. */
 enum status slots_set(struct slots *s, struct slot *slot, int64_t now);

@@ -50,14 +50,17 @@ static void remembers(void)
     struct slot slot;
     struct stat st;
     ok(get(s, "a", NOW) == 0, "an empty file has no slot");
-    ok(set(s, "a", 7, NOW, NOW + HOUR) && get(s, "a", NOW) == 7 && get(s, "b", NOW) == 0, "one is set and found");
+    ok(set(s, "a", 7, NOW, NOW + HOUR) && get(s, "a", NOW) == 7 && get(s, "b", NOW) == 0,
+       "one is set and found");
     ok(get(other, "a", NOW + HOUR - 1) == 7, "by others too, up to its last second");
     ok(get(other, "a", NOW + HOUR) == 0, "and not beyond");
     ok(set(s, "", 3, NOW, NOW + HOUR) && get(s, "", NOW) == 3, "the empty name is one");
-    ok(slots_get(s, SPAN("a"), NOW, &slot) == ST_OK && slots_get(s, SPAN("b"), NOW, &slot) == ST_TEMP && errno == EDEADLK,
+    ok(slots_get(s, SPAN("a"), NOW, &slot) == ST_OK && slots_get(s, SPAN("b"), NOW, &slot) == ST_TEMP &&
+           errno == EDEADLK,
        "two at a time aren't given");
     slots_release(s);
-    ok(stat("slots", &st) == 0 && st.st_size == 512 + 64 * 64 && (st.st_mode & 0777) == 0600 && st.st_blocks * 512 >= st.st_size,
+    ok(stat("slots", &st) == 0 && st.st_size == 512 + 64 * 64 && (st.st_mode & 0777) == 0600 &&
+           st.st_blocks * 512 >= st.st_size,
        "the file has its size from the beginning, and is ours alone");
     slots_close(s);
     s = open_slots(64);
@@ -69,11 +72,13 @@ static void remembers(void)
 static void clocks(void)
 {
     struct slots *s = open_slots(64);
-    ok(set(s, "late", 5, NOW, NOW + 10 * (int64_t)SLOTS_LIFETIME) && get(s, "late", NOW + SLOTS_LIFETIME - 1) == 5 &&
-           get(s, "late", NOW + SLOTS_LIFETIME) == 0, "none lasts longer than SLOTS_LIFETIME");
+    ok(set(s, "late", 5, NOW, NOW + 10 * (int64_t)SLOTS_LIFETIME) &&
+           get(s, "late", NOW + SLOTS_LIFETIME - 1) == 5 && get(s, "late", NOW + SLOTS_LIFETIME) == 0,
+       "none lasts longer than SLOTS_LIFETIME");
     ok(set(s, "jump", 5, NOW, NOW + HOUR) && get(s, "jump", NOW - 30) == 5, "a clock half a minute back");
     ok(get(s, "jump", NOW - 86400) == 0, "one that went back a day forgets");
-    ok(set(s, "jump", 6, NOW - 86400, NOW - 86400 + HOUR) && get(s, "jump", NOW - 86400) == 6, "and counts anew");
+    ok(set(s, "jump", 6, NOW - 86400, NOW - 86400 + HOUR) && get(s, "jump", NOW - 86400) == 6,
+       "and counts anew");
     ok(get(s, "jump", INT64_MAX) == 0 && get(s, "jump", 0) == 0, "at the ends of time there is nothing");
     slots_close(s);
 }
@@ -88,10 +93,12 @@ static void full(void)
         set(s, name, 1 + (unsigned)i, NOW, NOW + HOUR + (i == 3 ? 1 : 100 + i));
     }
     ok(get(s, "n0", NOW) == 1 && get(s, "n7", NOW) == 8, "eight fill a bucket");
-    ok(set(s, "n8", 9, NOW, NOW + HOUR + 50) && get(s, "n8", NOW) == 9 && get(s, "n3", NOW) == 0 && get(s, "n0", NOW) == 1,
+    ok(set(s, "n8", 9, NOW, NOW + HOUR + 50) && get(s, "n8", NOW) == 9 && get(s, "n3", NOW) == 0 &&
+           get(s, "n0", NOW) == 1,
        "the ninth takes the place of the first to expire");
     ok(set(s, "n9", 10, NOW, NOW + HOUR) && get(s, "n8", NOW) == 0 && get(s, "n7", NOW) == 8, "and so on");
-    ok(set(s, "n10", 11, NOW + HOUR, NOW + 2 * HOUR) && get(s, "n7", NOW + HOUR) == 8 && get(s, "n10", NOW + HOUR) == 11,
+    ok(set(s, "n10", 11, NOW + HOUR, NOW + 2 * HOUR) && get(s, "n7", NOW + HOUR) == 8 &&
+           get(s, "n10", NOW + HOUR) == 11,
        "an expired one goes first");
     slots_close(s);
 }
@@ -123,7 +130,8 @@ static void many(unsigned processes, unsigned times)
         good = good && status == 0;
     struct slots *s = open_slots(8);
     ok(good && get(s, "x", NOW) == processes * times && get(s, "y", NOW) == processes * times &&
-           get(s, "z", NOW) == processes * times, "%u processes at once count right", processes);
+           get(s, "z", NOW) == processes * times,
+       "%u processes at once count right", processes);
     slots_close(s);
 }
 
@@ -252,7 +260,8 @@ static void cut_while_open(void)
 {
     fill();
     struct slots *s = open_slots(16);
-    ok(truncate("slots", 600) == 0 && set(s, "new", 5, NOW, NOW + HOUR) && get(s, "new", NOW) == 5, "cut while it is open");
+    ok(truncate("slots", 600) == 0 && set(s, "new", 5, NOW, NOW + HOUR) && get(s, "new", NOW) == 5,
+       "cut while it is open");
     slots_close(s);
 }
 
@@ -264,7 +273,8 @@ static void no_file(void)
     rmdir("slots");
     ok(mkfifo("slots", 0600) == 0 && slots_open("slots", 16, &s) == ST_TEMP, "a FIFO");
     unlink("slots");
-    ok(symlink("elsewhere", "slots") == 0 && slots_open("slots", 16, &s) == ST_TEMP && access("elsewhere", F_OK) != 0,
+    ok(symlink("elsewhere", "slots") == 0 && slots_open("slots", 16, &s) == ST_TEMP &&
+           access("elsewhere", F_OK) != 0,
        "a symbolic link isn't followed");
     unlink("slots");
     ok(slots_open("no/slots", 16, &s) == ST_TEMP && errno == ENOENT, "no directory");
@@ -274,7 +284,8 @@ static void no_file(void)
     set(s, "kept", 1, NOW, NOW + HOUR);
     slots_close(s);
     s = open_slots(24);
-    ok(get(s, "kept", NOW) == 0 && set(s, "kept", 2, NOW, NOW + HOUR) && get(s, "kept", NOW) == 2, "another number of slots: made anew");
+    ok(get(s, "kept", NOW) == 0 && set(s, "kept", 2, NOW, NOW + HOUR) && get(s, "kept", NOW) == 2,
+       "another number of slots: made anew");
     slots_close(s);
 }
 
@@ -285,7 +296,8 @@ static void places(void)
     struct slots *s[4];
     for (int i = 0; i < 4; i++)
         s[i] = open_slots(8);
-    ok(slots_hold(s[0], SPAN("a"), 3) && slots_hold(s[1], SPAN("a"), 3) && slots_hold(s[2], SPAN("a"), 3), "three hold three places");
+    ok(slots_hold(s[0], SPAN("a"), 3) && slots_hold(s[1], SPAN("a"), 3) && slots_hold(s[2], SPAN("a"), 3),
+       "three hold three places");
     ok(!slots_hold(s[3], SPAN("a"), 3) && errno == EWOULDBLOCK, "a fourth gets none");
     ok(slots_hold(s[3], SPAN("b"), 3), "but one of another name");
     slots_close(s[1]);
