@@ -104,7 +104,7 @@ fi
 # --- domains
 check 'a domain is added' run domain add Third.test
 check 'once' says $EX_DATAERR 'already' run domain add third.TEST
-check 'no domain isn'\''t' says $EX_DATAERR 'is no domain' run domain add 'x y'
+check 'no domain isn'\''t' says $EX_DATAERR 'stand behind a domain' run domain add 'x y'
 check 'an address literal isn'\''t' says $EX_DATAERR 'is no domain' run domain add '[127.0.0.1]'
 check 'a domain is removed' run domain remove third.test
 check 'only if it is there' says $EX_NOHOST 'is no domain' run domain remove third.test
@@ -206,9 +206,9 @@ check 'an alias is removed' run alias remove INFO
 check 'only if it is there' says $EX_NOUSER 'is no alias' run alias remove info
 check 'a catch-all' run alias add @second.test alice
 check 'for an address' run alias add sales@second.test alice
-check 'a loop is warned of' says 0 'in a circle' sh -c "'$postern' -c '$conf' alias add l1 l2 && '$postern' -c '$conf' alias add l2 l1"
+check 'a loop is refused' says $EX_DATAERR 'l1 > l2 > l1; nothing was changed' sh -c "'$postern' -c '$conf' alias add l1 l2 && '$postern' -c '$conf' alias add l2 l1"
 check 'a target that doesn'\''t exist is warned of' says 0 'until one of its targets exists' run alias add lonely ghost
-check 'what is no address is refused' says $EX_DATAERR 'names and targets' run alias add x '|rm -rf'
+check 'what is no address is refused' says $EX_DATAERR 'a target is' run alias add x 'rm -rf'
 check 'or no name' says $EX_DATAERR 'is no name' run alias add a@b@c alice
 check 'and nothing was changed' hasnt aliases 'a@b@c'
 

@@ -29,21 +29,37 @@ static int find(struct admin *a, const struct bytes *text, const char *name, str
     return EX_OK;
 }
 
-/* Could the argument stand in the file without quotes? */
-static int check_word(const char *word)
+static int check_name(const char *word)
 {
     if (!word[0] || strpbrk(word, " \t\r\n\",:#\\|/()<>"))
-        return complain(EX_DATAERR, "'%s': names and targets are addresses, without blanks, quotes or <>",
+        return complain(EX_DATAERR,
+                        "'%s': a name is a local part, an address or @domain, without quotes or <>", word);
+    return EX_OK;
+}
+
+/* An address or name, `:include:/path`, or `|command`. */
+static int check_target(const char *word)
+{
+    for (const char *p = word; *p; p++)
+        if ((unsigned char)*p < ' ' || *p == 0x7f)
+            return complain(EX_DATAERR, "'%s': a target is one line of text", word);
+    if (word[0] == '|' || span_istarts(span_of(word), ALIASES_INCLUDE))
+        return EX_OK;
+    if (!word[0] || strpbrk(word, " \t\",:#\\|/()<>"))
+        return complain(EX_DATAERR,
+                        "'%s': a target is an address, a name, `:include:/path` for a file of addresses, or "
+                        "`|command` in quotes",
                         word);
     return EX_OK;
 }
 
-/* `name: a, b` */
-static void print_entry(struct bytes *out, const char *name, int count, char **targets)
+static void print_targets(struct bytes *out, int count, char **targets)
 {
-    bytes_printf(out, "%s: ", name);
-    for (int i = 0; i < count; i++)
-        bytes_printf(out, "%s%s", i ? ", " : "", targets[i]);
+    for (int i = 0; i < count; i++) {
+        if (i)
+            bytes_add_str(out, ", ");
+        aliases_quote(span_of(targets[i]), out);
+    }
 }
 
 /* Warns of an alias that leads nowhere, now that it is compiled. */
@@ -101,14 +117,13 @@ static int add_locked(struct admin *a, int argc, char **argv)
         result = find(a, &text, argv[0], &e, &found);
         if (found) {
             struct span at = { text.data + e.value_end, 0 };
-            for (int i = 1; i < argc; i++)
-                bytes_printf(&more, "%s%s",
-                             i == 1 && (e.value.len == 0 || e.value.data[e.value.len - 1] == ',') ? " "
-                                                                                                  : ", ",
-                             argv[i]);
+            bool open = e.value.len == 0 || e.value.data[e.value.len - 1] == ',';
+            bytes_add_str(&more, open ? " " : ", ");
+            print_targets(&more, argc - 1, argv + 1);
             edit_replace(&text, at, span_bytes(&more));
         } else {
-            print_entry(&more, argv[0], argc - 1, argv + 1);
+            bytes_printf(&more, "%s: ", argv[0]);
+            print_targets(&more, argc - 1, argv + 1);
             edit_append(&text, bytes_str(&more));
         }
         alias_entry_free(&e);
@@ -123,7 +138,7 @@ static int add_locked(struct admin *a, int argc, char **argv)
 int alias_add(struct admin *a, int argc, char **argv)
 {
     for (int i = 0; i < argc; i++) {
-        int result = check_word(argv[i]);
+        int result = i ? check_target(argv[i]) : check_name(argv[i]);
         if (result != EX_OK)
             return result;
     }
@@ -151,7 +166,8 @@ static bool without_target(const struct alias_entry *e, const char *target, stru
             removed = true;
             continue;
         }
-        bytes_printf(line, "%s%s", first ? " " : ", ", bytes_str(&one));
+        bytes_add_str(line, first ? " " : ", ");
+        aliases_quote(span_bytes(&one), line);
         first = false;
     }
     bytes_add_char(line, '\n');

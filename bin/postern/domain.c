@@ -1,28 +1,35 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * postern domain add|remove|list, and postern tables.
+ * postern domain add|remove|list, relay add|remove|list, and postern tables.
  */
 #include "admin.h"
+#include "text/domains.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
 
-/* The argument as a domain in lower case, by the parser that reads it later. */
-static int domain_argument(const char *text, struct bytes *domain)
+/* DOMAIN [= OTHER | relay [all]], as the line that the table gets for it. */
+static int domain_arguments(int argc, char **argv, struct domain_entry *e, struct bytes *line)
 {
-    char probe[ADDRESS_LIMIT + 4];
-    struct address a;
-    bytes_init(domain, ADDRESS_DOMAIN_LIMIT);
-    int n = snprintf(probe, sizeof probe, "x@%s", text);
-    if (n < 0 || (size_t)n >= sizeof probe || !tables_address(span_of(probe), SPAN(""), &a) ||
-        address_domain(&a).p[0] == '[')
-        return complain(EX_DATAERR, "%s: is no domain name; one looks like example.org", text);
-    bytes_add_span(domain, address_domain(&a));
+    bytes_init(line, 1024);
+    for (int i = 0; i < argc; i++)
+        bytes_printf(line, "%s%s", i ? " " : "", argv[i]);
+    if (span_find(span_bytes(line), '\n') < line->len || span_find(span_bytes(line), '#') < line->len)
+        return complain(EX_DATAERR, "'%s': is no domain", bytes_str(line));
+    const char *why = domain_entry_parse(span_bytes(line), e);
+    if (line->failed || why)
+        return complain(EX_DATAERR, "'%s': %s", bytes_str(line), line->failed ? "is too long" : why);
+    bytes_clear(line);
+    bytes_add_str(line, e->name);
+    if (e->kind == DOMAIN_ALIAS)
+        bytes_printf(line, " = %s", e->target);
+    else if (e->kind != DOMAIN_OURS)
+        bytes_add_str(line, e->kind == DOMAIN_RELAY ? " relay" : " relay all");
     return EX_OK;
 }
 
-static int add_locked(struct admin *a, const char *domain)
+static int add_locked(struct admin *a, const char *domain, const char *new)
 {
     struct bytes text;
     struct span line;
@@ -31,7 +38,7 @@ static int add_locked(struct admin *a, const char *domain)
     if (there)
         result = complain(EX_DATAERR, "%s: is a domain of this server already", domain);
     if (result == EX_OK) {
-        edit_append(&text, domain);
+        edit_append(&text, new);
         result = edit_write(a, TABLE_DOMAINS, &text);
     }
     bytes_free(&text);
@@ -59,8 +66,9 @@ static int count_accounts(struct admin *a, const char *domain, unsigned *count)
     return result;
 }
 
-static int remove_locked(struct admin *a, const char *domain)
+static int remove_locked(struct admin *a, const char *domain, const char *ignored)
 {
+    (void)ignored;
     struct bytes text;
     struct span line;
     unsigned accounts = 0;
@@ -80,45 +88,121 @@ static int remove_locked(struct admin *a, const char *domain)
     return result == EX_OK ? edit_compile_all(a) : result;
 }
 
-/* Runs add_locked or remove_locked for the argument, under the lock. */
-static int change(struct admin *a, const char *argument, int (*locked)(struct admin *a, const char *domain))
+/* Runs add_locked or remove_locked for the arguments, under the lock. */
+static int change(struct admin *a, int argc, char **argv,
+                  int (*locked)(struct admin *a, const char *domain, const char *line),
+                  struct domain_entry *e)
 {
-    struct bytes domain;
-    int result = domain_argument(argument, &domain);
+    struct bytes line;
+    int result = domain_arguments(argc, argv, e, &line);
     if (result == EX_OK)
         result = edit_lock(a);
     if (result == EX_OK) {
-        result = locked(a, bytes_str(&domain));
+        result = locked(a, e->name, bytes_str(&line));
         edit_unlock(a);
     }
-    bytes_free(&domain);
+    bytes_free(&line);
     return result;
 }
 
 int domain_add(struct admin *a, int argc, char **argv)
 {
-    (void)argc;
-    return change(a, argv[0], add_locked);
+    struct domain_entry e;
+    int result = change(a, argc, argv, add_locked, &e);
+    if (result == EX_OK && e.kind == DOMAIN_RELAY)
+        printf("Mail for %s is taken for recipients that `postern relay add` has named, and sent on.\n",
+               e.name);
+    return result;
 }
 
 int domain_remove(struct admin *a, int argc, char **argv)
 {
-    (void)argc;
-    return change(a, argv[0], remove_locked);
+    struct domain_entry e;
+    return change(a, argc, argv, remove_locked, &e);
 }
 
-int domain_list(struct admin *a, int argc, char **argv)
+static int list(struct admin *a, enum table_name name)
 {
     struct bytes text;
     struct span rest, line;
-    (void)argc, (void)argv;
-    int result = edit_read(a, TABLE_DOMAINS, &text);
+    int result = edit_read(a, name, &text);
     for (rest = span_bytes(&text); result == EX_OK && edit_next(&rest, &line);) {
         say_text(line);
         putchar('\n');
     }
     bytes_free(&text);
     return result;
+}
+
+int domain_list(struct admin *a, int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    return list(a, TABLE_DOMAINS);
+}
+
+int relay_list(struct admin *a, int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    return list(a, TABLE_RELAY);
+}
+
+/* user@domain or @domain, in lower case. */
+static int recipient_argument(const char *text, char to[ADDRESS_LIMIT + 4])
+{
+    struct address a;
+    char domain[ADDRESS_DOMAIN_LIMIT + 1];
+    bool all = text[0] == '@' && domain_name(span_of(text + 1), domain);
+    if (!all && (!strchr(text, '@') || !tables_address(span_of(text), SPAN(""), &a)))
+        return complain(EX_DATAERR,
+                        "%s: is no recipient; one looks like user@example.com, or @example.com for all",
+                        text);
+    if (all)
+        snprintf(to, ADDRESS_LIMIT + 4, "@%s", domain);
+    else
+        snprintf(to, ADDRESS_LIMIT + 4, "%s", a.text);
+    return EX_OK;
+}
+
+static int change_recipients(struct admin *a, int argc, char **argv, bool add)
+{
+    struct bytes text;
+    struct span line;
+    char recipient[ADDRESS_LIMIT + 4];
+    int result = edit_read(a, TABLE_RELAY, &text);
+    for (int i = 0; result == EX_OK && i < argc; i++) {
+        result = recipient_argument(argv[i], recipient);
+        bool there = result == EX_OK && edit_find(a, TABLE_RELAY, &text, recipient, &line);
+        if (result == EX_OK && add && !there)
+            edit_append(&text, recipient);
+        else if (there && !add)
+            edit_replace(&text, line, SPAN(""));
+        else if (result == EX_OK && !add)
+            result = complain(EX_NOUSER, "%s: is no recipient for whom mail is relayed", recipient);
+    }
+    if (result == EX_OK)
+        result = edit_write(a, TABLE_RELAY, &text);
+    bytes_free(&text);
+    return result;
+}
+
+static int change_relay(struct admin *a, int argc, char **argv, bool add)
+{
+    int result = edit_lock(a);
+    if (result != EX_OK)
+        return result;
+    result = change_recipients(a, argc, argv, add);
+    edit_unlock(a);
+    return result;
+}
+
+int relay_add(struct admin *a, int argc, char **argv)
+{
+    return change_relay(a, argc, argv, true);
+}
+
+int relay_remove(struct admin *a, int argc, char **argv)
+{
+    return change_relay(a, argc, argv, false);
 }
 
 int tables_command(struct admin *a, int argc, char **argv)

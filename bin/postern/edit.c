@@ -8,6 +8,7 @@
  */
 #include "admin.h"
 #include "base/files.h"
+#include "text/domains.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -151,13 +152,10 @@ bool edit_next(struct span *rest, struct span *line)
 int edit_first_domain(struct admin *a, struct bytes *domain)
 {
     struct bytes text;
-    struct span rest, line;
     int result = edit_read(a, TABLE_DOMAINS, &text);
     bytes_init(domain, ADDRESS_DOMAIN_LIMIT);
-    rest = span_bytes(&text);
-    if (result == EX_OK && edit_next(&rest, &line))
-        for (size_t i = 0; i < line.n; i++)
-            bytes_add_char(domain, ascii_lower(line.p[i]));
+    if (result == EX_OK)
+        tables_first_domain(span_bytes(&text), domain);
     bytes_free(&text);
     return result;
 }
@@ -176,7 +174,10 @@ int edit_address(struct admin *a, const char *text, struct address *address)
 static bool line_is(enum table_name name, struct span line, struct span first_domain, const char *canonical)
 {
     struct address a;
+    struct domain_entry e;
     if (name == TABLE_DOMAINS)
+        return !domain_entry_parse(line, &e) && strcmp(e.name, canonical) == 0;
+    if (name == TABLE_RELAY)
         return span_ieq_str(line, canonical);
     if (name == TABLE_SECRETS)
         line = span_head(line, span_find(line, ':'));

@@ -23,7 +23,8 @@
 static const char *const table_texts[TABLES] = {
     [TABLE_DOMAINS] =
         "# The domains whose mail this server receives, one a line. The first is what names without\n"
-        "# a domain mean. After editing by hand: postern tables\n",
+        "# a domain mean. Also: example.net = example.org, another name of one of them; example.com relay,\n"
+        "# another server's, for which this one takes mail. After editing by hand: postern tables\n",
     [TABLE_ACCOUNTS] =
         "# The accounts, one address a line. `postern user add` adds one, with password and folders.\n"
         "# Limits may follow: alice@example.org storage=2G messages=50000. See `postern user quota`.\n",
@@ -31,6 +32,9 @@ static const char *const table_texts[TABLES] = {
         "# name: target, target      for every domain of this server; also name@domain: and @domain:\n"
         "# See aliases(5). After editing by hand: postern tables\n",
     [TABLE_SECRETS] = "# user@domain:{SCHEME}hash   `postern user passwd` changes one\n",
+    [TABLE_RELAY] =
+        "# Recipients of the domains that are relayed, one a line: user@example.com, or @example.com for all of\n"
+        "# that domain. After editing by hand: postern tables\n",
 };
 
 static int write_new(const char *path, const char *contents, mode_t mode)

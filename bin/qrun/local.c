@@ -11,13 +11,14 @@
 #include "qrun.h"
 
 #include "store/maildir.h"
+#include "text/trace.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define TRACE_LIMIT 512
+#define TRACE_LIMIT 1024
 #define FULL_LIMIT 600 /* bytes of the addresses whose mailboxes are full */
 
 struct box {
@@ -48,19 +49,25 @@ enum status local_is(struct qrun *q, const struct address *a)
 }
 
 /* ST_PERM: over its quota. */
-static enum status prepare_box(struct qrun *q, const struct address *account, const struct content *c,
-                               bool bounce, struct maildir_delivery *d)
+static enum status prepare_box(struct qrun *q, const struct target *t, struct content c, bool bounce,
+                               struct maildir_delivery *d)
 {
-    struct bytes path;
+    const struct address *account = &t->address;
+    struct bytes path, trace;
     struct quota quota;
     bytes_init(&path, 4096);
+    bytes_init(&trace, TRACE_LIMIT);
+    bytes_add_span(&trace, c.trace);
+    trace_delivered_to(account, q->settings->recipient_delimiter[0], t->detail, &trace);
+    c.trace = span_bytes(&trace);
     enum status st = directory_quota(q->directory, q->settings, account, &quota), fits = ST_OK;
     if (st == ST_OK && !settings_maildir(q->settings, address_local(account), address_domain(account), &path))
         st = ST_TEMP;
     if (st == ST_OK && !bounce)
-        fits = quota_room_at(bytes_str(&path), &quota, c->size);
+        fits = quota_room_at(bytes_str(&path), &quota, c.size);
     if (st == ST_OK && fits == ST_OK)
-        st = maildir_prepare(bytes_str(&path), NULL, q->settings->hostname, c, d);
+        st = maildir_prepare(bytes_str(&path), NULL, q->settings->hostname, &c, d);
+    bytes_free(&trace);
     bytes_free(&path);
     return st == ST_OK ? fits : ST_TEMP;
 }
@@ -113,7 +120,7 @@ static enum status prepare(struct qrun *q, const struct address *to, const struc
         if (!t->list[i].local)
             continue;
         box->account = &t->list[i].address;
-        enum status st = prepare_box(q, box->account, &c, sender[0] == '\0', &box->maildir);
+        enum status st = prepare_box(q, &t->list[i], c, sender[0] == '\0', &box->maildir);
         if (st == ST_TEMP)
             return ST_TEMP;
         if (st == ST_OK)

@@ -29,7 +29,7 @@
 #include <unistd.h>
 
 #define CHILD_MEMORY (256u << 20)
-#define PATHS 3
+#define PATHS 11 /* three, and folders that aliases include files from */
 #define FAREWELL_MS 500
 
 struct options {
@@ -111,15 +111,19 @@ static enum status prepare_boxes(struct qrun *q, struct sandbox **own, struct by
     struct bytes mail;
     bytes_init(&mail, PATH_MAX);
     settings_mail_root(s, &mail);
-    const struct sandbox_path paths[PATHS] = { { s->spool, SANDBOX_READ | SANDBOX_WRITE },
+    const char *folders[PATHS - 3];
+    size_t count = directory_folders(s, folders, PATHS - 3);
+    struct sandbox_path paths[PATHS] = { { s->spool, SANDBOX_READ | SANDBOX_WRITE },
                                                { bytes_str(&mail), SANDBOX_READ | SANDBOX_WRITE },
                                                { s->directory, SANDBOX_READ } };
+    for (size_t i = 0; i < count; i++)
+        paths[3 + i] = (struct sandbox_path){ folders[i], SANDBOX_READ };
     enum status st =
         sandbox_prepare(SANDBOX_RESOLVER, s->sandbox, NULL, 0, CHILD_MEMORY, &q->connector_box, error);
     if (st == ST_OK)
         st = sandbox_prepare(SANDBOX_SESSION, s->sandbox, NULL, 0, CHILD_MEMORY, &q->sender_box, error);
     if (st == ST_OK)
-        st = sandbox_prepare(SANDBOX_SCHEDULER, s->sandbox, paths, PATHS, 0, own, error);
+        st = sandbox_prepare(SANDBOX_SCHEDULER, s->sandbox, paths, 3 + count, 0, own, error);
     bytes_free(&mail);
     if (st == ST_OK) { /* its own sandbox comes first, where none can be compiled any more */
         sandbox_compile(q->connector_box);

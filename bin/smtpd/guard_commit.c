@@ -30,7 +30,7 @@
 
 struct delivery {
     struct maildir_delivery maildir;
-    const struct address *account;
+    const struct target *target;
     bool failed; /* goes to the queue */
 };
 
@@ -97,24 +97,40 @@ static void count_delivery(const struct commit *k, const struct delivery *d)
 {
     struct bytes path;
     bytes_init(&path, PATH_MAX);
-    if (settings_maildir(k->settings, address_local(d->account), address_domain(d->account), &path))
+    if (settings_maildir(k->settings, address_local(&d->target->address), address_domain(&d->target->address),
+                         &path))
         quota_add_at(bytes_str(&path), (int64_t)d->maildir.size, 1);
     bytes_free(&path);
 }
 
 /* --- prepare */
 
-static enum status prepare_local(const struct commit *k, struct delivery *d, const struct content *c)
+/* Between Return-Path and Received: for which of the account's addresses it came. */
+static bool write_delivered_to(const struct commit *k, const struct delivery *d, struct bytes *trace)
 {
-    struct bytes path;
+    struct span all = span_bytes(&k->trace_local);
+    bytes_add_span(trace, span_head(all, k->return_path));
+    trace_delivered_to(&d->target->address, k->settings->recipient_delimiter[0], d->target->detail, trace);
+    return bytes_add_span(trace, span_from(all, k->return_path));
+}
+
+static enum status prepare_local(const struct commit *k, struct delivery *d, struct content c)
+{
+    struct bytes path, trace;
     bytes_init(&path, PATH_MAX);
+    bytes_init(&trace, TRACE_LIMIT);
     enum status st = ST_TEMP;
-    if (settings_maildir(k->settings, address_local(d->account), address_domain(d->account), &path))
-        st = maildir_prepare(bytes_str(&path), NULL, k->settings->hostname, c, &d->maildir);
+    errno = ENOMEM;
+    bool written = write_delivered_to(k, d, &trace);
+    c.trace = span_bytes(&trace);
+    if (written && settings_maildir(k->settings, address_local(&d->target->address),
+                                    address_domain(&d->target->address), &path))
+        st = maildir_prepare(bytes_str(&path), NULL, k->settings->hostname, &c, &d->maildir);
     int why = errno;
     if (st != ST_OK)
-        log_event(LOG_ERR, "not-delivered", "id", k->id, "to", d->account->text, "maildir", bytes_str(&path),
-                  "why", strerror(why), NULL);
+        log_event(LOG_ERR, "not-delivered", "id", k->id, "to", d->target->address.text, "maildir",
+                  bytes_str(&path), "why", strerror(why), NULL);
+    bytes_free(&trace);
     bytes_free(&path);
     errno = why;
     return st;
@@ -127,27 +143,26 @@ static bool is_own_fault(int err)
            err == EISDIR || err == EINVAL || err == ENXIO;
 }
 
-static enum status prepare_locals(struct commit *k, struct content c)
+static enum status prepare_locals(struct commit *k, const struct content *c)
 {
     const struct targets *t = &k->g->envelope.targets;
     k->deliveries = calloc(t->count + 1, sizeof *k->deliveries);
     k->aside = calloc(t->count + 1, sizeof *k->aside);
     if (!k->deliveries || !k->aside)
         return ST_TEMP;
-    c.trace = span_bytes(&k->trace_local);
     for (size_t i = 0; i < t->count; i++) {
         struct delivery *d = &k->deliveries[k->delivery_count];
         if (!t->list[i].local)
             continue;
-        d->account = &t->list[i].address;
-        bool full = !guard_has_room(k->g, d->account, c.size);
+        d->target = &t->list[i];
+        bool full = !guard_has_room(k->g, &d->target->address, c->size);
         if (full && t->count == 1) {
             k->full = true;
             return ST_PERM;
         }
         if (full)
             k->aside[i] = true;
-        else if (prepare_local(k, d, &c) == ST_OK)
+        else if (prepare_local(k, d, *c) == ST_OK)
             k->delivery_count++;
         else if (t->count > 1 && is_own_fault(errno))
             k->aside[i] = true;
@@ -188,7 +203,7 @@ static enum status prepare_outside(struct commit *k, const struct content *c)
         return ST_TEMP;
     for (size_t i = 0; i < t->count; i++)
         if (!t->list[i].local || k->aside[i])
-            list[count++] = t->list[i].address;
+            target_address(&t->list[i], k->settings, &list[count++]);
     enum status st = prepare_queue(k, k->id, list, count, *c, &k->queue);
     int why = errno;
     k->queued = st == ST_OK;
@@ -199,7 +214,7 @@ static enum status prepare_outside(struct commit *k, const struct content *c)
 
 static enum status prepare(struct commit *k, const struct content *c)
 {
-    if (prepare_locals(k, *c) != ST_OK)
+    if (prepare_locals(k, c) != ST_OK)
         return ST_TEMP;
     return prepare_outside(k, c);
 }
@@ -237,8 +252,8 @@ static bool publish(struct commit *k)
         } else {
             int why = errno;
             maildir_abort(&d->maildir);
-            log_event(LOG_ERR, "not-delivered", "id", k->id, "to", d->account->text, "why", strerror(why),
-                      NULL);
+            log_event(LOG_ERR, "not-delivered", "id", k->id, "to", d->target->address.text, "why",
+                      strerror(why), NULL);
         }
     }
     return true;
@@ -252,8 +267,8 @@ static size_t finish(struct commit *k)
         struct delivery *d = &k->deliveries[i];
         if (!d->failed && maildir_finish(&d->maildir) != ST_OK) {
             d->failed = true;
-            log_event(LOG_ERR, "not-synced", "id", k->id, "to", d->account->text, "why", strerror(errno),
-                      NULL);
+            log_event(LOG_ERR, "not-synced", "id", k->id, "to", d->target->address.text, "why",
+                      strerror(errno), NULL);
         }
         failed += d->failed;
         if (!d->failed)
@@ -273,7 +288,7 @@ static enum status queue_failed(struct commit *k, const struct content *c, size_
         return ST_TEMP;
     for (size_t i = 0; i < k->delivery_count; i++)
         if (k->deliveries[i].failed)
-            list[count++] = *k->deliveries[i].account;
+            target_address(k->deliveries[i].target, k->settings, &list[count++]);
     queue_new_id(id);
     enum status st = prepare_queue(k, id, list, count, *c, &q);
     free(list);

@@ -6,7 +6,6 @@
 #include "guard_private.h"
 
 #include <errno.h>
-#include <stdlib.h>
 
 /* Mailboxes for which a process hasn't descriptors enough are reached like outside addresses: by the queue,
  * and from there here again. */
@@ -16,19 +15,6 @@ static void bound_local(struct targets *t)
     for (size_t i = 0; i < t->count; i++)
         if (t->list[i].local && ++count > LOCAL_LIMIT)
             t->list[i].local = false;
-}
-
-static bool add_outside(struct targets *t, const struct address *a)
-{
-    for (size_t i = 0; i < t->count; i++)
-        if (address_same(&t->list[i].address, a))
-            return true;
-    struct target *list = realloc(t->list, (t->count + 1) * sizeof *list);
-    if (!list)
-        return false;
-    t->list = list;
-    t->list[t->count++] = (struct target){ .address = *a, .local = false };
-    return true;
 }
 
 static enum verdict expand(struct smtp_guard *g, const struct address *a)
@@ -45,9 +31,9 @@ static enum verdict expand(struct smtp_guard *g, const struct address *a)
     if (st == ST_PERM && why == EREMOTE) {
         if (!guard_may_relay(g))
             return VERDICT_NO_RELAY;
-        return add_outside(&e->targets, a) ? VERDICT_OK : VERDICT_FAILED;
+        return targets_add_outside(&e->targets, a) ? VERDICT_OK : VERDICT_FAILED;
     }
-    return st == ST_PERM ? VERDICT_ALIAS : VERDICT_TABLES;
+    return st == ST_PERM || why == ENOLINK ? VERDICT_ALIAS : VERDICT_TABLES;
 }
 
 /* A recipient that is a mailbox is refused if that is full, even if it has copies sent elsewhere: 552, as
@@ -78,7 +64,7 @@ static enum verdict add_recipient(struct smtp_guard *g, const struct address *a)
     if (v == VERDICT_OK && is_full(g, a, before))
         v = VERDICT_FULL;
     if (v != VERDICT_OK) {
-        e->targets.count = before;
+        targets_cut(&e->targets, before);
         return v;
     }
     bound_local(&e->targets);
@@ -93,7 +79,7 @@ enum guard_next guard_rcpt(struct guard *guard, struct message *m)
         [VERDICT_NO_RELAY] = "relaying denied",
         [VERDICT_NO_USER] = "no such user",
         [VERDICT_TOO_MANY] = "too many recipients",
-        [VERDICT_ALIAS] = "aliases loop or are too many",
+        [VERDICT_ALIAS] = "aliases loop, are too many, or include what can't be read",
         [VERDICT_TABLES] = "tables can't be read",
         [VERDICT_FAILED] = "out of memory",
         [VERDICT_FULL] = "over quota",

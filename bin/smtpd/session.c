@@ -8,7 +8,6 @@
  */
 #include "session.h"
 #include "net/command.h"
-#include "store/sasl.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -99,9 +98,9 @@ void forget_transaction(struct session *s)
 
 /* --- commands */
 
-bool login_offered(const struct session *s)
+bool login_allowed(const struct session *s)
 {
-    return s->submission && sasl_offered(s->serving->settings, s->tls);
+    return s->submission && (s->tls || s->serving->settings->plaintext_login);
 }
 
 /* One word without control characters; what is odd in it is replaced in Received. */
@@ -146,11 +145,8 @@ static void run_ehlo(void *session, struct span argument)
                 (unsigned long long)set->message_size);
     if (s->serving->tls && !s->tls)
         reply(s, "250-STARTTLS");
-    if (login_offered(s)) {
-        conn_write_str(s->conn, "250-AUTH");
-        sasl_write_mechanisms(s->conn, set, s->tls, true, " ");
-        conn_write_str(s->conn, "\r\n");
-    }
+    if (login_allowed(s))
+        reply(s, "250-AUTH PLAIN LOGIN");
     reply(s, "250-8BITMIME");
     reply(s, "250 ENHANCEDSTATUSCODES");
 }

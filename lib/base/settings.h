@@ -40,6 +40,8 @@ struct settings {
     uint64_t recipients;   /* a message */
     uint64_t quota_storage;  /* bytes that an account may hold; 0: as much as there is room for */
     uint64_t quota_messages; /* messages; 0: as many */
+    char *recipient_delimiter; /* characters of which the first in user+detail parts the two; "": none */
+    char *alias_directories;   /* absolute paths, blanks between: files below them may be included in aliases */
     char *resolver;        /* "", or ADDRESS[:PORT] ([V6]:PORT); "" means /etc/resolv.conf */
     uint64_t smtp_port;    /* where other servers listen */
     uint64_t https_port;   /* this and the next two are read by nothing so far */
@@ -49,7 +51,6 @@ struct settings {
     uint64_t timeout;      /* seconds a client may be silent before login (after it: 30 minutes at least) */
     uint64_t connections;  /* of one warm listener, in all */
     uint64_t connections_per_source; /* and from one IPv4 address or IPv6 /64; `networks` are exempt */
-    uint64_t login_failures; /* an hour from one source; 0: any number */
     uint64_t retry_first; /* seconds to the first retry of a deferred message; doubles up to retry_max */
     uint64_t retry_max;
     uint64_t queue_lifetime; /* seconds until a deferred message goes back to its sender */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Who lives here: domains, accounts and aliases, looked up in the tables that `postern`
- * compiled from the text files beside postern.conf. Holds no password (see store/login.h).
+ * Who lives here, and where an address leads: domains, accounts, aliases, and the recipients of domains that
+ * are relayed, looked up in the tables that `postern` compiled from the text files beside postern.conf. Holds
+ * no password (see store/login.h).
  *
  * A failure to look is ST_TEMP and never "no such user".
  */
@@ -17,13 +18,17 @@
 
 struct directory;
 
-/* Opens domains, accounts, aliases (not secrets). */
+/* Opens domains, accounts, aliases (not secrets). The settings must outlive it. */
 enum status directory_open(const struct settings *s, struct directory **d);
 void directory_close(struct directory *d);
 
-/* ST_OK: one of our domains; ST_NONE: not. */
+/* Folders outside of the settings' own that look-ups read from, for a sandbox: up to `room` strings, which
+ * live as long as the process. */
+size_t directory_folders(const struct settings *s, const char **folders, size_t room);
+
+/* ST_OK: one of our domains, or another name of one; ST_NONE: not, or only relayed. */
 enum status directory_domain(struct directory *d, struct span domain);
-/* The first domain of the table: a login or address without a domain means it. */
+/* The first domain of our own in the table: a login or address without a domain means it. */
 enum status directory_first_domain(struct directory *d, struct bytes *domain);
 /* ST_OK: an account (canonical address, lower case, in *account). */
 enum status directory_account(struct directory *d, const struct address *a, struct address *account);
@@ -35,23 +40,35 @@ enum status directory_quota(struct directory *d, const struct settings *s, const
 /* The same without an opened directory. */
 enum status directory_quota_of(const struct settings *s, const struct address *account, struct quota *q);
 
-/* Where mail for an address goes: accounts of ours, and outside addresses that aliases name. */
+/* Where mail for an address goes: accounts of ours, outside addresses that aliases name, recipients of
+ * domains that we relay, programs. */
 struct target {
-    struct address address; /* canonical */
-    bool local;             /* an account here; else outside */
+    struct address address; /* canonical; of a program: the address whose alias names it */
+    bool local;             /* an account here */
+    bool forwarded;         /* outside, and only an alias leads there: the sender didn't name it */
+    char detail[ADDRESS_LOCAL_LIMIT + 1]; /* of an account: what stood behind the delimiter, "" for nothing */
+    char *program;                        /* NULL, or which one: see store/programs.h. Owned by the list */
 };
 struct targets {
     struct target *list;
     size_t count;
 };
-/* Expands aliases, each target once. A `<Postmaster>` without domain is our first domain's. ST_NONE: the
- * domain is ours and the user unknown (550 5.1.1). ST_PERM with errno: EREMOTE the domain isn't ours; ELOOP
- * the aliases loop; E2BIG too many. Appends to *targets, which the caller frees; adds nothing when it fails.
- */
+/* Expands aliases, each target once; two that differ in their detail are one. A `<Postmaster>` without domain
+ * is our first domain's. ST_NONE: the domain is ours, or relayed, and the user unknown (550 5.1.1). ST_PERM
+ * with errno: EREMOTE the domain isn't ours; ELOOP the aliases loop; E2BIG too many. ST_TEMP with errno
+ * ENOLINK: the tables can be read, but not a file that this alias includes. Appends to *targets, which the
+ * caller frees; adds nothing when it fails. */
 enum status directory_expand(struct directory *d, const struct address *a, struct targets *targets);
+/* The address of a target with its detail, as the queue gets it. */
+void target_address(const struct target *t, const struct settings *s, struct address *a);
+/* An outside address that was named itself. False: no memory. */
+bool targets_add_outside(struct targets *targets, const struct address *a);
+/* Forgets all behind the first `count`. */
+void targets_cut(struct targets *targets, size_t count);
 void targets_free(struct targets *targets);
 
-/* May this account send as `a`? Its own address, and aliases that lead to it alone or among others. */
+/* May this account send as `a`? Its own address, with any detail, and aliases that lead to it alone or among
+ * others. */
 enum status directory_may_send_as(struct directory *d, const struct address *account,
                                   const struct address *a);
 

@@ -9,6 +9,7 @@
 #include "store/tables.h"
 #include "base/files.h"
 #include "base/log.h"
+#include "text/domains.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,7 +18,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static const char *const words[TABLES] = { "domains", "accounts", "aliases", "secrets" };
+static const char *const words[TABLES] = { "domains", "accounts", "aliases", "secrets", "relay-recipients" };
 
 const char *tables_word(enum table_name name)
 {
@@ -74,6 +75,19 @@ struct span tables_first_word(struct span line)
 {
     size_t n = span_find(line, ' '), tab = span_find(line, '\t');
     return span_head(line, n < tab ? n : tab);
+}
+
+void tables_first_domain(struct span text, struct bytes *domain)
+{
+    struct span line;
+    struct domain_entry e;
+    while (span_cut(&text, '\n', &line)) {
+        line = span_trim(line);
+        if (line.n && line.p[0] != '#' && !domain_entry_parse(line, &e) && e.kind == DOMAIN_OURS) {
+            bytes_add_str(domain, e.name);
+            return;
+        }
+    }
 }
 
 bool tables_address(struct span text, struct span first_domain, struct address *a)

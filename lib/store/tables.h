@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The four tables beside postern.conf: where they lie, how a handler opens one, and how `postern` compiles
+ * The tables beside postern.conf: where they lie, how a handler opens one, and how `postern` compiles
  * the text into them.
  *
- *     text      its lines                           compiled into  key -> value
- *     domains   a domain                            domains.gdbm   domain -> ""; "." -> the first domain
- *     accounts  user@domain [limits, see quota.h]   accounts.gdbm  address -> its limits
- *     aliases   name: target, target (aliases(5))   aliases.gdbm   a name, @domain too -> a target a line
- *     secrets   a passwd-file (store/secrets.h)     secrets.gdbm   address -> {SCHEME}hash, and a verifier
+ *     text              its lines                          compiled (NAME.gdbm): key -> value
+ *     domains           a domain (text/domains.h)          domain -> its kind; "." -> the first domain of
+ * ours accounts          user@domain [limits, see quota.h]  address -> its limits aliases           name:
+ * target, target (aliases(5))  a name, @domain too -> a target a line secrets           a passwd-file
+ * (store/secrets.h)    address -> {SCHEME}hash, and a verifier relay-recipients  user@domain, @domain the
+ * same -> ""
  *
  * Keys and targets are canonical: a name without a domain got the first one (not an alias' name: that stands
  * for every domain of ours), all in lower case.
@@ -22,7 +23,7 @@
 #define TABLE_TEXT_LIMIT ((size_t)64 << 20) /* bytes of one text file */
 #define TABLE_FIRST_DOMAIN "."
 
-enum table_name { TABLE_DOMAINS, TABLE_ACCOUNTS, TABLE_ALIASES, TABLE_SECRETS, TABLES };
+enum table_name { TABLE_DOMAINS, TABLE_ACCOUNTS, TABLE_ALIASES, TABLE_SECRETS, TABLE_RELAY, TABLES };
 
 /* "domains" and so on. */
 const char *tables_word(enum table_name name);
@@ -38,6 +39,8 @@ enum status tables_fresh(const struct settings *s, enum table_name name, const s
 
 /* What stands before the first blank: the address in a line of accounts. */
 struct span tables_first_word(struct span line);
+/* The first domain of our own in the text of `domains`, in lower case; nothing where there is none. */
+void tables_first_domain(struct span text, struct bytes *domain);
 /* An address or bare name, as users and tables write it, made canonical. False if it is no address. */
 bool tables_address(struct span text, struct span first_domain, struct address *a);
 

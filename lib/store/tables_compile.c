@@ -5,11 +5,10 @@
  * A text with a mistake compiles to nothing: the old table stays, and the error names the line. What could be
  * guessed is refused where a wrong guess sends mail to the wrong place.
  */
-#include "store/tables.h"
+#include "store/tables_private.h"
 #include "base/files.h"
 #include "store/quota.h"
-#include "store/secrets.h"
-#include "text/aliases.h"
+#include "text/domains.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,22 +18,14 @@
 #include <string.h>
 #include <sys/stat.h>
 
-struct compile {
-    char path[PATH_MAX]; /* of the text */
-    struct span text;
-    struct bytes first_domain;
-    struct table_build *build; /* NULL: only checking */
-    struct bytes *error;
-};
-
-static enum status wrong(struct compile *c, unsigned line, struct span what, const char *why)
+enum status compile_wrong(struct compile *c, unsigned line, struct span what, const char *why)
 {
     bytes_printf(c->error, "%s:%u: %.*s%s%s", c->path, line, SPAN_FMT(span_head(what, 80)),
                  what.n ? ": " : "", why);
     return ST_PERM;
 }
 
-static enum status put(struct compile *c, struct span key, struct span value)
+enum status compile_put(struct compile *c, struct span key, struct span value)
 {
     if (!c->build)
         return ST_OK;
@@ -44,16 +35,7 @@ static enum status put(struct compile *c, struct span key, struct span value)
     return st;
 }
 
-static bool is_domain(struct span text, struct address *a)
-{
-    char probe[ADDRESS_LIMIT + 4];
-    int n = snprintf(probe, sizeof probe, "x@%.*s", SPAN_FMT(span_head(text, ADDRESS_LIMIT)));
-    return n > 0 && (size_t)n < sizeof probe && text.n <= ADDRESS_DOMAIN_LIMIT &&
-           address_parse(span_of(probe), a) == ADDRESS_OK && address_domain(a).p[0] != '[';
-}
-
-/* The next line that says something, trimmed, its number in *number. */
-static bool next_line(struct span *rest, unsigned *number, struct span *line)
+bool compile_next(struct span *rest, unsigned *number, struct span *line)
 {
     while (span_cut(rest, '\n', line)) {
         ++*number;
@@ -64,20 +46,44 @@ static bool next_line(struct span *rest, unsigned *number, struct span *line)
     return false;
 }
 
+/* An alias domain must mean one of ours, and no other name of one. */
+static enum status check_renamed(struct compile *c, unsigned number, const struct domain_entry *renamed)
+{
+    struct span rest = c->text, line;
+    struct domain_entry e;
+    for (unsigned n = 0; compile_next(&rest, &n, &line);)
+        if (!domain_entry_parse(line, &e) && e.kind == DOMAIN_OURS && strcmp(e.name, renamed->target) == 0)
+            return ST_OK;
+    return compile_wrong(
+        c, number, span_of(renamed->name),
+        "is to be another name of a domain that isn't one of this server's own; add that one "
+        "on a line of its own");
+}
+
 static enum status compile_domains(struct compile *c)
 {
     struct span rest = c->text, line;
+    struct bytes value;
     enum status st = ST_OK;
     bool first = true;
-    for (unsigned number = 0; st == ST_OK && next_line(&rest, &number, &line); first = false) {
-        struct address a;
-        if (!is_domain(line, &a))
-            return wrong(c, number, line, "is no domain name; one a line, such as example.org");
-        if (first)
-            st = put(c, SPAN(TABLE_FIRST_DOMAIN), address_domain(&a));
+    bytes_init(&value, ADDRESS_LIMIT);
+    for (unsigned number = 0; st == ST_OK && compile_next(&rest, &number, &line);) {
+        struct domain_entry e;
+        const char *why = domain_entry_parse(line, &e);
+        if (why)
+            st = compile_wrong(c, number, line, why);
+        if (st == ST_OK && e.kind == DOMAIN_ALIAS)
+            st = check_renamed(c, number, &e);
+        if (st == ST_OK && e.kind == DOMAIN_OURS && first) {
+            st = compile_put(c, SPAN(TABLE_FIRST_DOMAIN), span_of(e.name));
+            first = false;
+        }
+        bytes_clear(&value);
+        domain_entry_value(&e, &value);
         if (st == ST_OK)
-            st = put(c, address_domain(&a), SPAN(""));
+            st = compile_put(c, span_of(e.name), span_bytes(&value));
     }
+    bytes_free(&value);
     return st;
 }
 
@@ -85,175 +91,47 @@ static enum status compile_accounts(struct compile *c)
 {
     struct span rest = c->text, line;
     enum status st = ST_OK;
-    for (unsigned number = 0; st == ST_OK && next_line(&rest, &number, &line);) {
+    for (unsigned number = 0; st == ST_OK && compile_next(&rest, &number, &line);) {
         struct address a;
         struct quota q;
         struct bytes value;
         struct span name = tables_first_word(line), limits = span_from(line, name.n);
         if (!tables_address(name, span_bytes(&c->first_domain), &a))
-            return wrong(c, number, name, "is no address; one a line, such as alice@example.org");
+            return compile_wrong(c, number, name, "is no address; one a line, such as alice@example.org");
         if (!quota_parse(limits, &q))
-            return wrong(c, number, span_trim(limits),
-                         "are no limits; they look like storage=2G messages=50000, 0 is none");
+            return compile_wrong(c, number, span_trim(limits),
+                                 "are no limits; they look like storage=2G messages=50000, 0 is none");
         bytes_init(&value, 128);
         quota_print(&q, &value);
-        st = put(c, span_of(a.text), span_bytes(&value));
+        st = compile_put(c, span_of(a.text), span_bytes(&value));
         bytes_free(&value);
     }
     return st;
 }
 
-/* How the verifiers look; more kinds than these aren't told of. */
-struct mix {
-    struct {
-        unsigned iterations;
-        size_t salt_length;
-        unsigned count;
-    } kinds[16];
-    size_t count;
-};
-
-static void mix_count(struct mix *mix, struct span value)
-{
-    struct scram_verifier v;
-    size_t i = 0;
-    if (secrets_value_verifier(value, &v) != ST_OK)
-        return;
-    while (i < mix->count &&
-           (mix->kinds[i].iterations != v.iterations || mix->kinds[i].salt_length != v.salt_length))
-        i++;
-    if (i < sizeof mix->kinds / sizeof mix->kinds[0]) {
-        mix->kinds[i].iterations = v.iterations;
-        mix->kinds[i].salt_length = v.salt_length;
-        mix->kinds[i].count++;
-        mix->count += i == mix->count;
-    }
-    explicit_bzero(&v, sizeof v);
-}
-
-static enum status put_mix(struct compile *c, const struct mix *mix)
-{
-    struct bytes text;
-    bytes_init(&text, 1024);
-    for (size_t i = 0; i < mix->count; i++)
-        bytes_printf(&text, "%u %zu %u\n", mix->kinds[i].iterations, mix->kinds[i].salt_length,
-                     mix->kinds[i].count);
-    enum status st = put(c, SPAN(SECRETS_MIX), span_bytes(&text));
-    bytes_free(&text);
-    return st;
-}
-
-static enum status compile_secret(struct compile *c, unsigned number, struct span line, struct mix *mix)
-{
-    struct span field[SECRETS_FIELDS];
-    struct bytes value;
-    struct address a;
-    secrets_fields(line, field);
-    if (!tables_address(field[0], span_bytes(&c->first_domain), &a))
-        return wrong(c, number, field[0], "is no address; a line is user@domain:{SCHEME}hash");
-    if (field[1].n == 0)
-        return wrong(c, number, field[0], "has no {SCHEME}hash behind a ':'; `postern user passwd` sets one");
-    bytes_init(&value, line.n + SCRAM_VERIFIER_TEXT);
-    enum status st = ST_PERM;
-    if (secrets_value(field[1], field[SECRETS_FIELDS - 1], &value)) {
-        mix_count(mix, span_bytes(&value));
-        st = put(c, span_of(a.text), span_bytes(&value));
-    } else {
-        wrong(c, number, field[0],
-              "has no good {SCRAM-SHA-256} verifier, which is iterations,salt,StoredKey,ServerKey; `postern "
-              "user passwd` sets "
-              "one");
-    }
-    bytes_wipe(&value);
-    return st;
-}
-
-static enum status compile_secrets(struct compile *c)
+/* Recipients of domains that are relayed: addresses, and @domain for all of one. */
+static enum status compile_relay(struct compile *c)
 {
     struct span rest = c->text, line;
-    struct mix mix = { .count = 0 };
     enum status st = ST_OK;
-    for (unsigned number = 0; st == ST_OK && next_line(&rest, &number, &line);)
-        st = compile_secret(c, number, line, &mix);
-    return st == ST_OK ? put_mix(c, &mix) : st;
-}
-
-/* The key of an alias: "name", "name@domain" or "@domain". */
-static bool alias_key(struct span name, struct bytes *key)
-{
-    struct address a;
-    bytes_clear(key);
-    if (name.n && name.p[0] == '@') {
-        if (!is_domain(span_from(name, 1), &a))
-            return false;
-        bytes_add_char(key, '@');
-        return bytes_add_span(key, address_domain(&a));
+    for (unsigned number = 0; st == ST_OK && compile_next(&rest, &number, &line);) {
+        struct bytes key;
+        bytes_init(&key, ADDRESS_LIMIT);
+        st = compile_key(line, &key) && span_find(line, '@') < line.n
+                 ? compile_put(c, span_bytes(&key), SPAN(""))
+                 : compile_wrong(c, number, line,
+                                 "is no address and no @domain; one a line, such as user@example.com");
+        bytes_free(&key);
     }
-    bool bare = span_find(name, '@') == name.n;
-    if (!tables_address(name, SPAN("bare.invalid"), &a))
-        return false;
-    return bytes_add_span(key, bare ? address_local(&a) : span_of(a.text));
-}
-
-static enum status add_targets(struct compile *c, const struct alias_entry *e, struct bytes *value)
-{
-    struct span rest = span_bytes(&e->value), name = span_bytes(&e->name);
-    struct bytes target;
-    const char *why = NULL;
-    enum status st = ST_OK;
-    bytes_init(&target, ALIASES_VALUE_LIMIT);
-    bytes_clear(value);
-    while (st == ST_OK && alias_target_next(&rest, &target, &why)) {
-        struct address a;
-        struct span t = span_bytes(&target);
-        if (t.p[0] == '|' || t.p[0] == '/' || span_istarts(t, ":include:"))
-            st = wrong(c, e->line, name,
-                       "programs, files and :include: as targets aren't supported; name addresses");
-        else if (!tables_address(t.p[0] == '\\' ? span_from(t, 1) : t, span_bytes(&c->first_domain), &a))
-            st = wrong(c, e->line, t, "is no address");
-        else
-            bytes_printf(value, "%s\n", a.text);
-    }
-    if (st == ST_OK && why)
-        st = wrong(c, e->line, name, why);
-    else if (st == ST_OK && value->len == 0)
-        st = wrong(c, e->line, name, "has no target");
-    bytes_free(&target);
-    return st;
-}
-
-static enum status compile_aliases(struct compile *c)
-{
-    struct alias_reader reader;
-    struct alias_entry e;
-    struct bytes key, value;
-    const char *why;
-    enum status st = ST_OK;
-    bytes_init(&key, ADDRESS_LIMIT + 8);
-    bytes_init(&value, 2 * ALIASES_VALUE_LIMIT + ALIASES_VALUE_LIMIT * ADDRESS_DOMAIN_LIMIT / 2);
-    alias_entry_init(&e);
-    alias_reader_init(&reader, c->text);
-    while (st == ST_OK && alias_next(&reader, &e, &why)) {
-        if (!alias_key(span_bytes(&e.name), &key))
-            st = wrong(c, e.line, span_bytes(&e.name), "is no name, address or @domain");
-        else if ((st = add_targets(c, &e, &value)) == ST_OK)
-            st = put(c, span_bytes(&key), span_bytes(&value));
-    }
-    if (st == ST_OK && why)
-        st = wrong(c, e.line, span_bytes(&e.name), why);
-    alias_entry_free(&e);
-    bytes_free(&value);
-    bytes_free(&key);
     return st;
 }
 
 static enum status compile_text(struct compile *c, enum table_name name)
 {
     static enum status (*const how[TABLES])(struct compile *) = {
-        [TABLE_DOMAINS] = compile_domains,
-        [TABLE_ACCOUNTS] = compile_accounts,
-        [TABLE_ALIASES] = compile_aliases,
-        [TABLE_SECRETS] = compile_secrets,
+        [TABLE_DOMAINS] = compile_domains, [TABLE_ACCOUNTS] = compile_accounts,
+        [TABLE_ALIASES] = compile_aliases, [TABLE_SECRETS] = compile_secrets,
+        [TABLE_RELAY] = compile_relay,
     };
     if (span_find(c->text, '\0') < c->text.n) {
         bytes_printf(c->error, "%s: holds a NUL; it must be text", c->path);
@@ -262,21 +140,17 @@ static enum status compile_text(struct compile *c, enum table_name name)
     return how[name](c);
 }
 
-/* The first domain, from the text: the compiled table may be older. */
+/* The first domain of our own, from the text: the compiled table may be older. */
 static enum status read_first_domain(const struct settings *s, struct compile *c)
 {
     char path[PATH_MAX];
     struct bytes text;
-    struct address a;
-    unsigned number = 0;
-    struct span rest, line;
     if (!tables_path(s, TABLE_DOMAINS, false, path, sizeof path))
         return ST_TEMP;
     bytes_init(&text, TABLE_TEXT_LIMIT);
     enum status st = file_read(AT_FDCWD, path, &text);
-    rest = span_bytes(&text);
-    if (st == ST_OK && next_line(&rest, &number, &line) && is_domain(line, &a))
-        bytes_add_span(&c->first_domain, address_domain(&a));
+    if (st == ST_OK)
+        tables_first_domain(span_bytes(&text), &c->first_domain);
     if (st == ST_TEMP || st == ST_PERM)
         bytes_printf(c->error, "%s: %s", path, st == ST_PERM ? "is too large" : strerror(errno));
     bytes_free(&text);
@@ -286,7 +160,7 @@ static enum status read_first_domain(const struct settings *s, struct compile *c
 static enum status begin(const struct settings *s, enum table_name name, struct compile *c,
                          struct bytes *error)
 {
-    *c = (struct compile){ .error = error };
+    *c = (struct compile){ .settings = s, .error = error };
     bytes_init(&c->first_domain, ADDRESS_DOMAIN_LIMIT);
     if (!tables_path(s, name, false, c->path, sizeof c->path)) {
         bytes_printf(error, "%s: the path is too long", s->directory);

@@ -7,7 +7,7 @@
  */
 #include "text/aliases.h"
 
-#include <stdlib.h>
+#include <string.h>
 
 #define NAME_LIMIT 320
 
@@ -75,8 +75,8 @@ static const char *word(struct span s, char stop, struct bytes *to, size_t *used
     return quoted ? "a quote isn't closed" : to->failed ? "is too long" : NULL;
 }
 
-/* Adds a line's targets to the value, up to a '#' that stands behind a blank outside of quotes. */
-static void add_value(struct alias_reader *r, struct alias_entry *e, struct span line)
+/* Behind a '#' that stands behind a blank, or first, outside of quotes, nothing counts. */
+struct span aliases_uncomment(struct span line)
 {
     bool quoted = false;
     size_t n = 0;
@@ -88,7 +88,13 @@ static void add_value(struct alias_reader *r, struct alias_entry *e, struct span
         else if (!quoted && line.p[n] == '#' && (n == 0 || line.p[n - 1] == ' ' || line.p[n - 1] == '\t'))
             break;
     }
-    struct span value = span_trim(span_head(line, n));
+    return span_trim(span_head(line, n));
+}
+
+/* Adds a line's targets to the value. */
+static void add_value(struct alias_reader *r, struct alias_entry *e, struct span line)
+{
+    struct span value = aliases_uncomment(line);
     if (value.n == 0)
         return;
     if (e->value.len)
@@ -152,4 +158,42 @@ bool alias_target_next(struct span *value, struct bytes *target, const char **wr
             return true;
     }
     return false;
+}
+
+bool aliases_address(struct span target, struct address *a)
+{
+    struct bytes text;
+    if (target.n && target.p[0] == '\\')
+        target = span_from(target, 1);
+    bool bare = span_find(target, '@') == target.n;
+    if (target.n && strchr("|/:", target.p[0])) /* a program, file or :include: */
+        return false;
+    bytes_init(&text, ADDRESS_LIMIT);
+    bytes_add_span(&text, target);
+    if (bare)
+        bytes_add_str(&text, "@bare.invalid");
+    bool good = !text.failed && address_parse(span_bytes(&text), a) == ADDRESS_OK && !address_is_null(a) &&
+                address_domain(a).n;
+    if (good && bare)
+        a->text[a->local_length] = '\0';
+    bytes_free(&text);
+    return good;
+}
+
+void aliases_quote(struct span target, struct bytes *to)
+{
+    bool plain = target.n > 0;
+    for (size_t i = 0; i < target.n; i++)
+        plain = plain && !strchr(" \t\",#\\|", target.p[i]);
+    if (plain) {
+        bytes_add_span(to, target);
+        return;
+    }
+    bytes_add_char(to, '"');
+    for (size_t i = 0; i < target.n; i++) {
+        if (target.p[i] == '"' || target.p[i] == '\\')
+            bytes_add_char(to, '\\');
+        bytes_add_char(to, target.p[i]);
+    }
+    bytes_add_char(to, '"');
 }

@@ -7,9 +7,10 @@
 #ifndef POSTERN_TEXT_ALIASES_H
 #define POSTERN_TEXT_ALIASES_H
 
-#include "base/bytes.h"
+#include "text/address.h"
 
-#define ALIASES_VALUE_LIMIT 65536 /* bytes of one entry's targets */
+#define ALIASES_VALUE_LIMIT 65536   /* bytes of one entry's targets */
+#define ALIASES_INCLUDE ":include:" /* a target that begins so is a file of targets */
 
 struct alias_entry {
     unsigned line;      /* of its name, from 1 */
@@ -36,5 +37,13 @@ void alias_entry_free(struct alias_entry *e);
 /* The next target of a value, without blanks and outer quotes, into *target (cleared first). False at the end
  * or, with *wrong set, at a quote that isn't closed. Empty ones, as after a last comma, are passed over. */
 bool alias_target_next(struct span *value, struct bytes *target, const char **wrong);
+
+/* A line without its comment, trimmed: as targets stand in a file that is included. */
+struct span aliases_uncomment(struct span line);
+/* A target that is an address or, without a domain, a name; a backslash in front is taken off. False for
+ * anything else. */
+bool aliases_address(struct span target, struct address *a);
+/* Appends a target as it can stand in an entry: in quotes where it needs them. */
+void aliases_quote(struct span target, struct bytes *to);
 
 #endif

@@ -61,3 +61,16 @@ bool trace_return_path(const struct address *sender, struct bytes *out)
 {
     return bytes_printf(out, "Return-Path: <%s>\r\n", sender->text);
 }
+
+bool trace_delivered_to(const struct address *account, char delimiter, const char *detail, struct bytes *out)
+{
+    bytes_add_str(out, "Delivered-To: ");
+    bytes_add_span(out, address_local(account));
+    if (detail[0]) {
+        bytes_add_char(out, delimiter);
+        bytes_add_str(out, detail);
+    }
+    bytes_add_char(out, '@');
+    bytes_add_span(out, address_domain(account));
+    return bytes_add_str(out, "\r\n");
+}

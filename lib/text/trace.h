@@ -30,5 +30,7 @@ struct trace {
 bool trace_received(const struct trace *t, struct bytes *out);
 /* Appends "Return-Path: <...>\r\n". */
 bool trace_return_path(const struct address *sender, struct bytes *out);
+/* Appends "Delivered-To: user+detail@domain\r\n"; no detail where it is "". */
+bool trace_delivered_to(const struct address *account, char delimiter, const char *detail, struct bytes *out);
 
 #endif

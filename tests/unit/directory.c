@@ -16,10 +16,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+static const struct settings *settings;
 static char folder[] = "/tmp/postern-directory-XXXXXX";
 
-static const char domains[] = "# ours\nExample.test\nsecond.test\n";
-static const char accounts[] = "alice@example.test\nBob@Example.Test\ncarol\neve@second.test\n";
+static const char domains[] = "# ours\nother.test = second.test\nExample.test\nsecond.test\n"
+                              "third.test = Example.TEST\nbackup.test relay\nall.test  relay  all\n";
+static const char accounts[] = "alice@example.test\nBob@Example.Test\ncarol\neve@second.test\n"
+                               "carol+x@example.test\nfrank@example.test\n";
+static const char recipients[] = "# of backup.test\njoe@Backup.test\nanne+lists@backup.test\n";
 static const char aliases[] =
     "postmaster: alice@example.test\n"
     "Team: alice, bob@example.test,\n   outside@elsewhere.test  # a comment\n"
@@ -27,11 +31,14 @@ static const char aliases[] =
     "sales@second.test: eve@second.test\n"
     "@second.test: eve@second.test\n"
     "bob@example.test: bob@example.test, archive@elsewhere.test\n"
-    "loop1: loop2\nloop2: loop3\nloop3: loop1\n"
-    "self: self\n"
+    "list: :include:list\nround: :include:lists/round, alice\nempty: :include:lists/empty\n"
+    "gone: :include:lists/gone\n"
+    "frank: frank+archive, outside@elsewhere.test\n"
+    "team+lead: carol\n"
+    "bob@third.test: alice\njoe+vip@backup.test: alice\n@backup.test: eve@second.test\n"
     "half: ghost, carol\n"
     "ghosts: ghost, ghoul\n"
-    "d10: d9\nd9: d8\nd8: d7\nd7: d6\nd6: d5\nd5: d4\nd4: d3\nd3: d2\nd2: d1\nd1: alice\nd11: d10\n"
+    "d10: d9\nd9: d8\nd8: d7\nd7: d6\nd6: d5\nd5: d4\nd4: d3\nd3: d2\nd2: d1\nd1: alice\n"
     "w0: w1@example.test, w1\nw1: w2, w2@example.test\nw2: alice, bob\n";
 
 static void write_text(const char *name, struct span text)
@@ -60,7 +67,15 @@ static void fill(struct settings *s, struct bytes *error)
     char path[128];
     bytes_init(&text, 1 << 20);
     add_large(&text);
-    write_text("postern.conf", SPAN("hostname mail.example.test\n"));
+    write_text("postern.conf", SPAN("hostname mail.example.test\nrecipient-delimiter +\n"));
+    write_text("relay-recipients", span_of(recipients));
+    write_text("list", SPAN("# who reads it\n\nalice, \"bob@example.test\" # both\nreader@elsewhere.test\n"
+                            "not an address\n|program\n:include:list\n  carol\r\nnobody\n"));
+    snprintf(path, sizeof path, "%s/lists", folder);
+    if (mkdir(path, 0700) != 0)
+        abort();
+    write_text("lists/round", SPAN("carol\nround\n"));
+    write_text("lists/empty", SPAN(""));
     write_text("domains", span_of(domains));
     write_text("accounts", span_of(accounts));
     write_text("aliases", span_bytes(&text));
@@ -107,9 +122,19 @@ static const char *expand(struct directory *d, const char *text, struct bytes *o
     if (targets.count > 20)
         bytes_printf(out, "%zu targets", targets.count);
     else
-        for (size_t i = 0; i < targets.count; i++)
-            bytes_printf(out, "%s%s", targets.list[i].local ? (i ? " " : "") : ">",
-                         targets.list[i].address.text);
+        for (size_t i = 0; i < targets.count; i++) {
+            struct address a2;
+            target_address(&targets.list[i], settings, &a2);
+            bytes_printf(out, "%s%s%s%s",
+                         targets.list[i].local     ? (i ? " " : "")
+                         : targets.list[i].program ? "|"
+                                                   : ">",
+                         targets.list[i].forwarded ? ""
+                         : targets.list[i].local   ? ""
+                                                   : "=",
+                         targets.list[i].program ? targets.list[i].program : "",
+                         targets.list[i].program ? "" : a2.text);
+        }
     targets_free(&targets);
     return bytes_str(out);
 }
@@ -137,12 +162,41 @@ static const struct {
     { "sales@example.test", "NONE" },
     { "anything@second.test", "eve@second.test" },
     { "bob@example.test", "bob@example.test>archive@elsewhere.test" },
-    { "loop1@example.test", "PERM loop" },
-    { "self@example.test", "PERM loop" },
+    { "alice+news@example.test", "alice+news@example.test" },
+    { "alice+@example.test", "alice@example.test" },
+    { "+alice@example.test", "NONE" },
+    { "\"alice+x\"@example.test", "alice+x@example.test" },
+    { "nobody+x@example.test", "NONE" },
+    { "carol+x@example.test", "carol+x@example.test" },
+    { "carol+x+y@example.test", "carol+x+y@example.test" },
+    { "postmaster+x@example.test", "alice+x@example.test" },
+    { "team+lead@example.test", "carol@example.test" },
+    { "bob+a@example.test", "bob+a@example.test>archive@elsewhere.test" },
+    { "frank@example.test", "frank+archive@example.test>outside@elsewhere.test" },
+    { "frank+b@example.test", "frank+archive@example.test>outside@elsewhere.test" },
+    { "alice@third.test", "alice@example.test" },
+    { "alice+z@third.test", "alice+z@example.test" },
+    { "bob@third.test", "alice@example.test" },
+    { "team@third.test",
+      "alice@example.test bob@example.test>archive@elsewhere.test>outside@elsewhere.test" },
+    { "nobody@third.test", "NONE" },
+    { "nobody@other.test", "eve@second.test" },
+    { "joe@backup.test", ">=joe@backup.test" },
+    { "JOE+x@backup.test", ">=joe+x@backup.test" },
+    { "joe+vip@backup.test", "alice@example.test" },
+    { "anne+lists@backup.test", ">=anne+lists@backup.test" },
+    { "anne@backup.test", "eve@second.test" },
+    { "postmaster@backup.test", "alice@example.test" },
+    { "team@backup.test", "eve@second.test" },
+    { "anybody@all.test", ">=anybody@all.test" },
+    { "list@example.test",
+      "alice@example.test bob@example.test>archive@elsewhere.test>reader@elsewhere.test carol@example.test" },
+    { "round@example.test", "PERM loop" },
+    { "empty@example.test", "" },
+    { "gone@example.test", "TEMP" },
     { "half@example.test", "carol@example.test" },
     { "ghosts@example.test", "NONE" },
     { "d10@example.test", "alice@example.test" },
-    { "d11@example.test", "PERM loop" },
     { "w0@example.test", "alice@example.test bob@example.test>archive@elsewhere.test" },
     { "enough@example.test", "1000 targets" },
     { "toomany@example.test", "PERM many" },
@@ -165,6 +219,10 @@ static void may_send(struct directory *d)
         { "alice@example.test", "loop1@example.test", ST_PERM },
         { "eve@second.test", "whatever@second.test", ST_OK },
         { "bob@example.test", "outside@elsewhere.test", ST_PERM },
+        { "bob@example.test", "bob+x@example.test", ST_OK },
+        { "bob@example.test", "carol+x@example.test", ST_PERM },
+        { "carol@example.test", "carol@third.test", ST_OK },
+        { "alice@example.test", "joe@backup.test", ST_PERM },
     };
     for (size_t i = 0; i < sizeof sends / sizeof sends[0]; i++) {
         struct address account = address(sends[i].account), as = address(sends[i].as);
@@ -247,7 +305,8 @@ static void fresh(const struct settings *s, struct bytes *error)
     ok(tables_fresh(s, TABLE_ACCOUNTS, t) == ST_NONE, "no longer when a byte of the text differs");
     write_text("accounts", SPAN("alice@example.test\na@b@c storage=1G\n"));
     bytes_clear(error);
-    ok(tables_compile(s, TABLE_ACCOUNTS, error) == ST_PERM && strstr(bytes_str(error), "accounts:2: a@b@c: is no"),
+    ok(tables_compile(s, TABLE_ACCOUNTS, error) == ST_PERM &&
+           strstr(bytes_str(error), "accounts:2: a@b@c: is no"),
        "a mistake names file and line: %s", bytes_str(error));
     write_text("accounts", SPAN("alice@example.test storage=1G\nbob size=1\n"));
     bytes_clear(error);
@@ -268,13 +327,30 @@ static void mistakes(const struct settings *s, struct bytes *error)
         enum table_name table;
         const char *text, *expected;
     } wrongs[] = {
-        { TABLE_DOMAINS, "a.test\nb test\n", "domains:2: b test: is no domain" },
+        { TABLE_DOMAINS, "a.test\nb test\n", "domains:2: b test: can't stand behind a domain" },
         { TABLE_DOMAINS, "[1.2.3.4]\n", "domains:1: [1.2.3.4]: is no domain" },
         { TABLE_SECRETS, "alice@example.test\n", "secrets:1: alice@example.test: has no {SCHEME}hash" },
         { TABLE_SECRETS, "\n:x\n", "secrets:2: is no address" },
         { TABLE_ALIASES, "a: b\nb\n", "aliases:2: b: needs a ':'" },
-        { TABLE_ALIASES, "a: |prog\n", "aliases:1: a: programs" },
-        { TABLE_ALIASES, "a: :include:/x\n", "aliases:1: a: programs" },
+        { TABLE_ALIASES, "a: /var/mail/x\n", "aliases:1: /var/mail/x: a file can't be a target" },
+        { TABLE_ALIASES, "a: :include:\n", "aliases:1: a: :include: needs" },
+        { TABLE_ALIASES, "a: :include:/x\n", "aliases:1: /x: can't be included" },
+        { TABLE_ALIASES, "b: c\nself: self\n",
+          "aliases:2: leads to itself, and there is no account of that name: self > self" },
+        { TABLE_ALIASES,
+          "x: one, alice\none: two\n\ntwo: three+detail\nthree@example.test: carol, one@third.test\n",
+          "aliases:2: leads in a circle; take one step out of it: one > two > three@example.test > one" },
+        { TABLE_ALIASES, "@second.test: ghost@second.test\n", "aliases:1: leads to itself" },
+        { TABLE_ALIASES,
+          "d1: alice\nd2: d1\nd3: d2\nd4: d3\nd5: d4\nd6: d5\nd7: d6\nd8: d7\nd9: d8\nd10: d9\nd11: d10\n",
+          "aliases:11: is the head of more than ten aliases" },
+        { TABLE_DOMAINS, "a.test\nb.test = c.test\n",
+          "domains:2: b.test: is to be another name of a domain that isn't" },
+        { TABLE_DOMAINS, "a.test\nb.test = a.test\nc.test = b.test\n", "domains:3: c.test: is to be" },
+        { TABLE_DOMAINS, "a.test = a.test\n", "domains:1: a.test = a.test: can't be another name of itself" },
+        { TABLE_DOMAINS, "a.test relay some\n", "domains:1: a.test relay some: can't stand behind" },
+        { TABLE_RELAY, "a@b.test\nb\n", "relay-recipients:2: b: is no address" },
+        { TABLE_RELAY, "@\n", "relay-recipients:1: @: is no address" },
         { TABLE_ALIASES, "a: b c@\n", "aliases:1: b c@: is no address" },
         { TABLE_ALIASES, "a:\n", "aliases:1: a: has no target" },
         { TABLE_ALIASES, "@: b\n", "aliases:1: @: is no name" },
@@ -316,6 +392,7 @@ int main(void)
     bytes_init(&out, 1 << 20);
     if (!mkdtemp(folder))
         abort();
+    settings = &s;
     fill(&s, &error);
     if (!ok(directory_open(&s, &d) == ST_OK, "the directory opens"))
         return 1;
