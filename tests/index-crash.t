@@ -140,6 +140,7 @@ sub wrong {
 sub check_one {
     my ($t, $at, $what, $n, $action, $errno) = @_;
     my ($said, $calls, $status) = run($at, $what, $n, $action, $errno);
+    my $untouched = $what =~ /^(append|beside)$/ ? copy($at, "$at-first") : undef;
     my $seen = out($tool, 'look', $at);
     my @wrong = wrong($t, $said, parse($seen), $action);
     push @wrong, "it ended with $status" if $status && $status != 98 && $status != 75;
@@ -153,6 +154,10 @@ sub check_one {
     push @wrong, 'it is another without index and cache' if $with ne $without;
     my $used = out($tool, 'use', $at);
     push @wrong, "it cannot be used: $used" if $used ne "works\n";
+    if ($untouched) { # the next message before anybody has looked
+        push @wrong, "the next message: $used" if ($used = out($tool, 'use', $untouched)) ne "works\n";
+        system 'rm', '-rf', $untouched;
+    }
     return (\@wrong, $said, $calls);
 }
 
@@ -200,6 +205,7 @@ template(bare => 40, 'make');
 unlink glob "$templates{bare}{at}/postern-{index,cache}";
 $templates{bare}{raw} = 1;
 every('append', 'small', 40);
+every('beside', 'small', 40);
 every('few', 'small', 30);
 every('many', 'small', 40);
 every('many', 'large', 6);

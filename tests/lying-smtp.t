@@ -56,6 +56,28 @@ check "the fourth guess ends it, right or not" hears plain -s guesses 'status 1 
 check "no submission without a login" hears plain -s no-login 'status 3 ended '
 check "no sender that isn't the account's" hears plain -s other-sender 'status 0 status 1 ended '
 check "one login a connection" hears plain -s login-twice 'status 0 ended '
+# SCRAM: a proof or nothing, in its order, once, for the account and the exchange that it was made for.
+check "a right proof is a login, without TLS too" hears strict -s scram-right 'status 0 status 0 status 0 '
+check "not on the MX port" hears strict '' scram-enter 'ended '
+check "nor begun there" hears plain '' scram-guesses 'ended ended ended ended '
+for lie in enter no-first plus-plain end-point-plain bound-without-plus unbound-plus unique data no-header field-too-many long \
+    long-nonce; do
+    check "SCRAM that may not be ends it: $lie" hears plain -s "scram-$lie" 'ended '
+done
+for lie in no-proof short-proof; do
+    check "no login without a whole proof: $lie" hears plain -s "scram-$lie" 'status 0 ended '
+done
+check "nor with a wrong one" hears plain -s scram-wrong 'status 0 status 3 ended '
+check "nor with a right one behind it" hears plain -s scram-second-proof 'status 0 status 3 ended '
+check "nor with that of an earlier exchange" hears plain -s scram-replay 'status 0 status 0 status 0 status 3 status 0 status 3 ended '
+check "nor under another name" hears plain -s scram-other-name 'status 0 status 0 status 0 ended '
+check "nor with another's password" hears plain -s scram-swapped 'status 0 status 3 ended '
+check "nor without the client's last word" hears plain -s scram-unconfirmed 'status 0 status 0 status 3 '
+check "a guess in between forgets the proof" hears plain -s scram-login-between 'status 0 status 0 status 1 ended '
+check "smtpd takes no context" hears plain -s scram-long-context 'status 0 status 0 ended '
+check "beginnings are counted" hears plain -s scram-guesses 'status 0 status 0 status 0 ended '
+check "one login a connection, by SCRAM too" hears plain -s scram-twice 'status 0 status 0 status 0 ended '
+check "no sender that isn't that account's" hears plain -s scram-other-sender 'status 0 status 0 status 0 status 1 '
 check "nobody is asked about authors without a login" hears plain '' author 'status 0 status 0 ended '
 
 check "a path with a line behind it" hears plain '' path-lines 'ended '

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # Real clients log in by SCRAM-SHA-256, and by -PLUS where they can: gsasl (by tls-exporter; what it wants to bind by tls-unique is
-# refused), mutt, mbsync (Cyrus SASL), mpop. A real Dovecot reads the passwd-file that `postern` writes, and `postern` what Dovecot
+# refused), mutt, mbsync (Cyrus SASL), mpop; on submission gsasl, swaks, curl, msmtp and OpenSSL. A real Dovecot reads the passwd-file that `postern` writes, and `postern` what Dovecot
 # wrote.
 . tests/tap.sh
 . tests/server.sh
@@ -50,25 +50,27 @@ check "gsasl: tls-unique, its way with TLS 1.2" refused with_gsasl bob bob-secre
 
 # --- OpenSSL by perl: TLS 1.2 and 1.3, either binding
 
-with_openssl() { # VERSION BINDING: waits for the OK
+with_openssl() { # PORT HELLO COMMAND PROMPT OK VERSION BINDING: waits for the OK
     timeout 60 perl -Itests/lib -MScram -MIO::Socket::SSL -e '
-        my ($port, $version, $header) = @ARGV;
+        my ($port, $hello, $command, $prompt, $ok, $version, $header) = @ARGV;
         my $s = IO::Socket::SSL->new(PeerAddr => "127.0.0.1", PeerPort => $port, SSL_verify_mode => 0, SSL_version => $version)
             or die IO::Socket::SSL::errstr();
         my ($scram, $line) = Scram->new($s);
         my $hear = sub { my $want = shift; $line = <$s> // "nothing"; $line =~ /^\Q$want\E(.*)\r$/ or die "$version $header: $line"; $1 };
-        my $read = sub { my $m = $hear->("+ "); $scram->heard($_[0], $m) or die $m };
-        $hear->("* OK");
-        print $s "a AUTHENTICATE SCRAM-SHA-256-PLUS ", $scram->say("$header,,n=alice,r=abc"), "\r\n";
+        my $read = sub { my $m = $hear->($prompt); $scram->heard($_[0], $m) or die $m };
+        <$s>;
+        print $s "$hello\r\n" if $hello;
+        while ($hello && defined($line = <$s>)) { last if $line =~ /^250 / }
+        print $s "$command SCRAM-SHA-256-PLUS ", $scram->say("$header,,n=alice,r=abc"), "\r\n";
         $read->("r=abc...");
         print $s $scram->say("c=<bind $header,,>,r=<nonce>,p=<proof alice-secret>"), "\r\n";
         $read->("v=<signature>");
         print $s "\r\n";
-        $hear->("a OK");' "$imaps" "$@"
+        $hear->($ok);' "$@"
 }
 for version in TLSv1_2 TLSv1_3; do
     for binding in p=tls-exporter p=tls-server-end-point; do
-        check "OpenSSL: $version, $binding" with_openssl $version $binding
+        check "OpenSSL: $version, $binding" with_openssl "$imaps" '' 'a AUTHENTICATE' '+ ' 'a OK' $version $binding
     done
 done
 
@@ -106,6 +108,97 @@ with_mpop() { # PASSWORD OPTIONS...
 check "mpop: SCRAM-SHA-256 without TLS" with_mpop alice-secret --tls=off
 check "mpop: SCRAM-SHA-256 by STLS" with_mpop alice-secret --tls=on --tls-starttls=on --tls-certcheck=off
 check "mpop: a wrong password" fails with_mpop wrong --tls=off
+
+# --- submission
+
+submission=$(free_port)
+service "$submission" "$place/bin/smtpd" -s -c "$conf"
+submissions=$(free_port)
+background systemd-socket-activate -l "127.0.0.1:$submissions" "$place/bin/smtpd" -s -t -c "$conf"
+both_listen() { listening "$submission" && listening "$submissions"; }
+check "submission's ports" eventually 10 both_listen
+
+# by_smtp MECHANISM TLS COMMAND...: it works, and this is how it logged in.
+by_smtp() {
+    mechanism=$1 tls=$2
+    shift 2
+    before=$(logins alice "$tls" "$mechanism")
+    "$@" </dev/null >"$work/client" 2>&1 || { cat "$work/client"; return 1; }
+    [ "$(logins alice "$tls" "$mechanism")" -gt "$before" ] || { cat "$work/client"; tail -5 "$place/log"; return 1; }
+}
+# It fails, and this is what it was told.
+denied() { # REPLY COMMAND...
+    reply=$1
+    shift
+    ! "$@" </dev/null >"$work/client" 2>&1 && grep -q "$reply" "$work/client" || { cat "$work/client"; return 1; }
+}
+gsasl_smtp() { # PASSWORD OPTIONS...
+    password=$1
+    shift
+    timeout 60 gsasl --smtp -d --x509-ca-file= -a alice@example.test -z alice@example.test -p "$password" --connect "127.0.0.1:$submission" "$@"
+}
+for m in PLAIN LOGIN SCRAM-SHA-256 SCRAM-SHA-256-PLUS; do
+    logged=$m binding=
+    [ $m != LOGIN ] || logged=PLAIN
+    [ $m = SCRAM-SHA-256-PLUS ] || binding=--no-cb
+    check "gsasl, SMTP: $m" by_smtp $logged yes gsasl_smtp alice-secret --starttls $binding -m $m
+    check "gsasl, SMTP: $m, a wrong password" denied '^535 5.7.8 ' gsasl_smtp wrong --starttls $binding -m $m
+done
+check "gsasl, SMTP: SCRAM-SHA-256 without TLS" by_smtp SCRAM-SHA-256 no gsasl_smtp alice-secret --no-starttls -m SCRAM-SHA-256
+check "gsasl, SMTP: PLAIN without TLS isn't taken" denied '^538 5.7.11 ' gsasl_smtp alice-secret --no-starttls -m PLAIN
+
+swaks_by() { # MECHANISM PASSWORD
+    timeout 60 swaks --server "127.0.0.1:$submission" --tls --from alice@example.test --to bob@example.test --auth "$1" --auth-user alice \
+        --auth-password "$2"
+}
+for m in PLAIN LOGIN; do
+    check "swaks: $m" by_smtp PLAIN yes swaks_by $m alice-secret
+    check "swaks: $m, a wrong password" denied ' 535 5.7.8 ' swaks_by $m wrong
+done
+
+msmtp_by() { # MECHANISM PASSWORD TLS
+    printf 'From: alice@example.test\n\nhello\n' |
+        timeout 60 msmtp -C /dev/null --host=127.0.0.1 --port="$submission" --tls="$3" \
+        --tls-certcheck=off --auth="$1" --user=alice --passwordeval="echo $2" --from=alice@example.test bob@example.test
+}
+check "msmtp: scram-sha-256 under TLS" by_smtp SCRAM-SHA-256 yes msmtp_by scram-sha-256 alice-secret on
+check "msmtp: scram-sha-256 without" by_smtp SCRAM-SHA-256 no msmtp_by scram-sha-256 alice-secret off
+check "msmtp: login" by_smtp PLAIN yes msmtp_by login alice-secret on
+check "msmtp: a wrong password" denied '535 5.7.8 ' msmtp_by scram-sha-256 wrong on
+
+printf 'From: alice@example.test\r\n\r\nhello\r\n' >"$work/message"
+curl_by() {
+    timeout 60 curl -sS --insecure --ssl-reqd --upload-file "$work/message" --mail-from alice@example.test --mail-rcpt bob@example.test \
+        --user alice:alice-secret --login-options "AUTH=$1" "smtp://127.0.0.1:$submission/client.test"
+}
+check "curl: PLAIN" by_smtp PLAIN yes curl_by PLAIN
+check "curl: LOGIN" by_smtp PLAIN yes curl_by LOGIN
+
+# smtplib, which says AUTH PLAIN with the response in the command, or LOGIN.
+python_by() {
+    timeout 60 python3 -c '
+import smtplib, ssl, sys
+c = ssl.create_default_context()
+c.check_hostname, c.verify_mode = False, ssl.CERT_NONE
+s = smtplib.SMTP("127.0.0.1", int(sys.argv[1]))
+s.starttls(context=c)
+s.ehlo()
+s.user, s.password = "alice", "alice-secret"
+print(s.auth(sys.argv[2], getattr(s, "auth_" + sys.argv[2].lower()), initial_response_ok=sys.argv[3] == "initial"))
+s.sendmail("alice@example.test", ["bob@example.test"], "From: alice@example.test\r\n\r\nhello\r\n")
+s.quit()' "$submission" "$@"
+}
+for how in initial asked; do
+    check "smtplib: PLAIN, $how" by_smtp PLAIN yes python_by PLAIN $how
+    check "smtplib: LOGIN, $how" by_smtp PLAIN yes python_by LOGIN $how
+done
+
+for version in TLSv1_2 TLSv1_3; do
+    for binding in p=tls-exporter p=tls-server-end-point; do
+        check "OpenSSL, SMTP: $version, $binding" by_smtp SCRAM-SHA-256-PLUS yes with_openssl "$submissions" 'EHLO client.test' AUTH '334 ' \
+            '235 ' $version $binding
+    done
+done
 
 # --- Dovecot's passwd-file
 

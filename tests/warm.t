@@ -85,14 +85,20 @@ check 'a listener' greets
 hold one 3
 check 'greets a client that stays' heard one '^+OK'
 held=$(family "$listener")
-check 'with three processes' test "$(echo "$held" | wc -l)" = 3
+check 'with two processes' test "$(echo "$held" | wc -l)" = 2
 status_of() { sed -n "s/^$2:[[:space:]]*//p" "/proc/$1/status"; }
 each() { for pid in $held; do "$@" "$pid" || return; done; }
 filtered() { [ "$(status_of "$1" Seccomp)" = 2 ] && [ "$(status_of "$1" NoNewPrivs)" = 1 ]; }
 not_root() { ! status_of "$1" Uid | grep -qw 0; }
 # The owner of the files of a process that isn't dumpable is root.
 not_dumpable() { [ "$(stat -c %u "/proc/$1/fd")" = 0 ]; }
-[ "${SANDBOX:-}" = none ] || check 'each with a filter and no new privileges' each filtered
+[ "${SANDBOX:-}" = none ] || check 'each with a filter and no new privileges' eventually 10 each filtered
+printf 'AUTH SCRAM-SHA-256 biwsbj11c2VyLHI9ck9wck5HZndFYmVSV2diTkVrcU8=\r\n' >&3 # n,,n=user,r=rOprNGfwEbeRWgbNEkqO
+check 'and a guard, when something is asked' eventually 10 heard one '^+ [A-Za-z0-9]'
+printf '*\r\n' >&3
+held=$(family "$listener")
+check 'which makes three processes' test "$(echo "$held" | wc -l)" = 3
+[ "${SANDBOX:-}" = none ] || check 'each of the three with a filter' eventually 10 each filtered
 check 'none is root' each not_root
 check 'none is dumpable' each not_dumpable
 check 'nor is the listener' not_dumpable "$listener"

@@ -121,8 +121,11 @@ static bool take_message(struct appending *a)
     struct imap *i = a->i;
     bool nul;
     enum conn_result got = CONN_OK;
-    if (!a->message.plus)
+    if (!a->message.plus) {
         conn_write_str(i->conn, "+ Go ahead\r\n");
+        conn_flush(i->conn);
+    }
+    mailbox_append_expect(a->append); /* a failure is kept */
     enum status st = receive(a, &nul, &got);
     if (got != CONN_OK) {
         broken(i, got == CONN_TIMEOUT ? READ_TIMEOUT : READ_GONE);
@@ -202,7 +205,7 @@ void append_message(struct imap *i, struct span argument)
     if (!folder_argument(i, args.folder, &folder) || !may_come(i, &args.message, 0, 0))
         return refuse_message(i);
     write_if_renamed(i, folder, args.folder);
-    enum status st = mailbox_append_begin(i->mail, folder, &a.append);
+    enum status st = mailbox_append_begin(i->mail, i->box, folder, &a.append);
     if (st == ST_OK) {
         a.message = args.message;
         return take_messages(&a);

@@ -186,7 +186,7 @@ static enum status ask_password(const struct sasl *sasl, struct span name, struc
 
 static struct sasl sasl_of(const struct session *s)
 {
-    return (struct sasl){ s->serving, "+ ", span_of(s->tag), ask_password };
+    return (struct sasl){ s->serving, "+ ", span_of(s->tag), ask_password, false };
 }
 
 static void session_login(void *session, struct span argument)

@@ -57,7 +57,7 @@ void pop3_capabilities(struct pop3 *p, const struct settings *s, bool tls, bool 
         conn_write_str(p->conn, "USER\r\n");
     if (passwords || s->scram) {
         conn_write_str(p->conn, "SASL");
-        sasl_write_mechanisms(p->conn, s, tls, " ");
+        sasl_write_mechanisms(p->conn, s, tls, false, " ");
         conn_write_str(p->conn, "\r\n");
     }
     if (stls)

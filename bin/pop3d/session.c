@@ -85,7 +85,7 @@ static enum status ask_password(const struct sasl *sasl, struct span name, struc
 
 static struct sasl sasl_of(const struct session *s)
 {
-    return (struct sasl){ s->serving, "+ ", s->utf8 ? SPAN(POP3_CONTEXT_UTF8) : SPAN(""), ask_password };
+    return (struct sasl){ s->serving, "+ ", s->utf8 ? SPAN(POP3_CONTEXT_UTF8) : SPAN(""), ask_password, false };
 }
 
 static void do_user(void *self, struct span argument)

@@ -7,11 +7,11 @@
  * can ever begin to circle.
  */
 #include "qrun.h"
-#include "report.h"
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "text/header.h"
+#include "text/report.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -45,8 +45,12 @@ static bool write_bounce(struct qrun *q, const struct job *j, const size_t *inde
         for (size_t i = 0; i < count; i++)
             list[i] =
                 (struct report_recipient){ j->m.recipients[indexes[i]].address.text, j->m.replies[indexes[i]],
-                                           j->hosts[indexes[i]], j->expired[indexes[i]] };
-        struct report r = { .hostname = q->settings->hostname,
+                                           j->hosts[indexes[i]], j->expired[indexes[i]],
+                                           j->m.recipients[indexes[i]].options };
+        struct report r = { .action = REPORT_FAILED,
+                            .random = random_u64(),
+                            .envid = j->m.options.envid,
+                            .hostname = q->settings->hostname,
                             .id = j->m.id,
                             .bounce_id = bounce_id,
                             .to = to,

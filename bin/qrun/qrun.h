@@ -8,7 +8,7 @@
  *     destination.c  a domain: its parts in line, one connector and one sender at a time; destination.h names
  *                    the files that share it
  *     local.c        delivery here
- *     bounce.c       what goes back to the sender; report.c writes it
+ *     bounce.c       what goes back to the sender; text/report.c writes it
  *     child.c        a sandboxed child: connector.c (DNS, connects) or sender.c (SMTP)
  */
 #ifndef POSTERN_QRUN_QRUN_H

@@ -14,16 +14,16 @@
  *     RCPTS   at least one recipient was too      RCPT AUTHOR PIECE FILE COMMIT
  *     BODY    pieces of the message have come     PIECE COMMIT
  *     FILE    the session has a file to write to  COMMIT
- *     any                                         LOGIN MAIL
+ *     any                                         LOGIN, those of SCRAM, MAIL
  *
- * LOGIN, once, and MAIL forget the transaction before them. An answer to "does this user exist" is only given
+ * A login, once, and MAIL forget the transaction before them. An answer to "does this user exist" is only given
  * where mail for that domain is taken at all. What can't be looked up is VERDICT_TABLES, never a refusal.
  */
 #include "guard_private.h"
 #include "base/files.h"
 #include "base/log.h"
+#include "store/sasl.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <string.h>
 
@@ -71,29 +71,11 @@ enum guard_next guard_reply_judged(struct smtp_guard *g, struct message *m, enum
     return GUARD_DONE;
 }
 
-static enum guard_next run_login(struct guard *guard, struct message *m)
-{
-    struct smtp_guard *g = guard->program;
-    struct span name, password;
-    bool allowed = guard_is_submission(g) && (g->key.given || g->settings->plaintext_login);
-    if (!message_get(m, &name) || !message_get(m, &password) || !message_end(m) || !allowed ||
-        g->login.done || name.n > LOGIN_NAME_LIMIT || password.n > LOGIN_PASSWORD_LIMIT)
-        return GUARD_END;
-    guard_forget_envelope(&g->envelope);
-    guard->state = GUARD_IDLE;
-    enum status st = login_check(&g->login, name, password);
-    bool over = st == ST_PERM && errno == EACCES;
-    if (st == ST_OK)
-        log_event(LOG_INFO, "login", "peer", g->serving->peer.text, "login", g->login.account.text, NULL);
-    else if (st == ST_PERM)
-        log_event(LOG_NOTICE, "login-failed", "peer", g->serving->peer.text, NULL);
-    explicit_bzero(m->data, m->len);
-    guard_reply(m, over ? VERDICT_OVER : guard_verdict(st));
-    return over ? GUARD_DONE : GUARD_REPLY;
-}
-
 static const struct guard_verb verbs[] = {
-    { VERB_LOGIN, GUARD_ANY, "login", run_login },
+    { VERB_LOGIN, GUARD_ANY, "login", guard_login },
+    { SASL_FIRST, GUARD_ANY, "scram-first", guard_scram_first },
+    { SASL_FINAL, GUARD_ANY, "scram-final", guard_scram_final },
+    { SASL_ENTER, GUARD_ANY, "scram-enter", guard_scram_enter },
     { VERB_MAIL, GUARD_ANY, "mail", guard_mail },
     { VERB_RCPT, GUARD_SENDER | GUARD_RCPTS, "rcpt", guard_rcpt },
     { VERB_AUTHOR, GUARD_RCPTS, "author", guard_author },
@@ -114,9 +96,10 @@ int guard_run(struct serving *serving)
         .key = &g.key,
     };
     tls_key_init(&g.key, serving->settings->tls_key);
-    login_init(&g.login, serving->settings);
+    login_init(&g.login, serving->settings, &serving->peer);
     guard_forget_envelope(&g.envelope);
     guard_loop(&guard, verbs);
+    login_forget(&g.login);
     guard_forget_envelope(&g.envelope);
     file_close(g.file);
     if (g.directory)

@@ -29,6 +29,12 @@ bool guard_open_directory(struct smtp_guard *g);
 /* A refusal, in the log. `recipient` may be NULL. */
 void guard_log_refusal(struct smtp_guard *g, const char *why, const struct address *recipient);
 
+/* --- guard_login.c */
+enum guard_next guard_login(struct guard *guard, struct message *m);
+enum guard_next guard_scram_first(struct guard *guard, struct message *m);
+enum guard_next guard_scram_final(struct guard *guard, struct message *m);
+enum guard_next guard_scram_enter(struct guard *guard, struct message *m);
+
 /* --- guard_sender.c */
 bool guard_is_submission(const struct smtp_guard *g);
 /* May the client send to other domains: by login, as a user of this machine, or by its network? */

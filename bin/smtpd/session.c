@@ -8,6 +8,7 @@
  */
 #include "session.h"
 #include "net/command.h"
+#include "store/sasl.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -98,9 +99,9 @@ void forget_transaction(struct session *s)
 
 /* --- commands */
 
-bool login_allowed(const struct session *s)
+bool login_offered(const struct session *s)
 {
-    return s->submission && (s->tls || s->serving->settings->plaintext_login);
+    return s->submission && sasl_offered(s->serving->settings, s->tls);
 }
 
 /* One word without control characters; what is odd in it is replaced in Received. */
@@ -145,8 +146,11 @@ static void run_ehlo(void *session, struct span argument)
                 (unsigned long long)set->message_size);
     if (s->serving->tls && !s->tls)
         reply(s, "250-STARTTLS");
-    if (login_allowed(s))
-        reply(s, "250-AUTH PLAIN LOGIN");
+    if (login_offered(s)) {
+        conn_write_str(s->conn, "250-AUTH");
+        sasl_write_mechanisms(s->conn, set, s->tls, true, " ");
+        conn_write_str(s->conn, "\r\n");
+    }
     reply(s, "250-8BITMIME");
     reply(s, "250 ENHANCEDSTATUSCODES");
 }

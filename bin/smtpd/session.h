@@ -62,8 +62,8 @@ enum verdict ask(struct session *s);
 /* The replies to verdicts that mean the same everywhere. */
 void reply_trouble(struct session *s, enum verdict v);
 
-/* May this connection AUTH, as it stands? */
-bool login_allowed(const struct session *s);
+/* Is there a mechanism by which this connection may AUTH, as it stands? */
+bool login_offered(const struct session *s);
 /* Forgets the message that was coming in. */
 void forget_transaction(struct session *s);
 

@@ -4,6 +4,7 @@
  * everything else.
  */
 #include "session.h"
+#include "store/sasl.h"
 #include "text/smtp_path.h"
 
 #include <stdio.h>
@@ -56,7 +57,7 @@ void run_mail(void *session, struct span argument)
     struct session *s = session;
     struct smtp_path_mail mail;
     uint64_t origin = 0;
-    enum smtp_path_result result = smtp_path_read_mail(argument, login_allowed(s), &mail);
+    enum smtp_path_result result = smtp_path_read_mail(argument, login_offered(s), &mail);
     if (result != SMTP_PATH_OK) {
         reply_path(s, result, true);
         return;
@@ -73,8 +74,9 @@ void run_mail(void *session, struct span argument)
         span_copy(span_of(mail.sender.text), s->transaction.sender, sizeof s->transaction.sender);
         reply(s, "250 2.1.0 Sender OK");
     } else if (v == VERDICT_LOGIN_FIRST) {
-        reply_wrong(s, login_allowed(s) ? "530 5.7.0 Authentication required"
-                                        : "530 5.7.0 STARTTLS and AUTH first");
+        bool passwords = sasl_takes_passwords(s->serving->settings, s->tls);
+        reply_wrong(s,
+                    passwords ? "530 5.7.0 Authentication required" : "530 5.7.0 STARTTLS and AUTH first");
     } else if (v == VERDICT_REFUSED) {
         reply(s, "550 5.7.1 This sender's address isn't yours");
     } else {

@@ -12,8 +12,8 @@
  *     FILE                                                  a descriptor to write the message to
  *     COMMIT   TLS description, bits, last bytes            the message's ID
  *
- * MAIL begins a transaction, and it and LOGIN forget the one before, so RSET, EHLO and STARTTLS need not be
- * told. The message comes as any number of PIECEs and the last bytes with COMMIT, or in the file.
+ * and those of SCRAM (store/sasl.h). MAIL begins a transaction, and it and a login forget the one before, so
+ * RSET, EHLO and STARTTLS need not be told. The message comes as any number of PIECEs and the last bytes with COMMIT, or in the file.
  */
 #ifndef POSTERN_SMTPD_VERBS_H
 #define POSTERN_SMTPD_VERBS_H

@@ -19,6 +19,7 @@
 #include <unistd.h>
 #include <limits.h>
 
+#define FIRST_PIECE 4096 /* most files that are read whole are small */
 #define READ_PIECE 65536
 #define LOCK_POLL_MS 5
 
@@ -33,7 +34,7 @@ void file_close(int fd)
 static enum status read_rest(int fd, struct bytes *out)
 {
     for (;;) {
-        size_t want = READ_PIECE;
+        size_t want = out->len ? READ_PIECE : FIRST_PIECE;
         if (want > out->limit - out->len)
             want = out->limit - out->len;
         char over;

@@ -52,6 +52,7 @@ static const struct key keys[] = {
     { "timeout", TYPE_SECONDS, AT(timeout), "5m" },
     { "connections", TYPE_NUMBER, AT(connections), "500" },
     { "connections-per-source", TYPE_NUMBER, AT(connections_per_source), "50" },
+    { "login-failures", TYPE_COUNT, AT(login_failures), "20" },
     { "retry-first", TYPE_SECONDS, AT(retry_first), "1m" },
     { "retry-max", TYPE_SECONDS, AT(retry_max), "4h" },
     { "queue-lifetime", TYPE_SECONDS, AT(queue_lifetime), "5d" },

@@ -51,6 +51,7 @@ struct settings {
     uint64_t timeout;      /* seconds a client may be silent before login (after it: 30 minutes at least) */
     uint64_t connections;  /* of one warm listener, in all */
     uint64_t connections_per_source; /* and from one IPv4 address or IPv6 /64; `networks` are exempt */
+    uint64_t login_failures; /* an hour from one source; 0: any number */
     uint64_t retry_first; /* seconds to the first retry of a deferred message; doubles up to retry_max */
     uint64_t retry_max;
     uint64_t queue_lifetime; /* seconds until a deferred message goes back to its sender */

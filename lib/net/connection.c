@@ -72,10 +72,10 @@ static bool input_waits(struct conn *c)
     return conn_pending(c).n || recv(conn_read_fd(c), &one, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
-/* Enters `box` and leaves the other two, whose descriptors are nobody else's business. */
+/* Enters `box` and leaves the others, whose descriptors are nobody else's business. */
 static bool enter_only(struct handler *h, struct sandbox *box)
 {
-    struct sandbox *all[] = { h->session_box, h->guard_box, h->mailbox_box };
+    struct sandbox *all[] = { h->session_box, h->guard_box, h->mailbox_box, h->waiting_box };
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         if (all[i] != box)
             sandbox_leave(all[i]);
@@ -231,16 +231,26 @@ static pid_t fork_guard(struct handler *h, const struct joints *j)
     pid_t pid = fork_child();
     if (pid != 0)
         return pid;
-    close(j->channel[0]);
     close(j->control[0]);
-    close_both(j->relay[0], j->relay[1]);
+    close(j->relay[1]);
     close_both(h->serving.client_in, h->serving.client_out);
     h->serving.channel = j->channel[1];
     h->serving.control = j->control[1];
     run_guard(h);
 }
 
-/* imapd and pop3d: this process is the mailbox process to be. */
+/* Waits for the session's first request, or its end. Nothing of a request is read: no session can take over
+ * this process. */
+static bool guard_is_wanted(int channel)
+{
+    struct pollfd p = { .fd = channel, .events = POLLIN };
+    while (poll(&p, 1, -1) < 0 && errno == EINTR)
+        ;
+    return recv(channel, NULL, 0, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT) > 0; /* its length */
+}
+
+/* imapd and pop3d: this process is the mailbox process to be. All that waits for the guard waits in a sandbox
+ * that lets both be made; each of them then enters its own. */
 static int run_with_mailbox(struct handler *h)
 {
     struct joints j;
@@ -250,13 +260,18 @@ static int run_with_mailbox(struct handler *h)
     pid_t session = fork_session(h, &j);
     if (session < 0)
         return no_processes(h);
-    sandbox_compile(h->guard_box);
-    pid_t guard = fork_guard(h, &j); /* without it the session hears that its channel is closed, and says so */
-    close_both(j.channel[0], j.channel[1]);
-    close(j.control[1]);
+    sandbox_compile(h->guard_box); /* while nothing forbids it */
+    sandbox_compile(h->mailbox_box);
+    close(j.channel[0]);
     close(j.relay[0]);
+    sandbox_leave(h->session_box);
     s->control = j.control[0];
     s->relay = j.relay[1];
+    pid_t guard = -1; /* without it the session hears that its channel is closed, and says so */
+    if (sandbox_enter(h->waiting_box) && guard_is_wanted(j.channel[1]))
+        guard = fork_guard(h, &j);
+    close(j.channel[1]);
+    close(j.control[1]);
     bool served = guard > 0 && enter_only(h, h->mailbox_box) && s->service->await(s);
     file_close(s->control);
     file_close(s->relay);

@@ -45,7 +45,10 @@ struct dns_record {
 struct dns_answer {
     struct bytes raw; /* owns what the records point into */
     unsigned rcode;
-    bool authentic; /* AD */
+    bool authentic; /* AD: what the resolver says */
+    bool secure;    /* signed and verified by ourselves (net/dnssec.h), all CNAMEs included; also that there is nothing */
+    bool bogus;     /* it should have been signed, and isn't, or wrongly: with ST_TEMP */
+    char canonical[DNS_NAME_LIMIT]; /* the name at the end of the CNAMEs, lower case; with ST_OK and ST_NONE */
     size_t count;
     struct dns_record records[DNS_RECORDS]; /* of the asked type, CNAMEs followed */
 };
@@ -56,9 +59,14 @@ enum status dns_question(const char *name, enum dns_type type, uint16_t id, stru
  * no data; ST_TEMP for SERVFAIL, a malformed answer or one to another question. */
 enum status dns_read(struct dns_answer *answer, const char *name, enum dns_type type, uint16_t id);
 
+#define DNS_SERVER_LIMIT 3
+
 struct dns_resolver {
-    struct sockaddr_in6 servers[3]; /* IPv4-mapped for IPv4 */
+    struct sockaddr_in6 servers[DNS_SERVER_LIMIT]; /* IPv4-mapped for IPv4 */
     size_t count;
+    /* Who asks in our place, such as dnssec_ask(); NULL: we do. */
+    enum status (*ask)(void *arg, const char *name, enum dns_type type, struct dns_answer *answer);
+    void *arg;
 };
 /* From the setting `resolver`, or /etc/resolv.conf when it is empty. */
 enum status dns_resolver_init(struct dns_resolver *r, const char *setting, struct bytes *error);

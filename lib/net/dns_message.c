@@ -285,6 +285,8 @@ enum status dns_read(struct dns_answer *answer, const char *name, enum dns_type 
             answer->count = 0;
             return ST_TEMP;
         }
+        if (answer->count || !alias[0])
+            memcpy(answer->canonical, wanted, sizeof answer->canonical);
         if (answer->count)
             return ST_OK;
         if (!alias[0])

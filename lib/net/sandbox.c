@@ -64,13 +64,15 @@ struct sandbox {
 #define ROLE(r) (1u << (r))
 enum {
     ALL = ROLE(SANDBOX_SESSION) | ROLE(SANDBOX_GUARD) | ROLE(SANDBOX_MAILBOX) | ROLE(SANDBOX_RESOLVER) |
-          ROLE(SANDBOX_SCHEDULER),
-    FILES = ROLE(SANDBOX_GUARD) | ROLE(SANDBOX_MAILBOX) | ROLE(SANDBOX_SCHEDULER), /* use files below their paths */
+          ROLE(SANDBOX_SCHEDULER) | ROLE(SANDBOX_WAITING),
+    FILES = ROLE(SANDBOX_GUARD) | ROLE(SANDBOX_MAILBOX) | ROLE(SANDBOX_SCHEDULER) |
+            ROLE(SANDBOX_WAITING), /* use files below their paths */
     READS = FILES | ROLE(SANDBOX_RESOLVER),
-    GUARD = ROLE(SANDBOX_GUARD) | ROLE(SANDBOX_SCHEDULER),
-    MAILBOX = ROLE(SANDBOX_MAILBOX),
+    GUARD = ROLE(SANDBOX_GUARD) | ROLE(SANDBOX_SCHEDULER) | ROLE(SANDBOX_WAITING),
+    MAILBOX = ROLE(SANDBOX_MAILBOX) | ROLE(SANDBOX_WAITING),
     NETWORK = ROLE(SANDBOX_RESOLVER) | ROLE(SANDBOX_SCHEDULER), /* a child may do no more than its parent */
     SCHEDULER = ROLE(SANDBOX_SCHEDULER),
+    PARENT = ROLE(SANDBOX_SCHEDULER) | ROLE(SANDBOX_WAITING),
 };
 
 struct allowed {
@@ -111,14 +113,16 @@ static const struct allowed calls[] = {
     { FILES | NETWORK, S(set_tid_address) }, { FILES | NETWORK, S(rseq) },
     /* a mailbox process enters a second Landlock layer once it knows its user */
     { MAILBOX, S(landlock_create_ruleset) }, { MAILBOX, S(landlock_add_rule) },
-    { MAILBOX, S(landlock_restrict_self) },
-    /* the scheduler's children, and their way into their own sandboxes */
+    { MAILBOX | PARENT, S(landlock_restrict_self) },
+    /* children, and their way into their own sandboxes */
     { SCHEDULER, S(socketpair) },
-    { SCHEDULER, S(prlimit64) }, { SCHEDULER, S(seccomp) }, { SCHEDULER, S(landlock_restrict_self) },
-    { SCHEDULER, S(getppid) },
+    { PARENT, S(prlimit64) }, { PARENT, S(seccomp) }, { PARENT, S(getppid) },
     /* the network */
     { NETWORK, S(connect) }, { NETWORK, S(bind) }, { NETWORK, S(getsockname) }, { NETWORK, S(getpeername) },
     { NETWORK, S(setsockopt) }, { NETWORK, S(getsockopt) }, { NETWORK, S(recvmmsg) }, { NETWORK, S(sendmmsg) },
+    /* what libunbound's event loop makes for itself */
+    { NETWORK, S(epoll_create1) }, { NETWORK, S(epoll_ctl) }, { NETWORK, S(epoll_wait) }, { NETWORK, S(epoll_pwait) },
+    { NETWORK, S(pipe2) },
 #if SANITIZED
     { ALL, S(sched_getaffinity) }, { ALL, S(openat) }, { ALL, S(readlink) }, { ALL, S(mprotect) }, { ALL, S(mmap) },
     { ALL, S(getuid) }, { ALL, S(geteuid) }, { ALL, S(prlimit64) }, { ALL, S(tgkill) }, { ALL, S(prctl) },
@@ -172,9 +176,9 @@ static int add_conditional(scmp_filter_ctx ctx, enum sandbox_role role)
         err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, S(fcntl), 1, SCMP_A1(SCMP_CMP_EQ, (unsigned)file_controls[i], 0));
     if (!err && ROLE(role) & NETWORK)
         err = allow_socket_families(ctx);
-    if (!err && role == SANDBOX_MAILBOX)
+    if (!err && ROLE(role) & MAILBOX)
         err = allow_threads(ctx);
-    return err || role != SANDBOX_SCHEDULER ? err : allow_children(ctx);
+    return err || !(ROLE(role) & PARENT) ? err : allow_children(ctx);
 }
 
 static int add_rules(scmp_filter_ctx ctx, enum sandbox_role role)
@@ -344,7 +348,7 @@ static void limit(int what, rlim_t most)
 
 static rlim_t file_limit(enum sandbox_role role)
 {
-    return role == SANDBOX_SESSION ? 64 : role == SANDBOX_GUARD || role == SANDBOX_SCHEDULER ? 4096 : 512;
+    return role == SANDBOX_SESSION ? 64 : ROLE(role) & GUARD ? 4096 : 512;
 }
 
 static bool enter_rules(int rules)

@@ -23,6 +23,8 @@ enum sandbox_role {
     SANDBOX_RESOLVER, /* + inet sockets: qrun's processes that ask DNS and connect */
     SANDBOX_SCHEDULER, /* qrun: what a guard may, and all that making its children and their further sandboxes
                           takes */
+    SANDBOX_WAITING, /* what guard and mailbox process may, and what it takes to become one and make the other:
+                        for who reads nothing */
     SANDBOX_ROLES,
 };
 

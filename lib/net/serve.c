@@ -89,7 +89,7 @@ static bool prepare_boxes(struct handler *h, struct bytes *error)
     const struct service *service = h->serving.service;
     const struct settings *s = &h->settings;
     struct sandbox_path paths[PATHS];
-    size_t count = service->guard_paths(s, paths, PATHS - 1);
+    size_t count = service->guard_paths(s, paths, PATHS - 2);
     paths[count++] = (struct sandbox_path){ s->tls_key, SANDBOX_READ };
     if (sandbox_prepare(SANDBOX_SESSION, s->sandbox, NULL, 0, SESSION_MEMORY, &h->session_box, error) !=
             ST_OK ||
@@ -101,7 +101,10 @@ static bool prepare_boxes(struct handler *h, struct bytes *error)
     bytes_init(&root, 4096);
     settings_mail_root(s, &root);
     struct sandbox_path mail = { bytes_str(&root), SANDBOX_READ | SANDBOX_WRITE };
+    paths[count++] = mail;
     bool ok = sandbox_prepare(SANDBOX_MAILBOX, s->sandbox, &mail, 1, MAILBOX_MEMORY, &h->mailbox_box,
+                              error) == ST_OK &&
+              sandbox_prepare(SANDBOX_WAITING, s->sandbox, paths, count, MAILBOX_MEMORY, &h->waiting_box,
                               error) == ST_OK;
     h->serving.mailbox_box = h->mailbox_box;
     bytes_free(&root);

@@ -10,7 +10,9 @@
  *
  * The first process named is the one that lasts as long as the connection (systemd and the warm listener wait
  * for it). Of imapd and pop3d it is the later mailbox process: it never held a secret, as it only waits, in
- * its sandbox, for the guard to say who logged in (store/handover.h).
+ * a sandbox, until the session first asks something, which it leaves unread, makes the guard for that, and
+ * waits, in the mailbox process's sandbox, for it to say who logged in (store/handover.h). Whoever only
+ * connects, or asks nothing that the guard knows, costs two processes.
  *
  * A program describes itself in a `struct service`; its functions get a `struct serving`.
  */

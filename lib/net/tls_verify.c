@@ -99,7 +99,8 @@ static enum tls_verdict verify_path(gnutls_x509_trust_list_t list, struct chain 
     unsigned status = 0;
     gnutls_typed_vdata_st purpose = { .type = GNUTLS_DT_KEY_PURPOSE_OID,
                                       .data = (unsigned char *)(uintptr_t)GNUTLS_KP_TLS_WWW_SERVER };
-    int err = gnutls_x509_trust_list_verify_crt2(list, c->certificates, c->count, &purpose, 1, 0, &status, NULL);
+    int err =
+        gnutls_x509_trust_list_verify_crt2(list, c->certificates, c->count, &purpose, 1, 0, &status, NULL);
     return err ? TLS_UNTRUSTED : verdict_of(status);
 }
 
@@ -141,7 +142,8 @@ static bool key_matches(gnutls_x509_crt_t crt, const struct tlsa *t)
     if (gnutls_pubkey_init(&key) != 0)
         return false;
     bool good = gnutls_pubkey_import_x509(key, crt, 0) == 0 &&
-                gnutls_pubkey_export2(key, GNUTLS_X509_FMT_DER, &info) == 0 && same(t->data, &info, t->matching);
+                gnutls_pubkey_export2(key, GNUTLS_X509_FMT_DER, &info) == 0 &&
+                same(t->data, &info, t->matching);
     gnutls_free(info.data);
     gnutls_pubkey_deinit(key);
     return good;
@@ -210,7 +212,8 @@ enum tls_verdict tls_verify_tlsa(const struct span *chain, size_t count, const s
             one = TLS_VERIFIED;
         else if (records[i].usage == TLSA_TA)
             one = verify_anchor(&c, chain, &records[i]);
-        if (one == TLS_VERIFIED && records[i].usage == TLSA_TA && !has_any_name(c.certificates[0], names, name_count))
+        if (one == TLS_VERIFIED && records[i].usage == TLSA_TA &&
+            !has_any_name(c.certificates[0], names, name_count))
             one = TLS_WRONG_NAME;
         if (one != TLS_NO_MATCH)
             verdict = one;

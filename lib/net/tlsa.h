@@ -12,17 +12,17 @@
 
 #define TLSA_LIMIT 32 /* records of a name that are looked at */
 
-enum { TLSA_TA = 2, TLSA_EE = 3 };                           /* usages; PKIX-TA(0) and PKIX-EE(1) aren't for SMTP */
-enum { TLSA_CERTIFICATE = 0, TLSA_KEY = 1 };                 /* selectors: all of it, or its SubjectPublicKeyInfo */
-enum { TLSA_FULL = 0, TLSA_SHA256 = 1, TLSA_SHA512 = 2 };    /* matching types */
+enum { TLSA_TA = 2, TLSA_EE = 3 };           /* usages; PKIX-TA(0) and PKIX-EE(1) aren't for SMTP */
+enum { TLSA_CERTIFICATE = 0, TLSA_KEY = 1 }; /* selectors: all of it, or its SubjectPublicKeyInfo */
+enum { TLSA_FULL = 0, TLSA_SHA256 = 1, TLSA_SHA512 = 2 }; /* matching types */
 
 struct tlsa {
     uint8_t usage, selector, matching;
     struct span data; /* within the record */
 };
 
-/* Those of `count` records (RDATA) that are usable, without those that a stronger digest of the same usage and
- * selector makes superfluous (RFC 7671 9). How many; 0: none is usable. */
+/* Those of `count` records (RDATA) that are usable, without those that a stronger digest of the same usage
+ * and selector makes superfluous (RFC 7671 9). How many; 0: none is usable. */
 size_t tlsa_select(const struct span *records, size_t count, struct tlsa usable[TLSA_LIMIT]);
 
 /* "3 1 1 0123..." of a record, at the end of `out`; for reports (RFC 8460 4.3.1). */

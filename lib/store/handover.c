@@ -185,6 +185,8 @@ static enum guard_next run_login(struct guard *g, struct message *m)
     char shown[LOGIN_NAME_LIMIT + 1], copy[HANDOVER_CONTEXT];
     snprintf(shown, sizeof shown, "%.*s", (int)(name.n < sizeof shown ? name.n : sizeof shown - 1), name.p);
     enum status st = login_check(&gate->login, name, password);
+    if (st == ST_PERM && errno == EACCES)
+        return GUARD_END;
     if (st == ST_OK) {
         memcpy(copy, context.p, context.n);
         sasl_guard_log(g, gate->login.account.text, "PLAIN", true);
@@ -245,7 +247,7 @@ int handover_guard(struct serving *s)
                        .peer = s->peer.text,
                        .key = s->tls ? &key : NULL };
     tls_key_init(&key, s->settings->tls_key);
-    login_init(&gate.login, s->settings);
+    login_init(&gate.login, s->settings, &s->peer);
     guard_loop(&g, verbs);
     login_forget(&gate.login);
     tls_key_free(&key);

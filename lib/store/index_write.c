@@ -3,8 +3,9 @@
  * Writing the index; see index.h. The folder's lock is held from the first change to index_commit().
  *
  * Records that lie side by side are written together, names and bits at the commit, the header last: whoever reads
- * meanwhile sees old records or new, and old counts until all is there. A process that ends in between leaves the header
- * marked as dirty: then the next one makes everything anew.
+ * meanwhile sees old records or new, and old counts until all is there. Where records change that are there already, a
+ * process that ends in between leaves the header marked as dirty: then the next one makes everything anew. Of new ones
+ * nobody knows before the header counts them.
  *
  * Where a write fails, everything goes on in memory: a full disk must not keep anybody from reading mail.
  */
@@ -24,7 +25,7 @@
 #include <unistd.h>
 
 #define BEGUN_FILE "postern-index.new"
-#define RUN 1024                          /* records written together */
+#define RUN 256                           /* records written together */
 #define NAMES_WAITING ((size_t)256 * 1024) /* bytes of names written together */
 #define NAMES_A_RECORD 96                 /* bytes expected */
 #define GONE_KEPT 2048                    /* of the records that are gone, for QRESYNC's sake */
@@ -32,6 +33,7 @@
 struct index_writing {
     bool begun; /* the file hasn't its final name yet */
     bool failed;
+    uint32_t known; /* records that the file's header counts */
     uint32_t first, count;
     struct index_record run[RUN];
     uint64_t names_from;
@@ -84,6 +86,7 @@ static struct index_writing *writing(struct index *ix)
     if (!w)
         return NULL;
     w->begun = w->failed = false;
+    w->known = ix->header.count;
     w->first = w->count = 0;
     w->names_from = ix->header.names_used;
     w->bits = NULL;
@@ -146,12 +149,12 @@ void index_mark_dirty(struct index *ix)
 }
 
 /* Names first: no record must say more than is there, should this process end now; and the header says that its sums aren't
- * those of the records any more. */
+ * those of its records any more. */
 static void flush_records(struct index *ix)
 {
     struct index_writing *w = ix->writing;
     flush_names(ix);
-    if (w->count && !ix->header.dirty)
+    if (w->count && w->first < w->known && !ix->header.dirty)
         index_mark_dirty(ix);
     if (w->count)
         store(ix, INDEX_RECORDS_AT + (size_t)w->first * sizeof w->run[0], w->run, w->count * sizeof w->run[0]);

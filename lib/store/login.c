@@ -31,12 +31,13 @@
 #define LOGIN_SLOTS 4
 #define SLOT_WAIT_MS 10000
 #define SLOT_POLL_MS 20
-#define FIRST_DELAY_MS 500 /* after a failure; doubles */
+#define FIRST_DELAY_MS 500 /* after a failure; doubles with those of the connection or of its source */
+#define DOUBLINGS 4
 #define MIX_LIMIT 4096
 
-void login_init(struct login *l, const struct settings *s)
+void login_init(struct login *l, const struct settings *s, const struct peer *peer)
 {
-    *l = (struct login){ .settings = s };
+    *l = (struct login){ .settings = s, .peer = peer };
 }
 
 static void pause_ms(int64_t ms)
@@ -126,22 +127,34 @@ void login_found_free(struct login_found *found)
     bytes_free(&found->mix);
 }
 
-static enum status check(const struct settings *s, struct span name, struct span password,
-                         struct address *account, int64_t *since)
+/* With a slot held. *over: there were too many failures before. */
+static enum status check_found(struct login *l, const struct login_found *found, bool has_secret,
+                               struct span name, struct span password, bool *over)
+{
+    struct span key = span_bytes(&found->key);
+    enum status st = login_limits_ask(l, key);
+    *over = st == ST_PERM;
+    if (st != ST_OK)
+        return st;
+    st = has_secret ? password_check(secrets_value_hash(span_bytes(&found->secret)), password)
+                    : password_check_nobody(name, password);
+    if (st == ST_PERM)
+        l->failures = login_limits_failed(l, key);
+    if (st == ST_OK)
+        login_limits_passed(l, key);
+    return st;
+}
+
+static enum status check(struct login *l, struct span name, struct span password, bool *over, int64_t *since)
 {
     struct login_found found;
-    enum status st = login_find(s, name, false, &found);
-    int slot = st == ST_TEMP || st == ST_PERM ? -1 : login_take_slot(s);
+    enum status st = login_find(l->settings, name, false, &found);
+    int slot = st == ST_TEMP || st == ST_PERM ? -1 : login_take_slot(l->settings);
     *since = clock_ms();
-    if (slot < 0)
-        st = ST_TEMP;
-    else if (st == ST_OK)
-        st = password_check(secrets_value_hash(span_bytes(&found.secret)), password);
-    else
-        st = password_check_nobody(name, password);
+    st = slot < 0 ? ST_TEMP : check_found(l, &found, st == ST_OK, name, password, over);
     file_close(slot);
     if (st == ST_OK)
-        *account = found.account;
+        l->account = found.account;
     login_found_free(&found);
     return st;
 }
@@ -159,27 +172,27 @@ bool login_begin(struct login *l)
 
 void login_delay(const struct login *l, int64_t since)
 {
-    int64_t left = since + (FIRST_DELAY_MS << (l->tries - 1)) - clock_ms();
+    unsigned times = l->tries > l->failures ? l->tries : l->failures;
+    times = times > DOUBLINGS + 1 ? DOUBLINGS + 1 : times;
+    int64_t left = since + (FIRST_DELAY_MS << (times - 1)) - clock_ms();
     if (left > 0)
         pause_ms(left);
 }
 
 enum status login_check(struct login *l, struct span name, struct span password)
 {
-    struct address account;
     int64_t since = clock_ms();
+    bool over = false;
     if (!login_begin(l))
         return ST_PERM;
     enum status st = ST_PERM;
     if (name.n <= LOGIN_NAME_LIMIT && password.n <= LOGIN_PASSWORD_LIMIT)
-        st = check(l->settings, name, password, &account, &since);
-    if (st == ST_OK) {
-        l->account = account;
-        l->done = true;
+        st = check(l, name, password, &over, &since);
+    l->done = st == ST_OK;
+    if (l->done)
         return ST_OK;
-    }
     login_delay(l, since);
-    errno = st == ST_PERM ? EPERM : EAGAIN;
+    errno = over ? EACCES : st == ST_PERM ? EPERM : EAGAIN;
     return st;
 }
 

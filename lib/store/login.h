@@ -5,11 +5,14 @@
  *
  * A password comes as it is (login_check), or its knowledge is proved by SCRAM-SHA-256 (RFC 5802) in three
  * steps: first, final, enter. Both count as a check, and any beginning of one forgets an unfinished exchange.
+ *
+ * Failures are counted over connections too, by source and by account (`login-failures`, see login_limits.c).
  */
 #ifndef POSTERN_STORE_LOGIN_H
 #define POSTERN_STORE_LOGIN_H
 
 #include "base/settings.h"
+#include "net/activation.h"
 #include "text/address.h"
 #include "text/scram.h"
 
@@ -19,17 +22,20 @@
 
 struct login {
     const struct settings *settings;
-    unsigned tries; /* used so far */
+    const struct peer *peer; /* whose failures are counted; NULL: nobody's in particular */
+    unsigned tries;          /* used so far */
+    unsigned failures;       /* of this source of late, over connections */
     bool done;
     struct address account;       /* once done: canonical */
     struct scram_exchange *scram; /* one that has begun, or NULL */
 };
 
-void login_init(struct login *l, const struct settings *s);
+void login_init(struct login *l, const struct settings *s, const struct peer *peer);
 /* Forgets an unfinished exchange, and frees it. */
 void login_forget(struct login *l);
-/* ST_OK: logged in. ST_PERM: wrong name or password (also after LOGIN_TRIES, without looking: errno EACCES;
- * the guard ends the connection then). ST_TEMP: could not look. Sleeps after a failure; the delay grows. */
+/* ST_OK: logged in. ST_PERM: wrong name or password (errno EPERM); or without looking, after LOGIN_TRIES or
+ * over the limit of failures (errno EACCES: the guard ends the connection then). ST_TEMP: could not look.
+ * Sleeps after a failure; the delay grows. */
 enum status login_check(struct login *l, struct span name, struct span password);
 
 /* What a client said first. */
@@ -41,11 +47,13 @@ struct scram_request {
     struct span binding_data; /* what the client has to bind to: of the kind that gs2 names, or empty */
 };
 /* Appends server-first: our nonce behind the client's, and the account's salt and iterations, or invented
- * ones. ST_PERM (errno EACCES): no try is left, or logged in. ST_TEMP: could not look. */
+ * ones. ST_PERM (errno EACCES): no try is left, logged in, or over the limit of failures. ST_TEMP: could not
+ * look. */
 enum status login_scram_first(struct login *l, const struct scram_request *r, struct bytes *server_first);
 /* Judges client-final: channel binding, nonce and proof. ST_OK: all is right; appends server-final. ST_PERM:
  * not (errno EPROTO: no exchange had begun; EBADMSG: another channel or nonce; EPERM: the name or the proof
- * is wrong). Sleeps after a failure, as login_check. */
+ * is wrong; EACCES: over the limit of failures, the guard ends the connection). Sleeps after a failure, as
+ * login_check. */
 enum status login_scram_final(struct login *l, struct span without_proof,
                               const unsigned char proof[SCRAM_KEY], struct bytes *server_final);
 /* After a right one, and when the client has seen server-final: now it is logged in. False: there was none.

@@ -31,4 +31,13 @@ bool login_begin(struct login *l);
  */
 void login_delay(const struct login *l, int64_t since);
 
+/* --- login_limits.c: failures over connections. `account` is login_found's key. */
+/* ST_OK: go on; ST_PERM: too many have failed, and the log says so; ST_TEMP: can't tell. With a slot of
+ * login_take_slot() held from here to login_limits_failed(), so that many at once aren't many more. */
+enum status login_limits_ask(struct login *l, struct span account);
+/* Counts a failure. How many there were of late. */
+unsigned login_limits_failed(const struct login *l, struct span account);
+/* Remembers that this account has logged in from this source. */
+void login_limits_passed(const struct login *l, struct span account);
+
 #endif

@@ -32,6 +32,7 @@ struct scram_exchange {
     bool proven; /* the proof was right */
     bool plus;
     char name[LOGIN_NAME_LIMIT + 1];
+    struct bytes key; /* the name as failures are counted */
     struct address account;
     struct scram_verifier verifier;
     struct bytes messages; /* client-first-bare,server-first */
@@ -42,6 +43,7 @@ void login_forget(struct login *l)
 {
     if (!l->scram)
         return;
+    bytes_free(&l->scram->key);
     bytes_free(&l->scram->messages);
     bytes_free(&l->scram->expected);
     explicit_bzero(l->scram, sizeof *l->scram);
@@ -65,6 +67,7 @@ static enum status find_verifier(const struct settings *s, struct span name, str
     struct login_found found;
     struct scram_verifier own;
     enum status st = login_find(s, name, true, &found);
+    bytes_add_span(&x->key, span_bytes(&found.key));
     enum status faked = scram_fake(s, span_bytes(&found.key), span_bytes(&found.mix), &x->verifier);
     if (st == ST_OK && secrets_value_verifier(span_bytes(&found.secret), &own) == ST_OK) {
         x->known = true;
@@ -110,6 +113,7 @@ enum status login_scram_first(struct login *l, const struct scram_request *r, st
     if (x) {
         l->scram = x;
         x->plus = r->plus;
+        bytes_init(&x->key, ADDRESS_LIMIT + LOGIN_NAME_LIMIT);
         bytes_init(&x->messages, MESSAGES_LIMIT);
         bytes_init(&x->expected, MESSAGES_LIMIT);
         snprintf(x->name, sizeof x->name, "%.*s", SPAN_FMT(span_head(r->name, LOGIN_NAME_LIMIT)));
@@ -148,6 +152,30 @@ static enum status prove(struct scram_exchange *x, struct span without_proof, co
     return scram_write_final(signature, server_final) ? ST_OK : ST_TEMP;
 }
 
+/* With a slot held. */
+static enum status judge(struct login *l, struct span without_proof, const unsigned char *proof,
+                         struct bytes *server_final)
+{
+    struct scram_exchange *x = l->scram;
+    struct span key = span_bytes(&x->key);
+    enum status st = login_limits_ask(l, key);
+    errno = st == ST_PERM ? EACCES : EAGAIN;
+    if (st != ST_OK)
+        return st;
+    if (!is_for_this(x, without_proof)) {
+        errno = EBADMSG;
+        return ST_PERM;
+    }
+    st = prove(x, without_proof, proof, server_final);
+    int why = errno;
+    if (st == ST_PERM)
+        l->failures = login_limits_failed(l, key);
+    if (st == ST_OK)
+        login_limits_passed(l, key);
+    errno = why;
+    return st;
+}
+
 enum status login_scram_final(struct login *l, struct span without_proof,
                               const unsigned char proof[SCRAM_KEY], struct bytes *server_final)
 {
@@ -160,12 +188,8 @@ enum status login_scram_final(struct login *l, struct span without_proof,
     int64_t since = clock_ms();
     enum status st = ST_TEMP;
     errno = EAGAIN;
-    if (slot >= 0 && is_for_this(x, without_proof)) {
-        st = prove(x, without_proof, proof, server_final);
-    } else if (slot >= 0) {
-        st = ST_PERM;
-        errno = EBADMSG;
-    }
+    if (slot >= 0)
+        st = judge(l, without_proof, proof, server_final);
     int why = errno;
     file_close(slot);
     x->proven = st == ST_OK;

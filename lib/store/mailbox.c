@@ -37,6 +37,7 @@ static void free_private(struct mailbox_private *p)
     free(p->news);
     file_close(p->new_dir);
     file_close(p->cur_dir);
+    file_close(p->tmp_dir);
     file_close(p->dir);
     free(p);
 }
@@ -181,7 +182,7 @@ static struct mailbox *new_mailbox(struct mail *mail, bool read_only)
     }
     *box = (struct mailbox){ .mail = mail, .read_only = read_only, .watch = -1, .private = p };
     bytes_init(&p->cached, 2 * CACHE_WAITING);
-    p->dir = p->new_dir = p->cur_dir = p->index.fd = p->cache.fd = -1;
+    p->dir = p->new_dir = p->cur_dir = p->tmp_dir = p->index.fd = p->cache.fd = -1;
     p->new_watch = p->cur_watch = p->dir_watch = -1;
     return box;
 }

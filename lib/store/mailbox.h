@@ -162,7 +162,12 @@ enum status mailbox_expunge(struct mailbox *box, const size_t *indexes, size_t c
 /* Messages to be appended, all or none: each is written with mailbox_append_write (CRLF converted to LF) and ended with
  * mailbox_append_end, then all are published. A message without a byte needs no write. */
 struct mailbox_append;
-enum status mailbox_append_begin(struct mail *mail, struct span folder, struct mailbox_append **append);
+/* `selected`: a mailbox that is open, or NULL. Where it is the folder's, its next refresh finds the messages known. It stays open
+ * until they are published. */
+enum status mailbox_append_begin(struct mail *mail, struct mailbox *selected, struct span folder,
+                                 struct mailbox_append **append);
+/* Makes the next message's file, while the client is about to send it; else the first write does. */
+enum status mailbox_append_expect(struct mailbox_append *append);
 /* Before the first write of a message that may hold NULs: its parts in Content-Transfer-Encoding binary become base64
  * where LF line ends would spoil them. */
 void mailbox_append_binary(struct mailbox_append *append);

@@ -30,6 +30,7 @@ struct message {
     char temporary[160];
     char name[FILENAME_LIMIT + 1]; /* in cur/, "" while it isn't there */
     uint64_t size, wire;
+    int64_t date; /* mtime */
     uint32_t flags;
     uint64_t keywords; /* bits of `keywords` below */
 };
@@ -47,10 +48,10 @@ struct mailbox_append {
     char temporary[160];
     bool raw; /* as it comes, for a look at its parts */
     struct lf_lines lines;
-    char out[2 * PIECE + 2]; /* converted, not yet written */
     size_t waiting;
     enum status status; /* the first failure, and its errno */
     int why;
+    char out[PIECE + 2]; /* converted, not yet written */
 };
 
 static enum status fail(struct mailbox_append *a, enum status st)
@@ -94,13 +95,16 @@ static void release(struct mailbox_append *a, bool remove)
 
 static enum status begin_file(struct mailbox_append *a)
 {
+    if (a->fd >= 0)
+        return ST_OK;
     a->lines = (struct lf_lines){ 0 };
     a->waiting = 0;
     a->fd = place_file(&a->place, a->temporary, sizeof a->temporary);
     return a->fd >= 0 ? ST_OK : ST_TEMP;
 }
 
-enum status mailbox_append_begin(struct mail *mail, struct span folder, struct mailbox_append **append)
+enum status mailbox_append_begin(struct mail *mail, struct mailbox *selected, struct span folder,
+                                 struct mailbox_append **append)
 {
     *append = NULL;
     struct mailbox_append *a = malloc(sizeof *a);
@@ -108,19 +112,17 @@ enum status mailbox_append_begin(struct mail *mail, struct span folder, struct m
         return ST_TEMP;
     memset(a, 0, offsetof(struct mailbox_append, out));
     a->fd = -1;
-    a->waiting = 0;
-    a->status = ST_OK;
-    a->why = 0;
-    enum status st = place_open(mail, folder, &a->place);
-    if (st == ST_OK && begin_file(a) == ST_OK) {
-        *append = a;
-        return ST_OK;
-    }
+    enum status st = place_open_beside(mail, selected, folder, &a->place);
     if (st == ST_OK)
-        release(a, false);
+        *append = a;
     else
         free(a);
-    return st == ST_OK ? ST_TEMP : st;
+    return st;
+}
+
+enum status mailbox_append_expect(struct mailbox_append *a)
+{
+    return a->status == ST_OK ? fail(a, begin_file(a)) : fail(a, ST_OK);
 }
 
 static enum status flush(struct mailbox_append *a)
@@ -132,10 +134,11 @@ static enum status flush(struct mailbox_append *a)
 
 enum status mailbox_append_write(struct mailbox_append *a, struct span crlf_data)
 {
-    if (a->status == ST_OK && a->fd < 0)
-        fail(a, begin_file(a));
+    mailbox_append_expect(a);
     while (crlf_data.n && a->status == ST_OK) {
         struct span piece = span_head(crlf_data, PIECE);
+        if (a->waiting && piece.n > PIECE - a->waiting && flush(a) != ST_OK)
+            break;
         if (a->raw) {
             memcpy(a->out + a->waiting, piece.p, piece.n);
             a->waiting += piece.n;
@@ -181,6 +184,7 @@ static enum status finish_raw(struct mailbox_append *a)
         return fail(a, ST_TEMP);
     memcpy(temporary, a->temporary, sizeof temporary);
     a->raw = false;
+    a->fd = -1;
     if (fail(a, begin_file(a)) == ST_OK)
         write_again(a, (struct span){ size ? base : "", size });
     if (size)
@@ -233,16 +237,18 @@ enum status mailbox_append_end(struct mailbox_append *a, uint32_t system_flags, 
                                int64_t date)
 {
     struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, { .tv_sec = (time_t)date } };
-    if (a->status == ST_OK && a->raw)
+    struct stat file;
+    if (mailbox_append_expect(a) == ST_OK && a->raw)
         finish_raw(a);
     if (a->status != ST_OK)
         return fail(a, ST_OK);
     a->waiting += lf_lines_end(&a->lines, a->out + a->waiting);
     struct message *m = flush(a) == ST_OK ? add_message(a) : NULL;
-    if (!m || (date && futimens(a->fd, times) != 0))
+    if (!m || (date && futimens(a->fd, times) != 0) || fstat(a->fd, &file) != 0)
         return fail(a, ST_TEMP);
     *m = (struct message){ .size = a->lines.lf_size,
                            .wire = a->lines.crlf_size,
+                           .date = file.st_mtim.tv_sec,
                            .flags = system_flags & FLAG_SYSTEM };
     memcpy(m->temporary, a->temporary, sizeof m->temporary);
     for (; keywords && *keywords; keywords++)
@@ -271,6 +277,19 @@ static bool write_name(const struct mailbox_append *a, const struct message *m, 
     return filename_write(span_of(m->temporary), &none, &n, name);
 }
 
+/* All are on disk. */
+static void tell(struct mailbox_append *a, uint32_t first)
+{
+    for (size_t i = 0; i < a->count; i++) {
+        const struct message *m = &a->messages[i];
+        struct index_record r = { .uid = first + (uint32_t)i, .bits = INDEX_DATED, .date = m->date };
+        r.size = m->size < INDEX_UNSIZED ? (uint32_t)m->size : INDEX_UNSIZED;
+        r.wire = m->wire < INDEX_UNSIZED ? (uint32_t)m->wire : INDEX_UNSIZED;
+        place_tell(&a->place, &r, m->name);
+    }
+    place_tell_end(&a->place);
+}
+
 /* Under the lock. */
 static enum status publish(struct mailbox_append *a, uint32_t *uid)
 {
@@ -286,7 +305,11 @@ static enum status publish(struct mailbox_append *a, uint32_t *uid)
             st = ST_TEMP;
         }
     }
-    return st == ST_OK ? file_sync_dir(a->place.cur_dir, NULL) : st;
+    if (st == ST_OK)
+        st = file_sync_dir(a->place.cur_dir, NULL);
+    if (st == ST_OK)
+        tell(a, *uid);
+    return st;
 }
 
 static uint64_t bytes_of(const struct mailbox_append *a)

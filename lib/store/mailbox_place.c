@@ -2,6 +2,10 @@
  *
  * A folder that messages are put into. They are written and fsynced in tmp/ without a lock; only
  * giving UIDs and renaming into cur/ happens under it, so that a large copy keeps nobody waiting.
+ *
+ * Where the session has the folder open, its directories need not be opened again, and its index takes the records
+ * under the same lock. The UIDs are in the index's header, on their way to others, before a file has one of them: else a
+ * process that ends in between would leave them to be given once more.
  */
 #include "store/mailbox_private.h"
 #include "base/files.h"
@@ -14,20 +18,61 @@
 #include <string.h>
 #include <sys/stat.h>
 
+static int open_tmp(int dir)
+{
+    int fd = file_open_beneath(dir, "tmp", O_RDONLY | O_DIRECTORY, 0);
+    if (fd < 0 && errno == ENOENT && mkdirat(dir, "tmp", 0700) == 0)
+        fd = file_open_beneath(dir, "tmp", O_RDONLY | O_DIRECTORY, 0);
+    return fd;
+}
+
 enum status place_open(struct mail *mail, struct span folder, struct place *p)
 {
     *p = (struct place){ .mail = mail, .dir = -1, .tmp_dir = -1, .cur_dir = -1, .lock = -1 };
     enum status st = folder_open(mail, folder, &p->dir);
     if (st != ST_OK)
         return st;
-    p->tmp_dir = file_open_beneath(p->dir, "tmp", O_RDONLY | O_DIRECTORY, 0);
-    if (p->tmp_dir < 0 && errno == ENOENT && mkdirat(p->dir, "tmp", 0700) == 0)
-        p->tmp_dir = file_open_beneath(p->dir, "tmp", O_RDONLY | O_DIRECTORY, 0);
+    p->tmp_dir = open_tmp(p->dir);
     p->cur_dir = p->tmp_dir < 0 ? -1 : file_open_beneath(p->dir, "cur", O_RDONLY | O_DIRECTORY, 0);
     if (p->cur_dir >= 0)
         return ST_OK;
     place_close(p);
     return ST_TEMP;
+}
+
+static bool is_there(int dir)
+{
+    struct stat st;
+    return dir >= 0 && fstat(dir, &st) == 0 && st.st_nlink > 0;
+}
+
+/* Does the folder's name lead to the mailbox's directory still? */
+static bool is_folder_of(const struct mailbox *box, struct span folder)
+{
+    const struct mailbox_private *p = mailbox_private(box);
+    char path[FOLDER_NAME_LIMIT + 2];
+    struct stat named, opened;
+    return folder_path(folder, path, sizeof path) && fstat(p->dir, &opened) == 0 &&
+           fstatat(mail_dir(box->mail), path, &named, AT_SYMLINK_NOFOLLOW) == 0 && named.st_ino == opened.st_ino &&
+           named.st_dev == opened.st_dev && is_there(p->cur_dir);
+}
+
+enum status place_open_beside(struct mail *mail, struct mailbox *box, struct span folder, struct place *p)
+{
+    if (!box || !is_folder_of(box, folder))
+        return place_open(mail, folder, p);
+    struct mailbox_private *opened = mailbox_private(box);
+    if (!is_there(opened->tmp_dir)) {
+        file_close(opened->tmp_dir);
+        opened->tmp_dir = open_tmp(opened->dir);
+    }
+    *p = (struct place){ .mail = mail,
+                         .box = box,
+                         .dir = opened->dir,
+                         .tmp_dir = opened->tmp_dir,
+                         .cur_dir = opened->cur_dir,
+                         .lock = -1 };
+    return p->tmp_dir < 0 ? ST_TEMP : ST_OK;
 }
 
 void place_unlock(struct place *p)
@@ -43,21 +88,45 @@ void place_close(struct place *p)
 {
     int saved = errno;
     place_unlock(p);
-    file_close(p->cur_dir);
-    file_close(p->tmp_dir);
-    file_close(p->dir);
+    if (!p->box) {
+        file_close(p->cur_dir);
+        file_close(p->tmp_dir);
+        file_close(p->dir);
+    }
     *p = (struct place){ .dir = -1, .tmp_dir = -1, .cur_dir = -1, .lock = -1 };
     errno = saved;
 }
 
+/* Has every UID that was given its record? */
+static bool can_be_told(const struct mailbox_private *opened)
+{
+    const struct index *ix = &opened->index;
+    return ix->fd >= 0 && ix->header.floor == ix->header.uid_next && !opened->lost;
+}
+
 enum status place_lock(struct place *p)
 {
-    p->lock = folder_lock(p->dir);
+    p->tells = false;
+    p->modseq = 0;
+    p->lock = p->box ? mailbox_lock(p->box, &p->durable) : -1;
+    if (p->lock >= 0) {
+        p->tells = can_be_told(mailbox_private(p->box));
+        return ST_OK;
+    }
+    if (p->box && errno == EWOULDBLOCK)
+        return ST_TEMP;
+    p->lock = folder_lock(p->dir); /* whatever is wrong with the mailbox, a message can be put into its folder */
     return p->lock < 0 ? ST_TEMP : durable_open(p->mail, p->dir, &p->durable);
 }
 
 enum status place_uids(struct place *p, size_t count, uint32_t *first)
 {
+    if (p->tells) {
+        struct index *ix = &mailbox_private(p->box)->index;
+        enum status st = mailbox_take_uids(ix, p->dir, &p->durable, count, first);
+        p->tells = st == ST_OK && index_commit(ix) == ST_OK;
+        return st;
+    }
     return durable_take_uids(p->dir, mail_boot(p->mail), &p->durable, count, first);
 }
 
@@ -89,4 +158,35 @@ enum status place_keywords(struct place *p, const char *const *names, size_t cou
 enum status place_publish(struct place *p, const char *temporary, const char *name)
 {
     return renameat(p->tmp_dir, temporary, p->cur_dir, name) == 0 ? ST_OK : ST_TEMP;
+}
+
+/* The records' mod-sequence. A session that has seen all the changes before need not look for others. */
+static uint64_t modseq_of(struct place *p)
+{
+    struct mailbox_private *opened = mailbox_private(p->box);
+    bool saw_all = opened->picked_modseq == opened->index.header.modseq;
+    if (p->modseq)
+        return p->modseq;
+    p->modseq = mailbox_next_modseq(p->box, &p->durable);
+    if (p->modseq && saw_all)
+        opened->picked_modseq = p->modseq;
+    return p->modseq;
+}
+
+void place_tell(struct place *p, struct index_record *r, const char *name)
+{
+    p->tells = p->tells && modseq_of(p);
+    if (!p->tells)
+        return;
+    r->modseq = p->modseq;
+    index_add(&mailbox_private(p->box)->index, r, name, false);
+}
+
+void place_tell_end(struct place *p)
+{
+    if (!p->modseq)
+        return;
+    struct index *ix = &mailbox_private(p->box)->index;
+    ix->header.settled = 0;
+    index_commit(ix);
 }

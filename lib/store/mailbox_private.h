@@ -32,6 +32,11 @@
  * the directories' times count, but only where the index is marked settled: times are too coarse to be believed in
  * the moment after a change, some ticks of the kernel's clock (or two seconds, where the file system keeps whole
  * ones). Own changes unsettle it; who has heard of nothing else for so long settles it again.
+ *
+ * What a session appends to the folder that it has open goes into the index under the lock that its UID was taken under
+ * (place_tell): the event that follows is explained by then, and no directory is looked at. That is done only while
+ * every UID that was given has its record: a record above a UID whose file still has to be found would make that file's UID
+ * one that was put back.
  */
 #ifndef POSTERN_STORE_MAILBOX_PRIVATE_H
 #define POSTERN_STORE_MAILBOX_PRIVATE_H
@@ -59,6 +64,7 @@ struct learned {
 
 struct mailbox_private {
     int dir, new_dir, cur_dir; /* new_dir is -1 where there is none */
+    int tmp_dir;               /* -1 until something is put here */
     struct index index;
     struct view view;
     uint32_t picked;         /* records that were looked at for the view */
@@ -216,11 +222,16 @@ void mailbox_free_summaries(struct mailbox *box);
 /* Where messages are put: its directories, and while it is locked its durable file. */
 struct place {
     struct mail *mail;
+    struct mailbox *box; /* the folder's, opened: its directories are used, and its index told of what comes; or NULL */
+    bool tells;          /* while locked: the index can be told at once */
+    uint64_t modseq;     /* of the records it was told so far; 0: none */
     int dir, tmp_dir, cur_dir;
     int lock;
     struct durable durable;
 };
 enum status place_open(struct mail *mail, struct span folder, struct place *p);
+/* The same for who has a mailbox open (or NULL), which may be the folder's. */
+enum status place_open_beside(struct mail *mail, struct mailbox *box, struct span folder, struct place *p);
 void place_close(struct place *p); /* unlocks too; keeps errno */
 enum status place_lock(struct place *p);
 /* `count` UIDs from *first on; the place is locked. */
@@ -232,6 +243,11 @@ int place_file(struct place *p, char *name, size_t size);
 enum status place_keywords(struct place *p, const char *const *names, size_t count, uint32_t *bits);
 /* Moves the file to its place in cur/ under its full name. Not yet fsynced. */
 enum status place_publish(struct place *p, const char *temporary, const char *name);
+/* Tells the opened mailbox's index of a published message that is on disk, so that nobody has to find it: r has its UID,
+ * sizes and date. Nothing happens where it can't be told, and the next look at the folder finds the file. */
+void place_tell(struct place *p, struct index_record *r, const char *name);
+/* Behind the last place_tell(): others see the records now. */
+void place_tell_end(struct place *p);
 
 /* Lets go of the lock, and of the durable file. */
 void place_unlock(struct place *p);

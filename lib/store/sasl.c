@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * SASL in the session: which mechanisms there are, the client's responses, and PLAIN; see sasl.h. SCRAM is
- * sasl_scram.c. What was read of passwords is wiped.
+ * SASL in the session: which mechanisms there are, the client's responses, PLAIN and LOGIN; see sasl.h. SCRAM
+ * is sasl_scram.c. What was read of passwords is wiped.
  *
  * Limits: SASL_LINE a response as it comes (RFC 4954 4), SASL_MESSAGE decoded.
  */
@@ -14,6 +14,11 @@
 bool sasl_takes_passwords(const struct settings *s, bool tls)
 {
     return tls || s->plaintext_login;
+}
+
+bool sasl_offered(const struct settings *s, bool tls)
+{
+    return s->scram || sasl_takes_passwords(s, tls);
 }
 
 static bool offers_scram(const struct settings *s, bool tls)
@@ -29,20 +34,23 @@ static bool offers_scram_plus(const struct settings *s, bool tls)
 
 static const struct mechanism {
     const char *name;
+    const char *challenge; /* the first, which an initial response answers in advance */
+    bool login;            /* only where LOGIN is wanted */
     bool (*offered)(const struct settings *s, bool tls);
     enum sasl_result absent; /* what it comes to where it isn't offered */
     enum sasl_result (*run)(const struct sasl *s, struct bytes *first);
 } mechanisms[] = {
-    { "PLAIN", sasl_takes_passwords, SASL_PLAINTEXT, sasl_plain },
-    { "SCRAM-SHA-256", offers_scram, SASL_UNKNOWN, sasl_scram },
-    { "SCRAM-SHA-256-PLUS", offers_scram_plus, SASL_UNKNOWN, sasl_scram_plus },
+    { "PLAIN", "", false, sasl_takes_passwords, SASL_PLAINTEXT, sasl_plain },
+    { "LOGIN", "Username:", true, sasl_takes_passwords, SASL_PLAINTEXT, sasl_login },
+    { "SCRAM-SHA-256", "", false, offers_scram, SASL_UNKNOWN, sasl_scram },
+    { "SCRAM-SHA-256-PLUS", "", false, offers_scram_plus, SASL_UNKNOWN, sasl_scram_plus },
 };
 #define MECHANISMS (sizeof mechanisms / sizeof mechanisms[0])
 
-void sasl_write_mechanisms(struct conn *to, const struct settings *s, bool tls, const char *before)
+void sasl_write_mechanisms(struct conn *to, const struct settings *s, bool tls, bool login, const char *before)
 {
     for (size_t i = 0; i < MECHANISMS; i++)
-        if (mechanisms[i].offered(s, tls)) {
+        if (mechanisms[i].offered(s, tls) && (login || !mechanisms[i].login)) {
             conn_write_str(to, before);
             conn_write_str(to, mechanisms[i].name);
         }
@@ -105,11 +113,23 @@ enum sasl_result sasl_plain(const struct sasl *s, struct bytes *first)
     return sasl_password(s, name, password);
 }
 
+/* No standard; the name and the password by two challenges whose words some clients look at. */
+enum sasl_result sasl_login(const struct sasl *s, struct bytes *first)
+{
+    struct bytes password;
+    bytes_init(&password, SASL_MESSAGE);
+    enum sasl_result result = sasl_ask(s, SPAN("Password:"), &password);
+    if (result == SASL_DONE)
+        result = sasl_password(s, span_bytes(first), span_bytes(&password));
+    bytes_wipe(&password);
+    return result;
+}
+
 enum sasl_result sasl_authenticate(const struct sasl *s, struct span mechanism, struct span initial)
 {
     const struct mechanism *row = mechanisms, *end = mechanisms + MECHANISMS;
     struct bytes first;
-    while (row < end && !span_ieq_str(mechanism, row->name))
+    while (row < end && !(span_ieq_str(mechanism, row->name) && (s->login || !row->login)))
         row++;
     if (row == end)
         return SASL_UNKNOWN;
@@ -119,7 +139,7 @@ enum sasl_result sasl_authenticate(const struct sasl *s, struct span mechanism, 
     bytes_init(&first, SASL_MESSAGE);
     enum sasl_result result = SASL_DONE;
     if (!initial.p)
-        result = sasl_ask(s, SPAN(""), &first);
+        result = sasl_ask(s, span_of(row->challenge), &first);
     else if (!span_eq_str(initial, "="))
         result = decode(initial, &first);
     if (result == SASL_DONE)

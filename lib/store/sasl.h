@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * SASL (RFC 4422) for imapd's AUTHENTICATE and the AUTH of the others: PLAIN (RFC 4616), SCRAM-SHA-256
- * (RFC 5802, 7677) and SCRAM-SHA-256-PLUS with the channel bindings tls-exporter (RFC 9266) and
- * tls-server-end-point (RFC 5929).
+ * SASL (RFC 4422) for imapd's AUTHENTICATE and the AUTH of the others: PLAIN (RFC 4616), SCRAM-SHA-256 (RFC
+ * 5802, 7677) and SCRAM-SHA-256-PLUS with the channel bindings tls-exporter (RFC 9266) and
+ * tls-server-end-point (RFC 5929); for smtpd LOGIN too, which no RFC describes and some programs speak alone.
  *
  *     session                                     guard
  *     sasl_authenticate() reads what the client   a row for each SASL_ verb in its table; they call
@@ -46,12 +46,15 @@ struct sasl {
     struct span context; /* given along to the guard: for handover.h what the mailbox process gets, else "" */
     /* Asks the guard about a password. ST_NONE: it is gone. */
     enum status (*password)(const struct sasl *s, struct span name, struct span password);
+    bool login; /* the mechanism LOGIN is there too */
 };
 
 /* May a password come as things are: under TLS, or with plaintext-login? */
 bool sasl_takes_passwords(const struct settings *s, bool tls);
-/* Writes `before` and a mechanism's name for each that is offered so. */
-void sasl_write_mechanisms(struct conn *to, const struct settings *s, bool tls, const char *before);
+/* Writes `before` and a mechanism's name for each that is offered so, with `login` LOGIN too. */
+void sasl_write_mechanisms(struct conn *to, const struct settings *s, bool tls, bool login, const char *before);
+/* Is any? */
+bool sasl_offered(const struct settings *s, bool tls);
 /* A name and a password that came by a command of their own. */
 enum sasl_result sasl_password(const struct sasl *s, struct span name, struct span password);
 /* Does it all, up to the answer. `initial` is the initial response as it stood in the command (RFC 4959; "="

@@ -16,6 +16,7 @@ enum sasl_result sasl_judged(enum status st);
 
 /* The mechanisms, from the client's first response on. */
 enum sasl_result sasl_plain(const struct sasl *s, struct bytes *first);
+enum sasl_result sasl_login(const struct sasl *s, struct bytes *first);
 enum sasl_result sasl_scram(const struct sasl *s, struct bytes *first);
 enum sasl_result sasl_scram_plus(const struct sasl *s, struct bytes *first);
 

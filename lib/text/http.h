@@ -14,11 +14,11 @@
 #define HTTP_HEAD_LIMIT 16384 /* bytes of a head, interim ones included */
 
 struct http_head {
-    unsigned status;     /* 200 to 599 */
-    bool plain;          /* Content-Type is text/plain, whatever its parameters (RFC 9110 8.3.1) */
-    bool encoded;        /* a Content-Encoding other than identity */
-    bool chunked;        /* the body comes in chunks */
-    bool has_length;     /* Content-Length */
+    unsigned status; /* 200 to 599 */
+    bool plain;      /* Content-Type is text/plain, whatever its parameters (RFC 9110 8.3.1) */
+    bool encoded;    /* a Content-Encoding other than identity */
+    bool chunked;    /* the body comes in chunks */
+    bool has_length; /* Content-Length */
     uint64_t length;
 };
 

@@ -90,11 +90,12 @@ static bool read_version(struct sts_policy *p, struct span value)
     return span_eq_str(value, VERSION);
 }
 
+static const char *const mode_words[] = { "none", "testing", "enforce" };
+
 static bool read_mode(struct sts_policy *p, struct span value)
 {
-    static const char *const words[] = { "none", "testing", "enforce" };
     for (unsigned i = 0; i <= STS_MODE_ENFORCE; i++)
-        if (span_eq_str(value, words[i])) {
+        if (span_eq_str(value, mode_words[i])) {
             p->mode = (enum sts_mode)i;
             return true;
         }
@@ -120,7 +121,8 @@ static bool is_host(struct span s)
         if (label.n == 0 || label.n > LABEL_LIMIT || label.p[0] == '-')
             return false;
         for (size_t i = 0; i < label.n; i++)
-            if (!ascii_alpha(label.p[i]) && !ascii_digit(label.p[i]) && label.p[i] != '-' && label.p[i] != '_')
+            if (!ascii_alpha(label.p[i]) && !ascii_digit(label.p[i]) && label.p[i] != '-' &&
+                label.p[i] != '_')
                 return false;
     }
     return true;
@@ -200,6 +202,16 @@ enum status sts_policy_read(struct span text, struct sts_policy *policy)
     }
     bool whole = (r.seen & NEEDED) == NEEDED && (policy->count || policy->mode == STS_MODE_NONE);
     return whole ? ST_OK : ST_PERM;
+}
+
+bool sts_policy_print(const struct sts_policy *policy, struct bytes *out)
+{
+    bytes_printf(out, "version: " VERSION "\nmode: %s\n", mode_words[policy->mode]);
+    for (size_t i = 0; i < policy->count; i++)
+        bytes_printf(out, "mx: %s\n", policy->mx[i]);
+    bytes_add_str(out, "max_age: ");
+    bytes_add_u64(out, policy->max_age);
+    return bytes_add_char(out, '\n');
 }
 
 bool sts_policy_covers(const struct sts_policy *policy, const char *host)

@@ -12,11 +12,11 @@
 #include "base/bytes.h"
 #include "base/status.h"
 
-#define STS_ID_LIMIT 33          /* with its NUL (RFC 8461 3.1) */
-#define STS_TEXT_LIMIT 65536     /* of a policy (3.3) */
-#define STS_PATTERNS 64          /* mx lines of a policy; with more it is no policy */
-#define STS_PATTERN_LIMIT 256    /* with its NUL */
-#define STS_MAX_AGE 31557600     /* seconds (3.2) */
+#define STS_ID_LIMIT 33       /* with its NUL (RFC 8461 3.1) */
+#define STS_TEXT_LIMIT 65536  /* of a policy (3.3) */
+#define STS_PATTERNS 64       /* mx lines of a policy; with more it is no policy */
+#define STS_PATTERN_LIMIT 256 /* with its NUL */
+#define STS_MAX_AGE 31557600  /* seconds (3.2) */
 
 enum sts_mode { STS_MODE_NONE, STS_MODE_TESTING, STS_MODE_ENFORCE };
 
@@ -33,6 +33,9 @@ enum status sts_record_read(struct span text, char id[STS_ID_LIMIT]);
 
 /* A policy's text (3.2). ST_PERM: it is no policy. */
 enum status sts_policy_read(struct span text, struct sts_policy *policy);
+
+/* The policy as a text with nothing that isn't needed, which sts_policy_read() reads. */
+bool sts_policy_print(const struct sts_policy *policy, struct bytes *out);
 
 /* Is this mail exchanger one that the policy names (4.1)? A wildcard stands for exactly one label. */
 bool sts_policy_covers(const struct sts_policy *policy, const char *host);

@@ -50,14 +50,14 @@ static void say_box(struct mailbox *box)
     }
 }
 
-static uint32_t append(struct span folder, const char *subject)
+static uint32_t append(struct mailbox *box, struct span folder, const char *subject)
 {
     static const char *const keywords[] = { "$New", NULL };
     struct mailbox_append *a;
     uint32_t validity, uid;
     char text[200];
     snprintf(text, sizeof text, "Subject: %s\r\n\r\ntext\r\n", subject);
-    need(mailbox_append_begin(mail, folder, &a), "append");
+    need(mailbox_append_begin(mail, box, folder, &a), "append");
     mailbox_append_write(a, span_of(text));
     need(mailbox_append_finish(a, FLAG_SEEN, keywords, 1000000000, &validity, &uid), "append");
     return uid;
@@ -120,9 +120,9 @@ static void work(const char *what)
     struct mailbox_changes c;
     struct mailbox *box = open_box(SPAN("INBOX"));
     say_box(box);
-    if (strcmp(what, "append") == 0) {
+    if (strcmp(what, "append") == 0 || strcmp(what, "beside") == 0) {
         say("begin append 0 0 0\n");
-        say("appended new %u\n", append(SPAN("INBOX"), "new"));
+        say("appended new %u\n", append(what[0] == 'a' ? box : NULL, SPAN("INBOX"), "new"));
     } else if (strcmp(what, "few") == 0) {
         store(box, 2, 1, FLAG_FLAGGED);
         store(box, 3, 3, FLAG_SEEN | 1);
@@ -157,7 +157,7 @@ static void look(struct span folder)
 static void use(void)
 {
     struct mailbox_changes c;
-    uint32_t uid = append(SPAN("INBOX"), "after"), other = append(SPAN("Goal"), "after");
+    uint32_t uid = append(NULL, SPAN("INBOX"), "after"), other = append(NULL, SPAN("Goal"), "after");
     struct mailbox *box = open_box(SPAN("INBOX"));
     size_t i = mailbox_find(box, uid);
     if (i + 1 != box->count || mailbox_uid(box, i) != uid || !other)

@@ -48,7 +48,7 @@ static void append(struct mail *mail, struct span folder, const char *text)
     struct mailbox_append *a;
     uint32_t validity, uid;
     static const char *const keywords[] = { "$Crash", NULL };
-    need(mailbox_append_begin(mail, folder, &a), "begin");
+    need(mailbox_append_begin(mail, NULL, folder, &a), "begin");
     mailbox_append_write(a, SPAN("Subject: x\r\n\r\n"));
     mailbox_append_write(a, span_of(text));
     mailbox_append_write(a, SPAN("\r\n"));
@@ -65,11 +65,11 @@ static void end_message(struct mailbox_append *a)
 }
 
 /* All or none, unless the process ends among them: then nothing was said. */
-static void append_two(struct mail *mail, struct span folder, const char *one, const char *other)
+static void append_two(struct mail *mail, struct mailbox *box, struct span folder, const char *one, const char *other)
 {
     struct mailbox_append *a;
     uint32_t validity, uid;
-    need(mailbox_append_begin(mail, folder, &a), "begin");
+    need(mailbox_append_begin(mail, box, folder, &a), "begin");
     mailbox_append_write(a, span_of(one));
     mailbox_append_write(a, SPAN("\r\n"));
     end_message(a);
@@ -106,7 +106,7 @@ static void work(struct mail *mail)
         say("INBOX gone %u\n", c.expunged[i]);
     mailbox_changes_free(&c);
     need(st, "expunge");
-    append_two(mail, INBOX, "first", "last");
+    append_two(mail, box, INBOX, "first", "last");
     mailbox_close(box);
     say("done\n");
 }

@@ -123,7 +123,7 @@ static void session(struct mail *mail)
         free(gone);
     RIGHT(mailbox_expunge(box, indexes, 1, &c) == ST_OK);
     mailbox_changes_free(&c);
-    HOLDS(mailbox_append_begin(mail, SPAN("INBOX"), &a) == ST_OK);
+    HOLDS(mailbox_append_begin(mail, box, SPAN("INBOX"), &a) == ST_OK);
     mailbox_append_write(a, SPAN("Subject: new\r\n\r\n"));
     RIGHT(mailbox_append_finish(a, 0, NULL, 0, &validity, &uid) == ST_OK && uid >= 20);
     RIGHT(mailbox_refresh(box, false, &c) == ST_OK);

@@ -21,6 +21,12 @@ static void read_policy(struct span input)
         if (p.mx[i][0] != '*')
             HOLDS(sts_policy_covers(&p, p.mx[i]));
     }
+    static struct sts_policy again;
+    struct bytes text;
+    bytes_init(&text, FUZZ_OUT_LIMIT);
+    HOLDS(sts_policy_print(&p, &text) && sts_policy_read(span_bytes(&text), &again) == ST_OK);
+    HOLDS(again.mode == p.mode && again.max_age == p.max_age && again.count == p.count);
+    bytes_free(&text);
 }
 
 /* What a whole response says must not depend on how much came at a time: less of it is never something else. */

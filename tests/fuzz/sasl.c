@@ -19,8 +19,7 @@ static unsigned passwords;
 
 static enum status password(const struct sasl *s, struct span name, struct span word)
 {
-    (void)s;
-    HOLDS(name.n && name.n <= LOGIN_NAME_LIMIT && word.n && word.n <= LOGIN_PASSWORD_LIMIT);
+    HOLDS(name.n && name.n <= LOGIN_NAME_LIMIT && (word.n || s->login) && word.n <= LOGIN_PASSWORD_LIMIT);
     passwords++;
     return ST_PERM;
 }
@@ -65,7 +64,7 @@ static void check_challenges(int out, unsigned most)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const char *const mechanisms[] = { "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS", "x" };
+    static const char *const mechanisms[] = { "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS", "LOGIN" };
     static const struct settings settings = { .plaintext_login = true, .scram = true };
     if (size == 0)
         return 0;
@@ -74,7 +73,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     HOLDS(in >= 0 && out >= 0 && channel_pair(pair) == ST_OK &&
           file_write(in, fuzz_span(data + 1, size - 1)) == ST_OK && lseek(in, 0, SEEK_SET) == 0);
     struct serving serving = { .settings = &settings, .channel = pair[0], .conn = conn_new(in, out) };
-    struct sasl sasl = { &serving, "+ ", SPAN("context"), password };
+    struct sasl sasl = { &serving, "+ ", SPAN("context"), password, data[0] % 4 == 3 };
     queue_answers(pair[1], good);
     passwords = 0;
     enum sasl_result result =
@@ -83,7 +82,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     conn_flush(serving.conn);
     unsigned asked = count_questions(pair[1]);
     HOLDS(asked <= good + 1 && (result != SASL_DONE || (good == MOST && asked == MOST)));
-    HOLDS(passwords <= (data[0] % 4 == 0));
+    HOLDS(passwords <= (data[0] % 4 == 0 || data[0] % 4 == 3));
     check_challenges(out, 3);
     conn_free(serving.conn);
     close(in);

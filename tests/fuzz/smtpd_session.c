@@ -23,6 +23,7 @@ struct other_side {
     unsigned asked;
     struct message m;
     bool mail, rcpt, pieces; /* the guard's state */
+    unsigned scram;          /* steps of an exchange that were right */
     bool cr, ended;          /* of the message's bytes */
     unsigned column;         /* of the output */
 };
@@ -73,16 +74,30 @@ static void hear_rcpt(struct other_side *o)
 static void hear_commit(struct other_side *o)
 {
     static const unsigned verdicts[16] = { [13] = VERDICT_DISK_FULL, [14] = VERDICT_FAILED };
-    struct span helo, tls, last;
+    struct span tls, last;
     uint64_t bits;
-    HOLDS(o->rcpt && message_get(&o->m, &helo) && message_get(&o->m, &tls) && message_get_u64(&o->m, &bits) &&
+    HOLDS(o->rcpt && message_get(&o->m, &tls) && message_get_u64(&o->m, &bits) &&
           message_get(&o->m, &last) && message_end(&o->m));
-    HOLDS(helo.n && helo.n <= SMTPD_HELO_LIMIT && last.n <= CHANNEL_PIECE && !(bits & COMMIT_FILE));
+    HOLDS(last.n <= CHANNEL_PIECE && !(bits & COMMIT_FILE));
     check_message(o, last);
     HOLDS(!o->cr);
     o->mail = o->rcpt = o->pieces = false;
     answer(o, verdicts[fate(o)]);
     message_put_str(&o->m, "ID");
+}
+
+/* Its steps in their order, each behind one that was right. */
+static void hear_scram(struct other_side *o)
+{
+    static const char *const texts[] = { "r=abcdef,s=c2FsdA==,i=4096", "v=c2lnbmF0dXJl", "" };
+    static const unsigned statuses[16] = { [13] = ST_PERM, [14] = ST_TEMP, [15] = ST_NONE };
+    unsigned step = o->m.verb - SASL_FIRST, status = statuses[fate(o)];
+    HOLDS(step == 0 || step == o->scram);
+    o->scram = status == ST_OK ? step + 1 : 0;
+    if (o->scram == 3)
+        o->mail = o->rcpt = o->pieces = false;
+    answer(o, status);
+    message_put_str(&o->m, status == ST_OK ? texts[step] : "");
 }
 
 /* False if no answer is wanted. */
@@ -93,7 +108,13 @@ static bool hear(struct other_side *o)
     case VERB_LOGIN:
         HOLDS(message_get(&o->m, &field) && message_get(&o->m, &second) && message_end(&o->m) && field.n);
         o->mail = o->rcpt = o->pieces = false;
+        o->scram = 0;
         answer(o, fate(o) % 4);
+        return true;
+    case SASL_FIRST:
+    case SASL_FINAL:
+    case SASL_ENTER:
+        hear_scram(o);
         return true;
     case VERB_MAIL:
         hear_mail(o);
@@ -173,7 +194,7 @@ static void *play_others(void *arg)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static struct settings settings = { .message_size = 8000, .timeout = 60, .plaintext_login = true };
+    static struct settings settings = { .message_size = 8000, .timeout = 60, .plaintext_login = true, .scram = true };
     static const struct service service = { .name = "smtpd", .unavailable = "421 4.3.0 later\r\n" };
     static char hostname[] = "mail.example.test";
     struct serving serving = { .service = &service, .settings = &settings };

@@ -5,6 +5,7 @@
  */
 #include "lying.h"
 #include "../../bin/smtpd/guard.h"
+#include "store/handover.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -15,11 +16,18 @@
 
 /* --- requests */
 
-static void login(struct serving *s, const char *name, const char *password)
+static void put_login(const char *name, const char *password)
 {
     message_start(&packet, VERB_LOGIN);
     message_put_str(&packet, name);
     message_put_str(&packet, password);
+}
+
+#include "lying_scram.h" /* uses put_login() */
+
+static void login(struct serving *s, const char *name, const char *password)
+{
+    put_login(name, password);
     ask(s);
 }
 
@@ -199,6 +207,28 @@ static void lie_login_twice(struct serving *s)
 {
     login(s, "alice@example.test", SECRET);
     login(s, "bob@example.test", "bob-secret");
+}
+
+/* A proof that the client never confirmed. */
+static void lie_scram_unconfirmed(struct serving *s)
+{
+    first_of(s, "alice@example.test");
+    prove(s, "alice-secret");
+    mail(s, "<alice@example.test>");
+}
+
+static void lie_scram_other_sender(struct serving *s)
+{
+    lie_scram_right(s);
+    mail(s, "<bob@example.test>");
+}
+
+/* What was begun before a login isn't finished behind it. */
+static void lie_scram_envelope(struct serving *s)
+{
+    envelope(s);
+    lie_scram_right(s);
+    commit(s);
 }
 
 static void lie_author(struct serving *s)
@@ -400,6 +430,10 @@ static const struct lie lies[] = {
     { "other-sender", lie_other_sender },
     { "login-twice", lie_login_twice },
     { "author", lie_author },
+    { "scram-unconfirmed", lie_scram_unconfirmed },
+    { "scram-other-sender", lie_scram_other_sender },
+    { "scram-envelope", lie_scram_envelope },
+    SCRAM_LIES,
     { "path-lines", lie_path_lines },
     { "path-control", lie_path_control },
     { "path-quoted", lie_path_quoted },

@@ -148,7 +148,7 @@ UNUSED static void append_to(struct mail *mail, const char *text, uint32_t flags
     struct mailbox_append *a;
     const char *keywords[] = { keyword, NULL };
     uint32_t validity, uid;
-    if (mailbox_append_begin(mail, SPAN("INBOX"), &a) != ST_OK)
+    if (mailbox_append_begin(mail, NULL, SPAN("INBOX"), &a) != ST_OK)
         abort();
     mailbox_append_write(a, span_of(text));
     if (mailbox_append_finish(a, flags, keywords, 1000000000, &validity, &uid) != ST_OK)

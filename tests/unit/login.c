@@ -91,7 +91,7 @@ static void each_row(const struct settings *s)
         if (children[i] != 0)
             continue;
         struct login l;
-        login_init(&l, s);
+        login_init(&l, s, NULL);
         enum status st = login_check(&l, span_of(rows[i].name), span_of(rows[i].password));
         _exit(st == rows[i].expected && l.done == (st == ST_OK) ? 0 : 1);
     }
@@ -105,7 +105,7 @@ static void each_row(const struct settings *s)
 static void tries(const struct settings *s)
 {
     struct login l;
-    login_init(&l, s);
+    login_init(&l, s, NULL);
     int64_t start = clock_ms();
     ok(login_check(&l, SPAN("nobody"), SPAN("x")) == ST_PERM && errno != EACCES, "a first wrong one");
     int64_t first = clock_ms() - start;
@@ -118,7 +118,7 @@ static void tries(const struct settings *s)
     ok(login_check(&l, SPAN("alice"), SPAN("alice-secret")) == ST_PERM && errno == EACCES &&
            clock_ms() - start < 100,
        "a fourth isn't looked at, right as it is");
-    login_init(&l, s);
+    login_init(&l, s, NULL);
     ok(login_check(&l, SPAN("alice"), SPAN("alice-secret")) == ST_OK && l.done &&
            strcmp(l.account.text, "alice@example.test") == 0,
        "another connection isn't concerned");
@@ -132,7 +132,7 @@ static int64_t cost(const struct settings *s, struct span name)
     struct login l;
     int64_t best = INT64_MAX;
     for (int i = 0; i < 2; i++) {
-        login_init(&l, s);
+        login_init(&l, s, NULL);
         clock_t start = clock();
         login_check(&l, name, SPAN("wrong"));
         int64_t took = (int64_t)(clock() - start) * 1000000 / CLOCKS_PER_SEC;
@@ -164,7 +164,7 @@ static void slots(const struct settings *s)
         struct login l;
         for (int i = 0; i < count; i++)
             close(fds[i]);
-        login_init(&l, s);
+        login_init(&l, s, NULL);
         int64_t start = clock_ms();
         enum status st = login_check(&l, SPAN("alice"), SPAN("alice-secret"));
         _exit(st == ST_OK && clock_ms() - start >= 250 ? 0 : 1);
@@ -183,7 +183,7 @@ static void broken(const struct settings *s)
     char path[128], away[128];
     snprintf(path, sizeof path, "%s/spool/slots", folder);
     snprintf(away, sizeof away, "%s/away", folder);
-    login_init(&l, s);
+    login_init(&l, s, NULL);
     rename(path, away);
     ok(login_check(&l, SPAN("alice"), SPAN("alice-secret")) == ST_TEMP && !l.done,
        "without slots: closed, ST_TEMP");

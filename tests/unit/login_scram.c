@@ -82,7 +82,7 @@ struct dance {
 static struct dance *new_dance(const struct settings *s)
 {
     struct dance *d = calloc(1, sizeof *d);
-    login_init(&d->login, s);
+    login_init(&d->login, s, NULL);
     d->gs2 = "n,,";
     d->binding_data = "";
     struct bytes *all[] = { &d->bare, &d->server_first, &d->without_proof, &d->server_final };

@@ -4,6 +4,7 @@
  * meanwhile, appending and copying. Hostile folders are in mailbox_hostile.c, many processes in mailbox_many.c.
  */
 #include "store.h"
+#include "store/index.h"
 
 #include <poll.h>
 #include <time.h>
@@ -292,6 +293,50 @@ static void same_second(void)
     mailbox_close(box);
 }
 
+/* One message. Its UID, or 0. */
+static uint32_t append_to_app(struct mailbox *selected)
+{
+    struct mailbox_append *a;
+    uint32_t validity, uid;
+    bool done = mailbox_append_begin(mail, selected, SPAN("app"), &a) == ST_OK &&
+                mailbox_append_write(a, SPAN("a: b\r\n")) == ST_OK &&
+                mailbox_append_finish(a, 0, NULL, 0, &validity, &uid) == ST_OK;
+    return done ? uid : 0;
+}
+
+static uint32_t records_of_app(void)
+{
+    struct index ix;
+    int dir = open("m/.app", O_RDONLY | O_DIRECTORY);
+    uint32_t count = index_open(dir, &ix) == ST_OK ? ix.header.count : 0;
+    index_close(&ix);
+    close(dir);
+    return count;
+}
+
+/* `box` shows UIDs 1 and 2. */
+static void telling(struct mailbox *box)
+{
+    struct mailbox *other = open_box("app", false);
+    ok(append_to_app(box) == 3 && records_of_app() == 3, "the index is told of it before anybody looks");
+    struct mailbox_changes c = refresh(other, true);
+    ok(c.added == 1 && mailbox_message(other, 2).modseq == other->modseq && mailbox_message(other, 2).wire_size == 6,
+       "and so are others");
+    mailbox_changes_free(&c);
+    ok(append_to_app(NULL) == 4 && append_to_app(box) == 5 && records_of_app() == 3,
+       "but not while a UID is without a record");
+    c = refresh(box, true);
+    ok(c.added == 3 && mailbox_uid(box, 3) == 4 && mailbox_uid(box, 4) == 5 && box->modseq == mailbox_message(box, 4).modseq,
+       "each is found under its own");
+    mailbox_changes_free(&c);
+    rename("m/.app", "m/.moved");
+    ok(mailbox_append_begin(mail, box, SPAN("app"), &(struct mailbox_append *){ NULL }) == ST_NONE,
+       "a folder of another name isn't the one that is open");
+    rename("m/.moved", "m/.app");
+    ok(append_to_app(box) == 6 && records_of_app() == 6, "told again");
+    mailbox_close(other);
+}
+
 static void appending(void)
 {
     folder_create(mail, SPAN("app"));
@@ -299,8 +344,8 @@ static void appending(void)
     struct mailbox_append *a;
     uint32_t validity, uid;
     static const char *const keywords[] = { "$Label1", "not an atom", NULL };
-    ok(mailbox_append_begin(mail, SPAN("none"), &a) == ST_NONE, "APPEND to no folder");
-    ok(mailbox_append_begin(mail, SPAN("app"), &a) == ST_OK &&
+    ok(mailbox_append_begin(mail, box, SPAN("none"), &a) == ST_NONE, "APPEND to no folder");
+    ok(mailbox_append_begin(mail, box, SPAN("app"), &a) == ST_OK &&
            mailbox_append_write(a, SPAN("a: b\r")) == ST_OK &&
            mailbox_append_write(a, SPAN("\n\r\nc\r\n")) == ST_OK && files_in("m/.app/cur", NULL, 0) == 0,
        "written in tmp/");
@@ -313,11 +358,11 @@ static void appending(void)
            e.size == 8 && e.wire_size == 11 && strcmp(box->keywords[0], "$Label1") == 0 && !e.recent,
        "as it was said");
     mailbox_changes_free(&c);
-    mailbox_append_begin(mail, SPAN("app"), &a);
+    mailbox_append_begin(mail, box, SPAN("app"), &a);
     mailbox_append_write(a, SPAN("x"));
     mailbox_append_abort(a);
     ok(files_in("m/.app/tmp", NULL, 0) == 0 && files_in("m/.app/cur", NULL, 0) == 1, "aborted: nothing left");
-    mailbox_append_begin(mail, SPAN("app"), &a);
+    mailbox_append_begin(mail, box, SPAN("app"), &a);
     char line[1000];
     memset(line, 'x', sizeof line);
     memcpy(line + sizeof line - 2, "\r\n", 2);
@@ -332,6 +377,7 @@ static void appending(void)
        "is mapped");
     mailbox_unmap(&map);
     mailbox_changes_free(&c);
+    telling(box);
     mailbox_close(box);
 }
 

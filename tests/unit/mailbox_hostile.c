@@ -179,7 +179,7 @@ static void directories(void)
         plant(i, at("m/.%s/tmp", folder));
         struct mailbox_append *a = NULL;
         if (i < 2)
-            ok(mailbox_append_begin(mail, span_of(folder), &a) == ST_TEMP && !a, "no tmp/ to append in");
+            ok(mailbox_append_begin(mail, NULL, span_of(folder), &a) == ST_TEMP && !a, "no tmp/ to append in");
         ok(usable(folder, 1), "new/ and tmp/ swapped: cur/ is still read");
     }
     folder_create(mail, SPAN("d"));
@@ -222,7 +222,7 @@ static int confined(void)
     if (folder_create(mine, SPAN("new")) != ST_OK ||
         mailbox_copy(box, (size_t[]){ 0, 1 }, 2, SPAN("new"), &validity, &uids) != ST_OK)
         return 6;
-    if (mailbox_append_begin(mine, SPAN("new"), &a) != ST_OK ||
+    if (mailbox_append_begin(mine, NULL, SPAN("new"), &a) != ST_OK ||
         mailbox_append_write(a, SPAN("x\r\n")) != ST_OK ||
         mailbox_append_finish(a, 0, NULL, 1, &validity, &uid) != ST_OK || uid != 3)
         return 7;

@@ -98,6 +98,7 @@ static bool type_into_terminal(void) { return syscall(SYS_ioctl, 0, 0x5412, "x")
 #define MAILBOX (1 << SANDBOX_MAILBOX)
 #define RESOLVER (1 << SANDBOX_RESOLVER)
 #define SCHEDULER (1 << SANDBOX_SCHEDULER)
+#define WAITING (1 << SANDBOX_WAITING)
 
 static const struct probe {
     const char *name;
@@ -105,9 +106,9 @@ static const struct probe {
     int works_in; /* fails in all other roles */
 } probes[] = {
     { "open a file outside", open_outside, 0 },
-    { "open a file inside its paths", open_inside, GUARD | MAILBOX | SCHEDULER },
-    { "create a file inside", create_inside, GUARD | MAILBOX | SCHEDULER },
-    { "rename between folders inside", rename_between, GUARD | MAILBOX | SCHEDULER },
+    { "open a file inside its paths", open_inside, GUARD | MAILBOX | SCHEDULER | WAITING },
+    { "create a file inside", create_inside, GUARD | MAILBOX | SCHEDULER | WAITING },
+    { "rename between folders inside", rename_between, GUARD | MAILBOX | SCHEDULER | WAITING },
     { "socket (unix)", make_unix_socket, 0 },
     { "socket (inet)", make_inet_socket, RESOLVER | SCHEDULER },
     { "socket (netlink, packet)", make_raw_socket, 0 },
@@ -117,23 +118,23 @@ static const struct probe {
     { "ptrace it", trace_other, 0 },
     { "open its memory", open_memory, 0 },
     { "open one's own memory", open_own_memory, 0 },
-    { "fork", make_process, SCHEDULER },
+    { "fork", make_process, SCHEDULER | WAITING },
     { "make a FIFO", make_fifo, 0 },
-    { "make a hard link", make_link, GUARD | SCHEDULER },
+    { "make a hard link", make_link, GUARD | SCHEDULER | WAITING },
     { "make a symbolic link", make_symlink, 0 },
     { "chmod", change_mode, 0 },
     { "become dumpable", become_dumpable, 0 },
     { "get executable memory", executable_memory, 0 },
-    { "get memory", use_memory, SESSION | GUARD | MAILBOX | RESOLVER | SCHEDULER },
+    { "get memory", use_memory, SESSION | GUARD | MAILBOX | RESOLVER | SCHEDULER | WAITING },
     { "get more memory than its limit", too_much_memory, 0 },
-    { "watch a folder", watch_inside, MAILBOX },
+    { "watch a folder", watch_inside, MAILBOX | WAITING },
     { "make a namespace", use_new_namespace, 0 },
     { "make a namespace by clone", clone_new_namespace, 0 },
     { "use bpf", use_bpf, 0 },
     { "type into a terminal", type_into_terminal, 0 },
 };
 
-static const char *const role_names[] = { "session", "guard", "mailbox", "resolver", "scheduler" };
+static const char *const role_names[] = { "session", "guard", "mailbox", "resolver", "scheduler", "waiting" };
 
 /* 1 the attempt worked, 0 it failed, 2 the sandbox could not be entered. */
 static int attempt(struct sandbox *box, const struct probe *p)
@@ -152,7 +153,7 @@ static void probe_role(enum sandbox_role role)
     struct sandbox *box;
     struct bytes error;
     bytes_init(&error, 1024);
-    bool files = role == SANDBOX_GUARD || role == SANDBOX_MAILBOX || role == SANDBOX_SCHEDULER;
+    bool files = (1 << role) & (GUARD | MAILBOX | SCHEDULER | WAITING);
     if (!ok(sandbox_prepare(role, SANDBOX_REQUIRE, &path, files, 256 << 20, &box, &error) == ST_OK,
             "%s: prepared %s", role_names[role], bytes_str(&error)))
         return;
@@ -195,6 +196,51 @@ static void confine(void)
     rmdir(mine);
     rmdir(theirs);
     sandbox_free(box);
+    bytes_free(&error);
+}
+
+/* 0 if, in `box`, it is as narrow as a guard or a mailbox process, and can do that one's work. */
+static int narrowed(struct sandbox *box, bool guard)
+{
+    bool wrong[] = { !sandbox_enter(box), make_process(), !create_inside(), make_link() != guard,
+                     watch_inside() == guard, become_dumpable(), too_much_memory() };
+    int bits = 0;
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        bits |= wrong[i] << i;
+    return bits;
+}
+
+/* Who waits becomes the mailbox process and makes the guard, and neither keeps what it took. */
+static void become(void)
+{
+    static const enum sandbox_role roles[] = { SANDBOX_WAITING, SANDBOX_GUARD, SANDBOX_MAILBOX };
+    struct sandbox_path path = { dir, SANDBOX_READ | SANDBOX_WRITE };
+    struct sandbox *boxes[3];
+    struct bytes error;
+    int how;
+    bytes_init(&error, 1024);
+    for (size_t i = 0; i < 3; i++)
+        if (sandbox_prepare(roles[i], SANDBOX_REQUIRE, &path, 1, 256 << 20, &boxes[i], &error) == ST_OK)
+            sandbox_compile(boxes[i]);
+        else
+            abort();
+    pid_t pid = fork();
+    if (pid == 0) {
+        if (!sandbox_enter(boxes[0]))
+            _exit(128);
+        pid_t guard = fork();
+        if (guard == 0)
+            _exit(narrowed(boxes[1], true));
+        if (guard < 0 || waitpid(guard, &how, 0) != guard || how != 0)
+            _exit(129);
+        unlink(hard);
+        _exit(narrowed(boxes[2], false));
+    }
+    waitpid(pid, &how, 0);
+    ok(how == 0, "one that waits makes a guard and becomes a mailbox process, each in its own sandbox (%x)", how);
+    unlink(hard);
+    for (size_t i = 0; i < 3; i++)
+        sandbox_free(boxes[i]);
     bytes_free(&error);
 }
 
@@ -242,6 +288,7 @@ int main(void)
     for (enum sandbox_role role = 0; role < SANDBOX_ROLES; role++)
         probe_role(role);
     confine();
+    become();
     ok(kill(bystander, 0) == 0 && waitpid(bystander, NULL, WNOHANG) == 0, "the bystander lived through all of it");
     kill(bystander, SIGKILL);
     waitpid(bystander, NULL, 0);

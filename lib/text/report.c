@@ -1,20 +1,34 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Writes a bounce; see report.h. Replies and addresses come from strangers: only printable ASCII of them gets
+ * Writes a report; see report.h. Replies and addresses come from strangers: only printable ASCII of them gets
  * in. The original's headers are passed on as they came, but for line ends; the boundary is random, so
  * nothing in them can end its part.
  */
-#include "report.h"
-
-#include "base/clock.h"
+#include "text/report.h"
 #include "text/date.h"
 #include "text/reply.h"
+#include "text/xtext.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #define FOLD 900 /* a line is 998 bytes at most (RFC 5322 2.1.1) */
+
+/* By enum report_action. */
+static const struct {
+    const char *action, *subject, *words, *unknown, *status;
+} kinds[] = {
+    [REPORT_FAILED] = { "failed", "Your message could not be delivered",
+                        "Your message could not be delivered to the addresses below, and no further "
+                        "attempt\r\n"
+                        "will be made. To the other recipients, if any, it was delivered.\r\n",
+                        "failed; the server's answer was not recorded", "5.0.0" },
+    [REPORT_DELIVERED] = { "delivered", "Your message was delivered",
+                           "As you asked to be told: your message was delivered to the mailboxes of the\r\n"
+                           "addresses below.\r\n",
+                           "delivered", "2.0.0" },
+};
 
 static void add_clean(struct bytes *out, const char *text)
 {
@@ -42,7 +56,7 @@ static unsigned code_of(const char *reply)
     return span_u64(span_head(span_of(reply), 3), 599, &code) && code >= 200 ? (unsigned)code : 0;
 }
 
-static void add_status(struct bytes *out, const struct report_recipient *r)
+static void add_status(struct bytes *out, const struct report_recipient *r, enum report_action action)
 {
     char status[12] = "";
     unsigned code = r->reply ? code_of(r->reply) : 0;
@@ -50,16 +64,29 @@ static void add_status(struct bytes *out, const struct report_recipient *r)
         snprintf(status, sizeof status, "4.4.7");
     else if (r->reply)
         reply_status(r->reply + (code ? strlen(r->reply) > 4 ? 4 : strlen(r->reply) : 0), code, status);
-    add_field(out, "Status", status[0] ? status : "5.0.0");
+    add_field(out, "Status", status[0] ? status : kinds[action].status);
 }
 
-static void add_recipient(struct bytes *out, const struct report_recipient *r, int64_t now)
+/* What the sender called it (RFC 3464 2.3.1). */
+static void add_original(struct bytes *out, const struct rcpt_options *o)
+{
+    struct bytes shown;
+    bytes_init(&shown, 2 * ENVELOPE_ORCPT_LIMIT);
+    if (o && o->orcpt[0] && orcpt_show(span_of(o->orcpt), false, &shown))
+        add_field(out, "Original-Recipient", bytes_str(&shown));
+    bytes_free(&shown);
+}
+
+static void add_recipient(struct bytes *out, const struct report_recipient *r, const struct report *report)
 {
     char host[300];
-    bytes_add_str(out, "\r\nFinal-Recipient: rfc822; ");
+    bytes_add_str(out, "\r\n");
+    add_original(out, r->options);
+    bytes_add_str(out, "Final-Recipient: rfc822; ");
     add_clean(out, r->address);
-    bytes_add_str(out, "\r\nAction: failed\r\n");
-    add_status(out, r);
+    bytes_add_str(out, "\r\n");
+    add_field(out, "Action", kinds[report->action].action);
+    add_status(out, r, report->action);
     if (r->host) {
         struct span name = span_of(r->host);
         span_copy(span_head(name, span_find(name, '[') ? span_find(name, '[') : name.n), host, sizeof host);
@@ -73,18 +100,27 @@ static void add_recipient(struct bytes *out, const struct report_recipient *r, i
         add_clean(out, r->reply);
         bytes_add_str(out, "\r\n");
     }
-    add_date(out, "Last-Attempt-Date", now);
+    add_date(out, "Last-Attempt-Date", report->now);
+}
+
+/* The name that the sender gave the envelope (RFC 3464 2.2.1). */
+static void add_envid(struct bytes *out, const char *envid)
+{
+    struct bytes shown;
+    bytes_init(&shown, ENVELOPE_ENVID_LIMIT);
+    if (envid && envid[0] && xtext_decode(span_of(envid), &shown))
+        add_field(out, "Original-Envelope-Id", bytes_str(&shown));
+    bytes_free(&shown);
 }
 
 static void add_words(struct bytes *out, const struct report *r)
 {
     bytes_printf(out, "This is the mail server %s.\r\n\r\n", r->hostname);
-    bytes_add_str(
-        out, r->for_postmaster
-                 ? "A message without a sender (most often a bounce) could not be delivered to the\r\n"
-                   "addresses below. Nobody else can be told about it, so you are.\r\n"
-                 : "Your message could not be delivered to the addresses below, and no further attempt\r\n"
-                   "will be made. To the other recipients, if any, it was delivered.\r\n");
+    bytes_add_str(out,
+                  r->for_postmaster
+                      ? "A message without a sender (most often a bounce) could not be delivered to the\r\n"
+                        "addresses below. Nobody else can be told about it, so you are.\r\n"
+                      : kinds[r->action].words);
     for (size_t i = 0; i < r->count; i++) {
         const struct report_recipient *one = &r->recipients[i];
         bytes_add_str(out, "\r\n  <");
@@ -97,7 +133,7 @@ static void add_words(struct bytes *out, const struct report *r)
             add_clean(out, one->host);
             bytes_add_str(out, ": ");
         }
-        add_clean(out, one->reply ? one->reply : "failed; the server's answer was not recorded");
+        add_clean(out, one->reply ? one->reply : kinds[r->action].unknown);
         bytes_add_str(out, "\r\n");
     }
     bytes_add_str(out, "\r\nThe headers of the message follow, behind a report for programs.\r\n");
@@ -131,25 +167,26 @@ bool report_write(const struct report *r, struct bytes *out, bool *eight_bit)
 {
     char boundary[40];
     *eight_bit = has_eight_bit(r->header);
-    snprintf(boundary, sizeof boundary, "postern-%016" PRIx64, random_u64());
+    snprintf(boundary, sizeof boundary, "postern-%016" PRIx64, r->random);
     bytes_printf(out, "From: Mail Delivery System <MAILER-DAEMON@%s>\r\nTo: <", r->hostname);
     add_clean(out, r->to);
     bytes_add_str(out, ">\r\n");
     add_date(out, "Date", r->now);
     bytes_printf(
         out, "Subject: %s\r\nMessage-ID: <%s@%s>\r\nAuto-Submitted: auto-replied\r\nMIME-Version: 1.0\r\n",
-        r->for_postmaster ? "A bounce could not be delivered" : "Your message could not be delivered",
-        r->bounce_id, r->hostname);
+        r->for_postmaster ? "A bounce could not be delivered" : kinds[r->action].subject, r->bounce_id,
+        r->hostname);
     bytes_printf(
         out, "Content-Type: multipart/report; report-type=delivery-status;\r\n\tboundary=\"%s\"\r\n%s\r\n",
         boundary, *eight_bit ? "Content-Transfer-Encoding: 8bit\r\n" : "");
     bytes_printf(out, "--%s\r\nContent-Type: text/plain; charset=us-ascii\r\n\r\n", boundary);
     add_words(out, r);
     bytes_printf(out, "\r\n--%s\r\nContent-Type: message/delivery-status\r\n\r\n", boundary);
+    add_envid(out, r->envid);
     bytes_printf(out, "Reporting-MTA: dns; %s\r\nX-Postern-Queue-ID: %s\r\n", r->hostname, r->id);
     add_date(out, "Arrival-Date", r->queued);
     for (size_t i = 0; i < r->count; i++)
-        add_recipient(out, &r->recipients[i], r->now);
+        add_recipient(out, &r->recipients[i], r);
     bytes_printf(out, "\r\n--%s\r\nContent-Type: text/rfc822-headers%s\r\n\r\n", boundary,
                  *eight_bit ? "\r\nContent-Transfer-Encoding: 8bit" : "");
     add_header(out, r->header);

@@ -1,12 +1,18 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The text of a bounce: multipart/report (RFC 6522) with a part for people, a delivery status (RFC 3464) and
- * the headers of the message it is about.
+ * The text of a delivery status notification: multipart/report (RFC 6522) with a part for people, a delivery
+ * status (RFC 3464) and the headers of the message it is about. qrun writes bounces with it, smtpd the reports
+ * of success for what it delivered itself.
  */
-#ifndef POSTERN_QRUN_REPORT_H
-#define POSTERN_QRUN_REPORT_H
+#ifndef POSTERN_TEXT_REPORT_H
+#define POSTERN_TEXT_REPORT_H
+
+#include "text/envelope.h"
 
 #include "base/bytes.h"
+
+/* What happened to a recipient (RFC 3464 2.3.3); a report is about one kind of thing. */
+enum report_action { REPORT_FAILED, REPORT_DELIVERED };
 
 struct report_recipient {
     const char *address;
@@ -14,8 +20,12 @@ struct report_recipient {
                           not known any more */
     const char *host;  /* who said it, "mx.example.net[192.0.2.1]"; NULL: we ourselves */
     bool expired;      /* given up after the queue's lifetime */
+    const struct rcpt_options *options; /* NULL: nothing was said; ORCPT becomes Original-Recipient */
 };
 struct report {
+    enum report_action action;
+    uint64_t random;   /* makes the boundary, which the message's sender mustn't foresee */
+    const char *envid; /* in xtext, as MAIL brought it; NULL or "": none */
     const char *hostname, *id, *bounce_id;
     const char *to;      /* whom it is for: the sender, or postmaster */
     bool for_postmaster; /* the message came from <>: nobody else can be told */

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Policies and hosts in a GDBM file; see tls_state.h. Includes gdbm.h, beside table.c, whose files are
+ * written once and as a whole.
+ *
+ *     "p DOMAIN"   digest, "policy ID FETCHED EXPIRES RETRY\n", the policy's text
+ *     "h HOST"     digest, "host SEEN WHAT\n"
+ *
+ * ID is "-" where there is none. The digest is of key and value: a flipped bit is then an entry that isn't
+ * there.
+ */
+#include "store/tls_state.h"
+#include "base/clock.h"
+#include "base/files.h"
+#include "base/log.h"
+#include "store/table.h"
+
+#include <errno.h>
+#include <gdbm.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define NAME "tls-state"
+#define KEY_LIMIT 320
+#define VALUE_LIMIT (TLS_STATE_POLICY_LIMIT + 256)
+#define DIGEST_SIZE sizeof(uint64_t)
+#define OPEN_TRIES 50 /* 10 ms each, while somebody else has it open */
+
+static bool make_path(const char *spool, const char *suffix, char path[PATH_MAX])
+{
+    return snprintf(path, PATH_MAX, "%s/" NAME "%s", spool, suffix) < PATH_MAX;
+}
+
+/* With ENOENT where reading and it isn't there. */
+static GDBM_FILE open_once(const char *path, bool write)
+{
+    int flags = GDBM_NOMMAP | GDBM_CLOEXEC | (write ? GDBM_WRCREAT : GDBM_READER);
+    errno = 0;
+    GDBM_FILE db = gdbm_open(path, 0, flags, 0600, NULL);
+    if (!db && gdbm_errno == GDBM_FILE_OPEN_ERROR && errno == 0)
+        errno = EIO;
+    if (!db && (gdbm_errno == GDBM_CANT_BE_READER || gdbm_errno == GDBM_CANT_BE_WRITER))
+        errno = EWOULDBLOCK;
+    else if (!db && gdbm_errno != GDBM_FILE_OPEN_ERROR)
+        errno = EBADMSG;
+    return db;
+}
+
+static void put_aside(const char *spool)
+{
+    char path[PATH_MAX], aside[PATH_MAX];
+    if (!make_path(spool, "", path) || !make_path(spool, ".damaged", aside) || rename(path, aside) != 0)
+        return;
+    log_event(LOG_WARNING, "tls-state-damaged", "file", aside, "text",
+              "MTA-STS policies will be fetched again", NULL);
+}
+
+static GDBM_FILE open_state(const char *spool, bool write)
+{
+    char path[PATH_MAX];
+    GDBM_FILE db = NULL;
+    if (!make_path(spool, "", path))
+        return NULL;
+    for (int i = 0; i < OPEN_TRIES; i++) {
+        db = open_once(path, write);
+        if (db || errno != EWOULDBLOCK)
+            break;
+        nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
+    }
+    if (!db && errno == EBADMSG) {
+        put_aside(spool);
+        db = write ? open_once(path, true) : NULL;
+        errno = db || write ? errno : ENOENT;
+    }
+    return db;
+}
+
+static bool make_key(const char *kind, const char *name, char key[KEY_LIMIT])
+{
+    int n = snprintf(key, KEY_LIMIT, "%s %s", kind, name);
+    for (char *p = key; *p; p++)
+        *p = ascii_lower(*p);
+    errno = ENAMETOOLONG;
+    return n > 0 && n < KEY_LIMIT;
+}
+
+static uint64_t digest(struct span key, struct span value)
+{
+    uint64_t two[2] = { table_digest(key), table_digest(value) };
+    return table_digest((struct span){ (const char *)two, sizeof two });
+}
+
+static bool check(datum key, datum d, struct span *value)
+{
+    uint64_t have;
+    if (!d.dptr || d.dsize < (int)DIGEST_SIZE)
+        return false;
+    memcpy(&have, d.dptr, DIGEST_SIZE);
+    *value = (struct span){ d.dptr + DIGEST_SIZE, (size_t)d.dsize - DIGEST_SIZE };
+    return have == digest((struct span){ key.dptr, (size_t)key.dsize }, *value);
+}
+
+static enum status get(const char *spool, const char *kind, const char *name, struct bytes *value)
+{
+    char key[KEY_LIMIT];
+    struct span found;
+    if (!make_key(kind, name, key))
+        return ST_TEMP;
+    GDBM_FILE db = open_state(spool, false);
+    if (!db)
+        return errno == ENOENT ? ST_NONE : ST_TEMP;
+    datum k = { key, (int)strlen(key) }, d = gdbm_fetch(db, k);
+    enum status st = ST_NONE;
+    if (check(k, d, &found))
+        st = bytes_add_span(value, found) ? ST_OK : ST_TEMP;
+    free(d.dptr);
+    gdbm_close(db);
+    return st;
+}
+
+/* --- the values */
+
+static struct span first_line(struct span value, struct span *rest)
+{
+    struct span line;
+    *rest = value;
+    return span_cut(rest, '\n', &line) ? line : SPAN("");
+}
+
+static bool read_policy(struct span value, struct tls_state_policy *p)
+{
+    char line[160];
+    struct span text;
+    if (!span_copy(first_line(value, &text), line, sizeof line) ||
+        sscanf(line, "policy %32s %" SCNd64 " %" SCNd64 " %" SCNd64, p->id, &p->fetched, &p->expires,
+               &p->retry) != 4)
+        return false;
+    if (strcmp(p->id, "-") == 0)
+        p->id[0] = '\0';
+    return bytes_add_span(&p->text, text);
+}
+
+static bool read_host(struct span value, struct tls_state_host *h)
+{
+    char line[160];
+    struct span rest;
+    return span_copy(first_line(value, &rest), line, sizeof line) &&
+           sscanf(line, "host %" SCNd64 " %7s", &h->seen, h->what) == 2;
+}
+
+static bool is_over(struct span key, struct span value, int64_t now)
+{
+    struct tls_state_policy p = { .expires = 0 };
+    struct tls_state_host h = { .seen = 0 };
+    bool over = true;
+    bytes_init(&p.text, VALUE_LIMIT);
+    if (span_starts(key, "p ") && read_policy(value, &p))
+        over = p.expires <= now && p.retry <= now;
+    else if (span_starts(key, "h ") && read_host(value, &h))
+        over = h.seen + TLS_STATE_HOST_SECONDS <= now;
+    bytes_free(&p.text);
+    return over;
+}
+
+/* --- keeping */
+
+/* Removes what is over. Deleting changes the order of keys, so it begins again after each. */
+static void sweep(GDBM_FILE db, int64_t now)
+{
+    bool removed = false;
+    datum key = gdbm_firstkey(db);
+    while (key.dptr) {
+        struct span value;
+        datum d = gdbm_fetch(db, key);
+        datum next = gdbm_nextkey(db, key);
+        if (!check(key, d, &value) || is_over((struct span){ key.dptr, (size_t)key.dsize }, value, now)) {
+            removed = true;
+            free(next.dptr);
+            gdbm_delete(db, key);
+            next = gdbm_firstkey(db);
+        }
+        free(d.dptr);
+        free(key.dptr);
+        key = next;
+    }
+    if (removed)
+        gdbm_reorganize(db);
+}
+
+static bool has_room(GDBM_FILE db, int64_t now)
+{
+    struct stat st;
+    for (int i = 0; i < 2; i++) {
+        if (fstat(gdbm_fdesc(db), &st) != 0 || st.st_size < (off_t)TLS_STATE_LIMIT)
+            return true;
+        if (i == 0)
+            sweep(db, now);
+    }
+    errno = ENOSPC;
+    return false;
+}
+
+static enum status put(const char *spool, const char *kind, const char *name, struct span value, int64_t now)
+{
+    char key[KEY_LIMIT], *record = malloc(DIGEST_SIZE + value.n);
+    bool known = make_key(kind, name, key);
+    GDBM_FILE db = record && known ? open_state(spool, true) : NULL;
+    enum status st = ST_TEMP;
+    if (db && has_room(db, now)) {
+        datum k = { key, (int)strlen(key) }, v = { record, (int)(DIGEST_SIZE + value.n) };
+        uint64_t d = digest(span_of(key), value);
+        memcpy(record, &d, DIGEST_SIZE);
+        memcpy(record + DIGEST_SIZE, value.p, value.n);
+        st = gdbm_store(db, k, v, GDBM_REPLACE) == 0 && gdbm_sync(db) == 0 ? ST_OK : ST_TEMP;
+    }
+    if (db)
+        gdbm_close(db);
+    free(record);
+    return st;
+}
+
+/* --- what the header promises */
+
+enum status tls_state_policy(const char *spool, const char *domain, int64_t now, struct tls_state_policy *p)
+{
+    struct bytes value;
+    *p = (struct tls_state_policy){ .expires = 0 };
+    bytes_init(&p->text, VALUE_LIMIT);
+    bytes_init(&value, VALUE_LIMIT);
+    enum status st = get(spool, "p", domain, &value);
+    if (st == ST_OK && !read_policy(span_bytes(&value), p))
+        st = ST_NONE;
+    bytes_free(&value);
+    return st == ST_OK && p->expires <= now ? ST_NONE : st;
+}
+
+enum status tls_state_policy_keep(const char *spool, const char *domain, const struct tls_state_policy *p,
+                                  int64_t now)
+{
+    struct bytes value;
+    bytes_init(&value, VALUE_LIMIT);
+    bytes_printf(&value, "policy %s %" PRId64 " %" PRId64 " %" PRId64 "\n", p->id[0] ? p->id : "-",
+                 p->fetched, p->expires, p->retry);
+    bytes_add_span(&value, span_bytes(&p->text));
+    enum status st = value.failed ? ST_TEMP : put(spool, "p", domain, span_bytes(&value), now);
+    bytes_free(&value);
+    return st;
+}
+
+enum status tls_state_host(const char *spool, const char *host, int64_t now, struct tls_state_host *h)
+{
+    struct bytes value;
+    *h = (struct tls_state_host){ .seen = 0 };
+    bytes_init(&value, VALUE_LIMIT);
+    enum status st = get(spool, "h", host, &value);
+    if (st == ST_OK && (!read_host(span_bytes(&value), h) || h->seen + TLS_STATE_HOST_SECONDS <= now))
+        st = ST_NONE;
+    bytes_free(&value);
+    return st;
+}
+
+enum status tls_state_host_keep(const char *spool, const char *host, const struct tls_state_host *h,
+                                int64_t now)
+{
+    char value[64];
+    int n = snprintf(value, sizeof value, "host %" PRId64 " %s\n", h->seen, h->what);
+    return put(spool, "h", host, (struct span){ value, (size_t)n }, now);
+}

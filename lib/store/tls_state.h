@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * What qrun remembers of others' transport security: MTA-STS policies (RFC 8461 5.1) until they expire, and
+ * which hosts had verified TLS, so that it is noticed when one suddenly doesn't.
+ *
+ *     spool/tls-state    GDBM: "p DOMAIN" and "h HOST", to a digest and lines of text
+ *
+ * It is opened for one look or one change, with a bounded wait. A cache: what is damaged is as if it weren't
+ * there, and a file that can't be used at all is put aside and begun anew. Entries that have expired go when
+ * the file has grown to TLS_STATE_LIMIT; where that doesn't help, no more are added.
+ */
+#ifndef POSTERN_STORE_TLS_STATE_H
+#define POSTERN_STORE_TLS_STATE_H
+
+#include "base/bytes.h"
+#include "base/status.h"
+#include "text/mta_sts.h"
+
+#define TLS_STATE_LIMIT (32u << 20)  /* bytes */
+#define TLS_STATE_POLICY_LIMIT 20480 /* bytes of a policy, as sts_policy_print() writes it */
+#define TLS_STATE_HOST_SECONDS                                                                               \
+    (90 * 86400) /* a host is remembered for so long after it last had verified TLS */
+
+struct tls_state_policy {
+    char
+        id[STS_ID_LIMIT]; /* of the record it was fetched for; "" with an empty text: none was ever fetched */
+    int64_t fetched;      /* seconds */
+    int64_t expires;      /* 0: there is no policy */
+    int64_t retry;        /* not to be fetched again before */
+    struct bytes text;    /* sts_policy_print()'s; owned */
+};
+
+struct tls_state_host {
+    int64_t seen; /* verified TLS, last */
+    char what[8]; /* "dane", "sts" or "pkix" */
+};
+
+/* ST_NONE: not known, or expired (a policy also when all there is to it is a later `retry`: then that is
+ * set). ST_TEMP: could not look. p->text is to be freed in each case. */
+enum status tls_state_policy(const char *spool, const char *domain, int64_t now, struct tls_state_policy *p);
+enum status tls_state_policy_keep(const char *spool, const char *domain, const struct tls_state_policy *p,
+                                  int64_t now);
+
+enum status tls_state_host(const char *spool, const char *host, int64_t now, struct tls_state_host *h);
+enum status tls_state_host_keep(const char *spool, const char *host, const struct tls_state_host *h,
+                                int64_t now);
+
+#endif
