@@ -22,11 +22,15 @@ prepare() {
         server_user server bob@example.test bob-secret &&
         as_server "$place/bin/postern" -c "$place/server/postern.conf" alias add team@example.test alice@example.test \
             bob@example.test x@outside.test >>"$place/log" 2>&1 &&
+        as_server "$place/bin/postern" -c "$place/server/postern.conf" alias add out@example.test x@outside.test >>"$place/log" 2>&1 &&
         { [ -z "${SANDBOX:-}" ] || echo "sandbox $SANDBOX" >>"$place/server/postern.conf"; } &&
         mkdir "$place/boxes" "$place/boxes/queue" && message one | tool deliver "$place/boxes/old" &&
         message two | tool deliver "$place/boxes/old" && cp -a "$place/boxes" "$place/server" "$work/" &&
         printf 'EHLO c.test\r\nMAIL FROM:<s@sender.test>\r\nRCPT TO:<team@example.test>\r\nDATA\r\n' >"$work/dialogue" &&
-        { message last; printf '.\r\nQUIT\r\n'; } >>"$work/dialogue"
+        printf 'LHLO c.test\r\nMAIL FROM:<s@sender.test>\r\nRCPT TO:<bob@example.test>\r\nRCPT TO:<out@example.test>\r\n' \
+            >"$work/lmtp" && printf 'RCPT TO:<alice@example.test>\r\nDATA\r\n' >>"$work/lmtp" &&
+        { message last; printf '.\r\nQUIT\r\n'; } >"$work/end" && cat "$work/end" >>"$work/dialogue" &&
+        cat "$work/end" >>"$work/lmtp"
 }
 
 message() { printf 'Subject: x\r\n\r\n%s\r\n' "$1"; }
@@ -168,6 +172,28 @@ smtpd_kept() {
     ! smtpd_done || queued x@outside.test
 }
 
+# The same by LMTP: each reply behind the message is one recipient's.
+lmtp_run() { hit "$1" "$2" "$3" smtpd -l -c "$place/server/postern.conf" <"$work/lmtp"; }
+# What recipient N of bob, x@outside and alice heard.
+lmtp_reply() { sed '1,/^354 /d' "$work/said" | grep '^[245]' | sed -n "$1p"; }
+lmtp_accepted() { lmtp_reply "$1" | grep -q '^250 2.0.0 Accepted '; }
+lmtp_done() { lmtp_accepted 1 && lmtp_accepted 2 && lmtp_accepted 3; }
+lmtp_has() {
+    looks "$place/server/mail/example.test/$1" || return 1
+    grep -q '^INBOX has [0-9]* last$' "$work/out"
+}
+lmtp_kept() {
+    whole "$place/server/mail" || return 1
+    if [ "$1" = full ]; then
+        nothing_in_tmp server/mail server/spool && lmtp_reply 3 | grep -E -q '^(250 2\.0\.0|452) ' || return 1
+    fi
+    # One call that fails is one recipient's failure.
+    [ "$1" != fail ] || [ "$(sed '1,/^354 /d' "$work/said" | grep -c '^4')" -le 1 ] || return 1
+    ! lmtp_accepted 1 || lmtp_has bob || queued bob@example.test || return 1
+    ! lmtp_accepted 2 || queued x@outside.test || return 1
+    ! lmtp_accepted 3 || lmtp_has alice || queued alice@example.test
+}
+
 # Before it is given its name, a file is on disk; before a word of it is said, the name is.
 in_order() {
     fresh
@@ -196,6 +222,7 @@ check "delivery says done after fsync of file and directory" in_order delivery 3
 check "a session says what is on disk" in_order session 6
 check "the queue too" in_order queue 2
 check "smtpd says 250 after fsync of every file and directory" in_order smtpd 3
+check "in LMTP too" in_order lmtp 3
 for action in "exit 0" "fail 5" "full 28"; do
     # shellcheck disable=SC2086 # two words
     check "delivery to three Maildirs, $action" every 20 $action delivery
@@ -205,5 +232,7 @@ for action in "exit 0" "fail 5" "full 28"; do
     check "the queue, $action" every 20 $action queue
     # shellcheck disable=SC2086
     check "smtpd with recipients here and outside, $action" every 18 $action smtpd
+    # shellcheck disable=SC2086
+    check "LMTP for three recipients, $action" every 20 $action lmtp
 done
 done_testing

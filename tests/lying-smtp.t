@@ -49,6 +49,9 @@ check "a refused recipient is none" hears plain '' refused-rcpt 'status 0 status
 check "one message is committed once" hears plain '' commit-twice 'status 0 status 0 status 0 ended ' 1
 
 check "no relaying" hears plain '' relay 'status 0 status 4 status 4 status 5 ended '
+check "nor by LMTP" hears plain -l relay 'status 0 status 4 status 4 status 5 ended '
+check "LMTP: a message" hears plain -l none 'status 0 status 0 status 0 ' 1
+check "LMTP: no login" hears plain -ls login 'ended '
 check "no login on the MX port" hears plain '' login 'ended '
 check "no login in plain" hears strict -s login 'ended '
 check "a refused signature is no TLS" hears strict -s sign-then-login 'status 3 ended '

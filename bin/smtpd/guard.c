@@ -33,6 +33,7 @@
 
 void guard_forget_envelope(struct envelope *e)
 {
+    guard_lmtp_forget(e);
     targets_free(&e->targets);
     bytes_free(&e->body);
     *e = (struct envelope){ .recipients = 0 };

@@ -25,7 +25,8 @@ struct envelope {
     uint64_t size;            /* as MAIL said it; 0: it didn't */
     size_t recipients;        /* RCPT commands accepted */
     struct address recipient; /* the first of them */
-    struct targets targets;   /* what they expand to, each once */
+    struct targets targets;   /* what they expand to, each once; LMTP: see guard_lmtp.c */
+    struct lmtp_recipient *each;
     unsigned authors;         /* addresses asked for */
     struct bytes body;        /* pieces received so far */
 };
@@ -46,6 +47,9 @@ struct smtp_guard {
  * with -u, for which sendmail(8) vouches, on a pair. Any other pair may be how a relay started us, with a
  * stranger behind it. */
 bool guard_by_user(const struct smtp_guard *g);
+
+/* LMTP (RFC 2033), not SMTP. */
+bool guard_is_lmtp(const struct smtp_guard *g);
 
 /* Does a message of so many bytes (0: not known) fit into the account's quota? Also true where that can't be
  * looked at. */

@@ -65,6 +65,7 @@ static bool write_trace(struct commit *k, struct span tls)
         .uid = peer->uid,
         .hostname = k->settings->hostname,
         .extended = g->envelope.extended,
+        .lmtp = guard_is_lmtp(g),
         .tls = g->key.given != 0,
         .login = g->login.done,
         .tls_description = tls,

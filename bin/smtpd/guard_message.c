@@ -98,6 +98,12 @@ enum guard_next guard_finish(struct guard *guard, struct message *m)
     enum verdict v = gather(g, last, in_file, &content);
     if (v == VERDICT_OK && content.size > g->settings->message_size + SMTPD_ADDED_LIMIT)
         return GUARD_END;
+    if (guard_is_lmtp(g)) {
+        guard_lmtp_commit(g, v, tls, &content, m);
+        guard_forget_envelope(&g->envelope);
+        guard->state = GUARD_IDLE;
+        return GUARD_REPLY;
+    }
     if (v == VERDICT_OK)
         v = guard_commit(g, tls, &content, id);
     guard_forget_envelope(&g->envelope);

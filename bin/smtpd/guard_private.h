@@ -48,6 +48,15 @@ enum guard_next guard_author(struct guard *guard, struct message *m);
 /* --- guard_recipient.c */
 enum guard_next guard_rcpt(struct guard *guard, struct message *m);
 
+/* --- guard_lmtp.c: a recipient is a delivery of its own */
+/* What the recipient was expanded to becomes its own; or is forgotten, where that is too much. */
+enum verdict guard_lmtp_keep(struct envelope *e, const struct address *recipient);
+void guard_lmtp_forget(struct envelope *e);
+/* Delivers to one after the other, and appends a verdict and an ID for each. `so_far`: what kept the message
+ * from being gathered. */
+void guard_lmtp_commit(struct smtp_guard *g, enum verdict so_far, struct span tls, struct content *c,
+                       struct message *m);
+
 /* --- guard_message.c */
 enum guard_next guard_piece(struct guard *guard, struct message *m);
 enum guard_next guard_file(struct guard *guard, struct message *m);

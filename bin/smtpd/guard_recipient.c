@@ -56,7 +56,8 @@ static enum verdict add_recipient(struct smtp_guard *g, const struct address *a)
 {
     struct envelope *e = &g->envelope;
     size_t before = e->targets.count;
-    if (e->recipients >= g->settings->recipients)
+    if (e->recipients >= g->settings->recipients ||
+        (guard_is_lmtp(g) && e->recipients >= SMTPD_LMTP_RECIPIENTS))
         return VERDICT_TOO_MANY;
     enum verdict v = expand(g, a);
     if (v == VERDICT_OK && e->targets.count > TARGETS_LIMIT)
@@ -68,9 +69,11 @@ static enum verdict add_recipient(struct smtp_guard *g, const struct address *a)
         return v;
     }
     bound_local(&e->targets);
-    if (e->recipients++ == 0)
+    if (guard_is_lmtp(g))
+        v = guard_lmtp_keep(e, a);
+    if (v == VERDICT_OK && e->recipients++ == 0)
         e->recipient = *a;
-    return VERDICT_OK;
+    return v;
 }
 
 enum guard_next guard_rcpt(struct guard *guard, struct message *m)

@@ -13,13 +13,19 @@
 
 bool guard_is_submission(const struct smtp_guard *g)
 {
-    return serving_flag(g->serving, 's');
+    return serving_flag(g->serving, 's') && !guard_is_lmtp(g);
+}
+
+bool guard_is_lmtp(const struct smtp_guard *g)
+{
+    return serving_flag(g->serving, 'l');
 }
 
 bool guard_by_user(const struct smtp_guard *g)
 {
     const struct peer *peer = &g->serving->peer;
-    return peer->local && (peer->named ? guard_is_submission(g) : serving_flag(g->serving, 'u'));
+    return peer->local && !guard_is_lmtp(g) &&
+           (peer->named ? guard_is_submission(g) : serving_flag(g->serving, 'u'));
 }
 
 static bool is_trusted_network(const struct smtp_guard *g)
@@ -30,7 +36,7 @@ static bool is_trusted_network(const struct smtp_guard *g)
 
 bool guard_may_relay(const struct smtp_guard *g)
 {
-    return g->login.done || guard_by_user(g) || is_trusted_network(g);
+    return !guard_is_lmtp(g) && (g->login.done || guard_by_user(g) || is_trusted_network(g));
 }
 
 enum verdict guard_verdict(enum status st)
@@ -80,8 +86,17 @@ static enum verdict check_author(struct smtp_guard *g, const struct address *a)
     return guard_verdict(directory_may_send_as(g->directory, &g->login.account, a));
 }
 
+/* By LMTP mail comes from a server that took it, and judged it, for us: from this machine, where the socket's
+ * permissions or who starts us decide, or from the listed networks. */
+static bool may_lmtp(const struct smtp_guard *g)
+{
+    return !g->serving->peer.known || is_trusted_network(g);
+}
+
 static enum verdict check_sender(struct smtp_guard *g, const struct address *sender)
 {
+    if (guard_is_lmtp(g))
+        return may_lmtp(g) ? VERDICT_OK : VERDICT_NO_RELAY;
     if (guard_by_user(g))
         return check_local_sender(g, sender);
     if (g->login.done)
@@ -130,6 +145,8 @@ enum guard_next guard_mail(struct guard *guard, struct message *m)
         guard->state = GUARD_SENDER;
     else if (v == VERDICT_REFUSED)
         guard_log_refusal(g, "not a sender address of this account", NULL);
+    else if (v == VERDICT_NO_RELAY)
+        guard_log_refusal(g, "LMTP from an address that is not in networks", NULL);
     enum guard_next next = guard_reply_judged(g, m, v);
     message_put_u64(m, (guard_may_relay(g) ? ORIGIN_COMPLETE : 0) | (g->login.done ? ORIGIN_AUTHORS : 0));
     return next;

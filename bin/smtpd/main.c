@@ -7,13 +7,14 @@
 
 static const struct service smtpd = {
     .name = "smtpd",
-    .usage = "usage: smtpd [-c FILE] [-s] [-t] [-u] [-v]\n"
+    .usage = "usage: smtpd [-c FILE] [-l | -s] [-t] [-u] [-v]\n"
              "  -c FILE  settings\n"
+             "  -l       LMTP: mail from a server that took it, for mailboxes here\n"
              "  -s       submission: mail of users who log in\n"
              "  -t       TLS from the first byte\n"
              "  -u       on a socket pair: its other end is a user of this machine (for sendmail)\n"
              "  -v       log the dialogue, secrets masked\n",
-    .flags = "su",
+    .flags = "lsu",
     .unavailable = "421 4.3.0 The server is not available now, try again later\r\n",
     .busy = "421 4.7.0 Too many connections, try again later\r\n",
     .session = session_run,

@@ -17,7 +17,7 @@
 #define AUTH_LINE_LIMIT 12288
 #define WRONG_LIMIT 20
 
-enum { NO_ARGUMENT = 1, LONG_LINE = 2 };
+enum { NO_ARGUMENT = 1, LONG_LINE = 2, ONLY_SMTP = 4, ONLY_LMTP = 8 };
 
 /* --- replies */
 
@@ -76,18 +76,35 @@ enum verdict ask(struct session *s)
     return (enum verdict)verdict;
 }
 
+const char *trouble_line(enum verdict v)
+{
+    return v == VERDICT_DISK_FULL ? "452 4.3.1 The disk is full, try again later"
+           : v == VERDICT_FULL    ? "552 5.2.2 The mailbox is full"
+                                  : "451 4.3.0 Internal error, try again later";
+}
+
 void reply_trouble(struct session *s, enum verdict v)
 {
     if (v == VERDICT_TABLES)
         reply_last(s, "421 4.3.0 Our tables can't be read now, try again later");
-    else if (v == VERDICT_DISK_FULL)
-        reply(s, "452 4.3.1 The disk is full, try again later");
-    else if (v == VERDICT_FULL)
-        reply(s, "552 5.2.2 The mailbox is full");
     else if (v == VERDICT_OVER && !s->ended)
         reply_last(s, "421 4.7.0 Too many refusals");
     else if (v != VERDICT_OVER)
-        reply(s, "451 4.3.0 Internal error, try again later");
+        reply(s, trouble_line(v));
+}
+
+void reply_message(struct session *s, const char *line)
+{
+    for (size_t i = 0; i < (s->lmtp ? s->transaction.accepted : 1); i++)
+        reply(s, line);
+}
+
+void reply_message_trouble(struct session *s, enum verdict v)
+{
+    if (s->lmtp && v != VERDICT_OVER)
+        reply_message(s, trouble_line(v));
+    else
+        reply_trouble(s, v);
 }
 
 void forget_transaction(struct session *s)
@@ -120,7 +137,9 @@ static bool greet(struct session *s, struct span argument, bool extended)
     memcpy(helo, s->helo, sizeof helo);
     if (!read_helo(s, argument)) {
         memcpy(s->helo, helo, sizeof helo);
-        reply_wrong(s, extended ? "501 5.5.4 Syntax: EHLO hostname" : "501 5.5.4 Syntax: HELO hostname");
+        reply_wrong(s, s->lmtp    ? "501 5.5.4 Syntax: LHLO hostname"
+                       : extended ? "501 5.5.4 Syntax: EHLO hostname"
+                                  : "501 5.5.4 Syntax: HELO hostname");
         return false;
     }
     s->extended = extended;
@@ -136,6 +155,7 @@ static void run_helo(void *session, struct span argument)
         conn_printf(s->conn, "250 %s\r\n", s->serving->settings->hostname);
 }
 
+/* And LHLO. */
 static void run_ehlo(void *session, struct span argument)
 {
     struct session *s = session;
@@ -144,7 +164,7 @@ static void run_ehlo(void *session, struct span argument)
         return;
     conn_printf(s->conn, "250-%s\r\n250-PIPELINING\r\n250-SIZE %llu\r\n", set->hostname,
                 (unsigned long long)set->message_size);
-    if (s->serving->tls && !s->tls)
+    if (s->serving->tls && !s->tls && !s->serving->peer.local)
         reply(s, "250-STARTTLS");
     if (login_offered(s)) {
         conn_write_str(s->conn, "250-AUTH");
@@ -180,7 +200,7 @@ static void run_vrfy(void *session, struct span argument)
 static void run_help(void *session, struct span argument)
 {
     (void)argument;
-    reply(session, "214-2.0.0 EHLO HELO MAIL RCPT DATA RSET NOOP VRFY HELP QUIT STARTTLS AUTH");
+    reply(session, "214-2.0.0 EHLO HELO LHLO MAIL RCPT DATA RSET NOOP VRFY HELP QUIT STARTTLS AUTH");
     reply(session, "214 2.0.0 See RFC 5321");
 }
 
@@ -203,8 +223,9 @@ static void run_not_here(void *session, struct span argument)
 }
 
 static const struct command commands[] = {
-    { "EHLO", AT_ANY, 0, run_ehlo },
-    { "HELO", AT_ANY, 0, run_helo },
+    { "EHLO", AT_ANY, ONLY_SMTP, run_ehlo },
+    { "HELO", AT_ANY, ONLY_SMTP, run_helo },
+    { "LHLO", AT_ANY, ONLY_LMTP, run_ehlo },
     { "MAIL", AT_IDLE, 0, run_mail },
     { "RCPT", AT_MAIL | AT_RCPT, 0, run_rcpt },
     { "DATA", AT_ANY, NO_ARGUMENT, run_data },
@@ -225,7 +246,7 @@ static const char *wrong_state(const struct session *s)
 {
     switch (s->state) {
     case AT_START:
-        return "503 5.5.1 EHLO first";
+        return s->lmtp ? "503 5.5.1 LHLO first" : "503 5.5.1 EHLO first";
     case AT_IDLE:
         return "503 5.5.1 MAIL first";
     default:
@@ -239,6 +260,8 @@ static void run_command(struct session *s, struct span line)
     const struct command *c = command_find(commands, line, &argument);
     if (line.n > COMMAND_LIMIT && !(c->flags & LONG_LINE))
         reply_wrong(s, "500 5.5.6 Line too long");
+    else if (c->flags & (s->lmtp ? ONLY_SMTP : ONLY_LMTP))
+        reply_wrong(s, s->lmtp ? "500 5.5.1 This is LMTP: LHLO" : "500 5.5.1 This is no LMTP");
     else if (c->flags & NO_ARGUMENT && span_trim(argument).n)
         reply_wrong(s, "501 5.5.4 This command takes no argument");
     else if (!(c->states & s->state))
@@ -268,14 +291,15 @@ void session_run(struct serving *serving)
         .serving = serving, .conn = serving->conn, .state = AT_START, .tls = serving->implicit_tls
     };
     struct span line;
-    s.submission = serving_flag(serving, 's');
+    s.lmtp = serving_flag(serving, 'l');
+    s.submission = serving_flag(serving, 's') && !s.lmtp;
     s.message = malloc(sizeof *s.message);
     if (!s.message) {
         conn_write_str(s.conn, serving->service->unavailable);
         conn_flush(s.conn);
         return;
     }
-    conn_printf(s.conn, "220 %s ESMTP Postern\r\n", serving->settings->hostname);
+    conn_printf(s.conn, "220 %s %s Postern\r\n", serving->settings->hostname, s.lmtp ? "LMTP" : "ESMTP");
     while (!s.ended)
         if (line_is_good(&s, read_command(&s, &line)))
             run_command(&s, line);

@@ -25,6 +25,7 @@ enum {
 };
 
 struct transaction {
+    size_t accepted;                /* recipients */
     unsigned origin;                /* ORIGIN_* bits from the guard */
     char sender[ADDRESS_LIMIT + 4]; /* for a From field */
 };
@@ -36,7 +37,7 @@ struct session {
     unsigned state;          /* AT_* */
     unsigned wrong;          /* commands that were */
     bool ended;              /* the connection is to be closed */
-    bool submission;
+    bool submission, lmtp;
     bool extended; /* EHLO */
     bool tls, login;
     char helo[SMTPD_HELO_LIMIT + 1];
@@ -52,6 +53,9 @@ void reply(struct session *s, const char *line);
 void reply_wrong(struct session *s, const char *line);
 /* The same, and then the connection ends. */
 void reply_last(struct session *s, const char *line);
+/* What became of a message: in LMTP once for each recipient that was accepted. */
+void reply_message(struct session *s, const char *line);
+void reply_message_trouble(struct session *s, enum verdict v);
 /* The connection hung up or was silent for too long, or the line couldn't be read: says so. True if it was
  * read. */
 bool line_is_good(struct session *s, enum conn_result result);
@@ -60,6 +64,7 @@ bool line_is_good(struct session *s, enum conn_result result);
  * the connection ended if there is no guard any more. */
 enum verdict ask(struct session *s);
 /* The replies to verdicts that mean the same everywhere. */
+const char *trouble_line(enum verdict v);
 void reply_trouble(struct session *s, enum verdict v);
 
 /* Is there a mechanism by which this connection may AUTH, as it stands? */

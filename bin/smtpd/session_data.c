@@ -212,6 +212,19 @@ static void reply_commit(struct session *s, enum verdict v)
         reply_trouble(s, v);
 }
 
+/* LMTP: what became of each recipient (RFC 2033 4.2). */
+static void reply_commits(struct session *s, uint64_t v)
+{
+    struct span id;
+    for (size_t i = 0; i < s->transaction.accepted && !s->ended; i++) {
+        bool known = (i == 0 || message_get_u64(s->message, &v)) && message_get(s->message, &id);
+        if (known && v == VERDICT_OK)
+            conn_printf(s->conn, "250 2.0.0 Accepted as %.*s\r\n", SPAN_FMT(id));
+        else
+            reply(s, trouble_line(known ? (enum verdict)v : VERDICT_FAILED));
+    }
+}
+
 static void commit(struct incoming *in)
 {
     struct session *s = in->session;
@@ -225,7 +238,10 @@ static void commit(struct incoming *in)
     message_put_u64(s->message, (in->file >= 0 ? COMMIT_FILE : 0) |
                                     (in->reader.found & SMTP_DATA_EIGHT_BIT ? COMMIT_EIGHT_BIT : 0));
     message_put(s->message, rest);
-    reply_commit(s, ask(s));
+    if (s->lmtp)
+        reply_commits(s, ask(s));
+    else
+        reply_commit(s, ask(s));
 }
 
 /* The reply to a message that can't be taken, or NULL. */
@@ -247,12 +263,12 @@ static void finish(struct incoming *in)
         judge_header(in);
     const char *refusal = refusal_of(in);
     if (in->trouble != VERDICT_OK) {
-        reply_trouble(s, in->trouble);
+        reply_message_trouble(s, in->trouble);
     } else if (refusal) {
         guard_log(s->serving->channel, "refused-message", span_of(refusal));
-        reply(s, refusal);
+        reply_message(s, refusal);
     } else if (in->head.failed) {
-        reply_trouble(s, VERDICT_FAILED);
+        reply_message_trouble(s, VERDICT_FAILED);
     } else {
         commit(in);
     }
@@ -264,11 +280,13 @@ void run_data(void *session, struct span argument)
     struct incoming in = { .session = s, .file = -1 };
     (void)argument;
     if (s->state == AT_MAIL) {
-        reply_wrong(s, "554 5.5.1 No valid recipients");
+        reply_wrong(s, s->lmtp ? "503 5.5.1 No valid recipients" : "554 5.5.1 No valid recipients");
         return;
     }
     if (s->state != AT_RCPT) {
-        reply_wrong(s, s->state == AT_START ? "503 5.5.1 EHLO first" : "503 5.5.1 MAIL first");
+        reply_wrong(s, s->state != AT_START ? "503 5.5.1 MAIL first"
+                       : s->lmtp            ? "503 5.5.1 LHLO first"
+                                            : "503 5.5.1 EHLO first");
         return;
     }
     reply(s, "354 End the message with CRLF.CRLF");

@@ -79,6 +79,8 @@ void run_mail(void *session, struct span argument)
                     passwords ? "530 5.7.0 Authentication required" : "530 5.7.0 STARTTLS and AUTH first");
     } else if (v == VERDICT_REFUSED) {
         reply(s, "550 5.7.1 This sender's address isn't yours");
+    } else if (v == VERDICT_NO_RELAY) {
+        reply(s, "550 5.7.1 No LMTP from here; see the setting networks");
     } else {
         reply_trouble(s, v);
     }
@@ -99,6 +101,7 @@ void run_rcpt(void *session, struct span argument)
     switch (v) {
     case VERDICT_OK:
         s->state = AT_RCPT;
+        s->transaction.accepted++;
         reply(s, "250 2.1.5 Recipient OK");
         break;
     case VERDICT_NO_RELAY:

@@ -10,7 +10,8 @@
  *     AUTHOR   an address of From or Sender, without brackets
  *     PIECE    bytes of the message, CRLF
  *     FILE                                                  a descriptor to write the message to
- *     COMMIT   TLS description, bits, last bytes            the message's ID
+ *     COMMIT   TLS description, bits, last bytes            the message's ID; LMTP: a verdict and an ID for each
+ *                                                           recipient that was accepted, in their order
  *
  * and those of SCRAM (store/sasl.h). MAIL begins a transaction, and it and a login forget the one before, so
  * RSET, EHLO and STARTTLS need not be told. The message comes as any number of PIECEs and the last bytes with COMMIT, or in the file.
@@ -35,7 +36,7 @@ enum verdict {
     VERDICT_REFUSED,     /* LOGIN: wrong; MAIL, AUTHOR: not an address of this account */
     VERDICT_OVER,        /* one guess (LOGIN) or one refusal too many; the guard is gone */
     VERDICT_LOGIN_FIRST, /* MAIL */
-    VERDICT_NO_RELAY,    /* RCPT: not our domain, and no permission to relay */
+    VERDICT_NO_RELAY,    /* RCPT: not our domain, and no permission to relay; MAIL: LMTP from afar */
     VERDICT_NO_USER,     /* RCPT */
     VERDICT_TOO_MANY,    /* RCPT */
     VERDICT_ALIAS,       /* RCPT: its aliases loop or are too many */
@@ -69,6 +70,7 @@ enum {
 #define SMTPD_HELO_LIMIT 255
 /* Bytes of a message that are kept in memory; what is larger goes to a file. */
 #define SMTPD_MEMORY_LIMIT 1048576
+#define SMTPD_LMTP_RECIPIENTS 1000 /* a message: their verdicts go in one packet */
 #define SMTPD_ADDED_LIMIT 4096  /* bytes of the fields that the session adds to a message */
 #define SMTPD_AUTHORS_LIMIT 100 /* addresses in From and Sender fields */
 #define SMTPD_RECEIVED_LIMIT 50 /* Received fields: above it a message runs in a loop */

@@ -21,12 +21,13 @@ static void add_safe(struct bytes *out, struct span text, size_t limit, const ch
 }
 
 /* "ESMTPSA" and its kin (RFC 3848). */
-static const char *protocol_name(bool extended, bool tls, bool login)
+static const char *protocol_name(const struct trace *t)
 {
-    static const char *const names[] = { "ESMTP", "ESMTPA", "ESMTPS", "ESMTPSA" };
-    if (!extended)
+    static const char *const names[][4] = { { "ESMTP", "ESMTPA", "ESMTPS", "ESMTPSA" },
+                                            { "LMTP", "LMTPA", "LMTPS", "LMTPSA" } };
+    if (!t->extended)
         return "SMTP";
-    return names[(tls ? 2 : 0) + (login ? 1 : 0)];
+    return names[t->lmtp][(t->tls ? 2 : 0) + (t->login ? 1 : 0)];
 }
 
 bool trace_received(const struct trace *t, struct bytes *out)
@@ -44,7 +45,7 @@ bool trace_received(const struct trace *t, struct bytes *out)
             bytes_printf(out, " ([%s%s])", strchr(t->address, ':') ? "IPv6:" : "", t->address);
         bytes_printf(out, "\r\n\tby %s", t->hostname);
     }
-    bytes_printf(out, " with %s id %s", protocol_name(t->extended, t->tls, t->login), t->id);
+    bytes_printf(out, " with %s id %s", protocol_name(t), t->id);
     if (t->tls && t->tls_description.n) {
         bytes_add_str(out, "\r\n\t(");
         add_safe(out, t->tls_description, TRACE_TLS_LIMIT, "-._: ");

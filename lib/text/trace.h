@@ -17,6 +17,7 @@ struct trace {
     unsigned uid;
     const char *hostname; /* ours */
     bool extended;        /* EHLO */
+    bool lmtp;            /* LHLO */
     bool tls;             /* encrypted; tls_description may still be empty */
     bool login;
     struct span tls_description;

@@ -474,8 +474,8 @@ static int guard_tries(struct serving *s)
 
 static const struct service service = {
     .name = "smtpd",
-    .usage = "usage: lying-smtp -c FILE [-s]\n",
-    .flags = "s",
+    .usage = "usage: lying-smtp -c FILE [-l] [-s]\n",
+    .flags = "ls",
     .unavailable = "unavailable\r\n",
     .busy = "busy\r\n",
     .session = session_lies,

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * LMTP in the guard (RFC 2033): behind the message each recipient has an answer of its own, so each is a
+ * delivery of its own, with its own commit point (guard_commit.c) and ID: one whose mailbox is full or whose
+ * disk fails is refused or deferred, and the others have their mail.
+ *
+ * What a recipient expands to stays with it, and the envelope's `targets` are empty between RCPTs. A mailbox
+ * that several recipients lead to gets the message once: who comes later shares the answer, if it was good.
+ */
+#include "guard_private.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct lmtp_recipient {
+    struct address address;
+    struct targets targets;
+    enum verdict verdict; /* once delivered */
+    char id[QUEUE_ID_LIMIT];
+};
+
+enum verdict guard_lmtp_keep(struct envelope *e, const struct address *recipient)
+{
+    size_t all = e->targets.count;
+    for (size_t i = 0; i < e->recipients; i++)
+        all += e->each[i].targets.count;
+    struct lmtp_recipient *each =
+        all <= TARGETS_LIMIT ? realloc(e->each, (e->recipients + 1) * sizeof *each) : NULL;
+    if (each) {
+        e->each = each;
+        each[e->recipients] = (struct lmtp_recipient){ .address = *recipient, .targets = e->targets };
+    } else {
+        targets_free(&e->targets);
+    }
+    e->targets = (struct targets){ .count = 0 };
+    return each ? VERDICT_OK : all > TARGETS_LIMIT ? VERDICT_TOO_MANY : VERDICT_FAILED;
+}
+
+void guard_lmtp_forget(struct envelope *e)
+{
+    for (size_t i = 0; e->each && i < e->recipients; i++)
+        targets_free(&e->each[i].targets);
+    free(e->each);
+    e->each = NULL;
+}
+
+static bool same_target(const struct target *a, const struct target *b)
+{
+    return a->local == b->local && address_same(&a->address, &b->address);
+}
+
+/* Who of those before `n` brought the message there; NULL: nobody. */
+static const struct lmtp_recipient *find_delivered(const struct envelope *e, size_t n, const struct target *t)
+{
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; e->each[i].verdict == VERDICT_OK && k < e->each[i].targets.count; k++)
+            if (same_target(&e->each[i].targets.list[k], t))
+                return &e->each[i];
+    return NULL;
+}
+
+/* The targets of the n-th that have nothing yet. Their number; `id` is that of the message others have. */
+static size_t find_left(const struct envelope *e, size_t n, struct target *left, char id[QUEUE_ID_LIMIT])
+{
+    const struct targets *all = &e->each[n].targets;
+    size_t count = 0;
+    for (size_t i = 0; i < all->count; i++) {
+        const struct lmtp_recipient *has = find_delivered(e, n, &all->list[i]);
+        if (has)
+            memcpy(id, has->id, QUEUE_ID_LIMIT);
+        else
+            left[count++] = all->list[i];
+    }
+    return count;
+}
+
+/* As if it were the only recipient. */
+static enum verdict deliver(const struct smtp_guard *g, size_t n, struct span tls, struct content *c,
+                            char id[QUEUE_ID_LIMIT])
+{
+    const struct lmtp_recipient *r = &g->envelope.each[n];
+    struct smtp_guard one = *g; /* shares everything but the recipient with g */
+    struct target *left = calloc(r->targets.count + 1, sizeof *left);
+    if (!left)
+        return VERDICT_FAILED;
+    size_t count = find_left(&g->envelope, n, left, id);
+    one.envelope.recipients = 1;
+    one.envelope.recipient = r->address;
+    one.envelope.targets = (struct targets){ .list = left, .count = count };
+    enum verdict v = count ? guard_commit(&one, tls, c, id) : VERDICT_OK;
+    free(left);
+    return v;
+}
+
+void guard_lmtp_commit(struct smtp_guard *g, enum verdict so_far, struct span tls, struct content *c,
+                       struct message *m)
+{
+    struct envelope *e = &g->envelope;
+    for (size_t i = 0; i < e->recipients; i++)
+        e->each[i].verdict = so_far == VERDICT_OK ? deliver(g, i, tls, c, e->each[i].id) : so_far;
+    message_start(m, 0); /* only now: tls and what came last lie in it */
+    for (size_t i = 0; i < e->recipients; i++) {
+        message_put_u64(m, e->each[i].verdict);
+        message_put_str(m, e->each[i].id);
+    }
+}
