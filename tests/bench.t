@@ -39,6 +39,8 @@ check 'connections' bench 'banner smtp login held'
 check '... each way' has 'connect to banner, warm, imapd' 'CPU of a 4 KiB message, cold' 'CPU of connect, LOGIN, LOGOUT, warm' \
     'CPU of an IMAPS session with LOGIN'
 check '... and those that stay open' grep -q "$private" "$work/table"
+check 'the queue' env QUEUED=100 DEFERRED=100 BENCH=queue BENCH_RUNS=1 bash -c 'timeout 120 tests/bench/run >"$0/table" 2>&1' "$work"
+check '... each way' has 'the queue to a sink, 1 domain ' 'the queue to a sink, 100 domains' 'a run with 100 messages, nothing due'
 check 'a row that there is none of' refused
 check 'nothing is left behind' test -z "$(find "$work" -name 'postern-bench.*')"
 done_testing

@@ -25,7 +25,7 @@ my %behaviours = (
     good => 'accept', helo => 'helo', nopipe => 'nopipe', small => 'size=100', no8bit => 'no8bit', tls => 'tls', tlsbroken => 'tlsbroken',
     tlsinject => 'tlsinject', silent => 'silent', endless => 'endless', lines => 'lines', drip => 'drip', once => 'once', early => 'quit-early',
     (map { ("${_}four" => "${_}4", "${_}five" => "${_}5", "${_}hang" => "hang-$_") } qw(banner ehlo mail rcpt data end)),
-    midhang => 'hang-mid',
+    midhang => 'hang-mid', wait => 'wait=0.02', most => 'most=2,wait=0.02',
 );
 domain($_, $behaviours{$_}) for sort keys %behaviours;
 domain('down', undef);
@@ -181,7 +181,9 @@ subtest 'several recipients and messages' => sub {
     $T->forget;
     $T->put('alice@here.test', ["m$_\@good.test"]) for 1 .. 12;
     $T->put('alice@here.test', ["o$_\@once.test"]) for 1 .. 4;
+    $T->settings('destination-connections' => 1);
     $T->qrun;
+    $T->settings('destination-connections' => 4);
     my %connections;
     $connections{"$_->{host} $_->{connection}"}++ for $T->taken;
     is scalar(grep { /^$ip{good} / } keys %connections), 1, 'twelve messages over one connection';
@@ -190,6 +192,36 @@ subtest 'several recipients and messages' => sub {
     $T->put('alice@here.test', [ map { "r$_\@nopipe.test" } 1 .. 250 ]);
     $T->qrun;
     is_deeply [ sort { $a <=> $b } map { scalar @{ $_->{to} } } $T->taken ], [ 50, 100, 100 ], '250 recipients in three transactions';
+};
+
+subtest 'several connections to one destination' => sub {
+    $T->settings(destinations => 20);
+    for (['wait.test', 4, 'the setting'], ['most.test', 2, 'the host']) {
+        my ($domain, $most, $who) = @$_;
+        $T->forget;
+        my @ids = map { $T->put('alice@here.test', ["c$_\@$domain"]) } 1 .. 40;
+        $T->qrun;
+        is scalar(grep { $T->queued($_) } @ids), 0, "$domain: everything is sent";
+        my ($now, %first, %last) = (0);
+        for ($T->events) { # a connection is there from its first event to its last one
+            my ($c) = /^\S+ (\d+) / or next;
+            $first{$c} //= ++$now;
+            $last{$c} = ++$now;
+        }
+        my @refused = map { /^\S+ (\d+) too many/ } $T->events;
+        delete @last{@refused};
+        my $widest = 0;
+        for my $t (1 .. $now) {
+            my $n = grep { $first{$_} <= $t && $t <= $last{$_} } keys %last;
+            $widest = $n if $n > $widest;
+        }
+        is $widest, $most, "as many connections at a time as $who allows";
+        cmp_ok scalar(@refused), '<=', 1, 'a host that has enough is not asked again and again';
+        my %seen;
+        $seen{ $_->{to}[0] }++ for $T->taken;
+        is scalar(keys %seen) . ' ' . scalar($T->taken), '40 40', 'each message once';
+    }
+    $T->settings(destinations => 3);
 };
 
 subtest 'bounces' => sub {

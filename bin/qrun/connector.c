@@ -170,7 +170,7 @@ static int try_current(struct walk *w, int channel)
 
 static void answer(struct walk *w, int channel, struct message *m)
 {
-    unsigned verb = m->verb;
+    unsigned verb = m->verb, attempts = w->attempts;
     int fd = -1;
     if (!w->routed) {
         const struct connector_start *s = w->start;
@@ -185,9 +185,11 @@ static void answer(struct walk *w, int channel, struct message *m)
     }
     if (verb == VERB_CONNECT_FIRST)
         begin(w);
-    if (verb == VERB_CONNECT_SAME && w->address < w->address_count)
+    if (verb >= VERB_CONNECT_SAME && w->address < w->address_count)
         fd = try_current(w, channel);
-    while (fd < 0 && w->attempts < ATTEMPTS && step(w))
+    if (verb == VERB_CONNECT_MORE)
+        w->attempts = attempts;
+    while (fd < 0 && verb != VERB_CONNECT_MORE && w->attempts < ATTEMPTS && step(w))
         fd = try_current(w, channel);
     if (fd >= 0)
         report_connected(w, fd, m);
@@ -201,7 +203,7 @@ void connector_run(int channel, const struct connector_start *start)
     struct message m;
     bytes_init(&w.why, QUEUE_REPLY_LIMIT - 1);
     while (channel_receive(channel, &m, -1)) {
-        if (m.fd >= 0 || !message_end(&m) || m.verb < VERB_CONNECT_FIRST || m.verb > VERB_CONNECT_SAME)
+        if (m.fd >= 0 || !message_end(&m) || m.verb < VERB_CONNECT_FIRST || m.verb > VERB_CONNECT_MORE)
             return;
         answer(&w, channel, &m);
         if (!channel_send(channel, &m))

@@ -15,8 +15,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FULL_PARTS 8 /* in line; further messages stay closed */
-#define REFILL_PARTS 4
+/* In line; further messages stay closed. */
+#define FULL_PARTS 8
+#define FULL_PARTS_A_LINK 4
 #define FAILED_MS 60000
 
 static size_t bucket_of(const char *domain)
@@ -37,15 +38,20 @@ struct destination *destination_get(struct qrun *q, const char *domain)
     if (!d)
         return NULL;
     span_copy(span_of(domain), d->domain, sizeof d->domain);
-    d->connector = d->sender = -1;
+    d->connector = -1;
     d->hash_next = *at;
     *at = d;
     return d;
 }
 
+static size_t full_at(const struct destination *d)
+{
+    return FULL_PARTS + FULL_PARTS_A_LINK * d->link_count;
+}
+
 bool destination_is_full(const struct destination *d)
 {
-    return d->count >= FULL_PARTS;
+    return d->count >= full_at(d);
 }
 
 struct part *destination_take(struct destination *d)
@@ -61,10 +67,19 @@ struct part *destination_take(struct destination *d)
     return p;
 }
 
+void destination_put_back(struct destination *d, struct part *p)
+{
+    p->next = d->first;
+    d->first = p;
+    if (!d->last)
+        d->last = p;
+    d->count++;
+}
+
 void destination_refill(struct qrun *q, struct destination *d)
 {
     struct ticket t;
-    for (size_t n = d->count; n < REFILL_PARTS && line_take(&d->parked, &t); n++)
+    for (size_t n = d->count; n < full_at(d) / 2 && line_take(&d->parked, &t); n++)
         line_add(t.forced ? &q->forced : &q->scanned, t.id, t.forced);
 }
 
@@ -90,7 +105,7 @@ void destination_answer(struct qrun *q, struct part *p, char mark, const char *r
 {
     for (size_t i = 0; i < p->count; i++)
         job_outcome(q, p->job, p->indexes[i], mark, reply, host);
-    job_marks(q, p);
+    job_put_marks(q, p);
     part_finish(q, p);
 }
 
@@ -137,10 +152,13 @@ size_t destination_fds(struct qrun *q, int *fds, struct destination **owners, si
 {
     size_t n = 0;
     for (struct destination *d = q->active; d; d = d->list_next) {
-        const int both[2] = { d->connector, d->sender };
-        for (size_t i = 0; i < 2; i++)
-            if (both[i] >= 0 && n < room) {
-                fds[n] = both[i];
+        if (d->connector >= 0 && n < room) {
+            fds[n] = d->connector;
+            owners[n++] = d;
+        }
+        for (const struct link *l = d->links; l; l = l->next)
+            if (l->sender >= 0 && n < room) {
+                fds[n] = l->sender;
                 owners[n++] = d;
             }
     }
@@ -149,9 +167,14 @@ size_t destination_fds(struct qrun *q, int *fds, struct destination **owners, si
 
 void destination_input(struct qrun *q, struct destination *d, int fd)
 {
+    struct link *l = d->links;
     d->progress = clock_ms();
-    if (fd == d->connector)
+    if (fd == d->connector) {
         destination_connector_input(q, d);
-    else if (fd == d->sender)
-        destination_sender_input(q, d);
+        return;
+    }
+    while (l && l->sender != fd)
+        l = l->next;
+    if (l)
+        destination_sender_input(q, l);
 }

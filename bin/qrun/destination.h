@@ -4,19 +4,21 @@
  *
  *     destination.c          finding one, its line of parts, one answer for all that is in line
  *     destination_slots.c    who may have children
+ *     destination_links.c    its connections: how many there are
  *     destination_connect.c  the connector: the next host
  *     destination_send.c     the sender: messages and their results
  *
- * A destination is a domain. It has parts of messages in line and, while it has a slot, a connector and a
- * sender:
+ * A destination is a domain: IDLE; WAITING for a slot while there are parts of messages in line; then
+ * AT_WORK, with a connector and links (connections, each with a sender):
  *
- *     IDLE        a part comes in line: WAITING
- *     WAITING     for a slot: CONNECTING
  *     CONNECTING  a socket from the connector: GREETING; no host left: everything in line gets that answer
  *     GREETING    the sender is ready: SENDING; refused: CONNECTING to the next host, or the same without TLS
- *     SENDING     one part is with the sender; its result: the next part, or CONNECTING again
+ *     SENDING     one part is with the sender; its result: SETTLING
+ *     SETTLING    the result waits for the disk (destinations_settle); then the next part, or else CONNECTING
  *
- * and back to IDLE when nothing is in line.
+ * The first link looks for a host that takes mail. Once it is ready further ones follow, to the same address,
+ * while much is in line and there are slots. One of several that fails is given up; the last one that is left
+ * looks further.
  */
 #ifndef POSTERN_QRUN_DESTINATION_H
 #define POSTERN_QRUN_DESTINATION_H
@@ -28,7 +30,23 @@ enum urgency {
     FRESH, /* never tried */
     WOKEN, /* asked for by name: somebody has just sent it */
 };
-enum state { IDLE, WAITING, CONNECTING, GREETING, SENDING };
+enum state { IDLE, WAITING, AT_WORK };
+enum link_state { CONNECTING, GREETING, SENDING, SETTLING };
+
+struct link {
+    struct destination *d;
+    struct link *next;
+    struct link *settle_next;
+    enum link_state state;
+    bool more;            /* asked for beside others */
+    int sender;           /* channel, or -1 */
+    struct part *current; /* with the sender, or settling */
+    uint64_t after;       /* enum after, of the result that settles; AFTER_LOST: the part goes back in line */
+    unsigned completed;   /* messages over this connection */
+    char host[DNS_NAME_LIMIT], shown[HOST_TEXT]; /* "mx.test", "mx.test[192.0.2.1]" */
+    char tls[64];
+    char reply[QUEUE_REPLY_LIMIT]; /* the last of the result that settles */
+};
 
 struct destination {
     char domain[ADDRESS_DOMAIN_LIMIT + 1];
@@ -36,10 +54,12 @@ struct destination {
     enum state state;
     struct part *first, *last;
     size_t count;
-    struct line parked;              /* messages left closed while the line is full */
-    struct part *current;            /* with the sender */
-    int connector, sender;           /* channels, or -1 */
-    unsigned completed;              /* messages over this connection */
+    struct line parked; /* messages left closed while the line is full */
+    struct link *links;
+    size_t link_count;
+    size_t link_ceiling;             /* more than these the host didn't take */
+    int connector;                   /* channel, or -1 */
+    struct link *asking;             /* for whom the connector is at work */
     unsigned lost;                   /* connections that broke since a message last got through */
     int64_t progress;                /* clock_ms() of the last sign of life */
     int64_t failed_until;            /* clock_ms() */
@@ -47,13 +67,13 @@ struct destination {
     char failed_host[HOST_TEXT];
     enum urgency urgency; /* of the most urgent message in line */
     bool no_tls;
-    char host[DNS_NAME_LIMIT], shown[HOST_TEXT]; /* "mx.test", "mx.test[192.0.2.1]" */
-    char tls[64];
 };
 
 /* --- destination.c */
 /* The first part in line, taken out of it; the caller's from now on. NULL: none. */
 struct part *destination_take(struct destination *d);
+/* Puts a part in front again. */
+void destination_put_back(struct destination *d, struct part *p);
 /* Sends parked messages to be loaded when few parts are left in line. */
 void destination_refill(struct qrun *q, struct destination *d);
 /* All recipients of a part, which no line holds, get this outcome; frees it. `host`: who said it, or NULL. */
@@ -67,17 +87,32 @@ void destination_close_channel(int *channel);
 /* --- destination_slots.c */
 /* To the end of those that wait for a slot. */
 void destination_wait(struct qrun *q, struct destination *d);
-/* Gives the slot back: IDLE, without children. */
+/* Gives the slot back: IDLE, without children. No link has a current part. */
 void destination_leave(struct qrun *q, struct destination *d);
+/* May there be one more link, beside those that others have or wait for? */
+bool destination_link_is_free(const struct qrun *q);
+
+/* --- destination_links.c */
+/* A further link, not yet connected; NULL: no memory. */
+struct link *link_new(struct qrun *q, struct destination *d);
+/* Ends it, its sender says QUIT; it has no current part. If it was the last one, the destination leaves. */
+void link_close(struct qrun *q, struct link *l);
+/* Is there no other link of its destination? */
+bool link_is_last(const struct link *l);
+/* A further link, if what is in line is worth it. */
+void destination_grow(struct qrun *q, struct destination *d);
+/* Its connection is over, or never came to be: one of several is given up, the last one connects anew with
+ * this verb. */
+void link_failed(struct qrun *q, struct link *l, unsigned verb);
 
 /* --- destination_connect.c */
-/* Asks for a host, with one of VERB_CONNECT_*; starts the connector for the first. Ends the sender. */
-void destination_connect(struct qrun *q, struct destination *d, unsigned verb);
+/* Asks for a host, with one of VERB_CONNECT_*; starts the connector for the first. Ends l's sender. */
+void destination_connect(struct qrun *q, struct link *l, unsigned verb);
 /* A packet, or the end, is there from the connector. */
 void destination_connector_input(struct qrun *q, struct destination *d);
 
 /* --- destination_send.c */
 /* A packet, or the end, is there from the sender. */
-void destination_sender_input(struct qrun *q, struct destination *d);
+void destination_sender_input(struct qrun *q, struct link *l);
 
 #endif

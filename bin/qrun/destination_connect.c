@@ -12,72 +12,86 @@
 
 #define LOST_LIMIT 6 /* connections that broke one after the other, until the whole destination waits */
 
-void destination_connect(struct qrun *q, struct destination *d, unsigned verb)
+/* No way to connect, for our own reasons. */
+static void give_up(struct qrun *q, struct link *l, const char *reply)
 {
-    destination_close_channel(&d->sender);
-    d->state = CONNECTING;
-    d->completed = 0;
+    if (link_is_last(l))
+        destination_fail(q, l->d, QUEUE_TODO, reply, NULL);
+    else
+        link_failed(q, l, VERB_CONNECT_NEXT);
+}
+
+void destination_connect(struct qrun *q, struct link *l, unsigned verb)
+{
+    struct destination *d = l->d;
+    destination_close_channel(&l->sender);
+    l->state = CONNECTING;
+    l->completed = 0;
+    l->more = verb == VERB_CONNECT_MORE;
     if (d->connector < 0 && verb != VERB_CONNECT_FIRST) { /* it knew what comes next, and died */
-        destination_fail(q, d, QUEUE_TODO, "4.3.0 The connector died", NULL);
+        give_up(q, l, "4.3.0 The connector died");
         return;
     }
     if (d->connector < 0)
         d->connector = child_start(
             q, &(struct child_start){ .kind = CHILD_CONNECTOR, .domain = d->domain, .socket = -1 });
+    d->asking = l;
     message_start(&q->packet, verb);
     if (d->connector < 0 || !channel_send(d->connector, &q->packet))
-        destination_fail(q, d, QUEUE_TODO, "4.3.0 The connector died, or could not be started", NULL);
+        give_up(q, l, "4.3.0 The connector died, or could not be started");
 }
 
-static void connected(struct qrun *q, struct destination *d)
+static void connected(struct qrun *q, struct link *l)
 {
     char address[INET6_ADDRSTRLEN];
     struct message *m = &q->packet;
-    message_get_str(m, d->host, sizeof d->host);
+    message_get_str(m, l->host, sizeof l->host);
     message_get_str(m, address, sizeof address);
     int socket = m->fd;
     if (!message_end(m) || socket < 0) {
-        destination_fail(q, d, QUEUE_TODO, "4.3.0 The connector failed", NULL);
+        give_up(q, l, "4.3.0 The connector failed");
     } else {
-        if (d->host[0] == '[') /* a literal */
-            snprintf(d->shown, sizeof d->shown, "%s", d->host);
+        if (l->host[0] == '[') /* a literal */
+            snprintf(l->shown, sizeof l->shown, "%s", l->host);
         else
-            snprintf(d->shown, sizeof d->shown, "%s[%s]", d->host, address);
-        d->state = GREETING;
-        d->sender = child_start(
+            snprintf(l->shown, sizeof l->shown, "%s[%s]", l->host, address);
+        l->state = GREETING;
+        l->sender = child_start(
             q, &(struct child_start){
-                   .kind = CHILD_SENDER, .socket = socket, .host = d->host, .no_tls = d->no_tls });
-        if (d->sender < 0)
-            destination_fail(q, d, QUEUE_TODO, "4.3.0 No process could be started to send", NULL);
+                   .kind = CHILD_SENDER, .socket = socket, .host = l->host, .no_tls = l->d->no_tls });
+        if (l->sender < 0)
+            give_up(q, l, "4.3.0 No process could be started to send");
     }
     file_close(socket);
 }
 
 /* The last host broke off in the middle of a message. It may be that message's fault: it waits, the others
  * are tried. */
-static bool blame_message(struct qrun *q, struct destination *d)
+static bool blame_message(struct qrun *q, struct link *l)
 {
+    struct destination *d = l->d;
     if (!d->first || !d->first->lost || d->lost >= LOST_LIMIT || !d->failure[0])
         return false;
     destination_answer(q, destination_take(d), QUEUE_TODO, d->failure, d->failed_host);
     destination_refill(q, d);
     if (d->first || d->parked.count)
-        destination_connect(q, d, VERB_CONNECT_FIRST);
+        destination_connect(q, l, VERB_CONNECT_FIRST);
     else
         destination_leave(q, d);
     return true;
 }
 
 /* What a host said is better known than that no further one could be reached. */
-static void no_host(struct qrun *q, struct destination *d)
+static void no_host(struct qrun *q, struct link *l)
 {
+    struct destination *d = l->d;
     uint64_t permanent;
     char text[QUEUE_REPLY_LIMIT], said[QUEUE_REPLY_LIMIT], host[HOST_TEXT];
     message_get_u64(&q->packet, &permanent);
     message_get_str(&q->packet, text, sizeof text);
     if (!message_end(&q->packet))
         destination_fail(q, d, QUEUE_TODO, "4.3.0 The connector failed", NULL);
-    else if (blame_message(q, d))
+    else if (blame_message(q, l))
         return;
     else if (d->failure[0]) {
         memcpy(said, d->failure, sizeof said);
@@ -87,24 +101,37 @@ static void no_host(struct qrun *q, struct destination *d)
         destination_fail(q, d, permanent ? QUEUE_FAILED : QUEUE_TODO, text, NULL);
 }
 
+/* Without its connector a destination still sends over what links there are. */
+static void connector_died(struct qrun *q, struct destination *d, const char *reply)
+{
+    struct link *l = d->asking;
+    destination_close_channel(&d->connector);
+    d->asking = NULL;
+    if (l)
+        give_up(q, l, reply);
+}
+
 void destination_connector_input(struct qrun *q, struct destination *d)
 {
+    struct link *l = d->asking;
     if (!channel_receive(d->connector, &q->packet, 0)) {
-        destination_close_channel(&d->connector);
-        if (d->state == CONNECTING)
-            destination_fail(q, d, QUEUE_TODO, "4.3.0 The connector died", NULL);
+        connector_died(q, d, "4.3.0 The connector died");
         return;
     }
     int fd = q->packet.fd;
-    if (d->state == CONNECTING && q->packet.verb == VERB_CONNECTED) {
-        connected(q, d);
+    d->asking = NULL;
+    if (l && q->packet.verb == VERB_CONNECTED) {
+        connected(q, l);
         return;
     }
     file_close(fd);
-    if (d->state == CONNECTING && q->packet.verb == VERB_NO_HOST)
-        no_host(q, d);
-    else if (d->state == CONNECTING)
-        destination_fail(q, d, QUEUE_TODO, "4.3.0 The connector failed", NULL);
+    if (!l || q->packet.verb != VERB_NO_HOST) {
+        d->asking = l;
+        connector_died(q, d, "4.3.0 The connector failed");
+    } else if (link_is_last(l) && l->more) /* those it was to help are gone */
+        destination_connect(q, l, VERB_CONNECT_NEXT);
+    else if (link_is_last(l))
+        no_host(q, l);
     else
-        destination_close_channel(&d->connector);
+        link_failed(q, l, VERB_CONNECT_NEXT);
 }

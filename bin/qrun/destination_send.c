@@ -12,34 +12,21 @@
 
 #define CONNECTION_MESSAGES 100 /* over one connection */
 
-static void remember_failure(struct destination *d, const char *reply)
+static void remember_failure(struct link *l, const char *reply)
 {
-    snprintf(d->failure, sizeof d->failure, "%s", reply);
-    snprintf(d->failed_host, sizeof d->failed_host, "%s", d->shown);
-}
-
-/* Puts the current part back in front. */
-static void put_back(struct destination *d)
-{
-    struct part *p = d->current;
-    d->current = NULL;
-    if (!p)
-        return;
-    p->next = d->first;
-    d->first = p;
-    if (!d->last)
-        d->last = p;
-    d->count++;
+    snprintf(l->d->failure, sizeof l->d->failure, "%s", reply);
+    snprintf(l->d->failed_host, sizeof l->d->failed_host, "%s", l->shown);
 }
 
 /* A connection that brought messages through is worth opening again; else the next host has its turn. */
-static void reconnect(struct qrun *q, struct destination *d)
+static void reconnect(struct qrun *q, struct link *l)
 {
-    destination_connect(q, d, d->completed ? VERB_CONNECT_FIRST : VERB_CONNECT_NEXT);
+    link_failed(q, l, l->completed ? VERB_CONNECT_FIRST : VERB_CONNECT_NEXT);
 }
 
-static bool hand_over(struct qrun *q, struct destination *d, const struct part *p)
+static bool hand_over(struct qrun *q, const struct link *l)
 {
+    const struct part *p = l->current;
     const struct queue_message *m = &p->job->m;
     int fd = queue_reopen(q->queue_dir, m);
     if (fd < 0)
@@ -53,55 +40,73 @@ static bool hand_over(struct qrun *q, struct destination *d, const struct part *
     for (size_t i = 0; i < p->count; i++)
         message_put_str(&q->packet, m->recipients[p->indexes[i]].address.text);
     q->packet.fd = fd;
-    bool sent = channel_send(d->sender, &q->packet);
+    bool sent = channel_send(l->sender, &q->packet);
     file_close(fd);
     return sent;
 }
 
-static void next_message(struct qrun *q, struct destination *d)
+/* Enough over this connection: somebody else's turn, or a new one. */
+static void renew(struct qrun *q, struct link *l)
 {
-    destination_refill(q, d);
-    if (!d->first) {
-        destination_leave(q, d); /* the sender says QUIT */
-        return;
-    }
-    if (d->completed >= CONNECTION_MESSAGES && q->waiting_first) { /* now somebody else */
+    struct destination *d = l->d;
+    if (!link_is_last(l)) {
+        link_close(q, l);
+        destination_grow(q, d);
+    } else if (q->waiting_first) {
         destination_leave(q, d);
         destination_wait(q, d);
-        return;
-    }
-    if (d->completed >= CONNECTION_MESSAGES) {
-        destination_connect(q, d, VERB_CONNECT_FIRST);
-        return;
-    }
-    d->current = destination_take(d);
-    d->state = SENDING;
-    if (!hand_over(q, d, d->current)) {
-        struct part *p = d->current;
-        d->current = NULL;
-        destination_answer(q, p, QUEUE_TODO, "4.3.0 The message could not be handed to its sender", NULL);
-        reconnect(q, d);
+    } else {
+        destination_connect(q, l, VERB_CONNECT_FIRST);
     }
 }
 
-static void refused(struct qrun *q, struct destination *d)
+static void next_message(struct qrun *q, struct link *l)
 {
+    struct destination *d = l->d;
+    destination_refill(q, d);
+    if (!d->first) {
+        link_close(q, l); /* the sender says QUIT */
+        return;
+    }
+    if (l->completed >= CONNECTION_MESSAGES) {
+        renew(q, l);
+        return;
+    }
+    l->current = destination_take(d);
+    l->state = SENDING;
+    if (!hand_over(q, l)) {
+        struct part *p = l->current;
+        l->current = NULL;
+        destination_answer(q, p, QUEUE_TODO, "4.3.0 The message could not be handed to its sender", NULL);
+        reconnect(q, l);
+        return;
+    }
+    destination_grow(q, d);
+}
+
+static void refused(struct qrun *q, struct link *l)
+{
+    struct destination *d = l->d;
     uint64_t why;
     char reply[QUEUE_REPLY_LIMIT];
     message_get_u64(&q->packet, &why);
     message_get_str(&q->packet, reply, sizeof reply);
     if (!message_end(&q->packet))
         snprintf(reply, sizeof reply, "4.3.0 The sender failed");
-    log_event(LOG_INFO, why == REFUSED_TLS ? "tls-failed" : "host-refused", "host", d->shown, "reply", reply,
+    log_event(LOG_INFO, why == REFUSED_TLS ? "tls-failed" : "host-refused", "host", l->shown, "reply", reply,
               NULL);
-    remember_failure(d, reply);
+    if (!link_is_last(l)) {
+        link_failed(q, l, VERB_CONNECT_NEXT);
+        return;
+    }
+    remember_failure(l, reply);
     if (why == REFUSED_TLS && !d->no_tls) {
         d->no_tls = true;
-        destination_connect(q, d, VERB_CONNECT_SAME);
+        destination_connect(q, l, VERB_CONNECT_SAME);
         return;
     }
     d->no_tls = false;
-    destination_connect(q, d, VERB_CONNECT_NEXT);
+    destination_connect(q, l, VERB_CONNECT_NEXT);
 }
 
 /* Takes out of a part the recipients that have an outcome; what is left of it is to be tried again. */
@@ -115,12 +120,12 @@ static void keep_unanswered(struct part *p)
 }
 
 /* Reads the outcomes. False: malformed; then nothing of it counts. */
-static bool read_result(struct qrun *q, struct destination *d, uint64_t *after, char *reply, size_t size)
+static bool read_result(struct qrun *q, struct link *l)
 {
     struct message *m = &q->packet;
-    struct part *p = d->current;
+    struct part *p = l->current;
     uint64_t count, mark;
-    message_get_u64(m, after);
+    message_get_u64(m, &l->after);
     message_get_u64(m, &count);
     if (m->bad || count != p->count)
         return false;
@@ -128,12 +133,12 @@ static bool read_result(struct qrun *q, struct destination *d, uint64_t *after, 
     for (int pass = 0; pass < 2; pass++) {
         m->at = begin;
         for (size_t i = 0; i < p->count; i++) {
-            bool good = message_get_u64(m, &mark) && message_get_str(m, reply, size) &&
+            bool good = message_get_u64(m, &mark) && message_get_str(m, l->reply, sizeof l->reply) &&
                         (mark == QUEUE_DONE || mark == QUEUE_FAILED || mark == QUEUE_TODO);
             if (!good)
                 return false;
-            if (pass == 1 && (*after != AFTER_LOST || mark == QUEUE_FAILED))
-                job_outcome(q, p->job, p->indexes[i], (char)mark, reply, d->shown);
+            if (pass == 1 && (l->after != AFTER_LOST || mark == QUEUE_FAILED))
+                job_outcome(q, p->job, p->indexes[i], (char)mark, l->reply, l->shown);
         }
         if (!message_end(m))
             return false;
@@ -149,76 +154,109 @@ static bool got_through(const struct part *p)
     return false;
 }
 
-static void result(struct qrun *q, struct destination *d)
+/* The marks are in the file at once, so that nothing but a power cut undoes them; the rest waits for the
+ * disk, together with what other senders have to say by then. */
+static void result(struct qrun *q, struct link *l)
 {
-    uint64_t after;
-    char reply[QUEUE_REPLY_LIMIT];
-    struct part *p = d->current;
-    if (!read_result(q, d, &after, reply, sizeof reply)) {
-        d->current = NULL;
-        destination_answer(q, p, QUEUE_TODO, "4.3.0 The sender failed", d->shown);
-        reconnect(q, d);
+    struct destination *d = l->d;
+    struct part *p = l->current;
+    if (!read_result(q, l)) {
+        l->current = NULL;
+        destination_answer(q, p, QUEUE_TODO, "4.3.0 The sender failed", l->shown);
+        reconnect(q, l);
         return;
     }
-    job_marks(q, p);
-    if (after == AFTER_LOST)
+    job_put_marks(q, p);
+    if (l->after == AFTER_LOST)
         keep_unanswered(p);
     bool progress = got_through(p);
-    if (after == AFTER_LOST && p->count) {
-        remember_failure(d, reply);
-        p->lost = true;
-        d->lost++;
-        put_back(d);
-        reconnect(q, d);
-        return;
-    }
-    d->current = NULL;
-    part_finish(q, p);
     if (progress)
         d->lost = 0;
-    d->completed += progress || after == AFTER_READY;
-    if (after == AFTER_READY) {
-        next_message(q, d);
+    if (l->after != AFTER_LOST)
+        l->completed += progress || l->after == AFTER_READY;
+    if (!progress && l->after != AFTER_READY)
+        remember_failure(l, l->reply);
+    l->state = SETTLING;
+    l->settle_next = q->settling;
+    q->settling = l;
+}
+
+/* A part whose connection broke under it goes to the next. Where others get through meanwhile, once. */
+static void part_is_lost(struct qrun *q, struct link *l, struct part *p)
+{
+    struct destination *d = l->d;
+    if (p->lost && !link_is_last(l)) {
+        destination_answer(q, p, QUEUE_TODO, l->reply, l->shown);
         return;
     }
-    if (!progress)
-        remember_failure(d, reply);
-    if (d->first || d->parked.count)
-        reconnect(q, d);
-    else
-        destination_leave(q, d);
+    p->lost = true;
+    d->lost++;
+    destination_put_back(d, p);
 }
 
-static void sender_died(struct qrun *q, struct destination *d)
+/* Its outcome is on disk: on to the next. */
+static void after_result(struct qrun *q, struct link *l)
 {
-    struct part *p = d->current;
-    destination_close_channel(&d->sender);
-    if (d->state != GREETING && d->state != SENDING)
+    struct destination *d = l->d;
+    if (l->after == AFTER_READY) {
+        next_message(q, l);
+    } else if (d->first || d->parked.count) {
+        reconnect(q, l);
+    } else {
+        link_close(q, l);
+    }
+}
+
+void destinations_settle(struct qrun *q)
+{
+    struct link *list = q->settling, *next;
+    q->settling = NULL;
+    for (struct link *l = list; l; l = l->settle_next) {
+        struct part *p = l->current;
+        l->current = NULL;
+        if (l->after == AFTER_LOST && p->count)
+            part_is_lost(q, l, p);
+        else
+            part_finish(q, p);
+    }
+    jobs_sync(q);
+    for (struct link *l = list; l; l = next) {
+        next = l->settle_next;
+        after_result(q, l);
+    }
+}
+
+static void sender_died(struct qrun *q, struct link *l)
+{
+    struct part *p = l->current;
+    destination_close_channel(&l->sender);
+    if (l->state != GREETING && l->state != SENDING)
         return;
-    remember_failure(d, "4.3.0 The sender died");
-    d->current = NULL;
+    remember_failure(l, "4.3.0 The sender died");
+    l->current = NULL;
     if (p)
-        destination_answer(q, p, QUEUE_TODO, "4.3.0 The sender died", d->shown);
-    destination_connect(q, d, VERB_CONNECT_NEXT);
+        destination_answer(q, p, QUEUE_TODO, "4.3.0 The sender died", l->shown);
+    link_failed(q, l, VERB_CONNECT_NEXT);
 }
 
-void destination_sender_input(struct qrun *q, struct destination *d)
+void destination_sender_input(struct qrun *q, struct link *l)
 {
-    if (!channel_receive(d->sender, &q->packet, 0)) {
-        sender_died(q, d);
+    struct destination *d = l->d;
+    if (!channel_receive(l->sender, &q->packet, 0)) {
+        sender_died(q, l);
         return;
     }
     file_close(q->packet.fd);
-    if (d->state == GREETING && q->packet.verb == VERB_READY) {
-        message_get_str(&q->packet, d->tls, sizeof d->tls);
+    if (l->state == GREETING && q->packet.verb == VERB_READY) {
+        message_get_str(&q->packet, l->tls, sizeof l->tls);
         d->failure[0] = d->failed_host[0] = '\0'; /* what a host said before is over */
-        log_event(LOG_INFO, "connected", "host", d->shown, "tls", d->tls[0] ? d->tls : NULL, NULL);
-        next_message(q, d);
-    } else if (d->state == GREETING && q->packet.verb == VERB_REFUSED) {
-        refused(q, d);
-    } else if (d->state == SENDING && d->current && q->packet.verb == VERB_RESULT) {
-        result(q, d);
+        log_event(LOG_INFO, "connected", "host", l->shown, "tls", l->tls[0] ? l->tls : NULL, NULL);
+        next_message(q, l);
+    } else if (l->state == GREETING && q->packet.verb == VERB_REFUSED) {
+        refused(q, l);
+    } else if (l->state == SENDING && l->current && q->packet.verb == VERB_RESULT) {
+        result(q, l);
     } else {
-        sender_died(q, d);
+        sender_died(q, l);
     }
 }

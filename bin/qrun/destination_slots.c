@@ -2,10 +2,10 @@
  *
  * Slots: which destinations may have children at a time.
  *
- * Slots are the setting `destinations`; one that shows no progress for STALL_MS no longer counts, up to
- * SLOTS_FACTOR times as many in all. Half of those are for destinations with a message that was never tried,
- * and what a wake-up named comes first and has twice the slots: so hosts known to be slow never stop new
- * mail, and even many new slow ones hardly do.
+ * Slots are the setting `destinations`, and further links of destinations at work take what is left of them;
+ * one that shows no progress for STALL_MS no longer counts, up to SLOTS_FACTOR times as many in all. Half of
+ * those are for destinations with a message that was never tried, and what a wake-up named comes first and
+ * has twice the slots: so hosts known to be slow never stop new mail, and even many new slow ones hardly do.
  */
 #include "destination.h"
 
@@ -30,6 +30,18 @@ static uint64_t most_slots(const struct qrun *q)
 {
     uint64_t most = q->settings->destinations * SLOTS_FACTOR;
     return most < SLOTS_LIMIT ? most : SLOTS_LIMIT;
+}
+
+/* Those that make progress count for the setting, all of them for the limit. */
+bool destination_link_is_free(const struct qrun *q)
+{
+    uint64_t busy = 0;
+    int64_t now = clock_ms();
+    if (q->waiting_first || q->link_count >= SLOTS_LIMIT)
+        return false;
+    for (const struct destination *d = q->active; d; d = d->list_next)
+        busy += now - d->progress < STALL_MS ? d->link_count : 0;
+    return busy < q->settings->destinations;
 }
 
 static bool slot_is_free(const struct qrun *q, enum urgency urgency)
@@ -71,9 +83,10 @@ void destination_leave(struct qrun *q, struct destination *d)
         *at = d->list_next;
         q->active_count--;
     }
-    destination_close_channel(&d->connector);
-    destination_close_channel(&d->sender);
     d->state = IDLE;
+    destination_close_channel(&d->connector);
+    while (d->links)
+        link_close(q, d->links);
 }
 
 void destination_start_waiting(struct qrun *q)
@@ -88,6 +101,12 @@ void destination_start_waiting(struct qrun *q)
         d->no_tls = false;
         d->lost = 0;
         d->failure[0] = d->failed_host[0] = '\0';
-        destination_connect(q, d, VERB_CONNECT_FIRST);
+        d->link_ceiling = SLOTS_LIMIT;
+        d->state = AT_WORK;
+        struct link *l = link_new(q, d);
+        if (l)
+            destination_connect(q, l, VERB_CONNECT_FIRST);
+        else
+            destination_fail(q, d, QUEUE_TODO, "4.3.0 Memory is short", NULL);
     }
 }

@@ -42,8 +42,8 @@ void job_outcome(struct qrun *q, struct job *j, size_t index, char mark, const c
               "id", j->m.id, "from", j->m.sender, "to", r->address.text, "host", host, "reply", reply, NULL);
 }
 
-/* D and F by one fsync each; what can't be written is kept in memory, and said. */
-static void write_marks(struct job *j, const size_t *indexes, size_t count)
+/* D and F; what can't be written is kept in memory, and said. */
+static void put_marks(struct qrun *q, struct job *j, const size_t *indexes, size_t count)
 {
     static const char marks[] = { QUEUE_DONE, QUEUE_FAILED };
     size_t *some = malloc((count + 1) * sizeof *some);
@@ -52,25 +52,41 @@ static void write_marks(struct job *j, const size_t *indexes, size_t count)
         for (size_t i = 0; i < count; i++)
             if (j->m.recipients[indexes[i]].mark == marks[k])
                 some[n++] = indexes[i];
-        if (queue_mark_all(&j->m, some, n, marks[k]) != ST_OK)
+        if (queue_put_marks(&j->m, some, n, marks[k]) != ST_OK)
             log_event(LOG_ERR, "mark-not-written", "id", j->m.id, "text", strerror(errno), NULL);
+        j->unsynced = j->unsynced || n;
     }
+    q->unsynced = q->unsynced || j->unsynced;
     free(some);
 }
 
-void job_marks(struct qrun *q, const struct part *p)
+void job_put_marks(struct qrun *q, const struct part *p)
 {
-    (void)q;
-    write_marks(p->job, p->indexes, p->count);
+    put_marks(q, p->job, p->indexes, p->count);
+}
+
+static void sync_marks(struct job *j)
+{
+    if (j->unsynced && queue_sync_marks(&j->m) != ST_OK)
+        log_event(LOG_ERR, "mark-not-written", "id", j->m.id, "text", strerror(errno), NULL);
+    j->unsynced = false;
+}
+
+void jobs_sync(struct qrun *q)
+{
+    for (struct job *j = q->unsynced ? q->jobs : NULL; j; j = j->next)
+        sync_marks(j);
+    q->unsynced = false;
+    if (queue_sync(q->queue_dir, &q->later) != ST_OK)
+        log_event(LOG_ERR, "queue-not-synced", "text", strerror(errno), NULL);
 }
 
 static void job_free(struct qrun *q, struct job *j)
 {
-    struct job **at = &q->jobs;
-    while (*at && *at != j)
-        at = &(*at)->next;
-    if (*at) {
-        *at = j->next;
+    if (j->at) {
+        *j->at = j->next;
+        if (j->next)
+            j->next->at = j->at;
         q->job_count--;
     }
     for (size_t i = 0; i < j->m.recipient_count && j->hosts; i++)
@@ -99,6 +115,8 @@ static enum status settle_failures(struct qrun *q, struct job *j)
     if (!indexes)
         return ST_TEMP;
     size_t n = with_mark(j, QUEUE_FAILED, indexes);
+    if (n)
+        sync_marks(j);
     enum status st = n ? bounce_send(q, j, indexes, n) : ST_OK;
     if (st == ST_OK && queue_mark_all(&j->m, indexes, n, QUEUE_BOUNCED) != ST_OK)
         log_event(LOG_ERR, "mark-not-written", "id", j->m.id, "text", strerror(errno), NULL);
@@ -114,7 +132,8 @@ static void give_up_old(struct qrun *q, struct job *j)
         if (j->m.recipients[i].mark != QUEUE_TODO)
             continue;
         j->expired[i] = true;
-        queue_mark(&j->m, i, QUEUE_FAILED);
+        j->m.recipients[i].mark = QUEUE_FAILED;
+        put_marks(q, j, &i, 1);
         log_event(LOG_NOTICE, "expired", "id", j->m.id, "to", j->m.recipients[i].address.text, "reply",
                   j->m.replies[i], NULL);
     }
@@ -128,7 +147,7 @@ static void defer(struct qrun *q, struct job *j, bool only_held)
         wait = queue_backoff(q->settings->retry_first, q->settings->retry_max, j->m.attempts, random_u64());
     }
     j->m.next_attempt = clock_now() + wait;
-    if (queue_defer(q->queue_dir, &j->m) != ST_OK)
+    if (queue_defer_later(q->queue_dir, &j->m, &q->later) != ST_OK)
         log_event(LOG_ERR, "not-deferred", "id", j->m.id, "text", strerror(errno), NULL);
 }
 
@@ -142,7 +161,7 @@ static void job_end(struct qrun *q, struct job *j)
     if (left[QUEUE_TODO] || left[QUEUE_FAILED] || left[QUEUE_HELD]) {
         defer(q, j, !left[QUEUE_TODO] && !left[QUEUE_FAILED]);
     } else {
-        if (queue_remove(q->queue_dir, &j->m) == ST_TEMP)
+        if (queue_remove_later(q->queue_dir, &j->m, &q->later) == ST_TEMP)
             log_event(LOG_ERR, "not-removed", "id", j->m.id, "text", strerror(errno), NULL);
         else
             log_event(LOG_INFO, "removed", "id", j->m.id, NULL);
@@ -185,6 +204,9 @@ static struct job *job_open(struct qrun *q, const struct ticket *t, enum status 
         return NULL;
     }
     j->next = q->jobs;
+    j->at = &q->jobs;
+    if (j->next)
+        j->next->at = &j->next;
     q->jobs = j;
     q->job_count++;
     return j;
@@ -235,7 +257,8 @@ static void deliver_here(struct qrun *q, struct job *j, size_t i)
                 : st == ST_PERM ? QUEUE_FAILED
                                 : QUEUE_TODO,
                 st == ST_OK ? "2.1.5 Delivered here" : bytes_str(&why), NULL);
-    write_marks(j, &i, 1);
+    put_marks(q, j, &i, 1);
+    sync_marks(j);
     bytes_free(&why);
 }
 

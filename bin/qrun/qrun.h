@@ -5,8 +5,8 @@
  *     main.c         options, the lock, the FIFO, the sandbox; then
  *     scheduler.c    one loop: new work in, packets from the children, slots
  *     job.c          a message at work: read, split into parts, and what becomes of it in the end
- *     destination.c  a domain: its parts in line, one connector and one sender at a time; destination.h names
- *                    the files that share it
+ *     destination.c  a domain: its parts in line, a connector and senders; destination.h names the files that
+ *                    share it
  *     local.c        delivery here
  *     bounce.c       what goes back to the sender; text/report.c writes it
  *     child.c        a sandboxed child: connector.c (DNS, connects) or sender.c (SMTP)
@@ -30,6 +30,7 @@
 
 struct qrun;
 struct destination;
+struct link;
 
 /* A message at work: locked. */
 struct job {
@@ -39,7 +40,8 @@ struct job {
     size_t parts;           /* at work or in line */
     bool tried;             /* somebody got an attempt */
     bool forced;            /* asked for by name */
-    struct job *next;       /* of all that are loaded */
+    bool unsynced;          /* marks were written, and not yet synced */
+    struct job *next, **at; /* of all that are loaded, and who points here */
 };
 
 /* The recipients of a job that go to one destination in one transaction. */
@@ -74,8 +76,11 @@ struct qrun {
     struct destination *table[DESTINATION_BUCKETS];
     struct destination *active;                       /* those with children */
     struct destination *waiting_first, *waiting_last; /* those that want a slot */
-    size_t active_count;
-    int64_t next_scan; /* clock_ms() */
+    size_t active_count, link_count;
+    struct link *settling;      /* links with a result that waits for the disk */
+    struct queue_changes later; /* messages removed or deferred, not yet synced */
+    bool unsynced;              /* some job is */
+    int64_t next_scan;          /* clock_ms() */
     struct message packet;
 };
 
@@ -100,8 +105,10 @@ bool wake_drain(struct qrun *q);
 enum status job_load(struct qrun *q, const struct ticket *t);
 /* The outcome for one recipient: mark T, D or F (not yet on disk), the reply, who said it. */
 void job_outcome(struct qrun *q, struct job *j, size_t index, char mark, const char *reply, const char *host);
-/* Puts the outcomes of a part on disk, with one fsync for each mark. */
-void job_marks(struct qrun *q, const struct part *p);
+/* Writes the outcomes of a part into the message's file: jobs_sync() makes them durable. */
+void job_put_marks(struct qrun *q, const struct part *p);
+/* Brings to disk what jobs have changed: one fsync for each job that goes on, and one for each directory. */
+void jobs_sync(struct qrun *q);
 /* A part is done with: frees it, and when it was the last one the job comes to its end: bounces, then removal
  * or deferral. */
 void part_finish(struct qrun *q, struct part *p);
@@ -123,6 +130,10 @@ void destination_start_waiting(struct qrun *q);
 size_t destination_fds(struct qrun *q, int *fds, struct destination **owners, size_t room);
 /* A packet, or the end, is there on a descriptor of it. */
 void destination_input(struct qrun *q, struct destination *d, int fd);
+/* Brings the results that have come to disk, all together, and then gives their senders the next messages. So
+ * D is on disk before a connection's next message is sent: a crash repeats at most the one message of each
+ * connection that it interrupted. */
+void destinations_settle(struct qrun *q);
 
 /* --- local.c */
 /* Delivers to an address of ours; what aliases lead outside is queued. On ST_TEMP and ST_PERM `why` begins

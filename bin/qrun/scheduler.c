@@ -18,6 +18,7 @@
 #define SCAN_MS 60000 /* between scans while there is something to do */
 #define SLOT_MS 2000  /* between looks for a slot while destinations wait */
 #define POLL_FDS 512
+#define TAKE_UP 64 /* messages, before the children are looked at again */
 #define FORCED_LIMIT 100000
 
 bool line_add(struct line *l, const char *id, bool forced)
@@ -83,12 +84,24 @@ static void scan(struct qrun *q)
 }
 
 /* New mail finds room also where everything that was found is waiting for silent servers. */
+static bool take_one(struct qrun *q, struct ticket *t)
+{
+    return (q->job_count < 2 * JOBS_LIMIT && line_take(&q->forced, t)) ||
+           (q->job_count < JOBS_LIMIT && line_take(&q->scanned, t));
+}
+
+/* A few at a time, so that the first are on their way while the rest is read. */
 static void take_up(struct qrun *q)
 {
     struct ticket t;
-    while ((q->job_count < 2 * JOBS_LIMIT && line_take(&q->forced, &t)) ||
-           (q->job_count < JOBS_LIMIT && line_take(&q->scanned, &t)))
+    for (int i = 0; i < TAKE_UP && take_one(q, &t); i++)
         job_load(q, &t);
+}
+
+static bool can_take_up(const struct qrun *q)
+{
+    return (q->job_count < 2 * JOBS_LIMIT && q->forced.count) ||
+           (q->job_count < JOBS_LIMIT && q->scanned.count);
 }
 
 static bool has_work(const struct qrun *q)
@@ -105,6 +118,8 @@ static void wait_and_answer(struct qrun *q)
     int64_t left = q->next_scan - clock_ms();
     if (q->waiting_first && left > SLOT_MS)
         left = SLOT_MS;
+    if (can_take_up(q))
+        left = 0;
     for (size_t i = 0; i < n; i++)
         p[i] = (struct pollfd){ .fd = fds[i], .events = POLLIN };
     p[n] = (struct pollfd){ .fd = q->wake, .events = POLLIN };
@@ -126,9 +141,12 @@ void scheduler_run(struct qrun *q)
         }
         take_up(q);
         destination_start_waiting(q);
-        if (!has_work(q))
+        if (!has_work(q)) {
+            jobs_sync(q);
             return;
+        }
         if (q->active)
             wait_and_answer(q);
+        destinations_settle(q);
     }
 }

@@ -24,7 +24,8 @@ enum {
     /* to the connector, without fields */
     VERB_CONNECT_FIRST = 1, /* from the best host on */
     VERB_CONNECT_NEXT,      /* to the host after the one before */
-    VERB_CONNECT_SAME,      /* to the same once more */
+    VERB_CONNECT_SAME,      /* to the same once more, else to the next */
+    VERB_CONNECT_MORE,      /* to the same once more, and no other */
     /* from it */
     VERB_CONNECTED, /* host name, its address as text; with the socket */
     VERB_NO_HOST,   /* number: 1 for ever, 0 for now; text: why, beginning with an enhanced status code */

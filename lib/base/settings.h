@@ -56,6 +56,7 @@ struct settings {
     uint64_t retry_max;
     uint64_t queue_lifetime; /* seconds until a deferred message goes back to its sender */
     uint64_t destinations;   /* senders that qrun runs at a time */
+    uint64_t destination_connections; /* and to one destination */
     bool plaintext_login;    /* allow passwords without TLS: for tests and trusted networks */
     bool scram;              /* offer SCRAM-SHA-256 beside passwords */
     enum sandbox_mode sandbox;

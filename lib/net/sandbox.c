@@ -86,7 +86,7 @@ static const struct allowed calls[] = {
     { ALL, S(read) }, { ALL, S(write) }, { ALL, S(readv) }, { ALL, S(writev) }, { ALL, S(pread64) },
     { ALL, S(pwrite64) }, { ALL, S(lseek) }, { ALL, S(close) }, { ALL, S(fstat) }, { ALL, S(recvfrom) },
     { ALL, S(sendto) }, { ALL, S(recvmsg) }, { ALL, S(sendmsg) }, { ALL, S(shutdown) }, { ALL, S(poll) },
-    { ALL, S(ppoll) }, { ALL, S(copy_file_range) },
+    { ALL, S(ppoll) }, { ALL, S(copy_file_range) }, { ALL, S(close_range) },
     /* memory, time, random, exit */
     { ALL, S(brk) }, { ALL, S(munmap) }, { ALL, S(mremap) }, { ALL, S(madvise) }, { ALL, S(futex) },
     { ALL, S(clock_gettime) }, { ALL, S(gettimeofday) }, { ALL, S(time) }, { ALL, S(getrandom) },

@@ -37,7 +37,8 @@ struct queue_envelope {
     size_t recipient_count;
     bool eight_bit; /* BODY=8BITMIME was said, or 8-bit bytes are there */
     struct mail_options options;
-    const struct rcpt_options *const *recipient_options; /* by recipient, NULL where nothing was said; or NULL */
+    const struct rcpt_options *const
+        *recipient_options; /* by recipient, NULL where nothing was said; or NULL */
 };
 /* `id` NULL: a new one (time and 64 random bits). */
 enum status queue_prepare(const char *spool, const char *id, const struct queue_envelope *e,
@@ -59,8 +60,8 @@ void queue_wake(const char *spool, const char *id);
 /* --- out and administration: what qrun and `postern queue` do. */
 struct queue_recipient {
     struct address address;
-    char mark; /* enum queue_mark */
-    off_t at;  /* where the mark stands in the file */
+    char mark;                    /* enum queue_mark */
+    off_t at;                     /* where the mark stands in the file */
     struct rcpt_options *options; /* NULL: nothing was said */
 };
 struct queue_message {
@@ -83,15 +84,33 @@ struct queue_message {
  * another tool holds it. ST_NONE: not there. ST_PERM: the file is damaged (it is left alone, and logged). */
 enum status queue_read(int queue_dir, const char *id, bool lock, struct queue_message *m);
 void queue_message_free(struct queue_message *m); /* closes, which unlocks */
+/* Changes that are made but not yet on disk; starts zeroed. One queue_sync() is for all of them, so that many
+ * messages cost one. */
+#define QUEUE_CHANGES_DUE 32
+struct queue_changes {
+    bool top;                       /* spool/queue itself */
+    bool deferred;                  /* the directory of due times */
+    int64_t due[QUEUE_CHANGES_DUE]; /* due times whose directories changed */
+    size_t due_count;
+};
 /* Overwrites the mark of recipient `index` and fsyncs. */
 enum status queue_mark(struct queue_message *m, size_t index, char mark);
 /* The same for several recipients with one fsync at the end; they are overwritten from the last index given
  * to the first. */
 enum status queue_mark_all(struct queue_message *m, const size_t *indexes, size_t count, char mark);
+/* The halves of that: overwrites them, in memory too whatever the disk says; and fsyncs. */
+enum status queue_put_marks(struct queue_message *m, const size_t *indexes, size_t count, char mark);
+enum status queue_sync_marks(const struct queue_message *m);
 /* Writes ID.why from next_attempt, attempts and replies, and puts the message under its due time. */
 enum status queue_defer(int queue_dir, struct queue_message *m);
 /* Removes the message (ID first, then ID.why). */
 enum status queue_remove(int queue_dir, struct queue_message *m);
+/* The same two, on disk after queue_sync(). Until then a power cut may undo them (never halfway: each is one
+ * rename or unlink, and the marks that are on disk stay). */
+enum status queue_defer_later(int queue_dir, struct queue_message *m, struct queue_changes *later);
+enum status queue_remove_later(int queue_dir, struct queue_message *m, struct queue_changes *later);
+/* Brings the changes to disk and forgets them. ST_TEMP with errno if something couldn't be synced. */
+enum status queue_sync(int queue_dir, struct queue_changes *later);
 /* IDs: all (due == false) or those whose time has come, oldest first. The caller frees each and the array. */
 enum status queue_list(int queue_dir, bool due, char ***ids, size_t *count);
 /* Seconds until the next attempt after `attempts` (1 or more): `first` doubled each time up to `most`, and

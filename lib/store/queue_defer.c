@@ -23,7 +23,7 @@
 
 /* Every recipient gets its mark in memory, whatever the disk says: what was sent must not be sent again by
  * this run. */
-enum status queue_mark_all(struct queue_message *m, const size_t *indexes, size_t count, char mark)
+enum status queue_put_marks(struct queue_message *m, const size_t *indexes, size_t count, char mark)
 {
     bool good = true;
     for (size_t i = count; i-- > 0;) {
@@ -35,9 +35,20 @@ enum status queue_mark_all(struct queue_message *m, const size_t *indexes, size_
         while (n < 0 && errno == EINTR);
         good = good && n == 1;
     }
-    if (count && fdatasync(m->fd) != 0)
-        good = false;
     return good ? ST_OK : ST_TEMP;
+}
+
+enum status queue_sync_marks(const struct queue_message *m)
+{
+    return fdatasync(m->fd) == 0 ? ST_OK : ST_TEMP;
+}
+
+enum status queue_mark_all(struct queue_message *m, const size_t *indexes, size_t count, char mark)
+{
+    enum status st = queue_put_marks(m, indexes, count, mark);
+    if (count && queue_sync_marks(m) != ST_OK)
+        st = ST_TEMP;
+    return st;
 }
 
 enum status queue_mark(struct queue_message *m, size_t index, char mark)
@@ -84,32 +95,105 @@ static bool write_why(const struct queue_message *m, struct bytes *out)
     return !out->failed;
 }
 
-static enum status make_due_dir(int queue_dir, const char *path)
+/* --- changes that wait for their sync */
+
+static int64_t due_of(const char *path)
 {
-    if (mkdirat(queue_dir, path, 0700) == 0)
-        return file_sync_dir(queue_dir, path);
+    struct span rest = span_of(path), part;
+    uint64_t due;
+    bool deferred = span_cut(&rest, '/', &part) && rest.p && span_cut(&rest, '/', &part) &&
+                    span_u64(part, INT64_MAX, &due);
+    return deferred ? (int64_t)due : -1;
+}
+
+static enum status sync_due(int queue_dir, int64_t due)
+{
+    char path[QUEUE_PATH_LIMIT];
+    queue_due_path(due, path);
+    int fd = openat(queue_dir, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) /* emptied and removed meanwhile */
+        return errno == ENOENT ? ST_OK : ST_TEMP;
+    enum status st = file_sync_dir(fd, NULL);
+    file_close(fd);
+    return st;
+}
+
+enum status queue_sync(int queue_dir, struct queue_changes *later)
+{
+    bool good = !later->top || file_sync_dir(queue_dir, NULL) == ST_OK;
+    if (later->deferred)
+        good = file_sync_dir(queue_dir, QUEUE_DEFERRED "/.") == ST_OK && good;
+    for (size_t i = 0; i < later->due_count; i++)
+        good = sync_due(queue_dir, later->due[i]) == ST_OK && good;
+    *later = (struct queue_changes){ 0 };
+    return good ? ST_OK : ST_TEMP;
+}
+
+/* The directory that `path` is in has changed. */
+static void changed(int queue_dir, struct queue_changes *later, const char *path)
+{
+    int64_t due = due_of(path);
+    if (due < 0) {
+        later->top = true;
+        return;
+    }
+    for (size_t i = 0; i < later->due_count; i++)
+        if (later->due[i] == due)
+            return;
+    if (later->due_count == QUEUE_CHANGES_DUE)
+        queue_sync(queue_dir, later);
+    later->due[later->due_count++] = due;
+}
+
+static enum status make_due_dir(int queue_dir, const char *path, struct queue_changes *later)
+{
+    if (mkdirat(queue_dir, path, 0700) == 0) {
+        later->deferred = true;
+        return ST_OK;
+    }
     return errno == EEXIST ? ST_OK : ST_TEMP;
+}
+
+/* Beside its message, readable whole or not at all to whoever runs at the same time. It isn't synced: it is
+ * only a memory, and what a power cut leaves of it is passed over if it isn't right. */
+static enum status write_beside(int queue_dir, const char *path, struct span text)
+{
+    char fresh[QUEUE_PATH_LIMIT + QUEUE_ID_LIMIT + 16];
+    snprintf(fresh, sizeof fresh, "%s.new", path);
+    int fd = openat(queue_dir, fresh, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return ST_TEMP;
+    enum status st = file_write(fd, text);
+    file_close(fd);
+    if (st == ST_OK && renameat(queue_dir, fresh, queue_dir, path) != 0)
+        st = ST_TEMP;
+    if (st != ST_OK) {
+        int saved = errno;
+        unlinkat(queue_dir, fresh, 0);
+        errno = saved;
+    }
+    return st;
 }
 
 /* ID.why first; if there is no room for it the message still moves, so that a full disk doesn't make us try
  * without end. */
 static enum status move_to(int queue_dir, const struct queue_message *m, const char *from, const char *due,
-                           struct span why)
+                           struct span why, struct queue_changes *later)
 {
     char to[QUEUE_PATH_LIMIT + QUEUE_ID_LIMIT], to_why[QUEUE_PATH_LIMIT + QUEUE_ID_LIMIT + 8];
     snprintf(to, sizeof to, "%s/%s", due, m->id);
     snprintf(to_why, sizeof to_why, "%s.why", to);
-    enum status written = make_due_dir(queue_dir, due);
+    enum status written = make_due_dir(queue_dir, due, later);
     if (written != ST_OK)
         return written;
-    written = file_replace(queue_dir, to_why, why, 0600);
+    written = write_beside(queue_dir, to_why, why);
     int saved = errno;
     if (strcmp(from, to) != 0) {
         char from_why[QUEUE_PATH_LIMIT + 8];
         if (renameat(queue_dir, from, queue_dir, to) != 0)
             return status_of_errno(errno);
-        if (file_sync_dir(queue_dir, to) != ST_OK || file_sync_dir(queue_dir, from) != ST_OK)
-            return ST_TEMP;
+        changed(queue_dir, later, to);
+        changed(queue_dir, later, from);
         snprintf(from_why, sizeof from_why, "%s.why", from);
         unlinkat(queue_dir, from_why, 0);
     }
@@ -128,7 +212,7 @@ static void remove_due_dir_of(int queue_dir, char *path)
     errno = saved;
 }
 
-enum status queue_defer(int queue_dir, struct queue_message *m)
+enum status queue_defer_later(int queue_dir, struct queue_message *m, struct queue_changes *later)
 {
     char from[QUEUE_PATH_LIMIT], due[QUEUE_PATH_LIMIT];
     struct bytes why;
@@ -139,7 +223,7 @@ enum status queue_defer(int queue_dir, struct queue_message *m)
         st = queue_find(queue_dir, m->id, from);
     if (st == ST_OK) {
         for (int i = 0; i < DEFER_TRIES; i++) {
-            st = move_to(queue_dir, m, from, due, span_bytes(&why));
+            st = move_to(queue_dir, m, from, due, span_bytes(&why), later);
             if (st != ST_NONE)
                 break;
         }
@@ -150,7 +234,14 @@ enum status queue_defer(int queue_dir, struct queue_message *m)
     return st == ST_NONE ? ST_TEMP : st;
 }
 
-enum status queue_remove(int queue_dir, struct queue_message *m)
+enum status queue_defer(int queue_dir, struct queue_message *m)
+{
+    struct queue_changes now = { 0 };
+    enum status st = queue_defer_later(queue_dir, m, &now), synced = queue_sync(queue_dir, &now);
+    return st == ST_OK ? synced : st;
+}
+
+enum status queue_remove_later(int queue_dir, struct queue_message *m, struct queue_changes *later)
 {
     char path[QUEUE_PATH_LIMIT], why[QUEUE_PATH_LIMIT + 8];
     enum status st = queue_find(queue_dir, m->id, path);
@@ -158,11 +249,18 @@ enum status queue_remove(int queue_dir, struct queue_message *m)
         return st;
     if (unlinkat(queue_dir, path, 0) != 0)
         return status_of_errno(errno);
-    st = file_sync_dir(queue_dir, path);
+    changed(queue_dir, later, path);
     snprintf(why, sizeof why, "%s.why", path);
     unlinkat(queue_dir, why, 0);
     remove_due_dir_of(queue_dir, path);
-    return st;
+    return ST_OK;
+}
+
+enum status queue_remove(int queue_dir, struct queue_message *m)
+{
+    struct queue_changes now = { 0 };
+    enum status st = queue_remove_later(queue_dir, m, &now), synced = queue_sync(queue_dir, &now);
+    return st == ST_OK ? synced : st;
 }
 
 struct list {

@@ -34,10 +34,12 @@ static enum status prepare(const char *id, struct queue_new *q)
     struct address to[3] = { address("b@there.test"), address("\"c d\"@there.test"), address("e@else.test") };
     static const struct rcpt_options some = { NOTIFY_SUCCESS | NOTIFY_DELAY, "rfc822;c+20d@there.test" };
     static const struct rcpt_options *const options[3] = { NULL, &some, NULL };
-    struct queue_envelope e = {
-        .sender = "a@here.test", .recipients = to, .recipient_count = 3, .eight_bit = true,
-        .options = { true, true, RET_HDRS, "QQ+2B1", 1763759545 }, .recipient_options = options
-    };
+    struct queue_envelope e = { .sender = "a@here.test",
+                                .recipients = to,
+                                .recipient_count = 3,
+                                .eight_bit = true,
+                                .options = { true, true, RET_HDRS, "QQ+2B1", 1763759545 },
+                                .recipient_options = options };
     struct content c = {
         .trace = SPAN("Received: here\r\n"), .memory = SPAN(message), .fd = -1, .size = sizeof message - 1
     };
@@ -365,6 +367,36 @@ static void wake(void)
     close(fd);
 }
 
+/* More due times than one set of changes holds, then all of it removed. */
+static void changes_together(void)
+{
+    enum { COUNT = QUEUE_CHANGES_DUE + 8 };
+    struct queue_changes later = { 0 };
+    struct queue_message m;
+    char ids[COUNT][QUEUE_ID_LIMIT];
+    size_t good = 0;
+    for (size_t i = 0; i < COUNT; i++) {
+        put(ids[i]);
+        queue_read(dir, ids[i], true, &m);
+        m.attempts = 1;
+        m.next_attempt = clock_now() + 4000 + 128 * (int64_t)i;
+        good += queue_defer_later(dir, &m, &later) == ST_OK && listed(true, ids[i]) == 0 &&
+                listed(false, ids[i]) == 1;
+        queue_message_free(&m);
+    }
+    ok(good == COUNT, "%d messages deferred under as many due times", COUNT);
+    ok(later.top && later.deferred && later.due_count, "changes wait for their sync");
+    ok(queue_sync(dir, &later) == ST_OK && !later.top && !later.deferred && !later.due_count,
+       "synced, none is left");
+    good = 0;
+    for (size_t i = 0; i < COUNT; i++) {
+        queue_read(dir, ids[i], true, &m);
+        good += m.attempts == 1 && queue_remove_later(dir, &m, &later) == ST_OK && listed(false, ids[i]) == 0;
+        queue_message_free(&m);
+    }
+    ok(good == COUNT && queue_sync(dir, &later) == ST_OK, "removed the same way, with their directories");
+}
+
 int main(void)
 {
     if (!mkdtemp(spool) || queue_open(spool, &dir) != ST_OK)
@@ -372,6 +404,7 @@ int main(void)
     in_and_out();
     marks();
     defer();
+    changes_together();
     crash_states();
     damaged_files();
     bounce_ids();
