@@ -227,6 +227,17 @@ cp "$work/aliases" "$d/aliases"
 printf 'no-line-feed@example.test' >>"$d/accounts"
 check 'a last line without its end is completed' sh -c "echo x | '$postern' -c '$conf' user add erna && grep -qx no-line-feed@example.test '$d/accounts' && grep -qx erna@example.test '$d/accounts'"
 
+# --- who is refused
+check 'a sender is refused' run refuse add from Spam@Far.test Go away, please
+check 'and a client' run refuse add client 192.0.2.0/24
+check 'they are listed' says 0 'from Spam@Far.test Go away, please' run refuse list
+check 'a second entry takes the place of the first' sh -c "'$postern' -c '$conf' refuse add from spam@far.test Still && [ \$('$postern' -c '$conf' refuse list | grep -ci spam@far) = 1 ]"
+check 'who is meant must be clear' says $EX_DATAERR 'is no address or network' run refuse add client far.test
+check 'and of which kind' says $EX_DATAERR 'must be' run refuse add sender x@far.test
+check 'one is taken again' run refuse remove client 192.0.2.99/24
+check 'if it was refused' says $EX_NOUSER "isn't refused" run refuse remove client 192.0.2.0/24
+check 'the last one goes too' sh -c "'$postern' -c '$conf' refuse remove from spam@far.test && [ -z \"\$('$postern' -c '$conf' refuse list)\" ]"
+
 # --- wrong settings
 cp "$conf" "$work/conf"
 echo 'message-size huge' >>"$conf"

@@ -31,6 +31,9 @@ int user_quota(struct admin *a, int argc, char **argv); /* user_quota.c */
 int alias_add(struct admin *a, int argc, char **argv);
 int alias_remove(struct admin *a, int argc, char **argv);
 int alias_list(struct admin *a, int argc, char **argv);
+int refuse_add(struct admin *a, int argc, char **argv); /* refuse.c */
+int refuse_remove(struct admin *a, int argc, char **argv);
+int refuse_list(struct admin *a, int argc, char **argv);
 int queue_list_command(struct admin *a, int argc, char **argv);
 int queue_show(struct admin *a, int argc, char **argv);
 int queue_retry(struct admin *a, int argc, char **argv);

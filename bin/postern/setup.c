@@ -203,6 +203,8 @@ static int write_tables(struct setup *u)
         return result;
     for (int t = 0; result == EX_OK && t < TABLES; t++) {
         enum table_name name = (enum table_name)t;
+        if (!table_texts[t])
+            continue; /* one that few need: without its text nobody opens it */
         result = tables_path(&u->a->s, name, false, path, sizeof path)
                      ? write_new(path, table_texts[t], name == TABLE_SECRETS ? 0600 : 0644)
                      : complain(EX_CONFIG, "%s: the path is too long", u->folder);

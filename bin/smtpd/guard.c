@@ -6,6 +6,7 @@
  *
  *     guard_sender.c     MAIL and AUTHOR: who sends
  *     guard_recipient.c  RCPT: to whom
+ *     guard_policy.c     what the settings have against it
  *     guard_message.c    PIECE, FILE, COMMIT: the message; guard_commit.c puts it on disk
  *
  *     state   means                               timely verbs
@@ -52,10 +53,15 @@ bool guard_open_directory(struct smtp_guard *g)
     return g->directory || directory_open(g->settings, &g->directory) == ST_OK;
 }
 
+bool guard_may_log_refusal(struct smtp_guard *g)
+{
+    return g->refusals_logged++ < REFUSALS_LOGGED;
+}
+
 void guard_log_refusal(struct smtp_guard *g, const char *why, const struct address *recipient)
 {
     const struct envelope *e = &g->envelope;
-    if (g->refusals_logged++ >= REFUSALS_LOGGED)
+    if (!guard_may_log_refusal(g))
         return;
     log_event(LOG_INFO, "refused", "peer", g->serving->peer.text, "login",
               g->login.done ? g->login.account.text : NULL, "from", e->sender.text, "to",
@@ -65,7 +71,7 @@ void guard_log_refusal(struct smtp_guard *g, const char *why, const struct addre
 /* The reply to a sender or recipient; one refusal too many is the last reply. */
 enum guard_next guard_reply_judged(struct smtp_guard *g, struct message *m, enum verdict v)
 {
-    bool refused = v == VERDICT_REFUSED || v == VERDICT_NO_RELAY || v == VERDICT_NO_USER;
+    bool refused = v == VERDICT_REFUSED || v == VERDICT_NO_RELAY || v == VERDICT_NO_USER || v == VERDICT_POLICY;
     if (!refused || g->refusals++ < REFUSALS_LIMIT)
         return guard_reply(m, v);
     guard_reply(m, VERDICT_OVER);
@@ -102,6 +108,7 @@ int guard_run(struct serving *serving)
     guard_loop(&guard, verbs);
     login_forget(&g.login);
     guard_forget_envelope(&g.envelope);
+    policy_end(&g);
     file_close(g.file);
     if (g.directory)
         directory_close(g.directory);

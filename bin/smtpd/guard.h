@@ -39,7 +39,9 @@ struct smtp_guard {
     struct directory *directory; /* opened when first needed */
     struct envelope envelope;
     int file;          /* that the session writes large messages to, one after the other; -1: none yet */
-    unsigned refusals; /* of senders and recipients */
+    struct policy *policy;         /* guard_policy.c; made when first needed */
+    char said[SMTPD_POLICY_LIMIT]; /* its last refusal, as a reply */
+    unsigned refusals;             /* of senders and recipients */
     unsigned refusals_logged;
 };
 

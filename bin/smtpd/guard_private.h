@@ -26,6 +26,8 @@ enum guard_next guard_reply(struct message *m, enum verdict v);
 enum guard_next guard_reply_judged(struct smtp_guard *g, struct message *m, enum verdict v);
 /* The tables, opened when first needed. False: they can't be read. */
 bool guard_open_directory(struct smtp_guard *g);
+/* May one more be logged? So many of a connection. */
+bool guard_may_log_refusal(struct smtp_guard *g);
 /* A refusal, in the log. `recipient` may be NULL. */
 void guard_log_refusal(struct smtp_guard *g, const char *why, const struct address *recipient);
 
@@ -56,6 +58,12 @@ void guard_lmtp_forget(struct envelope *e);
  * from being gathered. */
 void guard_lmtp_commit(struct smtp_guard *g, enum verdict so_far, struct span tls, struct content *c,
                        struct message *m);
+
+/* --- guard_policy.c: what the settings say beside who may send where */
+/* VERDICT_OK; VERDICT_POLICY or VERDICT_DELAYED, with the reply in g->said and a line in the log;
+ * VERDICT_TABLES. For a recipient that is accepted otherwise. */
+enum verdict policy_recipient(struct smtp_guard *g, const struct address *recipient);
+void policy_end(struct smtp_guard *g);
 
 /* --- guard_message.c */
 enum guard_next guard_piece(struct guard *guard, struct message *m);

@@ -64,6 +64,8 @@ static enum verdict add_recipient(struct smtp_guard *g, const struct address *a)
         v = VERDICT_TOO_MANY;
     if (v == VERDICT_OK && is_full(g, a, before))
         v = VERDICT_FULL;
+    if (v == VERDICT_OK)
+        v = policy_recipient(g, a);
     if (v != VERDICT_OK) {
         targets_cut(&e->targets, before);
         return v;
@@ -74,6 +76,12 @@ static enum verdict add_recipient(struct smtp_guard *g, const struct address *a)
     if (v == VERDICT_OK && e->recipients++ == 0)
         e->recipient = *a;
     return v;
+}
+
+/* It has said why. */
+static bool is_policy(enum verdict v)
+{
+    return v == VERDICT_POLICY || v == VERDICT_DELAYED;
 }
 
 enum guard_next guard_rcpt(struct guard *guard, struct message *m)
@@ -94,7 +102,10 @@ enum guard_next guard_rcpt(struct guard *guard, struct message *m)
     enum verdict v = add_recipient(g, &recipient);
     if (v == VERDICT_OK)
         guard->state = GUARD_RCPTS;
-    else
+    else if (!is_policy(v))
         guard_log_refusal(g, why[v], &recipient);
-    return guard_reply_judged(g, m, v);
+    enum guard_next next = guard_reply_judged(g, m, v);
+    if (is_policy(v) && next == GUARD_REPLY)
+        message_put_str(m, g->said);
+    return next;
 }

@@ -86,6 +86,16 @@ void run_mail(void *session, struct span argument)
     }
 }
 
+/* What the guard says of its policy, in its own words. */
+static void reply_policy(struct session *s, enum verdict v)
+{
+    char line[SMTPD_POLICY_LIMIT];
+    if (message_get_str(s->message, line, sizeof line))
+        reply(s, line);
+    else
+        reply_trouble(s, v);
+}
+
 void run_rcpt(void *session, struct span argument)
 {
     struct session *s = session;
@@ -115,6 +125,10 @@ void run_rcpt(void *session, struct span argument)
         break;
     case VERDICT_ALIAS:
         reply(s, "451 4.3.5 The aliases of this address loop, or are too many");
+        break;
+    case VERDICT_POLICY:
+    case VERDICT_DELAYED:
+        reply_policy(s, v);
         break;
     default:
         reply_trouble(s, v);

@@ -6,7 +6,7 @@
  *     LOGIN    name, password
  *     MAIL     helo, path with brackets, MAIL_* bits,       ORIGIN_* bits
  *              SIZE=, RET=, ENVID=, release time
- *     RCPT     path with brackets
+ *     RCPT     path with brackets                           the reply, where the verdict is of policy
  *     AUTHOR   an address of From or Sender, without brackets
  *     PIECE    bytes of the message, CRLF
  *     FILE                                                  a descriptor to write the message to
@@ -44,6 +44,8 @@ enum verdict {
     VERDICT_DISK_FULL,
     VERDICT_FAILED, /* anything else of ours */
     VERDICT_FULL,   /* RCPT, COMMIT: over the account's quota */
+    VERDICT_POLICY, /* RCPT: refused by a setting; a field with the reply follows */
+    VERDICT_DELAYED, /* the same, for now */
 };
 
 /* MAIL: what it said. */
@@ -68,6 +70,7 @@ enum {
 };
 
 #define SMTPD_HELO_LIMIT 255
+#define SMTPD_POLICY_LIMIT 512 /* the reply of a refusal by policy, with its NUL */
 /* Bytes of a message that are kept in memory; what is larger goes to a file. */
 #define SMTPD_MEMORY_LIMIT 1048576
 #define SMTPD_LMTP_RECIPIENTS 1000 /* a message: their verdicts go in one packet */

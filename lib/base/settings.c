@@ -53,6 +53,9 @@ static const struct key keys[] = {
     { "connections", TYPE_NUMBER, AT(connections), "500" },
     { "connections-per-source", TYPE_NUMBER, AT(connections_per_source), "50" },
     { "login-failures", TYPE_COUNT, AT(login_failures), "20" },
+    { "messages-per-source", TYPE_COUNT, AT(messages_per_source), "0" },
+    { "messages-per-account", TYPE_COUNT, AT(messages_per_account), "1000" },
+    { "greylist", TYPE_SECONDS, AT(greylist), "0" },
     { "retry-first", TYPE_SECONDS, AT(retry_first), "1m" },
     { "retry-max", TYPE_SECONDS, AT(retry_max), "4h" },
     { "queue-lifetime", TYPE_SECONDS, AT(queue_lifetime), "5d" },
@@ -124,7 +127,7 @@ static bool parse_seconds(const char *value, uint64_t *to)
     return parse_scaled(value, "smhd", factors, to);
 }
 
-static bool parse_network(struct span word, struct network *net)
+bool settings_parse_network(struct span word, struct network *net)
 {
     char text[INET6_ADDRSTRLEN];
     struct span address;
@@ -160,7 +163,7 @@ static bool parse_networks(struct settings *s, const char *value)
         word = span_trim(word);
         if (word.n == 0)
             continue;
-        if (count == NETWORKS_LIMIT || !parse_network(word, &list[count]))
+        if (count == NETWORKS_LIMIT || !settings_parse_network(word, &list[count]))
             return false;
         count++;
     }

@@ -52,6 +52,9 @@ struct settings {
     uint64_t connections;  /* of one warm listener, in all */
     uint64_t connections_per_source; /* and from one IPv4 address or IPv6 /64; `networks` are exempt */
     uint64_t login_failures; /* an hour from one source; 0: any number */
+    uint64_t messages_per_source;  /* an hour, each recipient one; 0: any number */
+    uint64_t messages_per_account; /* the same, of who logged in */
+    uint64_t greylist;             /* seconds; 0: off */
     uint64_t retry_first; /* seconds to the first retry of a deferred message; doubles up to retry_max */
     uint64_t retry_max;
     uint64_t queue_lifetime; /* seconds until a deferred message goes back to its sender */
@@ -71,6 +74,8 @@ void settings_free(struct settings *s);
 /* All keys with their effective values, in the format that is read, in the table's order. */
 void settings_print(const struct settings *s, struct bytes *out);
 
+/* An address, or with a prefix length a network, as settings have it. False for anything else. */
+bool settings_parse_network(struct span text, struct network *net);
 /* A size as settings have it: bytes, or with K, M, G or T. False for anything else. */
 bool settings_parse_size(const char *value, uint64_t *to);
 

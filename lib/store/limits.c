@@ -1,10 +1,25 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Limits over connections; see limits.h.
+ * Limits over connections; see limits.h. Rates lie in spool/slots/rates: a level that rises with each use and
+ * falls evenly, by the limit in the limit's time; what would raise it above the limit is refused, and not
+ * counted. So who comes at the limit's pace is never refused, and who comes all at once is refused at the
+ * same number.
  */
 #include "store/limits.h"
+#include "base/clock.h"
+#include "store/slots.h"
 
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
+
+#define RATES_SLOTS 16384 /* 1 MiB */
+#define NAME_LIMIT 512
+#define UNIT 1000 /* levels are thousandths */
+#define LIMIT_MOST UINT64_C(1000000000000)
+
+enum { LEVEL, SINCE };
 
 void limits_source_of(const struct in6_addr *address, enum limits_ipv4 bits, struct limits_source *source)
 {
@@ -12,4 +27,63 @@ void limits_source_of(const struct in6_addr *address, enum limits_ipv4 bits, str
     if (IN6_IS_ADDR_V4MAPPED(address))
         source->length = 12 + (size_t)bits / 8;
     memcpy(source->octets, address->s6_addr, source->length);
+}
+
+static enum status open_rates(const struct settings *s, struct slots **slots)
+{
+    char path[PATH_MAX];
+    int n = snprintf(path, sizeof path, "%s/slots/rates", s->spool);
+    if (n < 0 || (size_t)n >= sizeof path) {
+        errno = ENAMETOOLONG;
+        return ST_TEMP;
+    }
+    return slots_open(path, RATES_SLOTS, slots);
+}
+
+/* What is left of a level after `passed` seconds. */
+static uint64_t fallen(uint64_t level, uint64_t passed, uint64_t limit, int64_t seconds)
+{
+    if (passed >= (uint64_t)seconds)
+        return level > limit * UNIT ? level - limit * UNIT : 0;
+    uint64_t down = limit * UNIT / (uint64_t)seconds * passed +
+                    limit * UNIT % (uint64_t)seconds * passed / (uint64_t)seconds;
+    return level > down ? level - down : 0;
+}
+
+static enum status take(struct slots *slots, struct span name, uint64_t limit, int64_t seconds, uint64_t cost)
+{
+    struct slot slot;
+    int64_t now = clock_now();
+    if (slots_get(slots, name, now, &slot) != ST_OK)
+        return ST_TEMP;
+    uint64_t since = slot.value[SINCE];
+    uint64_t level =
+        since <= (uint64_t)now ? fallen(slot.value[LEVEL], (uint64_t)now - since, limit, seconds) : 0;
+    if (level > limit * UNIT || cost * UNIT > limit * UNIT - level) {
+        slots_release(slots);
+        return ST_PERM;
+    }
+    slot.value[LEVEL] = level + cost * UNIT;
+    slot.value[SINCE] = (uint64_t)now;
+    slot.expires = now + seconds;
+    return slots_set(slots, &slot, now);
+}
+
+enum status limits_take(const struct settings *s, char what, struct span who, uint64_t limit, int64_t seconds,
+                        uint64_t cost)
+{
+    struct slots *slots;
+    struct bytes name;
+    enum status st = open_rates(s, &slots);
+    if (st != ST_OK)
+        return st;
+    bytes_init(&name, NAME_LIMIT);
+    bytes_add_char(&name, what);
+    limit = limit < LIMIT_MOST ? limit : LIMIT_MOST;
+    st = bytes_add_span(&name, who) && cost <= LIMIT_MOST
+             ? take(slots, span_bytes(&name), limit, seconds, cost)
+             : ST_TEMP;
+    bytes_free(&name);
+    slots_close(slots);
+    return st;
 }

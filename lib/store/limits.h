@@ -6,7 +6,7 @@
 #ifndef POSTERN_STORE_LIMITS_H
 #define POSTERN_STORE_LIMITS_H
 
-#include "base/bytes.h"
+#include "base/settings.h"
 
 #include <netinet/in.h>
 
@@ -17,5 +17,12 @@ struct limits_source {
 };
 enum limits_ipv4 { LIMITS_WHOLE_IPV4 = 32, LIMITS_IPV4_NETWORK = 24 };
 void limits_source_of(const struct in6_addr *address, enum limits_ipv4 bits, struct limits_source *source);
+
+/* How many messages a source or an account may send within an hour, and how many connections a source may
+ * open within a minute: as many at once as the limit says, and then as they are used up again. `what` tells
+ * one kind of count from another. ST_OK: `cost` more are counted; ST_PERM: they would be too many; ST_TEMP:
+ * can't be counted. */
+enum status limits_take(const struct settings *s, char what, struct span who, uint64_t limit, int64_t seconds,
+                        uint64_t cost);
 
 #endif

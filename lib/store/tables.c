@@ -18,7 +18,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static const char *const words[TABLES] = { "domains", "accounts", "aliases", "secrets", "relay-recipients" };
+static const char *const words[TABLES] = { "domains", "accounts", "aliases", "secrets", "relay-recipients", "refused" };
 
 const char *tables_word(enum table_name name)
 {

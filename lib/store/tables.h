@@ -3,12 +3,13 @@
  * The tables beside postern.conf: where they lie, how a handler opens one, and how `postern` compiles
  * the text into them.
  *
- *     text              its lines                          compiled (NAME.gdbm): key -> value
- *     domains           a domain (text/domains.h)          domain -> its kind; "." -> the first domain of
- * ours accounts          user@domain [limits, see quota.h]  address -> its limits aliases           name:
- * target, target (aliases(5))  a name, @domain too -> a target a line secrets           a passwd-file
- * (store/secrets.h)    address -> {SCHEME}hash, and a verifier relay-recipients  user@domain, @domain the
- * same -> ""
+ *     text              its lines                           compiled (NAME.gdbm): key -> value
+ *     domains           a domain (text/domains.h)           domain -> its kind; "." -> the first of ours
+ *     accounts          user@domain [limits, see quota.h]   address -> its limits
+ *     aliases           name: target, target (aliases(5))   a name, @domain too -> a target a line
+ *     secrets           a passwd-file (store/secrets.h)     address -> {SCHEME}hash, and a verifier
+ *     relay-recipients  user@domain, @domain                the same -> ""
+ *     refused           from|to|client WHO [text]           see store/refused.h
  *
  * Keys and targets are canonical: a name without a domain got the first one (not an alias' name: that stands
  * for every domain of ours), all in lower case.
@@ -23,7 +24,7 @@
 #define TABLE_TEXT_LIMIT ((size_t)64 << 20) /* bytes of one text file */
 #define TABLE_FIRST_DOMAIN "."
 
-enum table_name { TABLE_DOMAINS, TABLE_ACCOUNTS, TABLE_ALIASES, TABLE_SECRETS, TABLE_RELAY, TABLES };
+enum table_name { TABLE_DOMAINS, TABLE_ACCOUNTS, TABLE_ALIASES, TABLE_SECRETS, TABLE_RELAY, TABLE_REFUSED, TABLES };
 
 /* "domains" and so on. */
 const char *tables_word(enum table_name name);

@@ -5,6 +5,7 @@
  *     tables_compile.c   all of them, and domains, accounts and relay-recipients in detail
  *     tables_secrets.c   secrets
  *     tables_aliases.c   aliases
+ *     tables_refused.c   refused
  *     alias_draft.c      aliases that lead back to themselves
  */
 #ifndef POSTERN_STORE_TABLES_PRIVATE_H
@@ -33,5 +34,6 @@ bool compile_key(struct span name, struct bytes *key);
 
 enum status compile_secrets(struct compile *c);
 enum status compile_aliases(struct compile *c);
+enum status compile_refused(struct compile *c);
 
 #endif
