@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The destinations: finding one, what is in line there, and the end of a line that nobody can take. The
+ * The destinations: finding one, what comes in line there, and the end of a line that nobody can take. The
  * states that each goes through stand in destination.h.
  *
  * After the hosts of a destination have all failed, what comes for it within FAILED_MS gets the same answer
@@ -15,9 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* In line; further messages stay closed. */
-#define FULL_PARTS 8
-#define FULL_PARTS_A_LINK 4
 #define FAILED_MS 60000
 
 static size_t bucket_of(const char *domain)
@@ -44,63 +41,6 @@ struct destination *destination_get(struct qrun *q, const char *domain)
     return d;
 }
 
-static size_t full_at(const struct destination *d)
-{
-    return FULL_PARTS + FULL_PARTS_A_LINK * d->link_count;
-}
-
-bool destination_is_full(const struct destination *d)
-{
-    return d->count >= full_at(d);
-}
-
-struct part *destination_take(struct destination *d)
-{
-    struct part *p = d->first;
-    if (!p)
-        return NULL;
-    d->first = p->next;
-    if (!d->first)
-        d->last = NULL;
-    p->next = NULL;
-    d->count--;
-    return p;
-}
-
-void destination_put_back(struct destination *d, struct part *p)
-{
-    p->next = d->first;
-    d->first = p;
-    if (!d->last)
-        d->last = p;
-    d->count++;
-}
-
-void destination_refill(struct qrun *q, struct destination *d)
-{
-    struct ticket t;
-    for (size_t n = d->count; n < full_at(d) / 2 && line_take(&d->parked, &t); n++)
-        line_add(t.forced ? &q->forced : &q->scanned, t.id, t.forced);
-}
-
-void destination_park(struct destination *d, const struct ticket *t)
-{
-    line_add(&d->parked, t->id, t->forced);
-}
-
-void destination_unpark_scanned(struct qrun *q)
-{
-    for (size_t i = 0; i < DESTINATION_BUCKETS; i++)
-        for (struct destination *d = q->table[i]; d; d = d->hash_next) {
-            struct line old = d->parked;
-            struct ticket t;
-            d->parked = (struct line){ 0 };
-            while (line_take(&old, &t))
-                if (t.forced)
-                    line_add(&d->parked, t.id, true);
-        }
-}
-
 void destination_answer(struct qrun *q, struct part *p, char mark, const char *reply, const char *host)
 {
     for (size_t i = 0; i < p->count; i++)
@@ -117,7 +57,7 @@ void destination_fail(struct qrun *q, struct destination *d, char mark, const ch
     snprintf(d->failed_host, sizeof d->failed_host, "%s", host ? host : "");
     if (mark == QUEUE_TODO)
         d->failed_until = clock_ms() + FAILED_MS;
-    while ((p = destination_take(d)) != NULL)
+    while ((p = destination_take_any(d)) != NULL)
         destination_answer(q, p, mark, d->failure, d->failed_host[0] ? d->failed_host : NULL);
     destination_refill(q, d);
 }
@@ -129,13 +69,8 @@ void destination_add(struct qrun *q, struct destination *d, struct part *p)
         destination_refill(q, d);
         return;
     }
-    if (d->last)
-        d->last->next = p;
-    else
-        d->first = p;
-    d->last = p;
-    d->count++;
-    enum urgency urgency = p->job->forced ? WOKEN : p->job->m.attempts == 0 ? FRESH : RETRY;
+    destination_append(d, p);
+    enum urgency urgency = p->job->bulk ? RETRY : p->job->forced ? WOKEN : p->job->m.attempts == 0 ? FRESH : RETRY;
     if (urgency > d->urgency)
         d->urgency = urgency;
     if (d->state == IDLE)

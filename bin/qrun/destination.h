@@ -2,7 +2,8 @@
  *
  * What the files that make up a destination share; nobody else includes this.
  *
- *     destination.c          finding one, its line of parts, one answer for all that is in line
+ *     destination.c          finding one, one answer for all that is in line
+ *     destination_line.c     what is in line, who is next, and how fast
  *     destination_slots.c    who may have children
  *     destination_links.c    its connections: how many there are
  *     destination_connect.c  the connector: the next host
@@ -48,12 +49,19 @@ struct link {
     char reply[QUEUE_REPLY_LIMIT]; /* the last of the result that settles */
 };
 
+struct part_line {
+    struct part *first, *last;
+    size_t count;
+};
+
 struct destination {
     char domain[ADDRESS_DOMAIN_LIMIT + 1];
     struct destination *hash_next, *list_next;
     enum state state;
-    struct part *first, *last;
-    size_t count;
+    struct part_line normal, bulk;
+    unsigned turn;
+    int64_t free_at;                 /* clock_ms(): when the rate allows another part */
+    struct part *filling;            /* while a message is split: its last part here */
     struct line parked; /* messages left closed while the line is full */
     struct link *links;
     size_t link_count;
@@ -69,13 +77,24 @@ struct destination {
     bool no_tls;
 };
 
-/* --- destination.c */
-/* The first part in line, taken out of it; the caller's from now on. NULL: none. */
-struct part *destination_take(struct destination *d);
-/* Puts a part in front again. */
+/* --- destination_line.c */
+/* The next part, taken out of line; the caller's from now on. NULL: none, or not yet (destination-rate). */
+struct part *destination_take(struct qrun *q, struct destination *d);
+/* The same whatever the rate says. */
+struct part *destination_take_any(struct destination *d);
+/* The same, if a connection broke under the one that is in front. */
+struct part *destination_take_lost(struct destination *d);
+/* Puts a part at the end, or in front again. */
+void destination_append(struct destination *d, struct part *p);
 void destination_put_back(struct destination *d, struct part *p);
+/* How many parts and closed messages are in line. */
+size_t destination_waits(const struct destination *d);
+/* clock_ms() when the rate allows the next of them; in the past: now. */
+int64_t destination_ready_at(const struct destination *d);
 /* Sends parked messages to be loaded when few parts are left in line. */
 void destination_refill(struct qrun *q, struct destination *d);
+
+/* --- destination.c */
 /* All recipients of a part, which no line holds, get this outcome; frees it. `host`: who said it, or NULL. */
 void destination_answer(struct qrun *q, struct part *p, char mark, const char *reply, const char *host);
 /* Everything in line gets this answer and, where the mark is T, what comes within a minute too. Gives the
@@ -87,6 +106,8 @@ void destination_close_channel(int *channel);
 /* --- destination_slots.c */
 /* To the end of those that wait for a slot. */
 void destination_wait(struct qrun *q, struct destination *d);
+/* Does one wait that could start now, if there was a slot? */
+bool destination_is_next(const struct qrun *q);
 /* Gives the slot back: IDLE, without children. No link has a current part. */
 void destination_leave(struct qrun *q, struct destination *d);
 /* May there be one more link, beside those that others have or wait for? */

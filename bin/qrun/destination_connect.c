@@ -70,11 +70,12 @@ static void connected(struct qrun *q, struct link *l)
 static bool blame_message(struct qrun *q, struct link *l)
 {
     struct destination *d = l->d;
-    if (!d->first || !d->first->lost || d->lost >= LOST_LIMIT || !d->failure[0])
+    struct part *p = d->lost < LOST_LIMIT && d->failure[0] ? destination_take_lost(d) : NULL;
+    if (!p)
         return false;
-    destination_answer(q, destination_take(d), QUEUE_TODO, d->failure, d->failed_host);
+    destination_answer(q, p, QUEUE_TODO, d->failure, d->failed_host);
     destination_refill(q, d);
-    if (d->first || d->parked.count)
+    if (destination_waits(d))
         destination_connect(q, l, VERB_CONNECT_FIRST);
     else
         destination_leave(q, d);

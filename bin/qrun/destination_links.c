@@ -9,6 +9,8 @@
  */
 #include "destination.h"
 
+#include "base/clock.h"
+
 #include <stdlib.h>
 
 #define LINE_PER_LINK 3
@@ -65,7 +67,7 @@ void destination_grow(struct qrun *q, struct destination *d)
 {
     if (d->state != AT_WORK || d->connector < 0 || d->link_count >= d->link_ceiling ||
         d->link_count >= q->settings->destination_connections ||
-        d->count + d->parked.count < LINE_PER_LINK * d->link_count)
+        destination_waits(d) < LINE_PER_LINK * d->link_count || destination_ready_at(d) > clock_ms())
         return;
     for (const struct link *l = d->links; l; l = l->next)
         if (l->state == CONNECTING || l->state == GREETING)

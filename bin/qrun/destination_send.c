@@ -52,7 +52,7 @@ static void renew(struct qrun *q, struct link *l)
     if (!link_is_last(l)) {
         link_close(q, l);
         destination_grow(q, d);
-    } else if (q->waiting_first) {
+    } else if (destination_is_next(q)) {
         destination_leave(q, d);
         destination_wait(q, d);
     } else {
@@ -60,19 +60,28 @@ static void renew(struct qrun *q, struct link *l)
     }
 }
 
+/* Nothing to be sent now: the sender says QUIT. What the rate holds up waits for a slot again. */
+static void rest(struct qrun *q, struct link *l)
+{
+    struct destination *d = l->d;
+    link_close(q, l);
+    if (d->state == IDLE && (d->normal.first || d->bulk.first))
+        destination_wait(q, d);
+}
+
 static void next_message(struct qrun *q, struct link *l)
 {
     struct destination *d = l->d;
     destination_refill(q, d);
-    if (!d->first) {
-        link_close(q, l); /* the sender says QUIT */
-        return;
-    }
-    if (l->completed >= CONNECTION_MESSAGES) {
+    if (l->completed >= CONNECTION_MESSAGES && destination_waits(d)) {
         renew(q, l);
         return;
     }
-    l->current = destination_take(d);
+    l->current = destination_take(q, d);
+    if (!l->current) {
+        rest(q, l);
+        return;
+    }
     l->state = SENDING;
     if (!hand_over(q, l)) {
         struct part *p = l->current;
@@ -200,7 +209,7 @@ static void after_result(struct qrun *q, struct link *l)
     struct destination *d = l->d;
     if (l->after == AFTER_READY) {
         next_message(q, l);
-    } else if (d->first || d->parked.count) {
+    } else if (destination_waits(d)) {
         reconnect(q, l);
     } else {
         link_close(q, l);

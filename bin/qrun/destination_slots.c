@@ -32,12 +32,32 @@ static uint64_t most_slots(const struct qrun *q)
     return most < SLOTS_LIMIT ? most : SLOTS_LIMIT;
 }
 
+bool destination_is_next(const struct qrun *q)
+{
+    int64_t now = clock_ms();
+    for (const struct destination *d = q->waiting_first; d; d = d->list_next)
+        if (destination_ready_at(d) <= now)
+            return true;
+    return false;
+}
+
+int64_t destinations_pause(const struct qrun *q, int64_t most)
+{
+    int64_t now = clock_ms();
+    for (const struct destination *d = q->waiting_first; d; d = d->list_next) {
+        int64_t left = destination_ready_at(d) - now;
+        if (left > 0 && left < most)
+            most = left;
+    }
+    return most;
+}
+
 /* Those that make progress count for the setting, all of them for the limit. */
 bool destination_link_is_free(const struct qrun *q)
 {
     uint64_t busy = 0;
     int64_t now = clock_ms();
-    if (q->waiting_first || q->link_count >= SLOTS_LIMIT)
+    if (q->link_count >= SLOTS_LIMIT || destination_is_next(q))
         return false;
     for (const struct destination *d = q->active; d; d = d->list_next)
         busy += now - d->progress < STALL_MS ? d->link_count : 0;
@@ -57,9 +77,10 @@ static bool slot_is_free(const struct qrun *q, enum urgency urgency)
 /* Takes the most urgent that waits, and for which there is a slot, out of the line. */
 static struct destination *next_waiting(struct qrun *q)
 {
+    int64_t now = clock_ms();
     for (int urgency = WOKEN; urgency >= RETRY; urgency--) {
         struct destination *before = NULL, *d = q->waiting_first;
-        for (; d && (int)d->urgency < urgency; d = d->list_next)
+        for (; d && ((int)d->urgency < urgency || destination_ready_at(d) > now); d = d->list_next)
             before = d;
         if (!d || !slot_is_free(q, (enum urgency)urgency))
             continue;

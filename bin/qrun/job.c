@@ -18,6 +18,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#define BULK_PARTS 20     /* a message with more, or for more recipients than a transaction has, is a bulk message */
 #define HELD_SECONDS 3600 /* a message that is only held is looked at again then */
 
 static void set_text(char **to, const char *text)
@@ -126,7 +127,8 @@ static enum status settle_failures(struct qrun *q, struct job *j)
 
 static void give_up_old(struct qrun *q, struct job *j)
 {
-    if (!j->tried || clock_now() - j->m.queued < (int64_t)q->settings->queue_lifetime)
+    int64_t since = j->m.options.release > j->m.queued ? j->m.options.release : j->m.queued;
+    if (!j->tried || clock_now() - since < (int64_t)q->settings->queue_lifetime)
         return;
     for (size_t i = 0; i < j->m.recipient_count; i++) {
         if (j->m.recipients[i].mark != QUEUE_TODO)
@@ -179,6 +181,18 @@ void part_finish(struct qrun *q, struct part *p)
 
 /* --- the beginning */
 
+/* Nothing, not even a wake-up, sends it earlier (RFC 4865 4). It goes where a scan doesn't see it until then. */
+static void keep_until_release(struct qrun *q, struct job *j)
+{
+    if (j->m.next_attempt >= j->m.options.release)
+        return;
+    j->m.next_attempt = j->m.options.release;
+    if (queue_defer_later(q->queue_dir, &j->m, &q->later) != ST_OK)
+        log_event(LOG_ERR, "not-deferred", "id", j->m.id, "text", strerror(errno), NULL);
+    else
+        log_event(LOG_INFO, "kept", "id", j->m.id, "text", "until its release time", NULL);
+}
+
 static struct job *job_open(struct qrun *q, const struct ticket *t, enum status *st)
 {
     struct job *j = calloc(1, sizeof *j);
@@ -197,6 +211,10 @@ static struct job *job_open(struct qrun *q, const struct ticket *t, enum status 
     j->expired = calloc(j->m.recipient_count, sizeof *j->expired);
     if (!t->forced && j->m.next_attempt > clock_now())
         *st = ST_NONE;
+    if (j->m.options.release > clock_now()) {
+        keep_until_release(q, j);
+        *st = ST_NONE;
+    }
     if (!j->hosts || !j->expired)
         *st = ST_TEMP;
     if (*st != ST_OK) {
@@ -262,25 +280,37 @@ static void deliver_here(struct qrun *q, struct job *j, size_t i)
     bytes_free(&why);
 }
 
-/* The part for a recipient's destination that has room, or a new one. */
-static struct part *part_for(struct job *j, struct part **parts, struct destination **owners, size_t *count,
-                             struct destination *d)
+/* A message on its way into parts, each with its destination. */
+struct split {
+    struct part **parts;
+    struct destination **owners;
+    size_t count;
+};
+
+/* The recipients of a transaction; with a rate no more than a minute's. */
+static size_t part_size(const struct qrun *q)
 {
-    for (size_t i = *count; i-- > 0;)
-        if (owners[i] == d && parts[i]->count < TRANSACTION_RECIPIENTS)
-            return parts[i];
+    uint64_t rate = q->settings->destination_rate;
+    return rate && rate < TRANSACTION_RECIPIENTS ? (size_t)rate : TRANSACTION_RECIPIENTS;
+}
+
+/* The part for a recipient's destination that has room, or a new one. */
+static struct part *part_for(struct qrun *q, struct job *j, struct split *s, struct destination *d)
+{
+    struct part **filling = destination_filling(d);
+    if (*filling && (*filling)->count < part_size(q))
+        return *filling;
     struct part *p = calloc(1, sizeof *p);
     if (!p)
         return NULL;
     p->job = j;
-    owners[*count] = d;
-    parts[(*count)++] = p;
-    return p;
+    s->owners[s->count] = d;
+    s->parts[s->count++] = p;
+    return *filling = p;
 }
 
 /* A recipient that isn't ours goes into a part; one that is is delivered. */
-static void place(struct qrun *q, struct job *j, size_t i, struct part **parts, struct destination **owners,
-                  size_t *count)
+static void place(struct qrun *q, struct job *j, size_t i, struct split *s)
 {
     char domain[ADDRESS_DOMAIN_LIMIT + 1];
     enum status here = local_is(q, &j->m.recipients[i].address);
@@ -290,7 +320,7 @@ static void place(struct qrun *q, struct job *j, size_t i, struct part **parts, 
     }
     domain_of(&j->m.recipients[i].address, domain);
     struct destination *d = here == ST_NONE ? destination_get(q, domain) : NULL;
-    struct part *p = d ? part_for(j, parts, owners, count, d) : NULL;
+    struct part *p = d ? part_for(q, j, s, d) : NULL;
     if (p)
         p->indexes[p->count++] = i;
     else
@@ -299,18 +329,20 @@ static void place(struct qrun *q, struct job *j, size_t i, struct part **parts, 
 
 static void split(struct qrun *q, struct job *j)
 {
-    size_t n = j->m.recipient_count, count = 0;
-    struct part **parts = calloc(n, sizeof *parts);
-    struct destination **owners = calloc(n, sizeof *owners);
+    size_t n = j->m.recipient_count;
+    struct split s = { .parts = calloc(n, sizeof *s.parts), .owners = calloc(n, sizeof *s.owners) };
     j->parts = 1; /* ours, while we are at it */
-    for (size_t i = 0; i < n && parts && owners; i++)
+    for (size_t i = 0; i < n && s.parts && s.owners; i++)
         if (j->m.recipients[i].mark == QUEUE_TODO)
-            place(q, j, i, parts, owners, &count);
-    j->parts += count;
-    for (size_t i = 0; i < count; i++)
-        destination_add(q, owners[i], parts[i]);
-    free(parts);
-    free(owners);
+            place(q, j, i, &s);
+    j->parts += s.count;
+    j->bulk = s.count > BULK_PARTS || n > TRANSACTION_RECIPIENTS;
+    for (size_t i = 0; i < s.count; i++)
+        *destination_filling(s.owners[i]) = NULL;
+    for (size_t i = 0; i < s.count; i++)
+        destination_add(q, s.owners[i], s.parts[i]);
+    free(s.parts);
+    free(s.owners);
     if (--j->parts == 0)
         job_end(q, j);
 }

@@ -40,6 +40,7 @@ struct job {
     size_t parts;           /* at work or in line */
     bool tried;             /* somebody got an attempt */
     bool forced;            /* asked for by name */
+    bool bulk;              /* for many recipients or destinations: lets others go first */
     bool unsynced;          /* marks were written, and not yet synced */
     struct job *next, **at; /* of all that are loaded, and who points here */
 };
@@ -116,6 +117,8 @@ void part_finish(struct qrun *q, struct part *p);
 /* --- destination*.c */
 /* A domain's destination, made where there is none. NULL: no memory. */
 struct destination *destination_get(struct qrun *q, const char *domain);
+/* The part of the message that is being split that has room; for job.c alone. */
+struct part **destination_filling(struct destination *d);
 /* So many parts wait there that a further message is better left closed. */
 bool destination_is_full(const struct destination *d);
 /* Puts a part in line and owns it from now on. It may get its outcome at once. */
@@ -126,7 +129,9 @@ void destination_park(struct destination *d, const struct ticket *t);
 void destination_unpark_scanned(struct qrun *q);
 /* Starts waiting destinations while there are slots. */
 void destination_start_waiting(struct qrun *q);
-/* For poll(2): up to two descriptors a destination, each with its owner. */
+/* Milliseconds until one that waits may start because of its rate; at most `most`. */
+int64_t destinations_pause(const struct qrun *q, int64_t most);
+/* For poll(2): descriptors, each with its owner. */
 size_t destination_fds(struct qrun *q, int *fds, struct destination **owners, size_t room);
 /* A packet, or the end, is there on a descriptor of it. */
 void destination_input(struct qrun *q, struct destination *d, int fd);

@@ -116,8 +116,8 @@ static void wait_and_answer(struct qrun *q)
     struct pollfd p[POLL_FDS + 1];
     size_t n = destination_fds(q, fds, owners, POLL_FDS);
     int64_t left = q->next_scan - clock_ms();
-    if (q->waiting_first && left > SLOT_MS)
-        left = SLOT_MS;
+    if (q->waiting_first)
+        left = destinations_pause(q, left < SLOT_MS ? left : SLOT_MS);
     if (can_take_up(q))
         left = 0;
     for (size_t i = 0; i < n; i++)
@@ -145,7 +145,7 @@ void scheduler_run(struct qrun *q)
             jobs_sync(q);
             return;
         }
-        if (q->active)
+        if (q->active || q->waiting_first)
             wait_and_answer(q);
         destinations_settle(q);
     }

@@ -61,6 +61,7 @@ static const struct key keys[] = {
     { "queue-lifetime", TYPE_SECONDS, AT(queue_lifetime), "5d" },
     { "destinations", TYPE_NUMBER, AT(destinations), "20" },
     { "destination-connections", TYPE_NUMBER, AT(destination_connections), "10" },
+    { "destination-rate", TYPE_COUNT, AT(destination_rate), "0" },
     { "plaintext-login", TYPE_YESNO, AT(plaintext_login), "no" },
     { "scram", TYPE_YESNO, AT(scram), "yes" },
     { "sandbox", TYPE_SANDBOX, AT(sandbox), "require" },

@@ -60,6 +60,7 @@ struct settings {
     uint64_t queue_lifetime; /* seconds until a deferred message goes back to its sender */
     uint64_t destinations;   /* senders that qrun runs at a time */
     uint64_t destination_connections; /* and to one destination */
+    uint64_t destination_rate;        /* recipients a minute at one destination; 0: as many as there are */
     bool plaintext_login;    /* allow passwords without TLS: for tests and trusted networks */
     bool scram;              /* offer SCRAM-SHA-256 beside passwords */
     enum sandbox_mode sandbox;

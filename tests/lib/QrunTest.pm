@@ -154,7 +154,7 @@ sub serve_smtpd {
     }
 }
 
-# A message in the queue, written as queue_write.c does: its ID. Options: age (seconds), text, eight_bit, marks.
+# A message in the queue, written as queue_write.c does: its ID. Options: age (seconds), text, eight_bit, marks, options (lines).
 sub put {
     my ($self, $from, $to, %o) = @_;
     my $when = time - ($o{age} // 0);
@@ -162,7 +162,8 @@ sub put {
     my $message = $o{text} // "From: $from\r\nTo: someone\r\nSubject: test $self->{count}\r\nMessage-ID: <$self->{count}\@here.test>\r\n\r\n"
         . "Line one\r\n.a dot\r\n..two\r\n.\r\nlast line of $self->{count}\r\n";
     my ($n, $marks) = (0, ($o{marks} // '') . 'T' x @$to);
-    my $envelope = sprintf "postern-queue 1\ntime %d\nsize %d\nbody %s\nfrom %s\n", $when, length $message, $o{eight_bit} ? '8bit' : '7bit', $from;
+    my $envelope = sprintf "postern-queue 1\ntime %d\nsize %d\nbody %s\n%sfrom %s\n", $when, length $message, $o{eight_bit} ? '8bit' : '7bit',
+        $o{options} // '', $from;
     $envelope .= substr($marks, $n++, 1) . " $_\n" for @$to;
     mkdir "$self->{spool}/queue";
     mkdir "$self->{spool}/queue/tmp";
