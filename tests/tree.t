@@ -80,6 +80,15 @@ capabilities_shown() {
     grep -q '^    { "IMAP4rev1", "RFC' bin/imapd/capabilities.c || echo "no table"
 }
 
+# Every extension of smtpd names its dialogue, and stands in the man page.
+extensions_shown() {
+    sed -n 's/^    { "\([A-Z0-9]*\)", "\(RFC [0-9]*\)",.*"\([^"]*\)" },.*/\1 \2 \3/p' bin/smtpd/extensions.c | while read -r name rfc number dialogue; do
+        [ -e "tests/dialogues/smtpd/$dialogue.txt" ] || echo "no tests/dialogues/smtpd/$dialogue.txt"
+        grep -q "^\.It $name Ta $rfc $number Ta" bin/smtpd/smtpd.8 || echo "no $name in smtpd.8"
+    done
+    grep -q '^    { "PIPELINING", "RFC' bin/smtpd/extensions.c || echo "no table"
+}
+
 help() {
     local program
     for program in "$BUILD"/bin/*; do
@@ -102,7 +111,7 @@ wrong_layers() {
 check 'every file begins with its licence' none licence
 only_in GDBM 'gdbm' lib/store/table.c lib/store/tls_state.c
 only_in 'crypt(3)' 'crypt\.h' lib/store/password.c
-only_in GnuTLS 'gnutls' lib/net/hash.c lib/net/tls.c lib/net/tls_key.c lib/net/tls_verify.c bin/postern/certificate.c
+only_in GnuTLS 'gnutls' lib/net/hash.c lib/net/idna.c lib/net/tls.c lib/net/tls_key.c lib/net/tls_verify.c bin/postern/certificate.c
 only_in libsystemd 'systemd/' lib/net/activation.c
 only_in libunbound 'unbound\.h' lib/net/dnssec.c
 only_in zlib 'zlib\.h' lib/net/deflate.c
@@ -113,6 +122,7 @@ check "no file is longer than $LONGEST lines" none too_long
 check 'no line is longer than 140 columns' none long_lines
 check 'layers use only those above them' none wrong_layers
 check 'each capability of imapd has its dialogue' none capabilities_shown
+check 'each extension of smtpd has its dialogue and is in the man page' none extensions_shown
 check 'every program has a man page' none undocumented
 check 'man pages pass mandoc -T lint' none lint
 check 'postern.conf(5) has every key' none settings_documented

@@ -17,7 +17,7 @@ static int domain_arguments(int argc, char **argv, struct domain_entry *e, struc
         bytes_printf(line, "%s%s", i ? " " : "", argv[i]);
     if (span_find(span_bytes(line), '\n') < line->len || span_find(span_bytes(line), '#') < line->len)
         return complain(EX_DATAERR, "'%s': is no domain", bytes_str(line));
-    const char *why = domain_entry_parse(span_bytes(line), e);
+    const char *why = tables_domain_entry(span_bytes(line), e);
     if (line->failed || why)
         return complain(EX_DATAERR, "'%s': %s", bytes_str(line), line->failed ? "is too long" : why);
     bytes_clear(line);
@@ -151,7 +151,7 @@ static int recipient_argument(const char *text, char to[ADDRESS_LIMIT + 4])
 {
     struct address a;
     char domain[ADDRESS_DOMAIN_LIMIT + 1];
-    bool all = text[0] == '@' && domain_name(span_of(text + 1), domain);
+    bool all = text[0] == '@' && tables_domain(span_of(text + 1), domain);
     if (!all && (!strchr(text, '@') || !tables_address(span_of(text), SPAN(""), &a)))
         return complain(EX_DATAERR,
                         "%s: is no recipient; one looks like user@example.com, or @example.com for all",

@@ -176,7 +176,7 @@ static bool line_is(enum table_name name, struct span line, struct span first_do
     struct address a;
     struct domain_entry e;
     if (name == TABLE_DOMAINS)
-        return !domain_entry_parse(line, &e) && strcmp(e.name, canonical) == 0;
+        return !tables_domain_entry(line, &e) && strcmp(e.name, canonical) == 0;
     if (name == TABLE_RELAY)
         return span_ieq_str(line, canonical);
     if (name == TABLE_SECRETS)

@@ -8,6 +8,7 @@
  */
 #include "setup.h"
 #include "base/files.h"
+#include "net/idna.h"
 #include "net/sandbox.h"
 
 #include <errno.h>
@@ -279,10 +280,8 @@ int setup_command(struct admin *a, int argc, char **argv)
 {
     char domain[ADDRESS_DOMAIN_LIMIT + 1], file[PATH_MAX];
     struct setup u = { .a = a, .hostname = argv[0], .domain = domain, .address = argc > 2 ? argv[2] : NULL };
-    if (!span_copy(span_of(argv[1]), domain, sizeof domain))
-        return complain(EX_DATAERR, "%s: is too long for a domain", argv[1]);
-    for (char *p = domain; *p; p++)
-        *p = ascii_lower(*p);
+    if (!idna_to_ascii(span_of(argv[1]), domain))
+        return complain(EX_DATAERR, "%s: is too long for a domain, or none that DNS can have", argv[1]);
     char *here = a->file[0] == '/' ? NULL : getcwd(NULL, 0);
     int n = snprintf(file, sizeof file, "%s%s%s", here ? here : "", here ? "/" : "", a->file);
     free(here);

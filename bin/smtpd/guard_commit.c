@@ -16,6 +16,7 @@
 #include "guard.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "net/idna.h"
 #include "store/maildir.h"
 #include "text/trace.h"
 
@@ -54,10 +55,19 @@ static enum verdict verdict_of_errno(int err)
     return err == ENOSPC || err == EDQUOT ? VERDICT_DISK_FULL : VERDICT_FAILED;
 }
 
+/* Who is named in Received: the only recipient, if ASCII can name it. One that can't would make the field, and so
+ * the message, need SMTPUTF8 on its way to an address for which it is forwarded. */
+static const struct address *traced_recipient(const struct envelope *e, struct address *room)
+{
+    *room = e->recipient;
+    return e->recipients == 1 && idna_address(room) && address_is_ascii(room) ? room : NULL;
+}
+
 static bool write_trace(struct commit *k, struct span tls)
 {
     const struct smtp_guard *g = k->g;
     const struct peer *peer = &g->serving->peer;
+    struct address recipient;
     const struct trace t = {
         .helo = span_of(g->envelope.helo),
         .address = peer->known ? peer->text : NULL,
@@ -66,11 +76,12 @@ static bool write_trace(struct commit *k, struct span tls)
         .hostname = k->settings->hostname,
         .extended = g->envelope.extended,
         .lmtp = guard_is_lmtp(g),
+        .utf8 = g->envelope.options.smtputf8,
         .tls = g->key.given != 0,
         .login = g->login.done,
         .tls_description = tls,
         .id = k->id,
-        .recipient = g->envelope.recipients == 1 ? &g->envelope.recipient : NULL,
+        .recipient = traced_recipient(&g->envelope, &recipient),
         .time = clock_now(),
     };
     bytes_init(&k->trace_local, TRACE_LIMIT);

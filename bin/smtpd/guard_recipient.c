@@ -97,7 +97,8 @@ enum guard_next guard_rcpt(struct guard *guard, struct message *m)
     };
     struct smtp_guard *g = guard->program;
     struct address recipient;
-    if (!guard_get_path(m, &recipient) || !message_end(m))
+    if (!guard_get_path(m, &recipient) || !message_end(m) ||
+        !(g->envelope.options.smtputf8 || address_is_ascii(&recipient)))
         return GUARD_END;
     enum verdict v = add_recipient(g, &recipient);
     if (v == VERDICT_OK)

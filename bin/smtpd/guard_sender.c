@@ -130,6 +130,12 @@ static bool get_mail(struct message *m, struct envelope *e)
     return true;
 }
 
+/* What no session says that knows the rules. */
+static bool may_say(const struct smtp_guard *g, const struct envelope *e)
+{
+    return (e->options.smtputf8 || address_is_ascii(&e->sender)) && (!e->options.require_tls || g->key.given);
+}
+
 enum guard_next guard_mail(struct guard *guard, struct message *m)
 {
     struct smtp_guard *g = guard->program;
@@ -138,7 +144,7 @@ enum guard_next guard_mail(struct guard *guard, struct message *m)
     guard_forget_envelope(e);
     guard->state = GUARD_IDLE;
     if (!message_get(m, &helo) || !span_copy(helo, e->helo, sizeof e->helo) ||
-        !guard_get_path(m, &e->sender) || !get_mail(m, e) || !message_end(m))
+        !guard_get_path(m, &e->sender) || !get_mail(m, e) || !message_end(m) || !may_say(g, e))
         return GUARD_END;
     enum verdict v = check_sender(g, &e->sender);
     if (v == VERDICT_OK)

@@ -7,6 +7,7 @@
  * and slowness are bounded by net/connection.c.
  */
 #include "session.h"
+#include "extensions.h"
 #include "net/command.h"
 #include "store/sasl.h"
 
@@ -159,20 +160,10 @@ static void run_helo(void *session, struct span argument)
 static void run_ehlo(void *session, struct span argument)
 {
     struct session *s = session;
-    const struct settings *set = s->serving->settings;
     if (!greet(s, argument, true))
         return;
-    conn_printf(s->conn, "250-%s\r\n250-PIPELINING\r\n250-SIZE %llu\r\n", set->hostname,
-                (unsigned long long)set->message_size);
-    if (s->serving->tls && !s->tls && !s->serving->peer.local)
-        reply(s, "250-STARTTLS");
-    if (login_offered(s)) {
-        conn_write_str(s->conn, "250-AUTH");
-        sasl_write_mechanisms(s->conn, set, s->tls, true, " ");
-        conn_write_str(s->conn, "\r\n");
-    }
-    reply(s, "250-8BITMIME");
-    reply(s, "250 ENHANCEDSTATUSCODES");
+    conn_printf(s->conn, "250-%s\r\n", s->serving->settings->hostname);
+    extensions_write(s);
 }
 
 static void run_rset(void *session, struct span argument)
@@ -189,10 +180,14 @@ static void run_noop(void *session, struct span argument)
     reply(session, "250 2.0.0 OK");
 }
 
+/* With SMTPUTF8 behind the address (RFC 6531 3.7.4.2) it is told no more. */
 static void run_vrfy(void *session, struct span argument)
 {
-    if (!span_trim(argument).n)
-        reply_wrong(session, "501 5.5.4 Syntax: VRFY address");
+    struct span address = span_trim(argument), word = span_from(address, address.n < 9 ? 0 : address.n - 9);
+    if (span_ieq_str(word, " SMTPUTF8"))
+        address = span_trim(span_head(address, address.n - word.n));
+    if (!address.n)
+        reply_wrong(session, "501 5.5.4 Syntax: VRFY address [SMTPUTF8]");
     else
         reply(session, "252 2.5.0 Not told; send it and see");
 }

@@ -6,6 +6,7 @@
  *     session.c           the loop, the table of commands, and those that need no state
  *     session_envelope.c  MAIL and RCPT
  *     session_data.c      DATA
+ *     extensions.c        what EHLO lists
  *     session_login.c     STARTTLS and AUTH
  */
 #ifndef POSTERN_SMTPD_SESSION_H
@@ -27,6 +28,7 @@ enum {
 struct transaction {
     size_t accepted;                /* recipients */
     unsigned origin;                /* ORIGIN_* bits from the guard */
+    bool utf8;                      /* SMTPUTF8 */
     char sender[ADDRESS_LIMIT + 4]; /* for a From field */
 };
 

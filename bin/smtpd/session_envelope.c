@@ -3,7 +3,8 @@
  * MAIL and RCPT: the envelope (RFC 5321 4.1.1.2, 4.1.1.3). The session judges their syntax, the guard
  * everything else.
  */
-#include "session.h"
+#include "extensions.h"
+#include "net/idna.h"
 #include "store/sasl.h"
 #include "text/smtp_path.h"
 
@@ -19,6 +20,10 @@ static void reply_path(struct session *s, enum smtp_path_result result, bool mai
     case SMTP_PATH_TOO_LONG:
         reply_wrong(s, mail ? "501 5.1.7 The address is too long" : "501 5.1.3 The address is too long");
         break;
+    case SMTP_PATH_UTF8:
+        reply_wrong(s, mail ? "553 5.6.7 An address that isn't ASCII needs SMTPUTF8"
+                            : "550 5.6.7 An address that isn't ASCII needs SMTPUTF8");
+        break;
     case SMTP_PATH_VALUE:
         reply_wrong(s, "501 5.5.4 Wrong value of a parameter");
         break;
@@ -26,9 +31,16 @@ static void reply_path(struct session *s, enum smtp_path_result result, bool mai
         reply_wrong(s, "555 5.5.4 Unknown parameter");
         break;
     default:
-        reply_wrong(s, mail ? "501 5.5.4 Syntax: MAIL FROM:<address> [SIZE=number] [BODY=7BIT|8BITMIME]"
-                            : "501 5.5.4 Syntax: RCPT TO:<address>");
+        reply_wrong(s, mail ? "501 5.5.4 Syntax: MAIL FROM:<address> [parameters]"
+                            : "501 5.5.4 Syntax: RCPT TO:<address> [parameters]");
     }
+}
+
+/* Is its domain one of IDNA, where it isn't ASCII? */
+static bool has_real_domain(const struct address *a)
+{
+    char domain[ADDRESS_DOMAIN_LIMIT + 1];
+    return address_is_ascii(a) || idna_to_ascii(address_domain(a), domain);
 }
 
 static void put_path(struct message *m, const struct address *a)
@@ -52,31 +64,43 @@ static void put_mail(struct session *s, const struct smtp_path_mail *mail)
     message_put_u64(s->message, (uint64_t)o->release);
 }
 
+/* Says what is wrong with MAIL as it stands, or nothing. */
+static bool is_good_mail(struct session *s, enum smtp_path_result result, const struct smtp_path_mail *mail)
+{
+    if (result == SMTP_PATH_OK && !has_real_domain(&mail->sender))
+        result = SMTP_PATH_ADDRESS;
+    if (result != SMTP_PATH_OK)
+        reply_path(s, result, true);
+    else if (mail->options.require_tls && !s->tls)
+        reply(s, "530 5.7.10 REQUIRETLS needs TLS: STARTTLS first");
+    else if (mail->size > s->serving->settings->message_size)
+        reply(s, "552 5.3.4 The message is too big");
+    else
+        return true;
+    return false;
+}
+
 void run_mail(void *session, struct span argument)
 {
     struct session *s = session;
     struct smtp_path_mail mail;
     uint64_t origin = 0;
-    enum smtp_path_result result = smtp_path_read_mail(argument, login_offered(s), &mail);
-    if (result != SMTP_PATH_OK) {
-        reply_path(s, result, true);
+    /* REQUIRETLS isn't offered without TLS, but has a better answer there than that it is unknown. */
+    unsigned offered = extensions_offered(s) | (s->extended ? OFFER_REQUIRE_TLS : 0);
+    enum smtp_path_result result = smtp_path_read_mail(argument, offered, &mail);
+    if (!is_good_mail(s, result, &mail))
         return;
-    }
-    if (mail.size > s->serving->settings->message_size) {
-        reply(s, "552 5.3.4 The message is too big");
-        return;
-    }
     put_mail(s, &mail);
     enum verdict v = ask(s);
     if (v == VERDICT_OK && message_get_u64(s->message, &origin)) {
         s->state = AT_MAIL;
         s->transaction.origin = (unsigned)origin;
+        s->transaction.utf8 = mail.options.smtputf8;
         span_copy(span_of(mail.sender.text), s->transaction.sender, sizeof s->transaction.sender);
         reply(s, "250 2.1.0 Sender OK");
     } else if (v == VERDICT_LOGIN_FIRST) {
         bool passwords = sasl_takes_passwords(s->serving->settings, s->tls);
-        reply_wrong(s,
-                    passwords ? "530 5.7.0 Authentication required" : "530 5.7.0 STARTTLS and AUTH first");
+        reply_wrong(s, passwords ? "530 5.7.0 Authentication required" : "530 5.7.0 STARTTLS and AUTH first");
     } else if (v == VERDICT_REFUSED) {
         reply(s, "550 5.7.1 This sender's address isn't yours");
     } else if (v == VERDICT_NO_RELAY) {
@@ -99,14 +123,17 @@ static void reply_policy(struct session *s, enum verdict v)
 void run_rcpt(void *session, struct span argument)
 {
     struct session *s = session;
-    struct address recipient;
-    enum smtp_path_result result = smtp_path_read_rcpt(argument, &recipient);
+    struct smtp_path_rcpt rcpt;
+    enum smtp_path_result result =
+        smtp_path_read_rcpt(argument, extensions_offered(s), s->transaction.utf8, &rcpt);
+    if (result == SMTP_PATH_OK && !has_real_domain(&rcpt.recipient))
+        result = SMTP_PATH_ADDRESS;
     if (result != SMTP_PATH_OK) {
         reply_path(s, result, false);
         return;
     }
     message_start(s->message, VERB_RCPT);
-    put_path(s->message, &recipient);
+    put_path(s->message, &rcpt.recipient);
     enum verdict v = ask(s);
     switch (v) {
     case VERDICT_OK:

@@ -4,6 +4,7 @@
  * directory_expand.c.
  */
 #include "store/directory_private.h"
+#include "net/idna.h"
 #include "store/tables.h"
 
 #include <errno.h>
@@ -55,10 +56,8 @@ enum status directory_classify(struct directory *d, struct span domain, struct d
 {
     char lower[ADDRESS_DOMAIN_LIMIT + 1];
     struct bytes value;
-    if (domain.n == 0 || !span_copy(domain, lower, sizeof lower) || strcmp(lower, TABLE_FIRST_DOMAIN) == 0)
+    if (domain.n == 0 || !idna_to_ascii(domain, lower) || strcmp(lower, TABLE_FIRST_DOMAIN) == 0)
         return ST_NONE;
-    for (char *p = lower; *p; p++)
-        *p = ascii_lower(*p);
     bytes_init(&value, ADDRESS_LIMIT);
     enum status st = table_get(d->domains, span_of(lower), &value);
     if (st == ST_OK && !domain_entry_read(span_of(lower), span_bytes(&value), e)) {

@@ -9,7 +9,9 @@
 #include "store/tables.h"
 #include "base/files.h"
 #include "base/log.h"
+#include "net/idna.h"
 #include "text/domains.h"
+#include "text/unicode.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -77,17 +79,50 @@ struct span tables_first_word(struct span line)
     return span_head(line, n < tab ? n : tab);
 }
 
+bool tables_domain(struct span text, char to[ADDRESS_DOMAIN_LIMIT + 1])
+{
+    char name[ADDRESS_DOMAIN_LIMIT + 1];
+    return domain_name(text, name) && idna_to_ascii(span_of(name), to);
+}
+
+const char *tables_domain_entry(struct span line, struct domain_entry *e)
+{
+    struct domain_entry parsed;
+    const char *why = domain_entry_parse(line, &parsed);
+    *e = parsed;
+    if (why)
+        return why;
+    if (!idna_to_ascii(span_of(parsed.name), e->name) || !idna_to_ascii(span_of(parsed.target), e->target))
+        return "is no internationalised domain name (IDNA2008)";
+    return strcmp(e->name, e->target) == 0 ? "can't be another name of itself" : NULL;
+}
+
 void tables_first_domain(struct span text, struct bytes *domain)
 {
     struct span line;
     struct domain_entry e;
     while (span_cut(&text, '\n', &line)) {
         line = span_trim(line);
-        if (line.n && line.p[0] != '#' && !domain_entry_parse(line, &e) && e.kind == DOMAIN_OURS) {
+        if (line.n && line.p[0] != '#' && !tables_domain_entry(line, &e) && e.kind == DOMAIN_OURS) {
             bytes_add_str(domain, e.name);
             return;
         }
     }
+}
+
+/* A local part with more than ASCII, folded. */
+static bool fold_local(struct address *a)
+{
+    struct bytes folded;
+    struct address to;
+    bytes_init(&folded, ADDRESS_LIMIT);
+    bool good = unicode_fold_nfc(address_local(a), &folded) && bytes_add_char(&folded, '@') &&
+                bytes_add_span(&folded, address_domain(a)) &&
+                address_parse(span_bytes(&folded), &to) == ADDRESS_OK;
+    if (good)
+        *a = to;
+    bytes_free(&folded);
+    return good;
 }
 
 bool tables_address(struct span text, struct span first_domain, struct address *a)
@@ -105,6 +140,8 @@ bool tables_address(struct span text, struct span first_domain, struct address *
     }
     if (address_parse(text, a) != ADDRESS_OK || address_is_null(a) || address_domain(a).n == 0)
         return false;
+    if (!address_is_ascii(a))
+        return idna_address(a) && fold_local(a);
     for (char *p = a->text; *p; p++)
         *p = ascii_lower(*p);
     return true;

@@ -12,14 +12,15 @@
  *     refused           from|to|client WHO [text]           see store/refused.h
  *
  * Keys and targets are canonical: a name without a domain got the first one (not an alias' name: that stands
- * for every domain of ours), all in lower case.
+ * for every domain of ours), all in lower case; what isn't ASCII has its case folded and is in form C, domains
+ * have A-labels.
  */
 #ifndef POSTERN_STORE_TABLES_H
 #define POSTERN_STORE_TABLES_H
 
 #include "base/settings.h"
 #include "store/table.h"
-#include "text/address.h"
+#include "text/domains.h"
 
 #define TABLE_TEXT_LIMIT ((size_t)64 << 20) /* bytes of one text file */
 #define TABLE_FIRST_DOMAIN "."
@@ -38,6 +39,9 @@ enum status tables_open(const struct settings *s, enum table_name name, struct t
  */
 enum status tables_fresh(const struct settings *s, enum table_name name, const struct table *table);
 
+/* A domain name, and a line of domains (text/domains.h), with A-labels. */
+bool tables_domain(struct span text, char to[ADDRESS_DOMAIN_LIMIT + 1]);
+const char *tables_domain_entry(struct span line, struct domain_entry *e);
 /* What stands before the first blank: the address in a line of accounts. */
 struct span tables_first_word(struct span line);
 /* The first domain of our own in the text of `domains`, in lower case; nothing where there is none. */

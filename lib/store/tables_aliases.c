@@ -21,7 +21,7 @@ bool compile_key(struct span name, struct bytes *key)
     char domain[ADDRESS_DOMAIN_LIMIT + 1];
     bytes_clear(key);
     if (name.n && name.p[0] == '@')
-        return domain_name(span_from(name, 1), domain) && bytes_printf(key, "@%s", domain);
+        return tables_domain(span_from(name, 1), domain) && bytes_printf(key, "@%s", domain);
     bool bare = span_find(name, '@') == name.n;
     if (!tables_address(name, SPAN("bare.invalid"), &a))
         return false;

@@ -52,7 +52,7 @@ static enum status check_renamed(struct compile *c, unsigned number, const struc
     struct span rest = c->text, line;
     struct domain_entry e;
     for (unsigned n = 0; compile_next(&rest, &n, &line);)
-        if (!domain_entry_parse(line, &e) && e.kind == DOMAIN_OURS && strcmp(e.name, renamed->target) == 0)
+        if (!tables_domain_entry(line, &e) && e.kind == DOMAIN_OURS && strcmp(e.name, renamed->target) == 0)
             return ST_OK;
     return compile_wrong(
         c, number, span_of(renamed->name),
@@ -69,7 +69,7 @@ static enum status compile_domains(struct compile *c)
     bytes_init(&value, ADDRESS_LIMIT);
     for (unsigned number = 0; st == ST_OK && compile_next(&rest, &number, &line);) {
         struct domain_entry e;
-        const char *why = domain_entry_parse(line, &e);
+        const char *why = tables_domain_entry(line, &e);
         if (why)
             st = compile_wrong(c, number, line, why);
         if (st == ST_OK && e.kind == DOMAIN_ALIAS)

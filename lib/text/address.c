@@ -1,25 +1,51 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * Paths and mailboxes of the envelope; see address.h. The grammar is RFC 5321 4.1.2
- * with one liberty: a domain's label may hold an underscore, as names of hosts in the wild do.
+ * with one liberty: a domain's label may hold an underscore, as names of hosts in the wild do. UTF-8 may stand
+ * wherever RFC 6531 3.3 lets it, but for control characters; whether a domain's label is one of IDNA is for
+ * net/idna.h to say.
  *
  * A mailbox has one text form: the local part loses quotes that it doesn't need and gets those
  * that it does, so `"joe"@X.test` and `joe@x.test` compare equal.
  */
 #include "text/address.h"
 #include "text/lexical.h"
+#include "text/utf8.h"
 
 #include <arpa/inet.h>
 #include <string.h>
 
 #define LABEL_LIMIT 63
 
+static bool is_utf8_byte(char c)
+{
+    return c & 0x80;
+}
+
+static bool is_atom_byte(char c)
+{
+    return lexical_atom_char(c) || is_utf8_byte(c);
+}
+
+/* Well-formed, and without the controls U+0080 to U+009F and the ends of lines U+2028 and U+2029. */
+static bool is_good_utf8(struct span s)
+{
+    uint32_t c;
+    for (s = span_from(s, utf8_ascii_run(s)); s.n;) {
+        size_t n = utf8_read(s, &c);
+        if (n == 0 || (c >= 0x80 && c < 0xa0) || c == 0x2028 || c == 0x2029)
+            return false;
+        s = span_from(s, n);
+    }
+    return true;
+}
+
 /* Is it atoms with single dots between (RFC 5321 Dot-string)? */
 static bool is_dot_string(struct span s)
 {
     bool atom = false;
     for (size_t i = 0; i < s.n; i++) {
-        if (s.p[i] == '.' ? !atom : !lexical_atom_char(s.p[i]))
+        if (s.p[i] == '.' ? !atom : !is_atom_byte(s.p[i]))
             return false;
         atom = s.p[i] != '.';
     }
@@ -36,7 +62,7 @@ static enum address_result read_local(struct span *text, struct bytes *to)
         for (i = 1; i < text->n && text->p[i] != '"'; i++) {
             if (text->p[i] == '\\')
                 i++;
-            if (i >= text->n || text->p[i] < ' ' || text->p[i] > '~')
+            if (i >= text->n || ((text->p[i] < ' ' || text->p[i] > '~') && !is_utf8_byte(text->p[i])))
                 return ADDRESS_SYNTAX;
             if (n < sizeof room)
                 room[n++] = text->p[i];
@@ -44,7 +70,7 @@ static enum address_result read_local(struct span *text, struct bytes *to)
         if (i++ >= text->n)
             return ADDRESS_SYNTAX;
     } else {
-        for (; i < text->n && (lexical_atom_char(text->p[i]) || text->p[i] == '.'); i++)
+        for (; i < text->n && (is_atom_byte(text->p[i]) || text->p[i] == '.'); i++)
             if (n < sizeof room)
                 room[n++] = text->p[i];
     }
@@ -90,7 +116,7 @@ static enum address_result read_literal(struct span *text, struct bytes *to)
 static enum address_result read_domain(struct span *text, struct bytes *to)
 {
     enum address_result result = ADDRESS_OK;
-    size_t label = 0, i = 0;
+    size_t label = 0, i = 0; /* ASCII counts: what else there is becomes longer or shorter */
     char before = '.';
     if (text->n && text->p[0] == '[')
         return read_literal(text, to);
@@ -99,10 +125,10 @@ static enum address_result read_domain(struct span *text, struct bytes *to)
         if (c == '.' || c == '-') {
             if (before == '.' || (c == '.' && before == '-'))
                 return ADDRESS_SYNTAX;
-        } else if (!ascii_alpha(c) && !ascii_digit(c) && c != '_') {
+        } else if (!ascii_alpha(c) && !ascii_digit(c) && c != '_' && !is_utf8_byte(c)) {
             break;
         }
-        label = c == '.' ? 0 : label + 1;
+        label = c == '.' ? 0 : label + !is_utf8_byte(c);
         if (label > LABEL_LIMIT || i >= ADDRESS_DOMAIN_LIMIT)
             result = ADDRESS_TOO_LONG;
         else
@@ -118,6 +144,8 @@ static enum address_result finish(struct bytes *text, size_t local_length, enum 
 {
     if (result == ADDRESS_OK && text->failed)
         result = ADDRESS_TOO_LONG;
+    if (result == ADDRESS_OK && !is_good_utf8(span_bytes(text)))
+        result = ADDRESS_SYNTAX;
     if (result != ADDRESS_OK || !span_copy(span_bytes(text), a->text, sizeof a->text))
         local_length = 0, a->text[0] = '\0';
     a->local_length = local_length;
@@ -215,6 +243,11 @@ struct span address_domain(const struct address *a)
 bool address_is_null(const struct address *a)
 {
     return a->text[0] == '\0';
+}
+
+bool address_is_ascii(const struct address *a)
+{
+    return utf8_ascii_run(span_of(a->text)) == strlen(a->text);
 }
 
 bool address_same(const struct address *a, const struct address *b)

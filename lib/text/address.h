@@ -3,8 +3,8 @@
  * Addresses: the paths of SMTP (RFC 5321 4.1.2) and the address lists of message
  * headers (RFC 5322 3.4, with its obsolete forms).
  *
- * A parsed address is a copy in one canonical form, see struct address. Addresses are ASCII; names in address
- * lists may hold any bytes.
+ * A parsed address is a copy in one canonical form, see struct address. Addresses may hold UTF-8 (RFC 6531);
+ * where that isn't wanted, address_is_ascii() tells. Names in address lists may hold any bytes.
  */
 #ifndef POSTERN_TEXT_ADDRESS_H
 #define POSTERN_TEXT_ADDRESS_H
@@ -16,8 +16,10 @@
 #define ADDRESS_DOMAIN_LIMIT 255
 
 /* A mailbox as text, "" for the null path <>. Always valid: local part (quoted only if it must be), '@',
- * domain. The domain is lower case. <Postmaster> alone has no '@' and no domain: its text is the local part
- * as it came. */
+ * domain. The domain is lower case in ASCII; what of it and of the local part isn't ASCII stays as it came: the
+ * tables' form of an address (store/tables.h) has one for all that mean the same. <Postmaster> alone has no '@'
+ * and no domain: its text is the local part as it came.
+ */
 struct address {
     char text[ADDRESS_LIMIT + 4];
     size_t local_length; /* bytes of `text` before its last '@' */
@@ -39,7 +41,9 @@ enum address_result address_parse(struct span text, struct address *a);
 struct span address_local(const struct address *a);  /* as in text; may be quoted */
 struct span address_domain(const struct address *a); /* "" for <> and <Postmaster> */
 bool address_is_null(const struct address *a);
-/* The same mailbox to us: local parts without regard to case, domains too. */
+bool address_is_ascii(const struct address *a);
+/* The same mailbox to us: local parts without regard to case, domains too. What isn't ASCII is compared as it
+ * stands, so that both must have the tables' form. */
 bool address_same(const struct address *a, const struct address *b);
 
 /* One mailbox or group marker of a header's address list, as IMAP's ENVELOPE wants them (RFC 3501 7.4.2). */

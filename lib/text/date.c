@@ -283,3 +283,53 @@ bool date_read_imap_day(struct span text, int64_t *seconds)
     *seconds = seconds_of(&c);
     return true;
 }
+
+bool date_write_internet(int64_t seconds, struct bytes *out)
+{
+    int weekday;
+    struct civil c = civil_of(seconds, &weekday);
+    return bytes_printf(out, "%04d-%02d-%02dT%02d:%02d:%02dZ", (int)c.year, c.month, c.day, c.hour, c.minute,
+                        c.second);
+}
+
+/* "Z", "+01:00" or "-00:30", and nothing behind it. */
+static bool read_internet_offset(struct span text, int *minutes)
+{
+    int hour, minute;
+    bool minus = text.n && text.p[0] == '-';
+    *minutes = 0;
+    if (text.n == 1)
+        return ascii_lower(text.p[0]) == 'z';
+    if (text.n != 6 || (text.p[0] != '+' && !minus))
+        return false;
+    text = span_from(text, 1);
+    if (take_number(&text, &hour) != 2 || !take_char(&text, ':') || take_number(&text, &minute) != 2 ||
+        hour > 23 || minute > 59)
+        return false;
+    *minutes = (minus ? -1 : 1) * (hour * 60 + minute);
+    return true;
+}
+
+bool date_read_internet(struct span text, int64_t *seconds)
+{
+    struct civil c = { 0 };
+    int zone, year;
+    if (take_number(&text, &year) != 4 || !take_char(&text, '-') || take_number(&text, &c.month) != 2 ||
+        !take_char(&text, '-') || take_number(&text, &c.day) != 2 || !text.n || ascii_lower(text.p[0]) != 't')
+        return false;
+    c.year = year;
+    text = span_from(text, 1);
+    if (take_number(&text, &c.hour) != 2 || !take_char(&text, ':') || take_number(&text, &c.minute) != 2 ||
+        !take_char(&text, ':') || take_number(&text, &c.second) != 2 || !is_valid(&c))
+        return false;
+    if (take_char(&text, '.')) {
+        if (!text.n || !ascii_digit(text.p[0]))
+            return false;
+        while (text.n && ascii_digit(text.p[0]))
+            text = span_from(text, 1);
+    }
+    if (!read_internet_offset(text, &zone))
+        return false;
+    *seconds = seconds_of(&c) - (int64_t)zone * 60;
+    return true;
+}

@@ -20,14 +20,16 @@ static void add_safe(struct bytes *out, struct span text, size_t limit, const ch
         bytes_add_char(out, is_safe(text.p[i], also) ? text.p[i] : '?');
 }
 
-/* "ESMTPSA" and its kin (RFC 3848). */
+/* "ESMTPSA" and its kin (RFC 3848, RFC 6531 4.3). */
 static const char *protocol_name(const struct trace *t)
 {
-    static const char *const names[][4] = { { "ESMTP", "ESMTPA", "ESMTPS", "ESMTPSA" },
-                                            { "LMTP", "LMTPA", "LMTPS", "LMTPSA" } };
+    static const char *const names[2][2][4] = { { { "ESMTP", "ESMTPA", "ESMTPS", "ESMTPSA" },
+                                                  { "UTF8SMTP", "UTF8SMTPA", "UTF8SMTPS", "UTF8SMTPSA" } },
+                                                { { "LMTP", "LMTPA", "LMTPS", "LMTPSA" },
+                                                  { "UTF8LMTP", "UTF8LMTPA", "UTF8LMTPS", "UTF8LMTPSA" } } };
     if (!t->extended)
         return "SMTP";
-    return names[t->lmtp][(t->tls ? 2 : 0) + (t->login ? 1 : 0)];
+    return names[t->lmtp][t->utf8][(t->tls ? 2 : 0) + (t->login ? 1 : 0)];
 }
 
 bool trace_received(const struct trace *t, struct bytes *out)

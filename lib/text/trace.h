@@ -18,6 +18,7 @@ struct trace {
     const char *hostname; /* ours */
     bool extended;        /* EHLO */
     bool lmtp;            /* LHLO */
+    bool utf8;            /* SMTPUTF8 was said */
     bool tls;             /* encrypted; tls_description may still be empty */
     bool login;
     struct span tls_description;

@@ -254,6 +254,20 @@ bool unicode_nfc(struct span text, struct bytes *out)
     return normalize(UNINORM_NFC, text, out);
 }
 
+bool unicode_fold_nfc(struct span text, struct bytes *out)
+{
+    size_t n = 0;
+    if (!utf8_valid(text))
+        return false;
+    uint8_t *folded = u8_casefold((const uint8_t *)text.p, text.n, NULL, UNINORM_NFC, NULL, &n);
+    if (!folded)
+        out->failed = true;
+    else
+        bytes_add(out, folded, n);
+    free(folded);
+    return !out->failed;
+}
+
 bool unicode_nfkc(struct span text, struct bytes *out)
 {
     return normalize(UNINORM_NFKC, text, out);

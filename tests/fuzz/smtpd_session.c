@@ -9,6 +9,7 @@
 #include "../../bin/smtpd/session_data.c"
 #include "../../bin/smtpd/session_envelope.c"
 #include "../../bin/smtpd/session_login.c"
+#include "../../bin/smtpd/extensions.c"
 
 #include <poll.h>
 #include <pthread.h>

@@ -66,7 +66,7 @@ static void limits(void)
 
 static void offers(void)
 {
-    static const char *const lines[] = { "PIPELINING", "size 1000", "8bitmime", "STARTTLS", "X-UNKNOWN a b", "", "SIZEX 5" };
+    static const char *const lines[] = { "PIPELINING", "size 1000", "8bitmime", "STARTTLS", "SMTPUTF8", "X-UNKNOWN a b", "", "SIZEX 5" };
     struct ehlo e = { 0 };
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
         ehlo_line(&e, span_of(lines[i]));
