@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "net/idna.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -230,11 +231,11 @@ static struct job *job_open(struct qrun *q, const struct ticket *t, enum status 
     return j;
 }
 
+/* As DNS has it; what can't be there is left as it is, and DNS says so. */
 static void domain_of(const struct address *a, char to[ADDRESS_DOMAIN_LIMIT + 1])
 {
-    span_copy(address_domain(a), to, ADDRESS_DOMAIN_LIMIT + 1);
-    for (char *p = to; *p; p++)
-        *p = ascii_lower(*p);
+    if (!idna_to_ascii(address_domain(a), to))
+        span_copy(address_domain(a), to, ADDRESS_DOMAIN_LIMIT + 1);
 }
 
 /* Are all destinations it would go to full? One that isn't is reason enough to take the message up. */

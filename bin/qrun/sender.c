@@ -80,15 +80,16 @@ static void put_reply(struct message *m, const struct reply *r)
 
 static bool get_transaction(struct message *m, struct transaction *t)
 {
-    uint64_t content, eight_bit, count;
+    uint64_t content, bits, count;
     message_get_str(m, t->sender, sizeof t->sender);
     message_get_u64(m, &content);
     message_get_u64(m, &t->size);
-    message_get_u64(m, &eight_bit);
+    message_get_u64(m, &bits);
     message_get_u64(m, &count);
     t->fd = m->fd;
     t->content = (off_t)content;
-    t->eight_bit = eight_bit;
+    t->eight_bit = bits & MESSAGE_EIGHT_BIT;
+    t->utf8 = bits & MESSAGE_UTF8;
     t->count = count <= TRANSACTION_RECIPIENTS ? (size_t)count : 0;
     for (size_t i = 0; i < t->count; i++)
         message_get_str(m, t->recipients[i].address, sizeof t->recipients[i].address);

@@ -9,6 +9,7 @@
  * as it is also to a server that doesn't offer 8BITMIME: no server of today would be helped by a bounce.
  */
 #include "transaction.h"
+#include "international.h"
 
 #include "base/clock.h"
 
@@ -48,8 +49,8 @@ static void send_mail(struct smtp *s, const struct transaction *t)
     char size[32] = "";
     if (s->ehlo.size)
         snprintf(size, sizeof size, " SIZE=%llu", (unsigned long long)t->size);
-    smtp_command(s, "MAIL FROM:<%s>%s%s", t->sender, size,
-                 s->ehlo.eight_bit && t->eight_bit ? " BODY=8BITMIME" : "");
+    smtp_command(s, "MAIL FROM:<%s>%s%s%s", t->sender, size,
+                 s->ehlo.eight_bit && t->eight_bit ? " BODY=8BITMIME" : "", t->says_utf8 ? " SMTPUTF8" : "");
 }
 
 static bool read_mail(struct smtp *s, struct transaction *t)
@@ -65,6 +66,8 @@ static bool read_mail(struct smtp *s, struct transaction *t)
 /* 552 here means too many recipients: later, not never (RFC 5321 4.5.3.1.10). */
 static bool read_recipient(struct smtp *s, struct transaction *t, size_t i)
 {
+    if (t->recipients[i].skipped)
+        return false;
     if (!smtp_reply(s, SMTP_COMMAND_MS, false))
         return false;
     t->recipients[i].accepted = smtp_class(s) == 2;
@@ -77,7 +80,8 @@ static bool read_recipient(struct smtp *s, struct transaction *t, size_t i)
 
 static void send_recipient(struct smtp *s, const struct transaction *t, size_t i)
 {
-    smtp_command(s, "RCPT TO:<%s>", t->recipients[i].address);
+    if (!t->recipients[i].skipped)
+        smtp_command(s, "RCPT TO:<%s>", t->recipients[i].address);
 }
 
 /* Up to the reply to DATA. True: it was 354 and somebody will get the message. */
@@ -203,7 +207,7 @@ static void reset(struct smtp *s)
 
 enum after transaction_run(struct smtp *s, struct transaction *t)
 {
-    if (!fits(s, t))
+    if (!fits(s, t) || !international_prepare(s, t))
         return AFTER_READY;
     bool ready = s->ehlo.pipelining ? negotiate_pipelined(s, t) : negotiate(s, t);
     if (!ready || smtp_class(s) != 3) {

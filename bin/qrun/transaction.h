@@ -14,10 +14,13 @@ struct transaction {
     off_t content; /* where the message begins in it */
     uint64_t size;
     bool eight_bit;
+    bool utf8; /* it came with SMTPUTF8 */
+    bool says_utf8; /* MAIL says it too */
     size_t count;
     struct {
         char address[ADDRESS_LIMIT + 4];
         char mark;          /* what became of it: D, F or T */
+        bool skipped;       /* got its mark before anything was said, and isn't named */
         bool accepted;      /* RCPT was */
         struct reply reply; /* that said so; code 0: our own words */
     } recipients[TRANSACTION_RECIPIENTS];

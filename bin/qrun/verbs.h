@@ -30,12 +30,18 @@ enum {
     VERB_CONNECTED, /* host name, its address as text; with the socket */
     VERB_NO_HOST,   /* number: 1 for ever, 0 for now; text: why, beginning with an enhanced status code */
     /* to the sender. It ends with QUIT when the channel does. */
-    VERB_MESSAGE, /* sender, number: where the message begins, its size, 8-bit or not, count; recipients; with
-                     the file */
+    VERB_MESSAGE, /* sender, number: where the message begins, its size, MESSAGE_* bits, count; recipients;
+                     with the file */
     /* from it */
     VERB_READY,   /* text: what TLS there is, "" for none */
     VERB_REFUSED, /* number: enum refusal; text */
     VERB_RESULT, /* number: enum after; count; for each recipient a mark (D, F, T) as number, and the reply */
+};
+
+/* What a message needs. */
+enum {
+    MESSAGE_EIGHT_BIT = 1,
+    MESSAGE_UTF8 = 2, /* it came with SMTPUTF8 */
 };
 
 enum refusal {

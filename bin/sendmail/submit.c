@@ -175,12 +175,21 @@ static size_t send_recipients(struct submission *s)
     return accepted;
 }
 
+/* Is there an address that needs SMTPUTF8? Our smtpd always offers it. */
+static bool needs_utf8(const struct job *job)
+{
+    bool ascii = address_is_ascii(&job->sender);
+    for (size_t i = 0; i < job->recipient_count; i++)
+        ascii = ascii && address_is_ascii(&job->recipients[i].address);
+    return !ascii;
+}
+
 /* One transaction. False if there is no point in another. */
 static bool send_transaction(struct submission *s)
 {
     struct job *job = s->job;
-    conn_printf(s->conn, "MAIL FROM:<%s> SIZE=%zu%s\r\n", job->sender.text, job->message.len,
-                job->eight_bit ? " BODY=8BITMIME" : "");
+    conn_printf(s->conn, "MAIL FROM:<%s> SIZE=%zu%s%s\r\n", job->sender.text, job->message.len,
+                job->eight_bit ? " BODY=8BITMIME" : "", needs_utf8(job) ? " SMTPUTF8" : "");
     unsigned reply = get_reply(s);
     if (reply / 100 != 2) {
         note(s, code_of(reply, reply == 552 ? EX_DATAERR : EX_NOPERM), "refused");
