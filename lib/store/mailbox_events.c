@@ -10,6 +10,7 @@
 #include "store/mailbox_private.h"
 #include "base/files.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/inotify.h>
@@ -18,6 +19,7 @@
 #define MESSAGES (IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_ONLYDIR)
 #define FOLDER (IN_MODIFY | IN_MOVED_TO | IN_DELETE | IN_ONLYDIR)
 #define TOUCHED_LIMIT 20000 /* with more a scan is quicker */
+#define LONGEST ((ssize_t)(sizeof(struct inotify_event) + NAME_MAX + 1)) /* an event */
 
 static int watch_directory(struct mailbox *box, int dir, uint32_t mask)
 {
@@ -64,8 +66,9 @@ bool mailbox_drain(struct mailbox *box)
     struct mailbox_private *p = mailbox_private(box);
     _Alignas(struct inotify_event) char events[4096];
     bool any = false;
-    ssize_t n;
-    while (box->watch >= 0 && (n = read(box->watch, events, sizeof events)) > 0) {
+    ssize_t room = sizeof events, n = room;
+    /* Where another event had room, there was none. */
+    while (box->watch >= 0 && room - n < LONGEST && (n = read(box->watch, events, sizeof events)) > 0) {
         any = true;
         for (ssize_t at = 0; at < n;) {
             const struct inotify_event *e = (const void *)(events + at);

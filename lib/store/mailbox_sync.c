@@ -73,25 +73,23 @@ static bool is_there(const struct mailbox_private *p, const struct found *item, 
 }
 
 /* Does an event say no more than the index: what the name of a record is, or no longer is? */
-static bool is_explained(const struct mailbox_private *p, const struct found *item)
+static bool is_explained(const struct mailbox_private *p, const struct found *item, bool there)
 {
     const struct index *ix = &p->index;
     struct index_record r;
     char name[FILENAME_LIMIT + 1];
-    struct stat st;
     bool claims = item->f.uid && item->f.validity == ix->header.uid_validity;
     bool known = claims && index_get(ix, index_find(ix, item->f.uid), &r) && r.uid == item->f.uid &&
                  !(r.bits & INDEX_GONE) && (r.bits & INDEX_IN_NEW) == (item->in_new ? INDEX_IN_NEW : 0) &&
                  index_name(ix, &r, name) && strcmp(name, item->name) == 0;
-    return is_there(p, item, &st) ? known : !known && (claims || ix->header.unnamed == 0);
+    return there ? known : !known && (claims || ix->header.unnamed == 0);
 }
 
 /* It came, isn't there any more, and where it went wasn't told yet. */
-static bool has_left(const struct mailbox_private *p, size_t at)
+static bool has_left(const struct mailbox_private *p, size_t at, bool there)
 {
     const struct found *item = &p->touched.items[at];
-    struct stat st;
-    if (!item->came || is_there(p, item, &st))
+    if (!item->came || there)
         return false;
     for (size_t i = at + 1; i < p->touched.count; i++)
         if (p->touched.items[i].in_new == item->in_new && strcmp(p->touched.items[i].name, item->name) == 0)
@@ -101,9 +99,12 @@ static bool has_left(const struct mailbox_private *p, size_t at)
 
 static bool events_explained(struct mailbox_private *p)
 {
-    for (size_t i = 0; i < p->touched.count; i++)
-        if (!is_explained(p, &p->touched.items[i]) || has_left(p, i))
+    for (size_t i = 0; i < p->touched.count; i++) {
+        struct stat st;
+        bool there = is_there(p, &p->touched.items[i], &st);
+        if (!is_explained(p, &p->touched.items[i], there) || has_left(p, i, there))
             return false;
+    }
     scan_clear(&p->touched);
     return true;
 }
