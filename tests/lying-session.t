@@ -64,6 +64,7 @@ check "the guard is no mailbox process" hears plain start 'ended '
 check "a hand-over without a login reaches nothing" hears plain hand-over ''
 check "a claimed login reaches nothing" hears plain claim ''
 check "a signature must be a handshake's, and two are all" hears plain sign-much 'status 3 status 3 status 3 status 3 '
+check "and by a key that is configured" hears plain sign-other-key 'status 3 status 3 ended '
 check "what is too long to be a hash ends it" hears plain sign-long 'ended '
 
 # SCRAM: a proof or nothing, in its order, once, for the account and the exchange that it was made for.

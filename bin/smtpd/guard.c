@@ -102,7 +102,7 @@ int guard_run(struct serving *serving)
         .peer = serving->peer.text,
         .key = &g.key,
     };
-    tls_key_init(&g.key, serving->settings->tls_key);
+    tls_key_init(&g.key, serving->settings);
     login_init(&g.login, serving->settings, &serving->peer);
     guard_forget_envelope(&g.envelope);
     guard_loop(&guard, verbs);

@@ -3,7 +3,7 @@
  * The table of settings and its reader and printer; see settings.h. To add a key:
  * a member in struct settings, a row below, a paragraph in postern.conf.5.
  */
-#include "base/settings.h"
+#include "base/settings_private.h"
 #include "base/files.h"
 
 #include <arpa/inet.h>
@@ -19,7 +19,7 @@
 #define NETWORKS_LIMIT 256
 
 enum type { TYPE_STRING, TYPE_NAME, TYPE_PATH, TYPE_SIZE, TYPE_SECONDS, TYPE_NUMBER, TYPE_COUNT, TYPE_PORT, TYPE_YESNO,
-            TYPE_NETWORKS, TYPE_SANDBOX };
+            TYPE_NETWORKS, TYPE_SANDBOX, TYPE_CERTIFICATES };
 
 struct key {
     const char *name;
@@ -36,6 +36,7 @@ static const struct key keys[] = {
     { "spool", TYPE_PATH, AT(spool), "/var/spool/postern" },
     { "tls-certificate", TYPE_PATH, AT(tls_certificate), "cert.pem" },
     { "tls-key", TYPE_PATH, AT(tls_key), "key.pem" },
+    { "certificate", TYPE_CERTIFICATES, AT(certificates), "" },
     { "networks", TYPE_NETWORKS, AT(networks), "" },
     { "message-size", TYPE_SIZE, AT(message_size), "50M" },
     { "recipients", TYPE_NUMBER, AT(recipients), "1000" },
@@ -86,14 +87,18 @@ static bool set_string(struct settings *s, const struct key *k, const char *valu
     return true;
 }
 
-static bool set_path(struct settings *s, const struct key *k, const char *value)
+char *settings_path(const struct settings *s, struct span value)
 {
     char *path = NULL;
-    if (value[0] == '/')
-        return set_string(s, k, value);
-    if (asprintf(&path, "%s/%s", s->directory, value) < 0)
-        return false;
-    bool ok = set_string(s, k, path);
+    if (span_starts(value, "/"))
+        return span_dup(value);
+    return asprintf(&path, "%s/%.*s", s->directory, SPAN_FMT(value)) < 0 ? NULL : path;
+}
+
+static bool set_path(struct settings *s, const struct key *k, const char *value)
+{
+    char *path = settings_path(s, span_of(value));
+    bool ok = path && set_string(s, k, path);
     free(path);
     return ok;
 }
@@ -178,7 +183,7 @@ static bool parse_networks(struct settings *s, const char *value)
     return true;
 }
 
-static bool is_host_name(const char *value)
+bool settings_is_host_name(const char *value)
 {
     size_t label = 0;
     for (const char *p = value; *p; p++) {
@@ -199,7 +204,7 @@ static const char *set(struct settings *s, const struct key *k, const char *valu
     case TYPE_STRING:
         return set_string(s, k, value) ? NULL : "out of memory";
     case TYPE_NAME:
-        if (!is_host_name(value))
+        if (!settings_is_host_name(value))
             return "must be a host name, such as mail.example.org";
         return set_string(s, k, value) ? NULL : "out of memory";
     case TYPE_PATH:
@@ -220,6 +225,8 @@ static const char *set(struct settings *s, const struct key *k, const char *valu
         return span_u64(span_of(value), 65535, number) && *number ? NULL : "must be a port from 1 to 65535";
     case TYPE_NETWORKS:
         return parse_networks(s, value) ? NULL : "must be addresses with a prefix, such as 10.0.0.0/8 ::1";
+    case TYPE_CERTIFICATES:
+        return settings_add_certificate(s, span_of(value));
     case TYPE_YESNO:
         if (strcmp(value, "yes") != 0 && strcmp(value, "no") != 0)
             return "must be yes or no";
@@ -327,6 +334,7 @@ void settings_free(struct settings *s)
     for (size_t i = 0; i < KEYS; i++)
         if (keys[i].type == TYPE_STRING || keys[i].type == TYPE_NAME || keys[i].type == TYPE_PATH)
             free(*(char **)member(s, &keys[i]));
+    settings_free_certificates(s);
     free(s->networks);
     free(s->file);
     free(s->directory);
@@ -351,6 +359,10 @@ void settings_print(const struct settings *s, struct bytes *out)
 {
     for (size_t i = 0; i < KEYS; i++) {
         const void *at = member(s, &keys[i]);
+        if (keys[i].type == TYPE_CERTIFICATES && s->certificate_count) {
+            settings_print_certificates(s, keys[i].name, out);
+            continue;
+        }
         bytes_printf(out, "%s ", keys[i].name);
         switch (keys[i].type) {
         case TYPE_STRING:
@@ -370,6 +382,8 @@ void settings_print(const struct settings *s, struct bytes *out)
             break;
         case TYPE_NETWORKS:
             print_networks(s, out);
+            break;
+        case TYPE_CERTIFICATES:
             break;
         case TYPE_SANDBOX:
             bytes_add_str(out, sandbox_words[*(const enum sandbox_mode *)at]);

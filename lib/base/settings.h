@@ -23,6 +23,14 @@ struct network {
     unsigned prefix;
 };
 
+/* A certificate for a name that a client asks for by SNI. */
+struct named_certificate {
+    char *domain;      /* in lower case; "*.example.org" is every name one label below */
+    char *certificate; /* PEM chain */
+    char *key;         /* PEM */
+};
+#define SETTINGS_CERTIFICATES 100
+
 enum sandbox_mode { SANDBOX_REQUIRE, SANDBOX_TRY, SANDBOX_NONE };
 
 /* Strings are owned by the settings; paths are absolute. */
@@ -34,6 +42,8 @@ struct settings {
     char *spool;
     char *tls_certificate;    /* PEM chain */
     char *tls_key;            /* PEM */
+    struct named_certificate *certificates; /* beside that one */
+    size_t certificate_count;
     struct network *networks; /* may relay without login */
     size_t network_count;
     uint64_t message_size; /* bytes; the SIZE we announce */
@@ -86,6 +96,10 @@ bool settings_maildir(const struct settings *s, struct span local, struct span d
 
 /* The directory that all Maildirs are below: the template up to its first part with a '%'. */
 bool settings_mail_root(const struct settings *s, struct bytes *path);
+
+/* The place in `certificates` of the one for a host name, in whatever case; one for the whole name comes before a
+ * wildcard's. certificate_count: there is none. */
+size_t settings_certificate_of(const struct settings *s, struct span name);
 
 /* Is the address (IPv4-mapped for IPv4) in `networks`? */
 bool settings_trusts(const struct settings *s, const struct in6_addr *address);

@@ -19,14 +19,14 @@
 
 static enum guard_next run_sign(struct guard *g, struct message *m)
 {
-    uint64_t algorithm;
+    uint64_t which, algorithm;
     struct span input;
-    if (!message_get_u64(m, &algorithm) || !message_get(m, &input) || !message_end(m) ||
-        input.n > SIGN_INPUT_LIMIT || !g->key)
+    if (!message_get_u64(m, &which) || which > SETTINGS_CERTIFICATES || !message_get_u64(m, &algorithm) ||
+        !message_get(m, &input) || !message_end(m) || input.n > SIGN_INPUT_LIMIT || !g->key)
         return GUARD_END;
     struct bytes signature;
     bytes_init(&signature, SIGNATURE_LIMIT);
-    enum status st = tls_key_sign(g->key, (unsigned)algorithm, input, &signature);
+    enum status st = tls_key_sign(g->key, (unsigned)which, (unsigned)algorithm, input, &signature);
     message_start(m, 0);
     message_put_u64(m, st);
     message_put(m, span_bytes(&signature));
@@ -103,7 +103,8 @@ bool guard_loop(struct guard *g, const struct guard_verb *verbs)
     return done;
 }
 
-enum status guard_sign(void *channel, unsigned algorithm, struct span input, struct bytes *signature)
+enum status guard_sign(void *channel, unsigned which, unsigned algorithm, struct span input,
+                       struct bytes *signature)
 {
     struct message *m = malloc(sizeof *m);
     uint64_t st = ST_TEMP;
@@ -111,6 +112,7 @@ enum status guard_sign(void *channel, unsigned algorithm, struct span input, str
     if (!m)
         return ST_TEMP;
     message_start(m, GUARD_SIGN);
+    message_put_u64(m, which);
     message_put_u64(m, algorithm);
     message_put(m, input);
     bool ok = channel_call(*(int *)channel, m) && message_get_u64(m, &st) && message_get(m, &got) &&

@@ -46,7 +46,8 @@ bool guard_loop(struct guard *g, const struct guard_verb *verbs);
 
 /* The session's side of the common verbs. The channel as void pointer makes it a tls_sign: pass an int's
  * address. */
-enum status guard_sign(void *channel, unsigned algorithm, struct span input, struct bytes *signature);
+enum status guard_sign(void *channel, unsigned which, unsigned algorithm, struct span input,
+                       struct bytes *signature);
 /* Something for the log from the session: an event word, to which "session-" is put in front, and free text,
  * which is escaped and cut. */
 void guard_log(int channel, const char *event, struct span text);

@@ -23,7 +23,7 @@
 #include <unistd.h>
 
 #define NOBODY 65534
-#define PATHS 24
+#define PATHS (24 + SETTINGS_CERTIFICATES)
 #define SESSION_MEMORY (64u << 20)
 #define GUARD_MEMORY (128u << 20)
 #define MAILBOX_MEMORY (512u << 20)
@@ -75,7 +75,7 @@ static bool load_certificate(struct handler *h, struct bytes *error)
 {
     struct bytes why;
     bytes_init(&why, 1024);
-    enum status st = tls_server_load(h->settings.tls_certificate, &h->serving.tls, &why);
+    enum status st = tls_server_load(&h->settings, &h->serving.tls, &why);
     if (st != ST_OK && h->serving.implicit_tls)
         bytes_add_span(error, span_bytes(&why));
     else if (st != ST_OK)
@@ -89,8 +89,10 @@ static bool prepare_boxes(struct handler *h, struct bytes *error)
     const struct service *service = h->serving.service;
     const struct settings *s = &h->settings;
     struct sandbox_path paths[PATHS];
-    size_t count = service->guard_paths(s, paths, PATHS - 2);
+    size_t count = service->guard_paths(s, paths, PATHS - SETTINGS_CERTIFICATES - 2);
     paths[count++] = (struct sandbox_path){ s->tls_key, SANDBOX_READ };
+    for (size_t i = 0; i < s->certificate_count; i++)
+        paths[count++] = (struct sandbox_path){ s->certificates[i].key, SANDBOX_READ };
     if (sandbox_prepare(SANDBOX_SESSION, s->sandbox, NULL, 0, SESSION_MEMORY, &h->session_box, error) !=
             ST_OK ||
         sandbox_prepare(SANDBOX_GUARD, s->sandbox, paths, count, GUARD_MEMORY, &h->guard_box, error) != ST_OK)

@@ -19,17 +19,19 @@
 #define KEY_FILE_LIMIT 65536
 #define TLS12_PARAMS_LIMIT 256 /* two randoms and the curve's point */
 
-void tls_key_init(struct tls_key *k, const char *file)
+void tls_key_init(struct tls_key *k, const struct settings *s)
 {
-    *k = (struct tls_key){ .file = file };
+    *k = (struct tls_key){ .settings = s };
 }
 
 static enum status open_key(struct tls_key *k)
 {
     struct bytes pem;
     gnutls_privkey_t key = NULL;
+    const struct settings *s = k->settings;
+    const char *file = k->opened ? s->certificates[k->opened - 1].key : s->tls_key;
     bytes_init(&pem, KEY_FILE_LIMIT);
-    enum status st = file_read(AT_FDCWD, k->file, &pem);
+    enum status st = file_read(AT_FDCWD, file, &pem);
     int err = 0;
     if (st == ST_OK) {
         gnutls_datum_t datum = { (unsigned char *)pem.data, (unsigned)pem.len };
@@ -39,9 +41,9 @@ static enum status open_key(struct tls_key *k)
     }
     bytes_wipe(&pem);
     if (st != ST_OK || err != 0) {
-        log_event(LOG_ERR, "tls-key-unusable", "file", k->file, "why",
+        log_event(LOG_ERR, "tls-key-unusable", "file", file, "why",
                   st != ST_OK ? strerror(errno) : gnutls_strerror(err), "do",
-                  "check that tls-key names a PEM key that the user postern can read", NULL);
+                  "check that tls-key, or certificate, names a PEM key that the user postern can read", NULL);
         if (key)
             gnutls_privkey_deinit(key);
         return ST_TEMP;
@@ -111,11 +113,21 @@ static int sign(gnutls_privkey_t key, gnutls_sign_algorithm_t algorithm, struct 
     return gnutls_privkey_sign_hash2(key, algorithm, 0, &datum, out);
 }
 
-enum status tls_key_sign(struct tls_key *k, unsigned algorithm, struct span input, struct bytes *signature)
+/* Another certificate's key takes the place of the one that is open. */
+static void choose(struct tls_key *k, unsigned which)
 {
-    if (k->signed_count >= TLS_KEY_SIGNATURES)
+    if (which != k->opened)
+        tls_key_free(k);
+    k->opened = which;
+}
+
+enum status tls_key_sign(struct tls_key *k, unsigned which, unsigned algorithm, struct span input,
+                         struct bytes *signature)
+{
+    if (k->signed_count >= TLS_KEY_SIGNATURES || which > k->settings->certificate_count)
         return ST_PERM;
     k->signed_count++;
+    choose(k, which);
     if (!k->key && open_key(k) != ST_OK)
         return ST_TEMP;
     gnutls_datum_t out = { NULL, 0 };
@@ -128,6 +140,8 @@ enum status tls_key_sign(struct tls_key *k, unsigned algorithm, struct span inpu
     bool ok = bytes_add(signature, out.data, out.size);
     gnutls_free(out.data);
     k->given += ok;
+    if (ok)
+        k->which = which;
     return ok ? ST_OK : ST_PERM;
 }
 

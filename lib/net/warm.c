@@ -30,7 +30,6 @@
 
 #define BROKEN_PAUSE_MS 1000
 #define ACCEPT_PAUSE_MS 100 /* after an accept that failed for want of descriptors or memory */
-#define WATCHED 3
 
 struct child {
     pid_t pid;
@@ -39,7 +38,7 @@ struct child {
 };
 
 struct watched {
-    char path[4096];
+    const char *path;
     struct stat seen; /* st_ino 0: was not there */
 };
 
@@ -49,8 +48,10 @@ struct warm {
     char **argv;
     struct child *children;
     size_t count, room;
-    struct watched files[WATCHED]; /* executable, settings, certificate */
-    bool renew;                    /* a child died by a signal */
+    char program[4096];
+    struct watched *files; /* executable, settings, certificates, keys */
+    size_t watched;
+    bool renew; /* a child died by a signal */
     sigset_t waiting_mask;
 };
 
@@ -59,11 +60,12 @@ static void on_child(int signal_number)
     (void)signal_number; /* only interrupts the wait */
 }
 
-static void watch(struct watched *w, const char *path)
+static void watch(struct warm *w, const char *path)
 {
-    snprintf(w->path, sizeof w->path, "%s", path ? path : "");
-    if (stat(w->path, &w->seen) != 0)
-        w->seen = (struct stat){ 0 };
+    struct watched *f = &w->files[w->watched++];
+    f->path = path ? path : "";
+    if (stat(f->path, &f->seen) != 0)
+        f->seen = (struct stat){ 0 };
 }
 
 static bool has_changed(const struct watched *w)
@@ -75,16 +77,27 @@ static bool has_changed(const struct watched *w)
            now.st_mtim.tv_sec != w->seen.st_mtim.tv_sec || now.st_mtim.tv_nsec != w->seen.st_mtim.tv_nsec;
 }
 
+/* Keys too: the guard's sandbox lets it open those that were there when it was made. Without memory nothing is
+ * watched. */
 static void watch_files(struct warm *w)
 {
-    char program[4096] = "";
-    ssize_t n = readlink("/proc/self/exe", program, sizeof program - 1);
-    program[n > 0 ? n : 0] = '\0';
+    ssize_t n = readlink("/proc/self/exe", w->program, sizeof w->program - 1);
+    w->program[n > 0 ? n : 0] = '\0';
     const struct settings *s = &w->handler->settings;
     const char *file = w->handler->serving.settings_file;
-    watch(&w->files[0], program);
-    watch(&w->files[1], file ? file : SETTINGS_DEFAULT_FILE);
-    watch(&w->files[2], s->tls_certificate);
+    w->watched = 0;
+    if (!w->files)
+        w->files = calloc(4 + 2 * s->certificate_count, sizeof *w->files);
+    if (!w->files)
+        return;
+    watch(w, w->program);
+    watch(w, file ? file : SETTINGS_DEFAULT_FILE);
+    watch(w, s->tls_certificate);
+    watch(w, s->tls_key);
+    for (size_t i = 0; i < s->certificate_count; i++) {
+        watch(w, s->certificates[i].certificate);
+        watch(w, s->certificates[i].key);
+    }
 }
 
 /* --- children */
@@ -165,8 +178,8 @@ static void execute_anew(struct warm *w)
     w->renew = false;
     hand_on_children(w);
     fcntl(w->listening, F_SETFD, 0);
-    execv(w->files[0].path, w->argv);
-    log_event(LOG_ERR, "exec-failed", "file", w->files[0].path, "why", strerror(errno), NULL);
+    execv(w->program, w->argv);
+    log_event(LOG_ERR, "exec-failed", "file", w->program, "why", strerror(errno), NULL);
     fcntl(w->listening, F_SETFD, FD_CLOEXEC);
     watch_files(w);
 }
@@ -219,7 +232,7 @@ static void accept_one(struct warm *w)
 
 static bool must_renew(const struct warm *w)
 {
-    for (size_t i = 0; i < WATCHED; i++)
+    for (size_t i = 0; i < w->watched; i++)
         if (has_changed(&w->files[i]))
             return true;
     return w->renew;
@@ -243,6 +256,8 @@ static void make_ready(struct handler *h)
     for (size_t i = 0; i < sizeof boxes / sizeof boxes[0]; i++)
         if (boxes[i])
             sandbox_compile(boxes[i]);
+    if (h->serving.tls)
+        tls_server_ready(h->serving.tls);
 }
 
 int warm_run(struct handler *h, int listening, char **argv)

@@ -246,7 +246,7 @@ int handover_guard(struct serving *s)
                        .program = &gate,
                        .peer = s->peer.text,
                        .key = s->tls ? &key : NULL };
-    tls_key_init(&key, s->settings->tls_key);
+    tls_key_init(&key, s->settings);
     login_init(&gate.login, s->settings, &s->peer);
     guard_loop(&g, verbs);
     login_forget(&gate.login);

@@ -80,7 +80,7 @@ enum guard_next sasl_guard_first(struct guard *g, struct login *l, const struct 
     bytes_init(&end_point, END_POINT_LIMIT);
     enum status st = ST_TEMP;
     int why = 0;
-    if (!f->end_point || (s->tls && tls_server_end_point(s->tls, &end_point))) {
+    if (!f->end_point || (s->tls && tls_server_end_point(s->tls, g->key->which, &end_point))) {
         if (f->end_point)
             r.binding_data = span_bytes(&end_point);
         st = login_scram_first(l, &r, &text);

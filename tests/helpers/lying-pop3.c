@@ -180,6 +180,7 @@ static void lie_two_logins(struct serving *s)
 static void lie_sign_then_login(struct serving *s)
 {
     message_start(&packet, GUARD_SIGN);
+    message_put_u64(&packet, 0);
     message_put_u64(&packet, 4);
     message_put_str(&packet, "hello");
     ask(s);
@@ -191,8 +192,22 @@ static void lie_sign_much(struct serving *s)
 {
     for (unsigned algorithm = 0; algorithm < 4; algorithm++) {
         message_start(&packet, GUARD_SIGN);
+        message_put_u64(&packet, 0);
         message_put_u64(&packet, algorithm);
         message_put_str(&packet, "sign this text, which is no hash of a handshake");
+        ask(s);
+    }
+}
+
+/* A hash that could be a handshake's, by a key that nobody configured. */
+static void lie_sign_other_key(struct serving *s)
+{
+    static const unsigned numbers[] = { 1, 99, 100000 };
+    for (unsigned i = 0; i < 3; i++) {
+        message_start(&packet, GUARD_SIGN);
+        message_put_u64(&packet, numbers[i]);
+        message_put_u64(&packet, 14); /* ECDSA with SHA-256 */
+        message_put_str(&packet, "01234567890123456789012345678901");
         ask(s);
     }
 }
@@ -202,6 +217,7 @@ static void lie_sign_long(struct serving *s)
     static char text[30000];
     memset(text, 'x', sizeof text - 1);
     message_start(&packet, GUARD_SIGN);
+    message_put_u64(&packet, 0);
     message_put_u64(&packet, 4);
     message_put_str(&packet, text);
     ask(s);
@@ -350,6 +366,7 @@ static const struct lie lies[] = {
     { "sign-then-login", lie_sign_then_login },
     { "sign-much", lie_sign_much },
     { "sign-long", lie_sign_long },
+    { "sign-other-key", lie_sign_other_key },
     { "flood", lie_flood },
     { "log", lie_log },
     { "descriptors", lie_descriptors },

@@ -176,6 +176,7 @@ static void lie_login(struct serving *s)
 static void lie_sign_then_login(struct serving *s)
 {
     message_start(&packet, GUARD_SIGN);
+    message_put_u64(&packet, 0);
     message_put_u64(&packet, 4);
     message_put_str(&packet, "hello");
     ask(s);

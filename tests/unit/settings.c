@@ -35,6 +35,10 @@ static void wrong_lines(struct bytes *error)
         { "bad port", "smtp-port 0\n", ":1: smtp-port: must be" },
         { "bad host", "hostname a b\n", ":1: hostname: must be" },
         { "bad sandbox", "sandbox off\n", ":1: sandbox: must be" },
+        { "a certificate without a key", "certificate mail.a.test cert.pem\n", ":1: certificate: must be a host name" },
+        { "a certificate for nothing", "certificate *. cert.pem key.pem\n", ":1: certificate: must be a host name" },
+        { "a certificate for a wrong name", "certificate a*.test cert.pem key.pem\n", ":1: certificate: must be a host name" },
+        { "a certificate and more", "certificate a.test cert.pem key.pem x\n", ":1: certificate: must be a host name" },
         { "empty path", "spool\n", ":1: spool: needs a path" },
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -43,6 +47,40 @@ static void wrong_lines(struct bytes *error)
         ok(st == ST_PERM && strstr(bytes_str(error), rows[i].expected) && strstr(bytes_str(error), path),
            "%s: %s", rows[i].name, bytes_str(error));
     }
+}
+
+static size_t certificate_of(const struct settings *s, const char *name)
+{
+    return settings_certificate_of(s, span_of(name));
+}
+
+static void certificates(struct bytes *error)
+{
+    struct settings s, again;
+    struct bytes out;
+    bytes_init(&out, 65536);
+    ok(load("certificate *.A.test wild.pem /keys/wild.key\ncertificate mail.a.test\tx.pem x.key\ncertificate b.test b.pem b.key\n"
+            "certificate Mail.a.test mail.pem mail.key\n", &s, error) == ST_OK && s.certificate_count == 3,
+       "three certificates");
+    ok(strcmp(s.certificates[1].certificate, "/tmp/mail.pem") == 0 && strcmp(s.certificates[0].key, "/keys/wild.key") == 0,
+       "the last line of a domain wins; paths are relative to the file");
+    ok(certificate_of(&s, "MAIL.a.test") == 1 && certificate_of(&s, "imap.a.test") == 0, "the whole name, then the wildcard");
+    ok(certificate_of(&s, "a.test") == 3 && certificate_of(&s, "x.y.a.test") == 3 && certificate_of(&s, ".a.test") == 3 &&
+           certificate_of(&s, "") == 3 && certificate_of(&s, "*.b.test") == 3, "a wildcard is one label");
+    ok(certificate_of(&s, "b.test") == 2 && certificate_of(&s, "b.test.") == 3, "another");
+    settings_print(&s, &out);
+    ok(strstr(bytes_str(&out), "certificate mail.a.test /tmp/mail.pem /tmp/mail.key\n") && load(bytes_str(&out), &again, error) == ST_OK &&
+           again.certificate_count == 3, "they are printed as read");
+    settings_free(&again);
+    settings_free(&s);
+    ok(load("certificate a.test a b\ncertificate\n", &s, error) == ST_OK && s.certificate_count == 0, "none after all");
+    settings_free(&s);
+    bytes_clear(&out);
+    for (int i = 0; i <= SETTINGS_CERTIFICATES; i++)
+        bytes_printf(&out, "certificate d%d.test c k\n", i);
+    ok(load(bytes_str(&out), &s, error) == ST_PERM && strstr(bytes_str(error), ":101: certificate: is one too many"),
+       "too many: %s", bytes_str(error));
+    bytes_free(&out);
 }
 
 static bool trusts(const struct settings *s, const char *v6)
@@ -83,6 +121,7 @@ int main(void)
     settings_free(&again);
     settings_free(&s);
     wrong_lines(&error);
+    certificates(&error);
     unlink(path);
     ok(settings_load(path, &s, &error) == ST_NONE, "a missing file is ST_NONE");
     bytes_free(&out);

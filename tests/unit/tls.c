@@ -19,6 +19,7 @@
 
 static char dir[] = "/tmp/postern-tls-XXXXXX";
 static char key_file[64], certificate_file[64];
+static struct settings settings = { .tls_certificate = certificate_file, .tls_key = key_file };
 
 static bool make_certificate(const char *kind)
 {
@@ -42,7 +43,7 @@ static pid_t start_guard(int channel, int other)
         return pid;
     close(other);
     struct tls_key key;
-    tls_key_init(&key, key_file);
+    tls_key_init(&key, &settings);
     struct guard g = { .channel = channel, .state = 1, .key = &key, .peer = "test" };
     guard_loop(&g, no_verbs);
     _exit(0);
@@ -76,7 +77,7 @@ static bool same_exporter(struct conn *c)
 }
 
 /* tls-server-end-point is the certificate's fingerprint, by the hash of its signature. */
-static void end_point(const struct tls_server *server, const char *kind)
+static void end_point(struct tls_server *server, const char *kind)
 {
     char command[256], want[160] = "", got[160] = "";
     struct bytes data;
@@ -87,7 +88,7 @@ static void end_point(const struct tls_server *server, const char *kind)
     bool read = f && fscanf(f, "%159s", want) == 1;
     if (f)
         pclose(f);
-    bool made = tls_server_end_point(server, &data);
+    bool made = tls_server_end_point(server, 0, &data);
     for (size_t i = 0; i < data.len; i++)
         snprintf(got + 2 * i, 3, "%02x", (unsigned char)data.data[i]);
     ok(read && made && strcmp(got, want) == 0, "%s: the end point %s is %s", kind, want, got);
@@ -127,7 +128,7 @@ static void whole_session(const char *kind)
     struct span line;
     bytes_init(&error, 1024);
     if (!ok(make_certificate(kind), "%s: certtool", kind) ||
-        !ok(tls_server_load(certificate_file, &server, &error) == ST_OK, "%s: loaded %s", kind, bytes_str(&error)))
+        !ok(tls_server_load(&settings, &server, &error) == ST_OK, "%s: loaded %s", kind, bytes_str(&error)))
         return;
     if (socketpair(AF_UNIX, SOCK_STREAM, 0, wire) != 0 || channel_pair(channel) != ST_OK)
         abort();
@@ -177,11 +178,11 @@ static void refusals(const char *kind)
         struct tls_key key;
         struct bytes signature;
         bytes_init(&signature, 1024);
-        tls_key_init(&key, key_file);
-        ok(tls_key_sign(&key, rows[i].algorithm, rows[i].input, &signature) == ST_PERM && signature.len == 0,
+        tls_key_init(&key, &settings);
+        ok(tls_key_sign(&key, 0, rows[i].algorithm, rows[i].input, &signature) == ST_PERM && signature.len == 0,
            "%s: refuses %s", kind, rows[i].name);
-        tls_key_sign(&key, rows[i].algorithm, rows[i].input, &signature);
-        ok(key.signed_count == TLS_KEY_SIGNATURES && tls_key_sign(&key, RSA_SHA256, rows[i].input, &signature) == ST_PERM,
+        tls_key_sign(&key, 0, rows[i].algorithm, rows[i].input, &signature);
+        ok(key.signed_count == TLS_KEY_SIGNATURES && tls_key_sign(&key, 0, RSA_SHA256, rows[i].input, &signature) == ST_PERM,
            "%s: and a third request", kind);
         tls_key_free(&key);
         bytes_free(&signature);
