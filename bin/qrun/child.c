@@ -5,6 +5,7 @@
  * dies.
  */
 #include "connector.h"
+#include "fetcher.h"
 #include "qrun.h"
 #include "sender.h"
 
@@ -39,21 +40,52 @@ static void close_all_but(int a, int b)
     close_between(high, INT_MAX);
 }
 
+/* Opened before the sandbox, which has no sockets of the kind that libunbound makes itself and never uses. */
+static struct dnssec *open_dnssec(struct qrun *q)
+{
+    struct dnssec *d = NULL;
+    if (!qrun_has_dnssec(q))
+        return NULL;
+    enum status st = dnssec_open(&q->resolver, span_bytes(&q->anchors), q->settings->dnssec_exempt, &d);
+    if (st != ST_OK) { /* without it policies would be left out: better no mail for now */
+        log_event(LOG_ERR, "no-dnssec", "text",
+                  st == ST_PERM ? "trust-anchor or dnssec-exempt can't be used" : "out of memory", NULL);
+        _exit(EX_CONFIG);
+    }
+    return d;
+}
+
+static void connect_there(struct qrun *q, const struct child_start *start, int channel, struct dnssec *dnssec)
+{
+    struct connector_start s = { .settings = q->settings,
+                                 .resolver = &q->resolver,
+                                 .domain = start->domain,
+                                 .lane = start->lane,
+                                 .dnssec = dnssec,
+                                 .dnssec_required = q->settings->trust_anchor[0] != '\0',
+                                 .cached = start->cached };
+    connector_run(channel, &s);
+}
+
 static void run(struct qrun *q, const struct child_start *start, int channel, pid_t parent)
 {
-    bool sender = start->kind == CHILD_SENDER;
+    struct dnssec *dnssec = NULL;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
         _exit(EX_OK);
-    if (!sandbox_enter(sender ? q->sender_box : q->connector_box))
+    if (start->kind == CHILD_CONNECTOR)
+        dnssec = open_dnssec(q);
+    if (!sandbox_enter(start->kind == CHILD_CONNECTOR ? q->connector_box : q->sender_box))
         _exit(EX_OSERR);
     close_all_but(channel, start->socket);
-    if (sender) {
-        struct sender_start s = { q->settings, start->socket, start->host, start->no_tls };
+    if (start->kind == CHILD_SENDER) {
+        struct sender_start s = { q->settings, start->socket, start->security, span_bytes(&q->roots), start->no_tls };
         sender_run(channel, &s);
+    } else if (start->kind == CHILD_FETCHER) {
+        struct fetcher_start s = { start->socket, start->domain, span_bytes(&q->roots) };
+        fetcher_run(channel, &s);
     } else {
-        struct connector_start s = { q->settings, &q->resolver, start->domain };
-        connector_run(channel, &s);
+        connect_there(q, start, channel, dnssec);
     }
     _exit(EX_OK);
 }

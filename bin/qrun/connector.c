@@ -4,6 +4,7 @@
  * when it is first asked. It has sockets and nothing else: no file, no message.
  */
 #include "connector.h"
+#include "policy.h"
 #include "route.h"
 #include "verbs.h"
 
@@ -26,12 +27,16 @@ struct walk {
     const struct connector_start *start;
     struct route route;
     bool routed;
-    size_t host; /* whose addresses these are */
-    struct in6_addr addresses[2 * ROUTE_ADDRESSES];
-    size_t address_count, address; /* the current one */
+    struct dns_resolver resolver; /* the settings' own, or one that verifies */
+    struct policy policy;
+    struct security security;         /* what the current host must have */
+    size_t host;                      /* whose addresses these are */
+    struct route_addresses addresses; /* its count is 0 while there are none */
+    size_t address;                   /* the current one */
     unsigned attempts;
     bool unresolved;  /* a host's addresses could not be looked up */
     bool reached;     /* there was an address at least */
+    bool refused;     /* a connection didn't come about */
     struct bytes why; /* the last thing that went wrong */
 };
 
@@ -68,9 +73,9 @@ static int start_connect(const struct in6_addr *address, uint64_t port)
 }
 
 /* The channel is watched too: a scheduler that is gone needs no connection. */
-static int connect_to(int channel, const struct in6_addr *address, const struct settings *s)
+int connect_to(int channel, const struct in6_addr *address, uint64_t port, const struct settings *s)
 {
-    int fd = start_connect(address, s->smtp_port), error = 0, n;
+    int fd = start_connect(address, port), error = 0, n;
     int64_t limit = (int64_t)s->timeout * 1000 < CONNECT_MS ? (int64_t)s->timeout * 1000 : CONNECT_MS;
     struct pollfd p[2] = { { .fd = fd, .events = POLLOUT }, { .fd = channel, .events = POLLIN } };
     socklen_t size = sizeof error;
@@ -96,29 +101,39 @@ static int connect_to(int channel, const struct in6_addr *address, const struct 
 static void begin(struct walk *w)
 {
     w->host = 0;
-    w->address = w->address_count = 0;
+    w->address = w->addresses.count = 0;
     w->attempts = 0;
-    w->unresolved = w->reached = false;
+    w->unresolved = w->reached = w->refused = false;
 }
 
-/* The addresses of the current host, or of the first after it that has any. */
+static enum status look_up(struct walk *w)
+{
+    if (w->route.literal) {
+        w->addresses = (struct route_addresses){ .list = { w->route.address }, .count = 1 };
+        return ST_OK;
+    }
+    const char *host = w->route.hosts[w->host];
+    enum status st = route_addresses(&w->resolver, host, &w->addresses);
+    if (st == ST_OK)
+        return ST_OK;
+    bytes_clear(&w->why);
+    bytes_printf(&w->why, "%s %s has no address%s", st == ST_TEMP ? "4.4.3" : "5.4.4", host,
+                 st == ST_TEMP ? " now: DNS didn't answer" : "");
+    return st;
+}
+
+/* The addresses of the current host, or of the first after it that has any and may be used. */
 static bool find_addresses(struct walk *w)
 {
     for (; w->host < w->route.count; w->host++) {
         w->address = 0;
-        if (w->route.literal) {
-            w->addresses[0] = w->route.address;
-            w->address_count = 1;
-            return true;
-        }
-        const char *host = w->route.hosts[w->host];
-        enum status st = route_addresses(w->start->resolver, host, w->addresses, &w->address_count);
+        enum status st = look_up(w);
+        if (st == ST_OK)
+            st = policy_find(&w->policy, &w->route, w->host, &w->addresses, &w->security, &w->why);
         if (st == ST_OK)
             return true;
+        w->addresses.count = 0;
         w->unresolved = w->unresolved || st == ST_TEMP;
-        bytes_clear(&w->why);
-        bytes_printf(&w->why, "%s %s has no address%s", st == ST_TEMP ? "4.4.3" : "5.4.4", host,
-                     st == ST_TEMP ? " now: DNS didn't answer" : "");
     }
     return false;
 }
@@ -126,25 +141,27 @@ static bool find_addresses(struct walk *w)
 /* To the next address; false at the end. */
 static bool step(struct walk *w)
 {
-    if (w->address_count && ++w->address < w->address_count)
+    if (w->addresses.count && ++w->address < w->addresses.count)
         return true;
-    if (w->address_count)
+    if (w->addresses.count)
         w->host++;
-    w->address_count = 0;
+    w->addresses.count = 0;
     return find_addresses(w);
 }
 
 static void report_connected(struct walk *w, int fd, struct message *m)
 {
     char text[INET6_ADDRSTRLEN];
-    address_text(&w->addresses[w->address], text);
+    address_text(&w->addresses.list[w->address], text);
     message_start(m, VERB_CONNECTED);
     message_put_str(m, w->route.hosts[w->host]);
     message_put_str(m, text);
+    security_put(m, &w->security);
     m->fd = fd;
 }
 
-/* Once an address was there, and refused us, that is never for ever. */
+/* Once an address was there, and refused us, that is never for ever. Where every host could be asked whether it does
+ * what the message requires, and couldn't, it is. */
 static void report_none(struct walk *w, struct message *m, bool permanent)
 {
     message_start(m, VERB_NO_HOST);
@@ -157,15 +174,31 @@ static int try_current(struct walk *w, int channel)
     char text[INET6_ADDRSTRLEN];
     w->attempts++;
     w->reached = true;
-    int fd = connect_to(channel, &w->addresses[w->address], w->start->settings);
+    int fd = connect_to(channel, &w->addresses.list[w->address], w->start->settings->smtp_port,
+                        w->start->settings);
     if (fd >= 0)
         return fd;
     int error = errno;
-    address_text(&w->addresses[w->address], text);
+    w->refused = true;
+    address_text(&w->addresses.list[w->address], text);
     bytes_clear(&w->why);
     bytes_printf(&w->why, "4.4.1 Can't connect to %s[%s]: %s", w->route.hosts[w->host], text,
                  strerror(error));
     return -1;
+}
+
+/* Answers are verified from now on, if the resolver passes signatures on, or must. */
+static void begin_dnssec(struct walk *w, int channel, struct message *m)
+{
+    const struct connector_start *s = w->start;
+    w->resolver = *s->resolver;
+    if (s->dnssec && !s->dnssec_required && !dnssec_works(s->dnssec)) {
+        message_start(m, VERB_NO_DNSSEC);
+        channel_send(channel, m);
+    } else if (s->dnssec) {
+        w->resolver.ask = dnssec_ask;
+        w->resolver.arg = s->dnssec;
+    }
 }
 
 static void answer(struct walk *w, int channel, struct message *m)
@@ -174,7 +207,8 @@ static void answer(struct walk *w, int channel, struct message *m)
     int fd = -1;
     if (!w->routed) {
         const struct connector_start *s = w->start;
-        enum status st = route_find(s->resolver, s->domain, s->settings->hostname, &w->route, &w->why);
+        begin_dnssec(w, channel, m);
+        enum status st = route_find(&w->resolver, s->domain, s->settings->hostname, &w->route, &w->why);
         if (st != ST_OK) {
             report_none(w, m, st == ST_PERM);
             bytes_clear(&w->why);
@@ -185,7 +219,7 @@ static void answer(struct walk *w, int channel, struct message *m)
     }
     if (verb == VERB_CONNECT_FIRST)
         begin(w);
-    if (verb >= VERB_CONNECT_SAME && w->address < w->address_count)
+    if (verb >= VERB_CONNECT_SAME && w->address < w->addresses.count)
         fd = try_current(w, channel);
     if (verb == VERB_CONNECT_MORE)
         w->attempts = attempts;
@@ -194,13 +228,14 @@ static void answer(struct walk *w, int channel, struct message *m)
     if (fd >= 0)
         report_connected(w, fd, m);
     else
-        report_none(w, m, !w->reached && !w->unresolved);
+        report_none(w, m, !w->unresolved && (w->start->lane == LANE_REQUIRE ? !w->refused : !w->reached));
 }
 
 void connector_run(int channel, const struct connector_start *start)
 {
     struct walk w = { .start = start };
-    struct message m;
+    struct message m, more;
+    w.policy = (struct policy){ .start = start, .resolver = &w.resolver, .channel = channel, .packet = &more };
     bytes_init(&w.why, QUEUE_REPLY_LIMIT - 1);
     while (channel_receive(channel, &m, -1)) {
         if (m.fd >= 0 || !message_end(&m) || m.verb < VERB_CONNECT_FIRST || m.verb > VERB_CONNECT_MORE)

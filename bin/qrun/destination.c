@@ -25,16 +25,17 @@ static size_t bucket_of(const char *domain)
     return hash % DESTINATION_BUCKETS;
 }
 
-struct destination *destination_get(struct qrun *q, const char *domain)
+struct destination *destination_get(struct qrun *q, const char *domain, enum lane lane)
 {
     struct destination **at = &q->table[bucket_of(domain)];
     for (struct destination *d = *at; d; d = d->hash_next)
-        if (strcmp(d->domain, domain) == 0)
+        if (d->lane == lane && strcmp(d->domain, domain) == 0)
             return d;
     struct destination *d = calloc(1, sizeof *d);
     if (!d)
         return NULL;
     span_copy(span_of(domain), d->domain, sizeof d->domain);
+    d->lane = lane;
     d->connector = -1;
     d->hash_next = *at;
     *at = d;
@@ -44,7 +45,7 @@ struct destination *destination_get(struct qrun *q, const char *domain)
 void destination_answer(struct qrun *q, struct part *p, char mark, const char *reply, const char *host)
 {
     for (size_t i = 0; i < p->count; i++)
-        job_outcome(q, p->job, p->indexes[i], mark, reply, host);
+        job_outcome(q, p->job, p->indexes[i], mark, reply, host, NULL);
     job_put_marks(q, p);
     part_finish(q, p);
 }

@@ -8,6 +8,7 @@
  *     destination_links.c    its connections: how many there are
  *     destination_connect.c  the connector: the next host
  *     destination_send.c     the sender: messages and their results
+ *     destination_tls.c      what the connector and the sender find out about TLS: kept, recorded, logged
  *
  * A destination is a domain: IDLE; WAITING for a slot while there are parts of messages in line; then
  * AT_WORK, with a connector and links (connections, each with a sender):
@@ -46,6 +47,9 @@ struct link {
     unsigned completed;   /* messages over this connection */
     char host[DNS_NAME_LIMIT], shown[HOST_TEXT]; /* "mx.test", "mx.test[192.0.2.1]" */
     char tls[64];
+    struct security security;   /* that the connection must have */
+    enum protection protection; /* that it has */
+    char from[INET6_ADDRSTRLEN], to[INET6_ADDRSTRLEN];
     char reply[QUEUE_REPLY_LIMIT]; /* the last of the result that settles */
 };
 
@@ -56,6 +60,7 @@ struct part_line {
 
 struct destination {
     char domain[ADDRESS_DOMAIN_LIMIT + 1];
+    enum lane lane;
     struct destination *hash_next, *list_next;
     enum state state;
     struct part_line normal, bulk;
@@ -75,6 +80,9 @@ struct destination {
     char failed_host[HOST_TEXT];
     enum urgency urgency; /* of the most urgent message in line */
     bool no_tls;
+    bool unfit;       /* a host can't do what the messages require */
+    bool hindered;    /* another was refused for a reason that may pass */
+    bool policy_told; /* the policy stands in the record of TLS results */
 };
 
 /* --- destination_line.c */
@@ -131,6 +139,16 @@ void link_failed(struct qrun *q, struct link *l, unsigned verb);
 void destination_connect(struct qrun *q, struct link *l, unsigned verb);
 /* A packet, or the end, is there from the connector. */
 void destination_connector_input(struct qrun *q, struct destination *d);
+
+/* --- destination_tls.c */
+/* A packet from the connector that is no answer: a note, a policy, a wish for a fetcher. False: it is something
+ * else. Takes care of its descriptor. */
+bool destination_tls_packet(struct qrun *q, struct destination *d);
+/* The policy that is remembered for d; to be freed (its text). */
+void destination_tls_cached(struct qrun *q, const struct destination *d, struct tls_state_policy *cached);
+/* The connection has this protection, or was refused for want of it: kept, recorded, logged. `text` may be "". */
+void destination_tls_ready(struct qrun *q, const struct link *l, enum tls_result result, const char *text);
+void destination_tls_refused(struct qrun *q, const struct link *l, enum tls_result result, const char *text);
 
 /* --- destination_send.c */
 /* A packet, or the end, is there from the sender. */

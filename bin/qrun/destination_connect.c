@@ -6,7 +6,9 @@
 #include "destination.h"
 
 #include "base/files.h"
+#include "store/tls_state.h"
 
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -21,6 +23,19 @@ static void give_up(struct qrun *q, struct link *l, const char *reply)
         link_failed(q, l, VERB_CONNECT_NEXT);
 }
 
+static int start_connector(struct qrun *q, const struct destination *d)
+{
+    struct tls_state_policy cached;
+    destination_tls_cached(q, d, &cached);
+    int channel = child_start(q, &(struct child_start){ .kind = CHILD_CONNECTOR,
+                                                        .domain = d->domain,
+                                                        .lane = d->lane,
+                                                        .cached = &cached,
+                                                        .socket = -1 });
+    bytes_free(&cached.text);
+    return channel;
+}
+
 void destination_connect(struct qrun *q, struct link *l, unsigned verb)
 {
     struct destination *d = l->d;
@@ -33,32 +48,50 @@ void destination_connect(struct qrun *q, struct link *l, unsigned verb)
         return;
     }
     if (d->connector < 0)
-        d->connector = child_start(
-            q, &(struct child_start){ .kind = CHILD_CONNECTOR, .domain = d->domain, .socket = -1 });
+        d->connector = start_connector(q, d);
     d->asking = l;
     message_start(&q->packet, verb);
     if (d->connector < 0 || !channel_send(d->connector, &q->packet))
         give_up(q, l, "4.3.0 The connector died, or could not be started");
 }
 
+/* Our own address on a connection; "" where it can't be known. */
+static void local_address(int socket, char text[INET6_ADDRSTRLEN])
+{
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } from = { .v6 = { .sin6_family = AF_UNSPEC } };
+    socklen_t size = sizeof from;
+    text[0] = '\0';
+    if (getsockname(socket, &from.any, &size) != 0)
+        return;
+    if (from.any.sa_family == AF_INET)
+        inet_ntop(AF_INET, &from.v4.sin_addr, text, INET6_ADDRSTRLEN);
+    else if (from.any.sa_family == AF_INET6)
+        inet_ntop(AF_INET6, &from.v6.sin6_addr, text, INET6_ADDRSTRLEN);
+}
+
 static void connected(struct qrun *q, struct link *l)
 {
-    char address[INET6_ADDRSTRLEN];
     struct message *m = &q->packet;
     message_get_str(m, l->host, sizeof l->host);
-    message_get_str(m, address, sizeof address);
+    message_get_str(m, l->to, sizeof l->to);
+    bool known = security_get(m, &l->security);
     int socket = m->fd;
-    if (!message_end(m) || socket < 0) {
+    if (!known || !message_end(m) || socket < 0) {
         give_up(q, l, "4.3.0 The connector failed");
     } else {
         if (l->host[0] == '[') /* a literal */
             snprintf(l->shown, sizeof l->shown, "%s", l->host);
         else
-            snprintf(l->shown, sizeof l->shown, "%s[%s]", l->host, address);
+            snprintf(l->shown, sizeof l->shown, "%s[%s]", l->host, l->to);
+        local_address(socket, l->from);
         l->state = GREETING;
         l->sender = child_start(
             q, &(struct child_start){
-                   .kind = CHILD_SENDER, .socket = socket, .host = l->host, .no_tls = l->d->no_tls });
+                   .kind = CHILD_SENDER, .socket = socket, .security = &l->security, .no_tls = l->d->no_tls });
         if (l->sender < 0)
             give_up(q, l, "4.3.0 No process could be started to send");
     }
@@ -97,7 +130,8 @@ static void no_host(struct qrun *q, struct link *l)
     else if (d->failure[0]) {
         memcpy(said, d->failure, sizeof said);
         memcpy(host, d->failed_host, sizeof host);
-        destination_fail(q, d, QUEUE_TODO, said, host[0] ? host : NULL);
+        bool never = d->unfit && !d->hindered && permanent;
+        destination_fail(q, d, never ? QUEUE_FAILED : QUEUE_TODO, said, host[0] ? host : NULL);
     } else
         destination_fail(q, d, permanent ? QUEUE_FAILED : QUEUE_TODO, text, NULL);
 }
@@ -119,6 +153,8 @@ void destination_connector_input(struct qrun *q, struct destination *d)
         connector_died(q, d, "4.3.0 The connector died");
         return;
     }
+    if (l && destination_tls_packet(q, d))
+        return;
     int fd = q->packet.fd;
     d->asking = NULL;
     if (l && q->packet.verb == VERB_CONNECTED) {

@@ -96,14 +96,19 @@ static void next_message(struct qrun *q, struct link *l)
 static void refused(struct qrun *q, struct link *l)
 {
     struct destination *d = l->d;
-    uint64_t why;
+    uint64_t why, result;
     char reply[QUEUE_REPLY_LIMIT];
     message_get_u64(&q->packet, &why);
+    message_get_u64(&q->packet, &result);
     message_get_str(&q->packet, reply, sizeof reply);
     if (!message_end(&q->packet))
         snprintf(reply, sizeof reply, "4.3.0 The sender failed");
     log_event(LOG_INFO, why == REFUSED_TLS ? "tls-failed" : "host-refused", "host", l->shown, "reply", reply,
               NULL);
+    if (result != TLS_RESULT_SUCCESS && result < TLS_RESULTS)
+        destination_tls_refused(q, l, (enum tls_result)result, reply);
+    d->unfit = d->unfit || why == REFUSED_UNFIT;
+    d->hindered = d->hindered || why != REFUSED_UNFIT;
     if (!link_is_last(l)) {
         link_failed(q, l, VERB_CONNECT_NEXT);
         return;
@@ -147,7 +152,8 @@ static bool read_result(struct qrun *q, struct link *l)
             if (!good)
                 return false;
             if (pass == 1 && (l->after != AFTER_LOST || mark == QUEUE_FAILED))
-                job_outcome(q, p->job, p->indexes[i], (char)mark, l->reply, l->shown);
+                job_outcome(q, p->job, p->indexes[i], (char)mark, l->reply, l->shown,
+                            protection_name(l->protection));
         }
         if (!message_end(m))
             return false;
@@ -242,25 +248,43 @@ static void sender_died(struct qrun *q, struct link *l)
     if (l->state != GREETING && l->state != SENDING)
         return;
     remember_failure(l, "4.3.0 The sender died");
+    l->d->hindered = true;
     l->current = NULL;
     if (p)
         destination_answer(q, p, QUEUE_TODO, "4.3.0 The sender died", l->shown);
     link_failed(q, l, VERB_CONNECT_NEXT);
 }
 
-void destination_sender_input(struct qrun *q, struct link *l)
+static void ready(struct qrun *q, struct link *l)
 {
     struct destination *d = l->d;
+    uint64_t protection, result;
+    char text[QUEUE_REPLY_LIMIT];
+    message_get_str(&q->packet, l->tls, sizeof l->tls);
+    message_get_u64(&q->packet, &protection);
+    message_get_u64(&q->packet, &result);
+    message_get_str(&q->packet, text, sizeof text);
+    if (!message_end(&q->packet) || protection >= PROTECTIONS || result >= TLS_RESULTS) {
+        sender_died(q, l);
+        return;
+    }
+    l->protection = (enum protection)protection;
+    d->failure[0] = d->failed_host[0] = '\0'; /* what a host said before is over */
+    log_event(LOG_INFO, "connected", "host", l->shown, "tls", l->tls[0] ? l->tls : NULL, "security",
+              protection_name(l->protection), NULL);
+    destination_tls_ready(q, l, (enum tls_result)result, text);
+    next_message(q, l);
+}
+
+void destination_sender_input(struct qrun *q, struct link *l)
+{
     if (!channel_receive(l->sender, &q->packet, 0)) {
         sender_died(q, l);
         return;
     }
     file_close(q->packet.fd);
     if (l->state == GREETING && q->packet.verb == VERB_READY) {
-        message_get_str(&q->packet, l->tls, sizeof l->tls);
-        d->failure[0] = d->failed_host[0] = '\0'; /* what a host said before is over */
-        log_event(LOG_INFO, "connected", "host", l->shown, "tls", l->tls[0] ? l->tls : NULL, NULL);
-        next_message(q, l);
+        ready(q, l);
     } else if (l->state == GREETING && q->packet.verb == VERB_REFUSED) {
         refused(q, l);
     } else if (l->state == SENDING && l->current && q->packet.verb == VERB_RESULT) {

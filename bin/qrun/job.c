@@ -29,7 +29,8 @@ static void set_text(char **to, const char *text)
     *to = copy;
 }
 
-void job_outcome(struct qrun *q, struct job *j, size_t index, char mark, const char *reply, const char *host)
+void job_outcome(struct qrun *q, struct job *j, size_t index, char mark, const char *reply, const char *host,
+                 const char *tls)
 {
     struct queue_recipient *r = &j->m.recipients[index];
     (void)q;
@@ -41,7 +42,8 @@ void job_outcome(struct qrun *q, struct job *j, size_t index, char mark, const c
               mark == QUEUE_DONE     ? "delivered"
               : mark == QUEUE_FAILED ? "failed"
                                      : "deferred",
-              "id", j->m.id, "from", j->m.sender, "to", r->address.text, "host", host, "reply", reply, NULL);
+              "id", j->m.id, "from", j->m.sender, "to", r->address.text, "host", host, "tls", tls,
+              "reply", reply, NULL);
 }
 
 /* D and F; what can't be written is kept in memory, and said. */
@@ -208,6 +210,7 @@ static struct job *job_open(struct qrun *q, const struct ticket *t, enum status 
         return NULL;
     }
     j->forced = t->forced;
+    j->lane = lane_of(&j->m);
     j->hosts = calloc(j->m.recipient_count, sizeof *j->hosts);
     j->expired = calloc(j->m.recipient_count, sizeof *j->expired);
     if (!t->forced && j->m.next_attempt > clock_now())
@@ -247,7 +250,7 @@ static struct destination *full_destination(struct qrun *q, const struct job *j)
         if (j->m.recipients[i].mark != QUEUE_TODO)
             continue;
         domain_of(&j->m.recipients[i].address, domain);
-        struct destination *d = destination_get(q, domain);
+        struct destination *d = destination_get(q, domain, j->lane);
         if (!d || !destination_is_full(d))
             return NULL;
         full = d;
@@ -275,7 +278,7 @@ static void deliver_here(struct qrun *q, struct job *j, size_t i)
                 st == ST_OK     ? QUEUE_DONE
                 : st == ST_PERM ? QUEUE_FAILED
                                 : QUEUE_TODO,
-                st == ST_OK ? "2.1.5 Delivered here" : bytes_str(&why), NULL);
+                st == ST_OK ? "2.1.5 Delivered here" : bytes_str(&why), NULL, NULL);
     put_marks(q, j, &i, 1);
     sync_marks(j);
     bytes_free(&why);
@@ -320,12 +323,12 @@ static void place(struct qrun *q, struct job *j, size_t i, struct split *s)
         return;
     }
     domain_of(&j->m.recipients[i].address, domain);
-    struct destination *d = here == ST_NONE ? destination_get(q, domain) : NULL;
+    struct destination *d = here == ST_NONE ? destination_get(q, domain, j->lane) : NULL;
     struct part *p = d ? part_for(q, j, s, d) : NULL;
     if (p)
         p->indexes[p->count++] = i;
     else
-        job_outcome(q, j, i, QUEUE_TODO, "4.3.0 The tables can't be read, or memory is short", NULL);
+        job_outcome(q, j, i, QUEUE_TODO, "4.3.0 The tables can't be read, or memory is short", NULL, NULL);
 }
 
 static void split(struct qrun *q, struct job *j)

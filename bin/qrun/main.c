@@ -9,8 +9,11 @@
 #include "qrun.h"
 
 #include "base/clock.h"
+#include "base/files.h"
 #include "base/log.h"
 #include "net/activation.h"
+#include "net/dnssec.h"
+#include "store/tls_results.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -30,6 +33,8 @@
 
 #define CHILD_MEMORY (256u << 20)
 #define PATHS 11 /* three, and folders that aliases include files from */
+#define SYSTEM_ROOTS "/etc/ssl/certs/ca-certificates.crt"
+#define ROOTS_LIMIT (4u << 20)
 #define FAREWELL_MS 500
 
 struct options {
@@ -143,6 +148,24 @@ static bool limit_files(void)
     return setrlimit(RLIMIT_NOFILE, &now) == 0;
 }
 
+/* What certificates and DNS answers are verified by. What the settings name must be there; what the system has may be
+ * missing: then nothing is verified. */
+static int read_trust(struct qrun *q, struct bytes *error)
+{
+    const char *file = q->settings->ca_file[0] ? q->settings->ca_file : SYSTEM_ROOTS;
+    bytes_init(&q->anchors, DNSSEC_ANCHORS_LIMIT);
+    bytes_init(&q->roots, ROOTS_LIMIT);
+    enum status st = dnssec_read_anchors(q->settings->trust_anchor, &q->anchors, error);
+    if (st != ST_OK && (st != ST_NONE || q->settings->trust_anchor[0]))
+        return fail(error, EX_CONFIG);
+    st = file_read(AT_FDCWD, file, &q->roots);
+    if (st != ST_OK && (st != ST_NONE || q->settings->ca_file[0])) {
+        bytes_printf(error, "ca-file: %s: %s", file, st == ST_PERM ? "larger than 4 MiB" : strerror(errno));
+        return fail(error, EX_CONFIG);
+    }
+    return EX_OK;
+}
+
 /* With the lock: everything that needs more than the sandbox allows, then the sandbox. */
 static int prepare(struct qrun *q, struct bytes *error)
 {
@@ -153,6 +176,9 @@ static int prepare(struct qrun *q, struct bytes *error)
     }
     if (dns_resolver_init(&q->resolver, q->settings->resolver, error) != ST_OK)
         return fail(error, EX_CONFIG);
+    int trust = read_trust(q, error);
+    if (trust != EX_OK)
+        return trust;
     if (directory_open(q->settings, &q->directory) != ST_OK) {
         bytes_printf(error, "%s: the tables of domains, accounts and aliases can't be read: %s",
                      q->settings->directory, strerror(errno));
@@ -180,8 +206,10 @@ static void let_children_end(void)
 /* Sweeping costs a look at every due directory: now and then is enough. */
 static void run(struct qrun *q, const struct options *o, int lock)
 {
-    if (random_u64() % 64 == 0)
+    if (random_u64() % 64 == 0) {
         queue_sweep(q->queue_dir);
+        tls_results_sweep(q->settings->spool, clock_now());
+    }
     q->next_scan = clock_ms() + (o->id_count ? INT32_MAX : 0);
     for (size_t i = 0; i < o->id_count; i++)
         line_add(&q->forced, o->ids[i], true);

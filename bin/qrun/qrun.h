@@ -9,11 +9,12 @@
  *                    share it
  *     local.c        delivery here
  *     bounce.c       what goes back to the sender; text/report.c writes it
- *     child.c        a sandboxed child: connector.c (DNS, connects) or sender.c (SMTP)
+ *     child.c        a sandboxed child: connector.c (DNS, connects), sender.c (SMTP) or fetcher.c (a policy by HTTPS)
  */
 #ifndef POSTERN_QRUN_QRUN_H
 #define POSTERN_QRUN_QRUN_H
 
+#include "security.h"
 #include "verbs.h"
 
 #include "base/settings.h"
@@ -41,6 +42,7 @@ struct job {
     bool tried;             /* somebody got an attempt */
     bool forced;            /* asked for by name */
     bool bulk;              /* for many recipients or destinations: lets others go first */
+    enum lane lane;
     bool unsynced;          /* marks were written, and not yet synced */
     struct job *next, **at; /* of all that are loaded, and who points here */
 };
@@ -70,6 +72,8 @@ struct qrun {
     int queue_dir, wake;
     struct directory *directory;
     struct dns_resolver resolver;
+    struct bytes anchors, roots; /* DNSSEC's and TLS's */
+    int64_t no_dnssec_until;     /* clock_ms(): the resolver passes no signatures on */
     struct sandbox *connector_box, *sender_box;
     struct line forced, scanned; /* to be loaded */
     struct job *jobs;
@@ -100,12 +104,18 @@ int wake_open(const struct settings *s, const struct activation *given);
 /* Empties the FIFO: IDs to `forced`; true if a scan is asked for. Never blocks. */
 bool wake_drain(struct qrun *q);
 
+/* --- lane.c */
+/* What the message wants of TLS: its envelope, and its header field TLS-Required. */
+enum lane lane_of(const struct queue_message *m);
+
 /* --- job.c */
 /* Takes a message up: ST_OK also when it is finished already. ST_TEMP: not now; ST_NONE: not there, or not
  * due. */
 enum status job_load(struct qrun *q, const struct ticket *t);
-/* The outcome for one recipient: mark T, D or F (not yet on disk), the reply, who said it. */
-void job_outcome(struct qrun *q, struct job *j, size_t index, char mark, const char *reply, const char *host);
+/* The outcome for one recipient: mark T, D or F (not yet on disk), the reply, who said it, over which kind of TLS
+ * (protection_name(), NULL: there was no connection). */
+void job_outcome(struct qrun *q, struct job *j, size_t index, char mark, const char *reply, const char *host,
+                 const char *tls);
 /* Writes the outcomes of a part into the message's file: jobs_sync() makes them durable. */
 void job_put_marks(struct qrun *q, const struct part *p);
 /* Brings to disk what jobs have changed: one fsync for each job that goes on, and one for each directory. */
@@ -115,8 +125,8 @@ void jobs_sync(struct qrun *q);
 void part_finish(struct qrun *q, struct part *p);
 
 /* --- destination*.c */
-/* A domain's destination, made where there is none. NULL: no memory. */
-struct destination *destination_get(struct qrun *q, const char *domain);
+/* A domain's destination for messages of this lane, made where there is none. NULL: no memory. */
+struct destination *destination_get(struct qrun *q, const char *domain, enum lane lane);
 /* The part of the message that is being split that has room; for job.c alone. */
 struct part **destination_filling(struct destination *d);
 /* So many parts wait there that a further message is better left closed. */
@@ -154,14 +164,19 @@ enum status local_is(struct qrun *q, const struct address *a);
 enum status bounce_send(struct qrun *q, const struct job *j, const size_t *indexes, size_t count);
 
 /* --- child.c */
-enum child_kind { CHILD_CONNECTOR, CHILD_SENDER };
+enum child_kind { CHILD_CONNECTOR, CHILD_SENDER, CHILD_FETCHER };
+struct tls_state_policy;
 struct child_start {
     enum child_kind kind;
-    const char *domain; /* connector */
-    int socket;         /* sender */
-    const char *host;   /* sender */
-    bool no_tls;        /* sender */
+    const char *domain; /* connector; fetcher: the host */
+    enum lane lane;     /* connector */
+    const struct tls_state_policy *cached; /* connector: the domain's policy, its text empty where there is none */
+    int socket;                            /* sender, fetcher; else -1 */
+    const struct security *security;       /* sender */
+    bool no_tls;                           /* sender */
 };
+/* Are DNS answers to be verified? */
+bool qrun_has_dnssec(const struct qrun *q);
 /* Our end of its channel, or -1. The child dies with us. */
 int child_start(struct qrun *q, const struct child_start *start);
 

@@ -81,9 +81,8 @@ static bool read_literal(const char *domain, struct in6_addr *address)
 static enum status implicit(const struct dns_resolver *r, const char *domain, struct route *route,
                             struct bytes *why)
 {
-    struct in6_addr list[2 * ROUTE_ADDRESSES];
-    size_t count;
-    enum status st = route_addresses(r, domain, list, &count);
+    struct route_addresses addresses;
+    enum status st = route_addresses(r, domain, &addresses);
     if (st == ST_TEMP)
         bytes_add_str(why, "4.4.3 DNS didn't answer for the domain's addresses");
     else if (st != ST_OK)
@@ -112,19 +111,21 @@ enum status route_find(const struct dns_resolver *r, const char *domain, const c
     }
     struct dns_answer answer;
     enum status st = dns_ask(r, domain, DNS_MX, &answer);
+    route->secure = answer.secure;
     if (st == ST_OK)
         st = take_hosts(&answer, self, route, why);
     else if (st == ST_NONE)
         st = implicit(r, domain, route, why);
     else
-        bytes_add_str(why, st == ST_TEMP ? "4.4.3 DNS didn't answer for the domain's mail exchangers"
-                                         : "5.1.2 The domain is no domain name");
+        bytes_add_str(why, answer.bogus    ? "4.4.3 DNS has forged signatures for the domain's mail exchangers"
+                           : st == ST_TEMP ? "4.4.3 DNS didn't answer for the domain's mail exchangers"
+                                           : "5.1.2 The domain is no domain name");
     dns_answer_free(&answer);
     return st;
 }
 
 static enum status add_family(const struct dns_resolver *r, const char *host, enum dns_type type,
-                              struct in6_addr *list, size_t *count)
+                              struct route_addresses *to)
 {
     struct dns_answer answer;
     enum status st = dns_ask(r, host, type, &answer);
@@ -136,20 +137,25 @@ static enum status add_family(const struct dns_resolver *r, const char *host, en
         bool multicast = IN6_IS_ADDR_MULTICAST(a) || (IN6_IS_ADDR_V4MAPPED(a) && a->s6_addr[12] >= 224);
         if (multicast || IN6_IS_ADDR_UNSPECIFIED(a) || memcmp(a, any4, sizeof any4) == 0)
             continue;
-        list[(*count)++] = *a;
+        to->list[to->count++] = *a;
         added++;
+    }
+    if (st == ST_OK) {
+        to->secure = to->secure && answer.secure;
+        memcpy(to->canonical, answer.canonical, sizeof to->canonical);
     }
     dns_answer_free(&answer);
     return st;
 }
 
 enum status route_addresses(const struct dns_resolver *r, const char *host,
-                            struct in6_addr list[2 * ROUTE_ADDRESSES], size_t *count)
+                            struct route_addresses *a)
 {
-    *count = 0;
-    enum status v6 = add_family(r, host, DNS_AAAA, list, count);
-    enum status v4 = add_family(r, host, DNS_A, list, count);
-    if (*count)
+    *a = (struct route_addresses){ .secure = true };
+    enum status v6 = add_family(r, host, DNS_AAAA, a);
+    enum status v4 = add_family(r, host, DNS_A, a);
+    if (a->count)
         return ST_OK;
+    a->secure = false;
     return v6 == ST_TEMP || v4 == ST_TEMP ? ST_TEMP : ST_NONE;
 }

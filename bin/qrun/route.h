@@ -13,6 +13,7 @@
 struct route {
     char hosts[ROUTE_HOSTS][DNS_NAME_LIMIT]; /* names; or one literal's text */
     size_t count;
+    bool secure;  /* the names of the hosts are verified by DNSSEC */
     bool literal; /* `address` is all there is */
     struct in6_addr address;
 };
@@ -21,8 +22,14 @@ struct route {
  * hosts no better than ourselves are left out, and where none is left that is a loop. */
 enum status route_find(const struct dns_resolver *r, const char *domain, const char *self,
                        struct route *route, struct bytes *why);
+struct route_addresses {
+    struct in6_addr list[2 * ROUTE_ADDRESSES];
+    size_t count;
+    bool secure;                    /* verified by DNSSEC, aliases included */
+    char canonical[DNS_NAME_LIMIT]; /* where the host's name leads as an alias; else that name */
+};
+
 /* The addresses of a host, IPv6 first, each family shuffled. ST_NONE if it has none; ST_TEMP. */
-enum status route_addresses(const struct dns_resolver *r, const char *host,
-                            struct in6_addr list[2 * ROUTE_ADDRESSES], size_t *count);
+enum status route_addresses(const struct dns_resolver *r, const char *host, struct route_addresses *a);
 
 #endif

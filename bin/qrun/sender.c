@@ -3,10 +3,12 @@
  * The dialogue with one host: greeting, EHLO or HELO, STARTTLS where it is offered, then a transaction for
  * each message that the scheduler hands over; see sender.h, and transaction.c for what happens inside one.
  *
- * TLS is opportunistic (RFC 7435): where it breaks, the scheduler tries the same host again without, on a new
- * connection.
+ * TLS is opportunistic (RFC 7435) where no policy applies: where it breaks, the scheduler tries the same host again
+ * without, on a new connection. Where one does, a host whose TLS isn't what it must be is refused before any address was
+ * said.
  */
 #include "sender.h"
+#include "sender_tls.h"
 #include "transaction.h"
 #include "verbs.h"
 
@@ -18,11 +20,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TLS_MS 60000
-#define TLS_RATE 20 /* bytes a second that a handshake must bring */
 #define QUIT_MS 5000
 
-static bool say_hello(struct smtp *s, const char *hostname)
+bool say_hello(struct smtp *s, const char *hostname)
 {
     smtp_command(s, "EHLO %s", hostname);
     if (!smtp_reply(s, SMTP_COMMAND_MS, true))
@@ -35,37 +35,12 @@ static bool say_hello(struct smtp *s, const char *hostname)
     return smtp_class(s) == 2 && !s->gone;
 }
 
-/* False with *broken set: try again without. */
-static bool secure(struct smtp *s, const struct sender_start *start, bool *broken)
+static bool open_dialogue(struct smtp *s, const struct sender_start *start, struct secured *to)
 {
-    smtp_command(s, "STARTTLS");
-    if (!smtp_reply(s, SMTP_COMMAND_MS, false)) {
-        *broken = true;
-        return false;
-    }
-    if (s->reply.code != 220) {
-        *broken = s->gone;
-        return !s->gone; /* it changed its mind: go on in plain */
-    }
-    int64_t wait = s->timeout_ms < TLS_MS ? s->timeout_ms : TLS_MS;
-    conn_deadlines(s->conn, (int)wait, TLS_RATE);
-    conn_begin(s->conn);
-    if (!tls_connect(s->conn, start->host)) {
-        smtp_lost(s, "4.7.5 The TLS handshake failed");
-        *broken = true;
-        return false;
-    }
-    return say_hello(s, start->settings->hostname);
-}
-
-static bool open_dialogue(struct smtp *s, const struct sender_start *start, bool *broken)
-{
-    *broken = false;
+    *to = (struct secured){ .refusal = REFUSED_HOST };
     if (!smtp_reply(s, SMTP_GREETING_MS, false) || smtp_class(s) != 2 || s->gone)
         return false;
-    if (!say_hello(s, start->settings->hostname))
-        return false;
-    return !s->ehlo.starttls || start->no_tls || secure(s, start, broken);
+    return say_hello(s, start->settings->hostname) && sender_secure(s, start, to);
 }
 
 static void put_reply(struct message *m, const struct reply *r)
@@ -108,11 +83,12 @@ static bool report(int channel, struct message *m, const struct transaction *t, 
     return channel_send(channel, m);
 }
 
-static void send_messages(struct smtp *s, int channel, struct message *m, struct transaction *t)
+static void send_messages(struct smtp *s, int channel, struct message *m, struct transaction *t, bool require_tls)
 {
     while (!s->gone && channel_receive(channel, m, -1)) {
         memset(t, 0, sizeof *t);
         bool good = m->verb == VERB_MESSAGE && get_transaction(m, t);
+        t->require_tls = require_tls;
         enum after after = AFTER_GONE;
         if (good)
             after = transaction_run(s, t);
@@ -128,18 +104,22 @@ void sender_run(int channel, const struct sender_start *start)
                       .timeout_ms = (int64_t)start->settings->timeout * 1000 };
     struct transaction *t = malloc(sizeof *t);
     struct message *m = malloc(sizeof *m);
-    bool broken = false;
+    struct secured secured;
     if (s.conn && t && m) {
-        bool ready = open_dialogue(&s, start, &broken);
+        bool ready = open_dialogue(&s, start, &secured);
         message_start(m, ready ? VERB_READY : VERB_REFUSED);
         if (ready) {
             message_put_str(m, tls_description(s.conn));
+            message_put_u64(m, secured.protection);
+            message_put_u64(m, secured.result);
+            message_put_str(m, secured.result ? secured.text : "");
         } else {
-            message_put_u64(m, broken ? REFUSED_TLS : REFUSED_HOST);
+            message_put_u64(m, secured.refusal);
+            message_put_u64(m, secured.result);
             put_reply(m, &s.reply);
         }
         if (channel_send(channel, m) && ready)
-            send_messages(&s, channel, m, t);
+            send_messages(&s, channel, m, t, start->security->require_tls);
         if (!s.gone) {
             smtp_command(&s, "QUIT");
             smtp_reply(&s, QUIT_MS, false);

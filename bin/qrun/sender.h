@@ -5,15 +5,16 @@
 #ifndef POSTERN_QRUN_SENDER_H
 #define POSTERN_QRUN_SENDER_H
 
-#include "base/settings.h"
+#include "security.h"
 
-#include <stdbool.h>
+#include "base/settings.h"
 
 struct sender_start {
     const struct settings *settings;
     int socket;
-    const char *host; /* for SNI */
-    bool no_tls;      /* it was tried, and broke */
+    const struct security *security;
+    struct span roots; /* of certificates, PEM */
+    bool no_tls;       /* it was tried, and broke: for NEED_NOTHING and NEED_TESTING */
 };
 
 /* In SANDBOX_SESSION; returns when the connection is over. */

@@ -49,8 +49,9 @@ static void send_mail(struct smtp *s, const struct transaction *t)
     char size[32] = "";
     if (s->ehlo.size)
         snprintf(size, sizeof size, " SIZE=%llu", (unsigned long long)t->size);
-    smtp_command(s, "MAIL FROM:<%s>%s%s%s", t->sender, size,
-                 s->ehlo.eight_bit && t->eight_bit ? " BODY=8BITMIME" : "", t->says_utf8 ? " SMTPUTF8" : "");
+    smtp_command(s, "MAIL FROM:<%s>%s%s%s%s", t->sender, size,
+                 s->ehlo.eight_bit && t->eight_bit ? " BODY=8BITMIME" : "", t->says_utf8 ? " SMTPUTF8" : "",
+                 s->ehlo.require_tls && t->require_tls ? " REQUIRETLS" : "");
 }
 
 static bool read_mail(struct smtp *s, struct transaction *t)

@@ -16,6 +16,7 @@ struct transaction {
     bool eight_bit;
     bool utf8; /* it came with SMTPUTF8 */
     bool says_utf8; /* MAIL says it too */
+    bool require_tls; /* the next server is told so (RFC 8689 2) */
     size_t count;
     struct {
         char address[ADDRESS_LIMIT + 4];

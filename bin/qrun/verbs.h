@@ -3,6 +3,9 @@
  * What qrun's processes say to one another (net/channel.h). For each destination:
  *
  *     scheduler --CONNECT_*--------------> connector   asks DNS, connects; parses DNS answers
+ *               <-NOTE, POLICY, NO_DNSSEC-              (on its way)
+ *               <-FETCH-------------------              (the socket of a web server)
+ *               --FETCHER---------------->              (a channel to the process that asks it)
  *               <-CONNECTED or NO_HOST---
  *               --MESSAGE----------------> sender      speaks SMTP on the socket it was started with
  *               <-READY, REFUSED, RESULT-
@@ -27,14 +30,24 @@ enum {
     VERB_CONNECT_SAME,      /* to the same once more, else to the next */
     VERB_CONNECT_MORE,      /* to the same once more, and no other */
     /* from it */
-    VERB_CONNECTED, /* host name, its address as text; with the socket */
+    VERB_CONNECTED, /* host name, its address as text, security_put()'s; with the socket */
     VERB_NO_HOST,   /* number: 1 for ever, 0 for now; text: why, beginning with an enhanced status code */
+    VERB_NOTE,      /* what came of a policy before there was a connection. Numbers: enum tls_policy, enum
+                       tls_result; host name, "" for none; text */
+    VERB_POLICY,    /* to be kept: id, numbers: fetched, expires, retry; text (struct tls_state_policy) */
+    VERB_NO_DNSSEC, /* no fields: the resolver passes no signatures on */
+    VERB_FETCH,     /* host name; with a connected socket: wants a fetcher */
+    /* to it */
+    VERB_FETCHER, /* with the channel of a fetcher; without: there is none */
+    /* from a fetcher, to the connector */
+    VERB_FETCHED, /* number: enum tls_result; text: why; the policy, "" where there is none */
     /* to the sender. It ends with QUIT when the channel does. */
     VERB_MESSAGE, /* sender, number: where the message begins, its size, MESSAGE_* bits, count; recipients;
                      with the file */
     /* from it */
-    VERB_READY,   /* text: what TLS there is, "" for none */
-    VERB_REFUSED, /* number: enum refusal; text */
+    VERB_READY,   /* text: what TLS there is, "" for none; numbers: enum protection, enum tls_result; text: more of
+                     that, or "" */
+    VERB_REFUSED, /* numbers: enum refusal, enum tls_result (success: it isn't about TLS); text */
     VERB_RESULT, /* number: enum after; count; for each recipient a mark (D, F, T) as number, and the reply */
 };
 
@@ -47,6 +60,8 @@ enum {
 enum refusal {
     REFUSED_HOST, /* this host won't: try another */
     REFUSED_TLS,  /* TLS was offered and broke: try the same without */
+    REFUSED_POLICY, /* its TLS isn't what it must be: try another */
+    REFUSED_UNFIT,  /* it will never do for a message that requires TLS: try another */
 };
 
 enum after {

@@ -18,7 +18,7 @@
 #define SETTINGS_FILE_LIMIT 65536
 #define NETWORKS_LIMIT 256
 
-enum type { TYPE_STRING, TYPE_NAME, TYPE_PATH, TYPE_SIZE, TYPE_SECONDS, TYPE_NUMBER, TYPE_COUNT, TYPE_PORT, TYPE_YESNO,
+enum type { TYPE_STRING, TYPE_NAME, TYPE_PATH, TYPE_FILE, TYPE_SIZE, TYPE_SECONDS, TYPE_NUMBER, TYPE_COUNT, TYPE_PORT, TYPE_YESNO,
             TYPE_NETWORKS, TYPE_SANDBOX, TYPE_CERTIFICATES };
 
 struct key {
@@ -47,8 +47,9 @@ static const struct key keys[] = {
     { "resolver", TYPE_STRING, AT(resolver), "" },
     { "smtp-port", TYPE_PORT, AT(smtp_port), "25" },
     { "https-port", TYPE_PORT, AT(https_port), "443" },
-    { "ca-file", TYPE_STRING, AT(ca_file), "" },
-    { "trust-anchor", TYPE_STRING, AT(trust_anchor), "" },
+    { "ca-file", TYPE_FILE, AT(ca_file), "" },
+    { "trust-anchor", TYPE_FILE, AT(trust_anchor), "" },
+    { "dnssec-exempt", TYPE_STRING, AT(dnssec_exempt), "" },
     { "idle-exit", TYPE_SECONDS, AT(idle_exit), "60s" },
     { "timeout", TYPE_SECONDS, AT(timeout), "5m" },
     { "connections", TYPE_NUMBER, AT(connections), "500" },
@@ -211,6 +212,8 @@ static const char *set(struct settings *s, const struct key *k, const char *valu
         if (!value[0])
             return "needs a path";
         return set_path(s, k, value) ? NULL : "out of memory";
+    case TYPE_FILE: /* a path, or nothing */
+        return (value[0] ? set_path(s, k, value) : set_string(s, k, value)) ? NULL : "out of memory";
     case TYPE_SIZE:
         return settings_parse_size(value, number) ? NULL
                                                   : "must be a number of bytes, K, M, G or T, such as 50M";
@@ -332,7 +335,8 @@ failed:
 void settings_free(struct settings *s)
 {
     for (size_t i = 0; i < KEYS; i++)
-        if (keys[i].type == TYPE_STRING || keys[i].type == TYPE_NAME || keys[i].type == TYPE_PATH)
+        if (keys[i].type == TYPE_STRING || keys[i].type == TYPE_NAME || keys[i].type == TYPE_PATH ||
+            keys[i].type == TYPE_FILE)
             free(*(char **)member(s, &keys[i]));
     settings_free_certificates(s);
     free(s->networks);
@@ -368,6 +372,7 @@ void settings_print(const struct settings *s, struct bytes *out)
         case TYPE_STRING:
         case TYPE_NAME:
         case TYPE_PATH:
+        case TYPE_FILE:
             bytes_add_str(out, *(char *const *)at);
             break;
         case TYPE_SIZE:

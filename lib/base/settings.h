@@ -54,9 +54,10 @@ struct settings {
     char *alias_directories;   /* absolute paths, blanks between: files below them may be included in aliases */
     char *resolver;        /* "", or ADDRESS[:PORT] ([V6]:PORT); "" means /etc/resolv.conf */
     uint64_t smtp_port;    /* where other servers listen */
-    uint64_t https_port;   /* this and the next two are read by nothing so far */
-    char *ca_file;         /* "" is the system's */
-    char *trust_anchor;    /* "" is the system's */
+    uint64_t https_port;   /* where MTA-STS policies are asked for */
+    char *ca_file;         /* roots of certificates; "" is the system's */
+    char *trust_anchor;    /* DNSSEC's; "" is the system's, and then nothing is verified where the resolver can't */
+    char *dnssec_exempt;   /* domains below which nothing need be signed, parted by blanks */
     uint64_t idle_exit;    /* seconds; a warm listener without connections ends after it */
     uint64_t timeout;      /* seconds a client may be silent before login (after it: 30 minutes at least) */
     uint64_t connections;  /* of one warm listener, in all */

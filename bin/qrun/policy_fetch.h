@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * A domain's MTA-STS policy, from the cache or from its web server. Part of the connector; for policy.c
+ * alone.
+ */
+#ifndef POSTERN_QRUN_POLICY_FETCH_H
+#define POSTERN_QRUN_POLICY_FETCH_H
+
+#include "policy.h"
+
+/* Into p->sts; false: there is none. */
+bool policy_sts(struct policy *p);
+
+/* policy.c: tells the scheduler, for the log and reports, what came of a policy before there was a
+ * connection. */
+void policy_note(struct policy *p, enum tls_policy kind, enum tls_result result, const char *host,
+                 const char *text);
+
+#endif
