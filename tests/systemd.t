@@ -172,10 +172,27 @@ warm() {
 
 check 'install, users, folders, setup' install_and_set_up
 check 'every unit passes systemd-analyze verify' bash -c "! systemd-analyze verify --man=no $unit_dir/postern*[a-z].{socket,timer,service} \
-    $unit_dir/postern-smtp@.service 2>&1 | grep ."
+    $unit_dir/postern-smtp@.service $unit_dir/postern-pipe@.service 2>&1 | grep ."
 check 'the warm units are hardened' systemd-analyze security --offline=1 --threshold=15 $unit_dir/postern-{smtp,imap,pop3}-warm.service
 check 'an outside world' outside_world
+# Programs that aliases name run as a user of their own, who can't reach mail, spool or secrets, and nothing of them is left.
+programs() {
+    local out=/srv/programs
+    install -d -m 1777 $out || return
+    check 'programs: an alias names one' postern alias add tickets "|id -un >$out/id; cat >$out/message; cat /etc/postern/key.pem >>$out/id; \
+        sleep 1000 & echo \$! >$out/left; exit 0"
+    check 'programs: its socket starts' systemctl start postern-pipe.socket postern-qrun.socket
+    check 'programs: a message for it' swaks --timeout 10 -s 127.0.0.1 -p 25 --from zoe@elsewhere.test --to tickets@example.test \
+        --header 'Subject: a-ticket'
+    check 'programs: it has it, at once' eventually 10 grep -qs a-ticket $out/message
+    check 'programs: it ran as its own user, and read no secret' eventually 10 test "$(cat $out/id)" = postern-pipe
+    check 'programs: what it left running is ended' eventually 10 bash -c "! kill -0 \$(cat $out/left) 2>/dev/null"
+    check 'programs: only the queue runner may ask' bash -c '[ "$(stat -c "%U %a" /run/postern/pipe)" = "postern 600" ]'
+    check 'programs: the queue is empty' eventually 10 bash -c '! postern queue | grep tickets'
+}
+
 cold
+programs
 warm
 check 'mailq lists an empty queue, as root' bash -c 'PATH=/usr/local/bin:$PATH; out=$(mailq) && ! grep -q outside.test <<<"$out"'
 check 'newaliases compiles the tables' /usr/local/bin/newaliases

@@ -298,25 +298,37 @@ static size_t part_size(const struct qrun *q)
     return rate && rate < TRANSACTION_RECIPIENTS ? (size_t)rate : TRANSACTION_RECIPIENTS;
 }
 
-/* The part for a recipient's destination that has room, or a new one. */
-static struct part *part_for(struct qrun *q, struct job *j, struct split *s, struct destination *d)
+/* NULL: no memory. */
+static struct part *new_part(struct job *j, struct split *s, struct destination *d)
 {
-    struct part **filling = destination_filling(d);
-    if (*filling && (*filling)->count < part_size(q))
-        return *filling;
     struct part *p = calloc(1, sizeof *p);
     if (!p)
         return NULL;
     p->job = j;
     s->owners[s->count] = d;
     s->parts[s->count++] = p;
-    return *filling = p;
+    return p;
+}
+
+/* The part for a recipient's destination that has room, or a new one. */
+static struct part *part_for(struct qrun *q, struct job *j, struct split *s, struct destination *d)
+{
+    struct part **filling = destination_filling(d);
+    if (*filling && (*filling)->count < part_size(q))
+        return *filling;
+    return *filling = new_part(j, s, d);
 }
 
 /* A recipient that isn't ours goes into a part; one that is is delivered. */
 static void place(struct qrun *q, struct job *j, size_t i, struct split *s)
 {
     char domain[ADDRESS_DOMAIN_LIMIT + 1];
+    if (j->m.recipients[i].options && j->m.recipients[i].options->program[0]) {
+        struct part *own = new_part(j, s, NULL); /* a program's */
+        if (own)
+            own->indexes[own->count++] = i;
+        return;
+    }
     enum status here = local_is(q, &j->m.recipients[i].address);
     if (here == ST_OK) {
         deliver_here(q, j, i);
@@ -342,9 +354,13 @@ static void split(struct qrun *q, struct job *j)
     j->parts += s.count;
     j->bulk = s.count > BULK_PARTS || n > TRANSACTION_RECIPIENTS;
     for (size_t i = 0; i < s.count; i++)
-        *destination_filling(s.owners[i]) = NULL;
+        if (s.owners[i])
+            *destination_filling(s.owners[i]) = NULL;
     for (size_t i = 0; i < s.count; i++)
-        destination_add(q, s.owners[i], s.parts[i]);
+        if (s.owners[i])
+            destination_add(q, s.owners[i], s.parts[i]);
+        else
+            program_add(q, s.parts[i]);
     free(s.parts);
     free(s.owners);
     if (--j->parts == 0)

@@ -11,6 +11,7 @@
 #include "qrun.h"
 
 #include "store/maildir.h"
+#include "store/recipients.h"
 #include "text/trace.h"
 
 #include <errno.h>
@@ -85,20 +86,18 @@ static void count_delivery(struct qrun *q, const struct box *box)
 static enum status prepare_queued(struct qrun *q, const struct targets *t, const char *sender,
                                   struct span message, bool eight_bit, const char *id, struct delivery *d)
 {
-    struct address *outside = calloc(t->count, sizeof *outside);
-    size_t count = 0;
-    for (size_t i = 0; outside && i < t->count; i++)
-        if (!t->list[i].local)
-            outside[count++] = t->list[i].address;
-    struct queue_envelope e = {
-        .sender = sender, .recipients = outside, .recipient_count = count, .eight_bit = eight_bit
-    };
+    struct recipients outside = { .count = 0 };
+    struct queue_envelope e = { .sender = sender, .eight_bit = eight_bit };
     struct content c = { .memory = message, .fd = -1, .size = message.n };
-    enum status st = !outside     ? ST_TEMP
-                     : count == 0 ? ST_OK
-                                  : queue_prepare(q->settings->spool, id, &e, &c, &d->queued);
-    d->has_queued = st == ST_OK && count;
-    free(outside);
+    enum status st = ST_OK;
+    for (size_t i = 0; i < t->count; i++)
+        if (!t->list[i].local)
+            recipients_add(&outside, q->settings, &t->list[i]);
+    if (outside.count || outside.failed)
+        st = recipients_put(&outside, &e) ? queue_prepare(q->settings->spool, id, &e, &c, &d->queued)
+                                          : ST_TEMP;
+    d->has_queued = st == ST_OK && outside.count;
+    recipients_free(&outside);
     return st == ST_PERM && errno == EEXIST ? ST_OK : st; /* it was queued before a crash */
 }
 

@@ -8,6 +8,7 @@
  *     destination.c  a domain: its parts in line, a connector and senders; destination.h names the files that
  *                    share it
  *     local.c        delivery here
+ *     program.c      programs that aliases name
  *     bounce.c       what goes back to the sender; text/report.c writes it
  *     child.c        a sandboxed child: connector.c (DNS, connects), sender.c (SMTP) or fetcher.c (a policy by HTTPS)
  */
@@ -47,6 +48,8 @@ struct job {
     struct job *next, **at; /* of all that are loaded, and who points here */
 };
 
+struct program_run; /* program.c */
+
 /* The recipients of a job that go to one destination in one transaction. */
 struct part {
     struct job *job;
@@ -85,6 +88,7 @@ struct qrun {
     struct link *settling;      /* links with a result that waits for the disk */
     struct queue_changes later; /* messages removed or deferred, not yet synced */
     bool unsynced;              /* some job is */
+    struct program_run *programs; /* running, and behind them those that wait */
     int64_t next_scan;          /* clock_ms() */
     struct message packet;
 };
@@ -157,6 +161,16 @@ enum status local_deliver(struct qrun *q, const struct address *to, const char *
                           bool eight_bit, const char *id, struct bytes *why);
 /* ST_OK: the address is ours. */
 enum status local_is(struct qrun *q, const struct address *a);
+
+/* --- program.c */
+/* Runs the program for a part of one recipient, whose options name it; owns the part from now on. */
+void program_add(struct qrun *q, struct part *p);
+/* Starts those that wait while there is room, and gives up those that took too long. */
+void program_look(struct qrun *q);
+/* For poll(2): their descriptors, `room` at most. */
+size_t program_fds(const struct qrun *q, int *fds, size_t room);
+/* An answer, or the end, is there on this descriptor. */
+void program_input(struct qrun *q, int fd);
 
 /* --- bounce.c */
 /* Tells the sender about these recipients, durably. ST_OK: done, or nobody is to be told. ST_TEMP: try later.

@@ -106,7 +106,7 @@ static bool can_take_up(const struct qrun *q)
 
 static bool has_work(const struct qrun *q)
 {
-    return q->jobs || q->active || q->waiting_first || q->forced.count || q->scanned.count;
+    return q->jobs || q->active || q->programs || q->waiting_first || q->forced.count || q->scanned.count;
 }
 
 static void wait_and_answer(struct qrun *q)
@@ -114,10 +114,13 @@ static void wait_and_answer(struct qrun *q)
     int fds[POLL_FDS];
     struct destination *owners[POLL_FDS];
     struct pollfd p[POLL_FDS + 1];
-    size_t n = destination_fds(q, fds, owners, POLL_FDS);
+    size_t n = destination_fds(q, fds, owners, POLL_FDS), destinations = n;
+    n += program_fds(q, fds + n, POLL_FDS - n);
     int64_t left = q->next_scan - clock_ms();
     if (q->waiting_first)
         left = destinations_pause(q, left < SLOT_MS ? left : SLOT_MS);
+    if (q->programs && left > SLOT_MS)
+        left = SLOT_MS;
     if (can_take_up(q))
         left = 0;
     for (size_t i = 0; i < n; i++)
@@ -126,8 +129,10 @@ static void wait_and_answer(struct qrun *q)
     if (poll(p, n + 1, left > 0 ? (int)left : 0) <= 0)
         return;
     for (size_t i = 0; i < n; i++)
-        if (p[i].revents)
+        if (p[i].revents && i < destinations)
             destination_input(q, owners[i], fds[i]);
+        else if (p[i].revents)
+            program_input(q, fds[i]);
 }
 
 void scheduler_run(struct qrun *q)
@@ -141,11 +146,12 @@ void scheduler_run(struct qrun *q)
         }
         take_up(q);
         destination_start_waiting(q);
+        program_look(q);
         if (!has_work(q)) {
             jobs_sync(q);
             return;
         }
-        if (q->active || q->waiting_first)
+        if (q->active || q->waiting_first || q->programs)
             wait_and_answer(q);
         destinations_settle(q);
     }

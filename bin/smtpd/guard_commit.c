@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "net/idna.h"
 #include "store/maildir.h"
+#include "store/recipients.h"
 #include "text/trace.h"
 
 #include <errno.h>
@@ -184,19 +185,17 @@ static enum status prepare_locals(struct commit *k, const struct content *c)
     return ST_OK;
 }
 
-/* A queue file for `count` recipients. */
-static enum status prepare_queue(const struct commit *k, const char *id, const struct address *recipients,
-                                 size_t count, struct content c, struct queue_new *q)
+static enum status prepare_queue(const struct commit *k, const char *id, const struct recipients *recipients,
+                                 struct content c, struct queue_new *q)
 {
-    const struct queue_envelope e = {
+    struct queue_envelope e = {
         .sender = k->g->envelope.sender.text,
-        .recipients = recipients,
-        .recipient_count = count,
         .eight_bit = k->g->envelope.eight_bit,
         .options = k->g->envelope.options,
     };
     c.trace = span_from(span_bytes(&k->trace_local), k->return_path);
-    enum status st = queue_prepare(k->settings->spool, id, &e, &c, q);
+    enum status st =
+        recipients_put(recipients, &e) ? queue_prepare(k->settings->spool, id, &e, &c, q) : ST_TEMP;
     int why = errno;
     if (st != ST_OK)
         log_event(LOG_ERR, "not-queued", "id", k->id, "why", strerror(why), NULL);
@@ -207,19 +206,16 @@ static enum status prepare_queue(const struct commit *k, const char *id, const s
 static enum status prepare_outside(struct commit *k, const struct content *c)
 {
     const struct targets *t = &k->g->envelope.targets;
-    size_t count = 0, outside = t->count - k->delivery_count;
-    if (!outside)
+    struct recipients outside = { .count = 0 };
+    if (t->count == k->delivery_count)
         return ST_OK;
-    struct address *list = calloc(outside, sizeof *list);
-    if (!list)
-        return ST_TEMP;
     for (size_t i = 0; i < t->count; i++)
         if (!t->list[i].local || k->aside[i])
-            target_address(&t->list[i], k->settings, &list[count++]);
-    enum status st = prepare_queue(k, k->id, list, count, *c, &k->queue);
+            recipients_add(&outside, k->settings, &t->list[i]);
+    enum status st = prepare_queue(k, k->id, &outside, *c, &k->queue);
     int why = errno;
     k->queued = st == ST_OK;
-    free(list);
+    recipients_free(&outside);
     errno = why;
     return st;
 }
@@ -290,20 +286,17 @@ static size_t finish(struct commit *k)
 }
 
 /* Those whose delivery failed when others' had begun. */
-static enum status queue_failed(struct commit *k, const struct content *c, size_t failed)
+static enum status queue_failed(struct commit *k, const struct content *c)
 {
     struct queue_new q;
     char id[QUEUE_ID_LIMIT];
-    size_t count = 0;
-    struct address *list = calloc(failed, sizeof *list);
-    if (!list)
-        return ST_TEMP;
+    struct recipients failed = { .count = 0 };
     for (size_t i = 0; i < k->delivery_count; i++)
         if (k->deliveries[i].failed)
-            target_address(k->deliveries[i].target, k->settings, &list[count++]);
+            recipients_add(&failed, k->settings, k->deliveries[i].target);
     queue_new_id(id);
-    enum status st = prepare_queue(k, id, list, count, *c, &q);
-    free(list);
+    enum status st = prepare_queue(k, id, &failed, *c, &q);
+    recipients_free(&failed);
     if (st != ST_OK)
         return st;
     if (queue_publish(&q) != ST_OK) {
@@ -321,7 +314,7 @@ static enum verdict finish_all(struct commit *k, const struct content *c)
     size_t failed = finish(k);
     if (k->queued)
         queue_wake(k->settings->spool, k->id);
-    if (failed && queue_failed(k, c, failed) != ST_OK)
+    if (failed && queue_failed(k, c) != ST_OK)
         bad = true;
     return bad ? VERDICT_FAILED : VERDICT_OK;
 }
@@ -336,7 +329,10 @@ static void log_accepted(const struct commit *k, const struct content *c)
     bytes_init(&to, LOG_RECIPIENTS);
     snprintf(size, sizeof size, "%llu", (unsigned long long)c->size);
     for (size_t i = 0; i < e->targets.count && !to.failed; i++)
-        bytes_printf(&to, "%s%s%s", i ? "," : "", e->targets.list[i].local ? "" : ">",
+        bytes_printf(&to, "%s%s%s", i ? "," : "",
+                     e->targets.list[i].local     ? ""
+                     : e->targets.list[i].program ? "|"
+                                                  : ">",
                      e->targets.list[i].address.text);
     log_event(LOG_INFO, "accepted", "id", k->id, "peer", k->g->serving->peer.text, "login",
               k->g->login.done ? k->g->login.account.text : NULL, "from", e->sender.text, "size", size, "to",

@@ -46,7 +46,7 @@ void guard_lmtp_forget(struct envelope *e)
 
 static bool same_target(const struct target *a, const struct target *b)
 {
-    return a->local == b->local && address_same(&a->address, &b->address);
+    return a->local == b->local && target_same(a, b);
 }
 
 /* Who of those before `n` brought the message there; NULL: nobody. */

@@ -52,6 +52,8 @@ struct settings {
     uint64_t quota_messages; /* messages; 0: as many */
     char *recipient_delimiter; /* characters of which the first in user+detail parts the two; "": none */
     char *alias_directories;   /* absolute paths, blanks between: files below them may be included in aliases */
+    char *pipe_socket;     /* where programs that aliases name are run */
+    uint64_t pipe_timeout; /* seconds that one may take */
     char *resolver;        /* "", or ADDRESS[:PORT] ([V6]:PORT); "" means /etc/resolv.conf */
     uint64_t smtp_port;    /* where other servers listen */
     uint64_t https_port;   /* where MTA-STS policies are asked for */

@@ -133,12 +133,14 @@ static const int file_controls[] = { F_GETFD, F_SETFD,  F_GETFL,      F_SETFL,  
                                      F_SETLK, F_SETLKW, F_OFD_GETLK,  F_OFD_SETLK,  F_OFD_SETLKW,
                                      F_DUPFD_CLOEXEC };
 
-static int allow_socket_families(scmp_filter_ctx ctx)
+static int allow_socket_families(scmp_filter_ctx ctx, enum sandbox_role role)
 {
     static const unsigned families[] = { AF_INET, AF_INET6 };
     int err = 0;
     for (size_t i = 0; i < 2 && !err; i++)
         err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, S(socket), 1, SCMP_A0(SCMP_CMP_EQ, families[i], 0));
+    if (!err && role == SANDBOX_SCHEDULER) /* to who runs programs */
+        err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, S(socket), 1, SCMP_A0(SCMP_CMP_EQ, AF_UNIX, 0));
     return err;
 }
 
@@ -175,7 +177,7 @@ static int add_conditional(scmp_filter_ctx ctx, enum sandbox_role role)
     for (size_t i = 0; i < sizeof file_controls / sizeof file_controls[0] && !err; i++)
         err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, S(fcntl), 1, SCMP_A1(SCMP_CMP_EQ, (unsigned)file_controls[i], 0));
     if (!err && ROLE(role) & NETWORK)
-        err = allow_socket_families(ctx);
+        err = allow_socket_families(ctx, role);
     if (!err && ROLE(role) & MAILBOX)
         err = allow_threads(ctx);
     return err || !(ROLE(role) & PARENT) ? err : allow_children(ctx);

@@ -59,6 +59,8 @@ struct targets {
  * ENOLINK: the tables can be read, but not a file that this alias includes. Appends to *targets, which the
  * caller frees; adds nothing when it fails. */
 enum status directory_expand(struct directory *d, const struct address *a, struct targets *targets);
+/* The same mailbox, outside address or program? */
+bool target_same(const struct target *a, const struct target *b);
 /* The address of a target with its detail, as the queue gets it. */
 void target_address(const struct target *t, const struct settings *s, struct address *a);
 /* An outside address that was named itself. False: no memory. */

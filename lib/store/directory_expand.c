@@ -31,10 +31,10 @@ struct expansion {
 
 /* --- the list */
 
-static bool is_same(const struct target *t, const struct address *a, const char *program)
+bool target_same(const struct target *a, const struct target *b)
 {
-    return address_same(&t->address, a) && !t->program == !program &&
-           (!program || strcmp(t->program, program) == 0);
+    return address_same(&a->address, &b->address) && !a->program == !b->program &&
+           (!a->program || strcmp(a->program, b->program) == 0);
 }
 
 /* Takes `program` over. */
@@ -65,8 +65,9 @@ void target_address(const struct target *t, const struct settings *s, struct add
 
 bool targets_add_outside(struct targets *targets, const struct address *a)
 {
+    const struct target new = { .address = *a };
     for (size_t i = 0; i < targets->count; i++)
-        if (is_same(&targets->list[i], a, NULL)) {
+        if (target_same(&targets->list[i], &new)) {
             targets->list[i].forwarded = false;
             return true;
         }
@@ -93,7 +94,7 @@ static enum status add_target(struct expansion *x, const struct target *new)
     struct targets *t = x->targets;
     x->reached = true;
     for (size_t i = 0; i < t->count; i++)
-        if (is_same(&t->list[i], &new->address, new->program)) {
+        if (target_same(&t->list[i], new)) {
             t->list[i].forwarded = t->list[i].forwarded && new->forwarded;
             return ST_OK;
         }
@@ -124,12 +125,15 @@ static enum status add_account(struct expansion *x, const struct found *f, const
     return add_target(x, &t);
 }
 
-static enum status add_program(struct expansion *x, const struct found *f, unsigned index)
+static enum status add_program(struct expansion *x, const struct found *f, const char *detail, unsigned index)
 {
     char name[PROGRAM_NAME_LIMIT];
-    programs_name(name, f->key, index);
-    const struct target t = { .address = f->address, .program = name };
-    return add_target(x, &t);
+    struct target t = { .address = f->address, .program = name };
+    snprintf(t.detail, sizeof t.detail, "%s", f->detail[0] ? f->detail : detail);
+    if (programs_name(name, f->key, index))
+        return add_target(x, &t);
+    errno = E2BIG;
+    return ST_PERM;
 }
 
 /* --- expanding */
@@ -213,7 +217,7 @@ static enum status expand_targets(struct expansion *x, const struct found *f, co
         if (line.n == 0)
             continue;
         if (line.p[0] == '|')
-            st = add_program(x, f, programs++);
+            st = add_program(x, f, detail, programs++);
         else if (span_istarts(line, ALIASES_INCLUDE))
             st = expand_file(x, f, detail, span_from(line, sizeof ALIASES_INCLUDE - 1));
         else if (address_parse(line, &target) == ADDRESS_OK)

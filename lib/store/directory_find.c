@@ -17,19 +17,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Parts user+detail. False where there is no detail. */
-static bool part(const struct directory *d, const struct address *a, struct address *base, char *detail)
-{
-    struct span local = address_local(a);
-    size_t n = strcspn(a->text, d->settings->recipient_delimiter);
-    if (!d->settings->recipient_delimiter[0] || n == 0 || n >= local.n || local.p[0] == '"')
-        return false;
-    memcpy(base->text, a->text, n);
-    snprintf(base->text + n, sizeof base->text - n, "@%.*s", SPAN_FMT(address_domain(a)));
-    base->local_length = n;
-    return span_copy(span_from(local, n + 1), detail, ADDRESS_LOCAL_LIMIT + 1);
-}
-
 static enum status get_alias(struct directory *d, struct span key, struct found *f)
 {
     enum status st =
@@ -59,7 +46,8 @@ static enum status find_user(struct directory *d, const struct address *a, bool 
     struct address base;
     char detail[ADDRESS_LOCAL_LIMIT + 1];
     enum status st = find_exactly(d, a, bare, f);
-    if (st == ST_NONE && part(d, a, &base, detail) && (st = find_exactly(d, &base, bare, f)) == ST_OK)
+    if (st == ST_NONE && address_part(a, d->settings->recipient_delimiter, &base, detail) &&
+        (st = find_exactly(d, &base, bare, f)) == ST_OK)
         memcpy(f->detail, detail, sizeof detail);
     return st;
 }
@@ -99,7 +87,7 @@ static enum status look_relayed(struct directory *d, const struct address *a)
     if (!d->relay && tables_open(d->settings, TABLE_RELAY, &d->relay) != ST_OK)
         return ST_TEMP;
     enum status st = directory_look(d->relay, span_of(a->text));
-    if (st == ST_NONE && part(d, a, &base, detail))
+    if (st == ST_NONE && address_part(a, d->settings->recipient_delimiter, &base, detail))
         st = directory_look(d->relay, span_of(base.text));
     snprintf(key, sizeof key, "@%.*s", SPAN_FMT(address_domain(a)));
     return st == ST_NONE ? directory_look(d->relay, span_of(key)) : st;

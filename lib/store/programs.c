@@ -1,38 +1,27 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The names of aliases' programs, and the commands behind them; see programs.h.
+ * The names of aliases' programs, and the commands behind them; see programs.h. The key is xtext in a name,
+ * so that this is one word whatever the alias is called.
  */
 #include "store/programs.h"
 #include "store/tables.h"
+#include "text/xtext.h"
 
 #include <stdio.h>
 
 #define INDEX_MOST 9999
+#define KEY_LIMIT (ADDRESS_LIMIT + 8)
 #define VALUE_LIMIT ((size_t)16 << 20) /* bytes of one alias' targets */
 
-void programs_name(char to[PROGRAM_NAME_LIMIT], const char *key, unsigned index)
+bool programs_name(char to[PROGRAM_NAME_LIMIT], const char *key, unsigned index)
 {
-    snprintf(to, PROGRAM_NAME_LIMIT, "%u %s", index, key);
-}
-
-/* False if it is no name. */
-static bool split(struct span name, uint64_t *index, struct span *key)
-{
-    struct span number;
-    *key = name;
-    if (name.n >= PROGRAM_NAME_LIMIT || !span_cut(key, ' ', &number) || key->n == 0)
-        return false;
-    for (size_t i = 0; i < key->n; i++)
-        if ((unsigned char)key->p[i] < ' ' || key->p[i] == 0x7f)
-            return false;
-    return span_u64(number, INDEX_MOST, index);
-}
-
-bool programs_name_valid(struct span name)
-{
-    uint64_t index;
-    struct span key;
-    return split(name, &index, &key);
+    struct bytes name;
+    bytes_init(&name, PROGRAM_NAME_LIMIT - 1);
+    bytes_printf(&name, "%u:", index);
+    bool good = index <= INDEX_MOST && xtext_encode(span_of(key), &name) &&
+                span_copy(span_bytes(&name), to, PROGRAM_NAME_LIMIT);
+    bytes_free(&name);
+    return good;
 }
 
 static enum status pick(struct span value, uint64_t index, struct bytes *command)
@@ -44,14 +33,10 @@ static enum status pick(struct span value, uint64_t index, struct bytes *command
     return ST_NONE;
 }
 
-enum status programs_command(const struct settings *s, struct span name, struct bytes *command)
+static enum status look_up(const struct settings *s, struct span key, uint64_t index, struct bytes *command)
 {
     struct table *aliases;
     struct bytes value;
-    struct span key;
-    uint64_t index;
-    if (!split(name, &index, &key))
-        return ST_NONE;
     if (tables_open(s, TABLE_ALIASES, &aliases) != ST_OK)
         return ST_TEMP;
     bytes_init(&value, VALUE_LIMIT);
@@ -60,5 +45,19 @@ enum status programs_command(const struct settings *s, struct span name, struct 
         st = pick(span_bytes(&value), index, command);
     bytes_free(&value);
     table_close(aliases);
+    return st;
+}
+
+enum status programs_command(const struct settings *s, struct span name, struct bytes *command)
+{
+    struct bytes key;
+    struct span number;
+    uint64_t index;
+    bytes_init(&key, KEY_LIMIT);
+    enum status st = ST_NONE;
+    if (span_cut(&name, ':', &number) && span_u64(number, INDEX_MOST, &index) && name.n &&
+        xtext_decode(name, &key))
+        st = look_up(s, span_bytes(&key), index, command);
+    bytes_free(&key);
     return st;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * Programs that aliases name (`list: |/path/program arguments`). A message for one travels with the program's
- * name, "INDEX KEY": which of the programs of the alias with this key, counted from 0. The command itself is
+ * name, "INDEX:KEY": which of the programs of the alias with this key, counted from 0. The command itself is
  * only ever looked up in the compiled aliases, by who runs it: no text that came in a message or from another
  * process is run, and a command that was mended counts for mail that waits.
  */
@@ -11,13 +11,21 @@
 #include "base/settings.h"
 #include "base/status.h"
 #include "text/address.h"
+#include "text/envelope.h"
 
-#define PROGRAM_NAME_LIMIT (ADDRESS_LIMIT + 20)
+#define PROGRAM_NAME_LIMIT ENVELOPE_PROGRAM_LIMIT
 
-/* The name of a key's program. */
-void programs_name(char to[PROGRAM_NAME_LIMIT], const char *key, unsigned index);
-/* Is it the form of a name? For names from files. */
-bool programs_name_valid(struct span name);
+/* How the queue runner asks for it to be run, on a SOCK_SEQPACKET socket (net/channel.h), and what comes
+ * back.
+ *
+ *     RUN    the program's name, ID, sender, recipient, original recipient (may be ""), where in the file the
+ * message begins, and its size; with a descriptor of the file ENDED  'D', 'T' or 'F' (enum queue_mark), an
+ * enhanced status code and a text of one line
+ */
+enum { PROGRAM_RUN = 1, PROGRAM_ENDED = 2 };
+
+/* The name of a key's program. False: there are too many. */
+bool programs_name(char to[PROGRAM_NAME_LIMIT], const char *key, unsigned index);
 /* The command, without '|', as compiled. ST_NONE: the alias names no such program (any more). ST_TEMP: can't
  * tell, and logged. */
 enum status programs_command(const struct settings *s, struct span name, struct bytes *command);

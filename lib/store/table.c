@@ -26,6 +26,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define VERSION 1
@@ -193,6 +194,7 @@ struct table_build {
     size_t count, room;
     uint64_t groups;
     struct table_source source;
+    mode_t mode;
 };
 
 static void build_free(struct table_build *b)
@@ -248,6 +250,11 @@ void table_build_source(struct table_build *b, const struct table_source *source
 {
     if (source)
         b->source = *source;
+}
+
+void table_build_mode(struct table_build *b, mode_t mode)
+{
+    b->mode = mode;
 }
 
 static int by_group(const void *x, const void *y, void *arg)
@@ -313,7 +320,7 @@ static bool write_file(struct table_build *b)
     bool ok = store_all(b, db);
     int fd = fcntl(gdbm_fdesc(db), F_DUPFD_CLOEXEC, 0);
     int error = ok ? 0 : errno;
-    ok = gdbm_close(db) == 0 && ok && fd >= 0 && fsync(fd) == 0;
+    ok = gdbm_close(db) == 0 && ok && fd >= 0 && (!b->mode || fchmod(fd, b->mode) == 0) && fsync(fd) == 0;
     if (error)
         errno = error;
     file_close(fd);

@@ -12,6 +12,8 @@
 #include "base/bytes.h"
 #include "base/status.h"
 
+#include <sys/types.h>
+
 struct table;
 
 /* What a table was compiled from: enough to see cheaply, and then surely, whether the text has changed since.
@@ -39,6 +41,8 @@ uint64_t table_digest(struct span contents);
 struct table_build;
 enum status table_build_begin(const char *path, struct table_build **build);
 enum status table_build_put(struct table_build *build, struct span key, struct span value);
+/* Who may read the file, beside its owner; only he unless this is called. */
+void table_build_mode(struct table_build *build, mode_t mode);
 /* source may be NULL. */
 void table_build_source(struct table_build *build, const struct table_source *source);
 enum status table_build_finish(struct table_build *build);

@@ -67,9 +67,6 @@ static enum status add_target(struct compile *c, const struct alias_entry *e, st
                               struct bytes *value)
 {
     struct address a;
-    if (t.p[0] == '|') /* TEMPORARY */
-        return compile_wrong(c, e->line, span_bytes(&e->name),
-                             "programs as targets aren't supported yet; name addresses");
     if (t.p[0] == '|')
         return add_program(c, e, span_from(t, 1), value);
     if (span_istarts(t, ALIASES_INCLUDE))

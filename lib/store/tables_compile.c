@@ -182,7 +182,7 @@ enum status tables_check(const struct settings *s, enum table_name name, struct 
 }
 
 /* The text and what to know it by. A missing file is an empty text. */
-static enum status read_text(struct compile *c, struct bytes *text, struct table_source *source)
+static enum status read_text(struct compile *c, struct bytes *text, struct table_source *source, mode_t *mode)
 {
     struct stat info = { 0 };
     if (stat(c->path, &info) != 0 && errno == ENOENT)
@@ -195,6 +195,7 @@ static enum status read_text(struct compile *c, struct bytes *text, struct table
     /* stat came first: a text that changes between the two is read again by handlers, and told by its digest
      */
     source->mtime_ns = (int64_t)info.st_mtim.tv_sec * 1000000000 + info.st_mtim.tv_nsec;
+    *mode = info.st_mode & 0777;
     source->size = text->len;
     source->digest = table_digest(span_bytes(text));
     return ST_OK;
@@ -206,10 +207,11 @@ enum status tables_compile(const struct settings *s, enum table_name name, struc
     struct bytes text;
     struct table_source source = { .digest = table_digest(SPAN("")) };
     char compiled[PATH_MAX];
+    mode_t mode = 0600;
     bytes_init(&text, TABLE_TEXT_LIMIT);
     enum status st = begin(s, name, &c, error);
     if (st == ST_OK)
-        st = read_text(&c, &text, &source);
+        st = read_text(&c, &text, &source, &mode);
     if (st == ST_OK && (!tables_path(s, name, true, compiled, sizeof compiled) ||
                         table_build_begin(compiled, &c.build) != ST_OK)) {
         bytes_printf(error, "%s: %s", c.path, strerror(errno));
@@ -219,6 +221,8 @@ enum status tables_compile(const struct settings *s, enum table_name name, struc
     if (st == ST_OK)
         st = compile_text(&c, name);
     if (st == ST_OK) {
+        if (name == TABLE_ALIASES) /* as its text: who runs its programs is another user */
+            table_build_mode(c.build, mode | 0600);
         table_build_source(c.build, &source);
         st = table_build_finish(c.build);
         c.build = NULL;

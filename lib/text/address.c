@@ -254,3 +254,16 @@ bool address_same(const struct address *a, const struct address *b)
 {
     return span_ieq(span_of(a->text), span_of(b->text));
 }
+
+bool address_part(const struct address *a, const char *delimiters, struct address *base, char *detail)
+{
+    struct span local = address_local(a), domain = address_domain(a);
+    size_t n = strcspn(a->text, delimiters);
+    if (!delimiters[0] || n == 0 || n >= local.n || local.p[0] == '"')
+        return false;
+    *base = (struct address){ .local_length = n };
+    memcpy(base->text, a->text, n);
+    base->text[n] = '@';
+    memcpy(base->text + n + 1, domain.p, domain.n);
+    return span_copy(span_from(local, n + 1), detail, ADDRESS_LOCAL_LIMIT + 1);
+}

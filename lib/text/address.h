@@ -42,6 +42,9 @@ struct span address_local(const struct address *a);  /* as in text; may be quote
 struct span address_domain(const struct address *a); /* "" for <> and <Postmaster> */
 bool address_is_null(const struct address *a);
 bool address_is_ascii(const struct address *a);
+/* Parts user+detail at the first of these characters: the address without it, and what stood behind it, in
+ * `detail` of ADDRESS_LOCAL_LIMIT + 1 bytes. False where there is none: a quoted local part has none. */
+bool address_part(const struct address *a, const char *delimiters, struct address *base, char *detail);
 /* The same mailbox to us: local parts without regard to case, domains too. What isn't ASCII is compared as it
  * stands, so that both must have the tables' form. */
 bool address_same(const struct address *a, const struct address *b);

@@ -12,6 +12,7 @@
 
 #define ENVELOPE_ENVID_LIMIT 100 /* RFC 3461 4.4 */
 #define ENVELOPE_ORCPT_LIMIT 500 /* RFC 3461 4.2 */
+#define ENVELOPE_PROGRAM_LIMIT 512
 
 /* RET (RFC 3461 4.3): how much of the message a report of its failure brings back. */
 enum mail_ret { RET_UNSAID, RET_FULL, RET_HDRS };
@@ -30,6 +31,8 @@ enum { NOTIFY_NEVER = 1, NOTIFY_SUCCESS = 2, NOTIFY_FAILURE = 4, NOTIFY_DELAY = 
 struct rcpt_options {
     unsigned notify;
     char orcpt[ENVELOPE_ORCPT_LIMIT + 1]; /* "rfc822;..." as it came, in xtext; "": not said */
+    bool forwarded; /* not from RCPT: an alias leads there, or a copy goes there; the sender didn't name it */
+    char program[ENVELOPE_PROGRAM_LIMIT];  /* not from RCPT: the program of an alias that is meant (store/programs.h) */
 };
 
 #endif

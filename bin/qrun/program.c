@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Programs that aliases name: the message is handed to who runs them, as a user of its own, behind the socket
+ * of the setting `pipe-socket` (bin/pipe; store/programs.h has the protocol). Here is only the waiting: for
+ * an answer, or for longer than a program may take and its runner needs to say so.
+ *
+ * A few run at a time; the others wait their turn, and hold up nothing else. A program whose answer is lost,
+ * because one of us was killed, may have done its work, and is run again: rather twice than never.
+ */
+#include "qrun.h"
+
+#include "base/clock.h"
+#include "base/files.h"
+#include "store/programs.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#define RUNNING_LIMIT 10
+#define GRACE_MS 30000 /* beyond the time that a program may take */
+
+struct program_run {
+    struct program_run *next;
+    struct part *part;
+    int fd; /* -1: waits for its turn */
+    int64_t until;
+};
+
+/* Its outcome; takes it out of the list. `reply` may be in q->packet. */
+static void finish(struct qrun *q, struct program_run *r, char mark, const char *reply)
+{
+    struct program_run **at = &q->programs;
+    while (*at && *at != r)
+        at = &(*at)->next;
+    if (*at)
+        *at = r->next;
+    file_close(r->fd);
+    job_outcome(q, r->part->job, r->part->indexes[0], mark, reply, NULL, NULL);
+    job_put_marks(q, r->part);
+    part_finish(q, r->part);
+    free(r);
+}
+
+void program_add(struct qrun *q, struct part *p)
+{
+    struct program_run *r = malloc(sizeof *r), **at = &q->programs;
+    if (!r) {
+        job_outcome(q, p->job, p->indexes[0], QUEUE_TODO, "4.3.0 Memory is short", NULL, NULL);
+        part_finish(q, p);
+        return;
+    }
+    *r = (struct program_run){ .part = p, .fd = -1 };
+    while (*at)
+        at = &(*at)->next;
+    *at = r;
+}
+
+static int connect_runner(const struct settings *s)
+{
+    struct sockaddr_un name = { .sun_family = AF_UNIX };
+    if (!span_copy(span_of(s->pipe_socket), name.sun_path, sizeof name.sun_path)) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd >= 0 && connect(fd, (struct sockaddr *)&name, sizeof name) != 0) {
+        file_close(fd);
+        fd = -1;
+    }
+    return fd;
+}
+
+static bool ask(struct qrun *q, const struct program_run *r, const struct queue_message *m)
+{
+    const struct queue_recipient *to = &m->recipients[r->part->indexes[0]];
+    int file = queue_reopen(q->queue_dir, m);
+    if (file < 0)
+        return false;
+    message_start(&q->packet, PROGRAM_RUN);
+    message_put_str(&q->packet, to->options->program);
+    message_put_str(&q->packet, m->id);
+    message_put_str(&q->packet, m->sender);
+    message_put_str(&q->packet, to->address.text);
+    message_put_str(&q->packet, to->options->orcpt);
+    message_put_u64(&q->packet, (uint64_t)m->content);
+    message_put_u64(&q->packet, m->size);
+    q->packet.fd = file;
+    bool sent = channel_send(r->fd, &q->packet);
+    file_close(file);
+    return sent;
+}
+
+static void begin(struct qrun *q, struct program_run *r)
+{
+    char why[QUEUE_REPLY_LIMIT];
+    r->fd = connect_runner(q->settings);
+    r->until = clock_ms() + (int64_t)q->settings->pipe_timeout * 1000 + GRACE_MS;
+    if (r->fd >= 0 && ask(q, r, &r->part->job->m))
+        return;
+    snprintf(why, sizeof why, "4.3.0 Nobody runs programs at %.200s (%s); enable postern-pipe.socket",
+             q->settings->pipe_socket, strerror(errno));
+    finish(q, r, QUEUE_TODO, why);
+}
+
+void program_look(struct qrun *q)
+{
+    size_t running = 0;
+    int64_t now = clock_ms();
+    for (struct program_run *r = q->programs, *next; r; r = next) {
+        next = r->next;
+        if (r->fd >= 0 && now < r->until) {
+            running++;
+        } else if (r->fd >= 0) {
+            finish(q, r, QUEUE_TODO, "4.4.2 The program took too long, and its runner says nothing");
+        } else if (running < RUNNING_LIMIT) {
+            running++;
+            begin(q, r);
+        }
+    }
+}
+
+size_t program_fds(const struct qrun *q, int *fds, size_t room)
+{
+    size_t n = 0;
+    for (const struct program_run *r = q->programs; r && n < room; r = r->next)
+        if (r->fd >= 0)
+            fds[n++] = r->fd;
+    return n;
+}
+
+/* The runner is another user: what it says is one line of printable text. */
+static void clean(char *text)
+{
+    for (; *text; text++)
+        if ((unsigned char)*text < ' ' || *text == 0x7f)
+            *text = ' ';
+}
+
+void program_input(struct qrun *q, int fd)
+{
+    char reply[QUEUE_REPLY_LIMIT];
+    uint64_t mark = 0;
+    struct program_run *r = q->programs;
+    while (r && r->fd != fd)
+        r = r->next;
+    if (!r)
+        return;
+    bool came = channel_receive(fd, &q->packet, 0);
+    if (came)
+        file_close(q->packet.fd);
+    bool good = came && q->packet.verb == PROGRAM_ENDED && message_get_u64(&q->packet, &mark) &&
+                message_get_str(&q->packet, reply, sizeof reply) && message_end(&q->packet) &&
+                (mark == QUEUE_DONE || mark == QUEUE_TODO || mark == QUEUE_FAILED);
+    if (good)
+        clean(reply);
+    finish(q, r, good ? (char)mark : QUEUE_TODO,
+           good ? reply : "4.3.0 Who runs programs ended without an answer");
+}
