@@ -238,6 +238,17 @@ check 'one is taken again' run refuse remove client 192.0.2.99/24
 check 'if it was refused' says $EX_NOUSER "isn't refused" run refuse remove client 192.0.2.0/24
 check 'the last one goes too' sh -c "'$postern' -c '$conf' refuse remove from spam@far.test && [ -z \"\$('$postern' -c '$conf' refuse list)\" ]"
 
+# --- routes
+check 'a route for everything' run route add '*' 'smtp:[hub.test]:587' auth
+check 'and one for a domain' run route add Lists.test lmtp:unix:/run/lists
+check 'they are listed' says 0 'Lists.test lmtp:unix:/run/lists' run route list
+check 'a second entry takes the place of the first' sh -c "'$postern' -c '$conf' route add lists.test direct && [ \$('$postern' -c '$conf' route list | grep -ci lists) = 1 ]"
+check 'a place must be one' says $EX_DATAERR 'is no place to send mail to' run route add x.test smtp:
+check 'and options such' says $EX_DATAERR 'has an option that is none' run route add x.test y.test tls=strong
+check 'one is removed' run route remove LISTS.test
+check 'if it was there' says $EX_NOHOST 'has no route' run route remove lists.test
+check 'the last one goes too' sh -c "'$postern' -c '$conf' route remove '*' && [ -z \"\$('$postern' -c '$conf' route list)\" ]"
+
 # --- wrong settings
 cp "$conf" "$work/conf"
 echo 'message-size huge' >>"$conf"

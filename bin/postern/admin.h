@@ -34,6 +34,9 @@ int alias_list(struct admin *a, int argc, char **argv);
 int refuse_add(struct admin *a, int argc, char **argv); /* refuse.c */
 int refuse_remove(struct admin *a, int argc, char **argv);
 int refuse_list(struct admin *a, int argc, char **argv);
+int route_add(struct admin *a, int argc, char **argv); /* route.c */
+int route_remove(struct admin *a, int argc, char **argv);
+int route_list(struct admin *a, int argc, char **argv); /* domain.c */
 int queue_list_command(struct admin *a, int argc, char **argv);
 int queue_show(struct admin *a, int argc, char **argv);
 int queue_retry(struct admin *a, int argc, char **argv);

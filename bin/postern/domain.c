@@ -146,6 +146,12 @@ int relay_list(struct admin *a, int argc, char **argv)
     return list(a, TABLE_RELAY);
 }
 
+int route_list(struct admin *a, int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    return list(a, TABLE_ROUTES);
+}
+
 /* user@domain or @domain, in lower case. */
 static int recipient_argument(const char *text, char to[ADDRESS_LIMIT + 4])
 {

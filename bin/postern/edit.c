@@ -179,6 +179,8 @@ static bool line_is(enum table_name name, struct span line, struct span first_do
         return !tables_domain_entry(line, &e) && strcmp(e.name, canonical) == 0;
     if (name == TABLE_RELAY)
         return span_ieq_str(line, canonical);
+    if (name == TABLE_ROUTES)
+        return span_ieq_str(tables_first_word(line), canonical);
     if (name == TABLE_SECRETS)
         line = span_head(line, span_find(line, ':'));
     if (name == TABLE_ACCOUNTS)

@@ -20,7 +20,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static const char *const words[TABLES] = { "domains", "accounts", "aliases", "secrets", "relay-recipients", "refused" };
+static const char *const words[TABLES] = { "domains", "accounts", "aliases", "secrets", "relay-recipients", "refused", "routes" };
 
 const char *tables_word(enum table_name name)
 {

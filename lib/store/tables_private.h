@@ -6,6 +6,7 @@
  *     tables_secrets.c   secrets
  *     tables_aliases.c   aliases
  *     tables_refused.c   refused
+ *     tables_routes.c    routes
  *     alias_draft.c      aliases that lead back to themselves
  */
 #ifndef POSTERN_STORE_TABLES_PRIVATE_H
@@ -35,5 +36,6 @@ bool compile_key(struct span name, struct bytes *key);
 enum status compile_secrets(struct compile *c);
 enum status compile_aliases(struct compile *c);
 enum status compile_refused(struct compile *c);
+enum status compile_routes(struct compile *c);
 
 #endif
