@@ -109,7 +109,7 @@ check "no recipients: EX_USAGE" exits 64 send 'x\n'
 check "-t without any: EX_USAGE" exits 64 send 'Subject: x\n\n' -t
 check "no address: EX_USAGE" exits 64 send 'x\n' 'a b@c'
 check "an unknown option: EX_USAGE" exits 64 send 'x\n' -Z bob
-check "-bs: EX_USAGE" exits 64 send 'x\n' -bs
+check "-bd: EX_USAGE" exits 64 send 'x\n' -bd
 check "no settings: EX_CONFIG" exits 78 as_server "$place/bin/sendmail" -c "$place/none.conf" bob </dev/null
 mv "$home/accounts.gdbm" "$home/accounts.away"
 check "tables that can't be read: EX_TEMPFAIL" exits 75 send 'x\n' bob
@@ -118,6 +118,56 @@ echo 'recipients 1' >>"$conf"
 check "more recipients than a transaction takes" send 'x\n' alice bob out@far.test
 check "both have it" test "$(ls "$alice/new" | wc -l)-$(ls "$bob/new" | wc -l)" = 1-1
 clear_mail
+
+# --- -bs
+sed -i '/^recipients 1$/d' "$conf"
+by_swaks() { # OPTION...: swaks, to whom the command is a server
+    timeout 60 swaks --pipe "$place/bin/sendmail -c $conf -bs" --helo client.test "$@" >"$work/swaks" 2>&1 || { cat "$work/swaks"; return 1; }
+}
+check "-bs: swaks, two recipients" by_swaks --from "$me@example.test" --to alice@example.test,bob@example.test
+check "alice has it" contains "$(newest "$alice")" "^Return-Path: <$me@example.test>"
+check "from a user of this machine" contains "$(newest "$alice")" "by mail.example.test (uid "
+check "bob too" test "$(ls "$bob/new" | wc -l)" = 1
+clear_mail
+check "-bs: offers no login and no TLS" sh -c "! grep -E '250.(AUTH|STARTTLS)' '$work/swaks' && grep -q '250.PIPELINING' '$work/swaks'"
+head -c 3000000 /dev/urandom | base64 >"$work/big"
+check "-bs: four megabytes, pipelined" by_swaks --from "$me@example.test" --to bob@example.test --pipeline --body @"$work/big"
+check "all of them" test "$(wc -c <"$(newest "$bob")")" -gt 4000000
+clear_mail
+
+speaks() { # TEXT: as a client that doesn't wait
+    printf '%b' "$1" | as_server sh -c "'$place/bin/sendmail' -c '$conf' -bs" | tr -d '\r' >"$work/said"
+}
+check "-bs: a dialogue" speaks "EHLO x\\r\\nMAIL FROM:<$me@example.test>\\r\\nRCPT TO:<nobody@example.test>\\r\\nRCPT TO:<bob@example.test>\\r\\nDATA\\r\\nSubject: said\\r\\n\\r\\n..\\r\\n.\\r\\nQUIT\\r\\n"
+check "its replies" test "$(grep -o '^[0-9]* ' "$work/said" | tr '\n' '|')" = '220 |250 |250 |550 |250 |354 |250 |221 |'
+check "From is added" contains "$(newest "$bob")" "^From: .*$me@example.test"
+clear_mail
+check "-bs: input that ends in the middle" speaks "EHLO x\\r\\nMAIL FROM:<$me@example.test>\\r\\nRCPT TO:<bob@example.test>\\r\\nDATA\\r\\nhalf"
+check "brings nothing" test -z "$(ls "$bob/new")"
+check "-bs: a flood of commands" sh -c "{ yes NOOP | head -200000 | tr '\n' '#' | sed 's/#/\r\n/g'; printf 'QUIT\r\n'; } |
+    '$place/bin/sendmail' -c '$conf' -bs | grep -c '^250 2.0.0' | grep -qx 200000"
+by_hand() {
+    timeout 60 script -qec "'$place/bin/sendmail' -c '$conf' -bs" /dev/null <<EOF | tr -d '\r' >"$work/terminal"
+EHLO x
+MAIL FROM:<$me@example.test>
+RCPT TO:<bob@example.test>
+DATA
+Subject: typed
+
+hello
+.
+QUIT
+EOF
+    grep -q '^250 2.0.0 Accepted' "$work/terminal" || { cat "$work/terminal"; return 1; }
+}
+check "-bs: at a terminal, where lines end in LF" by_hand
+check "arrived" contains "$(newest "$bob")" '^Subject: typed'
+clear_mail
+mv "$conf" "$conf.away"
+"$place/bin/sendmail" -c "$conf" -bs </dev/null >"$work/said" 2>/dev/null
+check "-bs: no settings: 78" test $? = 78
+check "it says 421" grep -q '^421 4.3.0 ' "$work/said"
+mv "$conf.away" "$conf"
 
 # --- a pair, as of socat or a shell: whoever is behind it is no user of this machine
 stranger() {
@@ -141,7 +191,20 @@ chmod 666 "$place/submit"
 check "through the socket, as the owner of the spool" send 'x\n' -f anybody@far.test bob
 check "it is there" contains "$(newest "$bob")" '^Return-Path: <anybody@far.test>'
 clear_mail
+check "-bs through the socket" by_swaks --from "$me@example.test" --to bob@example.test
+check "it is there too" contains "$(newest "$bob")" '(uid '
+check "and needs no login" sh -c "! grep -E '250.(AUTH|STARTTLS)' '$work/swaks'"
+clear_mail
 if [ "$(id -u)" = 0 ]; then
+    bs_as_daemon() {
+        printf 'EHLO x\r\nMAIL FROM:<%s>\r\nRCPT TO:<bob@example.test>\r\nDATA\r\n.\r\nQUIT\r\n' "$1" |
+            setpriv --reuid=daemon --regid=daemon --clear-groups -- "$place/bin/sendmail" -c "$conf" -bs >"$work/said"
+    }
+    check "-bs as another user" bs_as_daemon daemon@example.test
+    check "is the sender" contains "$(newest "$bob")" '^Return-Path: <daemon@example.test>'
+    check "-bs as somebody else" bs_as_daemon alice@example.test
+    check "is refused" grep -q "^550 5.7.1 This sender's address isn't yours" "$work/said"
+    clear_mail
     as_daemon() {
         printf 'x\n' | setpriv --reuid=daemon --regid=daemon --clear-groups -- "$place/bin/sendmail" -c "$conf" "$@"
     }

@@ -21,7 +21,7 @@
 #define RECIPIENTS_LIMIT 10000
 #define SHOWN 200 /* bytes of a wrong address that are shown */
 
-enum mode { SEND, LIST_QUEUE, COMPILE_ALIASES, RUN_QUEUE };
+enum mode { SEND, SPEAK_SMTP, LIST_QUEUE, COMPILE_ALIASES, RUN_QUEUE };
 
 int complain(int code, const char *format, ...)
 {
@@ -183,11 +183,25 @@ static int send_message(struct job *job, char **recipients)
     return code;
 }
 
+static int speak_smtp(struct job *job)
+{
+    int code = load_settings(job);
+    if (code == EX_OK)
+        code = relay(job);
+    else
+        puts(RELAY_UNAVAILABLE);
+    settings_free(&job->settings);
+    return code;
+}
+
 static int read_mode(const char *value, enum mode *mode)
 {
     switch (value[0]) {
     case 'm':
     case 'a':
+        return EX_OK;
+    case 's':
+        *mode = SPEAK_SMTP;
         return EX_OK;
     case 'p':
         *mode = LIST_QUEUE;
@@ -237,6 +251,7 @@ static enum mode mode_of_name(const char *name)
 
 static const char usage[] =
     "usage: sendmail [-c FILE] [-F NAME] [-f SENDER] [-it] [RECIPIENT...]   hand in the message on stdin\n"
+    "       sendmail [-c FILE] -bs   speak SMTP on stdin and stdout\n"
     "       mailq        list the queue\n"
     "       newaliases   compile the tables\n";
 
@@ -251,5 +266,7 @@ int main(int argc, char **argv)
     int code = read_options(argc, argv, &job, &mode);
     if (code != EX_OK)
         return code;
-    return mode == SEND ? send_message(&job, argv + optind) : run_postern(&job, mode);
+    return mode == SEND         ? send_message(&job, argv + optind)
+           : mode == SPEAK_SMTP ? speak_smtp(&job)
+                                : run_postern(&job, mode);
 }

@@ -5,6 +5,7 @@
  *     sendmail.c  options and what to do
  *     message.c   the message from standard input, made fit for SMTP
  *     submit.c    handing it to smtpd
+ *     relay.c     -bs: the caller speaks SMTP itself
  */
 #ifndef POSTERN_SENDMAIL_SENDMAIL_H
 #define POSTERN_SENDMAIL_SENDMAIL_H
@@ -13,6 +14,8 @@
 #include "text/address.h"
 
 #define SUBMIT_SOCKET "/run/postern/submit"
+
+#define RELAY_UNAVAILABLE "421 4.3.0 Mail can't be handed in now, try again later\r"
 
 enum delivery { PENDING, ACCEPTED, REFUSED };
 
@@ -50,6 +53,13 @@ int message_read(struct job *job);
 /* Hands the message to smtpd, through SUBMIT_SOCKET or by starting it. A sysexits code: EX_OK only when smtpd
  * has it for every recipient. */
 int submit(struct job *job);
+
+/* Connects to smtpd as submit() does, for a caller who speaks SMTP on standard input and output. EX_OK when
+ * either side has ended; else a 421 was said. */
+int relay(struct job *job);
+
+/* A connection to an smtpd that takes its mail for the caller's, or -1. */
+int reach_smtpd(const struct job *job);
 
 /* Runs a program of Postern's in place of this one, found beside this or where both are installed. Returns
  * only if that fails: a sysexits code. */

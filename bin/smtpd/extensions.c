@@ -37,7 +37,10 @@ static void write_mechanisms(const struct session *s, struct conn *to)
 /* A message's recipients are limited; messages of a connection and domains of a message aren't. */
 static void write_limits(const struct session *s, struct conn *to)
 {
-    conn_printf(to, " RCPTMAX=%llu", (unsigned long long)s->serving->settings->recipients);
+    uint64_t most = s->serving->settings->recipients;
+    if (s->lmtp && most > SMTPD_LMTP_RECIPIENTS)
+        most = SMTPD_LMTP_RECIPIENTS;
+    conn_printf(to, " RCPTMAX=%llu", (unsigned long long)most);
 }
 
 static const struct extension table[] = {
@@ -55,9 +58,10 @@ static const struct extension table[] = {
 
 static unsigned state_of(const struct session *s)
 {
-    return (s->tls            ? UNDER_TLS
-            : s->serving->tls ? CAN_TLS
-                              : 0) |
+    bool can = s->serving->tls && !s->serving->peer.local; /* a Unix socket leads nowhere else */
+    return (s->tls ? UNDER_TLS
+            : can  ? CAN_TLS
+                   : 0) |
            (login_offered(s) ? CAN_LOGIN : 0) | (s->submission ? SUBMISSION : 0);
 }
 

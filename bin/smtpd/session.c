@@ -119,7 +119,7 @@ void forget_transaction(struct session *s)
 
 bool login_offered(const struct session *s)
 {
-    return s->submission && sasl_offered(s->serving->settings, s->tls);
+    return s->submission && !s->serving->peer.local && sasl_offered(s->serving->settings, s->tls);
 }
 
 /* One word without control characters; what is odd in it is replaced in Received. */

@@ -69,7 +69,7 @@ enum verdict ask(struct session *s);
 const char *trouble_line(enum verdict v);
 void reply_trouble(struct session *s, enum verdict v);
 
-/* Is there a mechanism by which this connection may AUTH, as it stands? */
+/* Is there a mechanism by which this connection may AUTH, as it stands? A user of this machine need not. */
 bool login_offered(const struct session *s);
 /* Forgets the message that was coming in. */
 void forget_transaction(struct session *s);

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * sendmail -bs: SMTP on standard input and output. The other side is an smtpd reached as submit.c does, for
+ * which the kernel vouches who calls; here bytes are only moved, both ways at once, so that neither side ever
+ * waits for the other. What is typed at a terminal gets its CRs.
+ *
+ * The descriptors are the caller's and stay blocking: nothing is read that isn't there, and no more is written
+ * at a time than a pipe takes that has room.
+ */
+#include "sendmail.h"
+#include "base/files.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#define FLOW_BUFFER 65536
+
+struct flow {
+    int from, to;
+    bool typed;  /* LF becomes CRLF */
+    bool closed; /* nothing more comes */
+    size_t start, end;
+    char buffer[FLOW_BUFFER];
+};
+
+static size_t add_returns(char *text, size_t n)
+{
+    size_t lines = 0;
+    for (size_t i = 0; i < n; i++)
+        lines += text[i] == '\n' && (i == 0 || text[i - 1] != '\r');
+    for (size_t i = n, to = n + lines; to > i; i--) {
+        text[--to] = text[i - 1];
+        if (text[i - 1] == '\n' && (i == 1 || text[i - 2] != '\r'))
+            text[--to] = '\r';
+    }
+    return n + lines;
+}
+
+static void fill(struct flow *f)
+{
+    ssize_t n = read(f->from, f->buffer, sizeof f->buffer / 2);
+    if (n < 0 && (errno == EINTR || errno == EAGAIN))
+        return;
+    f->closed = n <= 0;
+    f->start = 0;
+    f->end = n <= 0 ? 0 : f->typed ? add_returns(f->buffer, (size_t)n) : (size_t)n;
+}
+
+/* False: nobody takes it any more. */
+static bool drain(struct flow *f)
+{
+    size_t left = f->end - f->start, n = left < PIPE_BUF ? left : PIPE_BUF;
+    ssize_t done = write(f->to, f->buffer + f->start, n);
+    if (done < 0)
+        return errno == EINTR || errno == EAGAIN;
+    f->start += (size_t)done;
+    return true;
+}
+
+static bool waits(const struct flow *f)
+{
+    return f->start < f->end;
+}
+
+/* One turn, with what may be done without waiting. False: it is over. */
+static bool turn(struct flow *in, struct flow *out)
+{
+    struct pollfd p[] = {
+        { .fd = waits(in) || in->closed ? -1 : in->from, .events = POLLIN },
+        { .fd = waits(in) ? in->to : -1, .events = POLLOUT },
+        { .fd = waits(out) || out->closed ? -1 : out->from, .events = POLLIN },
+        { .fd = waits(out) ? out->to : -1, .events = POLLOUT },
+    };
+    if (poll(p, sizeof p / sizeof p[0], -1) < 0)
+        return errno == EINTR;
+    if (p[0].revents)
+        fill(in);
+    if (p[2].revents)
+        fill(out);
+    if ((p[1].revents && !drain(in)) || (p[3].revents && !drain(out)))
+        return false;
+    if (p[0].revents && in->closed)
+        shutdown(in->to, SHUT_WR);
+    return !out->closed || waits(out);
+}
+
+int relay(struct job *job)
+{
+    static struct flow in = { .from = STDIN_FILENO }, out = { .to = STDOUT_FILENO };
+    signal(SIGPIPE, SIG_IGN);
+    int fd = reach_smtpd(job);
+    if (fd < 0) {
+        int why = errno;
+        puts(RELAY_UNAVAILABLE);
+        return complain(EX_TEMPFAIL, "smtpd can't be reached: %s", strerror(why));
+    }
+    in.to = out.from = fd;
+    in.typed = isatty(STDIN_FILENO);
+    while (turn(&in, &out))
+        ;
+    file_close(fd);
+    return EX_OK;
+}
