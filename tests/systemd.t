@@ -16,7 +16,7 @@ fi
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 BUILD=${BUILD:-build}
 unit_dir=/usr/local/lib/systemd/system
-ports='smtp submission submissions imap imaps pop3 pop3s'
+ports='smtp submission submissions imap imaps pop3 pop3s lmtp'
 mail=/var/mail/postern/example.test
 
 # ---- setting up
@@ -119,6 +119,14 @@ send_and_read() { # MODE
         -au bob@example.test -ap bob-secret --from bob@example.test --to carol@outside.test \
         --header "Subject: $subject-outside"
     check "$mode: ... and goes out at once, without the timer" on_disk /srv/outside/mail/outside.test/carol "$subject-outside"
+    check "$mode: LMTP on its socket" swaks --timeout 10 --protocol LMTP --socket /run/postern/lmtp --from zoe@elsewhere.test \
+        --to alice@example.test,bob@example.test --header "Subject: $subject-lmtp"
+    check "$mode: ... lies in both Maildirs" bash -c "grep -rqs $subject-lmtp $mail/alice/new && grep -rqs $subject-lmtp $mail/bob/new"
+    check "$mode: which isn't anybody's to write to" bash -c '! runuser -u nobody -- swaks --timeout 10 --protocol LMTP \
+        --socket /run/postern/lmtp --from zoe@elsewhere.test --to alice@example.test'
+    check "$mode: sendmail -bs, as any user" runuser -u nobody -- swaks --timeout 10 --pipe '/usr/local/sbin/sendmail -bs' \
+        --from nobody@example.test --to alice@example.test --header "Subject: $subject-bs"
+    check "$mode: ... lies there" on_disk $mail/alice "$subject-bs"
     check "$mode: sendmail, as any user" runuser -u nobody -- sh -c \
         'printf "Subject: $1-sendmail\n\nhello\n" | /usr/local/sbin/sendmail -t -i alice@example.test' sh "$subject"
     check "$mode: ... lies there" on_disk $mail/alice "$subject-sendmail"
