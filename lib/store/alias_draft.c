@@ -115,7 +115,7 @@ static struct alias_draft_entry *entry_of(struct walker *w, struct span line, bo
         return NULL;
     if (directory_find(w->d, &target, &domain, &f) == ST_OK && f.kind == FOUND_ALIAS) {
         e = find(w->draft, span_of(f.key));
-        *own = directory_look(w->d->accounts, span_of(f.address.text)) == ST_OK;
+        *own = directory_look(w->d, TABLE_ACCOUNTS, span_of(f.address.text)) == ST_OK;
     }
     bytes_free(&f.value);
     return e;

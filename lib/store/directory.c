@@ -11,14 +11,26 @@
 #include <stdlib.h>
 #include <string.h>
 
+static bool open_table(struct directory *d, enum table_name name)
+{
+    return d->tables[name] || tables_open(d->settings, name, &d->tables[name]) == ST_OK;
+}
+
+enum status directory_open_as_needed(const struct settings *s, struct directory **d)
+{
+    *d = calloc(1, sizeof **d);
+    if (!*d)
+        return ST_TEMP;
+    (*d)->settings = s;
+    return ST_OK;
+}
+
 enum status directory_open_draft(const struct settings *s, const struct alias_draft *draft,
                                  struct directory **d)
 {
-    *d = calloc(1, sizeof **d);
-    if (*d && tables_open(s, TABLE_DOMAINS, &(*d)->domains) == ST_OK &&
-        tables_open(s, TABLE_ACCOUNTS, &(*d)->accounts) == ST_OK &&
-        (draft || tables_open(s, TABLE_ALIASES, &(*d)->aliases) == ST_OK)) {
-        (*d)->settings = s;
+    enum status st = directory_open_as_needed(s, d);
+    if (st == ST_OK && open_table(*d, TABLE_DOMAINS) && open_table(*d, TABLE_ACCOUNTS) &&
+        (draft || open_table(*d, TABLE_ALIASES))) {
         (*d)->draft = draft;
         return ST_OK;
     }
@@ -36,18 +48,21 @@ void directory_close(struct directory *d)
 {
     if (!d)
         return;
-    table_close(d->domains);
-    table_close(d->accounts);
-    table_close(d->aliases);
-    table_close(d->relay);
+    for (size_t i = 0; i < TABLES; i++)
+        table_close(d->tables[i]);
     free(d);
 }
 
-enum status directory_look(struct table *t, struct span key)
+enum status directory_get(struct directory *d, enum table_name name, struct span key, struct bytes *value)
+{
+    return open_table(d, name) ? table_get(d->tables[name], key, value) : ST_TEMP;
+}
+
+enum status directory_look(struct directory *d, enum table_name name, struct span key)
 {
     struct bytes value;
     bytes_init(&value, ADDRESS_LIMIT);
-    enum status st = table_get(t, key, &value);
+    enum status st = directory_get(d, name, key, &value);
     bytes_free(&value);
     return st;
 }
@@ -59,7 +74,7 @@ enum status directory_classify(struct directory *d, struct span domain, struct d
     if (domain.n == 0 || !idna_to_ascii(domain, lower) || strcmp(lower, TABLE_FIRST_DOMAIN) == 0)
         return ST_NONE;
     bytes_init(&value, ADDRESS_LIMIT);
-    enum status st = table_get(d->domains, span_of(lower), &value);
+    enum status st = directory_get(d, TABLE_DOMAINS, span_of(lower), &value);
     if (st == ST_OK && !domain_entry_read(span_of(lower), span_bytes(&value), e)) {
         errno = EBADMSG; /* it was valid when it was compiled */
         st = ST_TEMP;
@@ -77,7 +92,7 @@ enum status directory_domain(struct directory *d, struct span domain)
 
 enum status directory_first_domain(struct directory *d, struct bytes *domain)
 {
-    return table_get(d->domains, SPAN(TABLE_FIRST_DOMAIN), domain);
+    return directory_get(d, TABLE_DOMAINS, SPAN(TABLE_FIRST_DOMAIN), domain);
 }
 
 enum status directory_canonical(struct directory *d, const struct address *a, struct address *to)
@@ -104,18 +119,18 @@ enum status directory_account(struct directory *d, const struct address *a, stru
     struct address c;
     enum status st = directory_canonical(d, a, &c);
     if (st == ST_OK)
-        st = directory_look(d->accounts, span_of(c.text));
+        st = directory_look(d, TABLE_ACCOUNTS, span_of(c.text));
     if (st == ST_OK)
         *account = c;
     return st;
 }
 
-static enum status get_quota(struct table *accounts, const struct settings *s, const struct address *account,
-                             struct quota *q)
+enum status directory_quota(struct directory *d, const struct settings *s, const struct address *account,
+                            struct quota *q)
 {
     struct bytes value;
     bytes_init(&value, ADDRESS_LIMIT);
-    enum status st = table_get(accounts, span_of(account->text), &value);
+    enum status st = directory_get(d, TABLE_ACCOUNTS, span_of(account->text), &value);
     if (st == ST_OK && !quota_parse(span_bytes(&value), q))
         st = ST_TEMP; /* it was valid when it was compiled */
     bytes_free(&value);
@@ -124,18 +139,12 @@ static enum status get_quota(struct table *accounts, const struct settings *s, c
     return st;
 }
 
-enum status directory_quota(struct directory *d, const struct settings *s, const struct address *account,
-                            struct quota *q)
-{
-    return get_quota(d->accounts, s, account, q);
-}
-
 enum status directory_quota_of(const struct settings *s, const struct address *account, struct quota *q)
 {
-    struct table *accounts = NULL;
-    enum status st = tables_open(s, TABLE_ACCOUNTS, &accounts);
+    struct directory *d;
+    enum status st = directory_open_as_needed(s, &d);
     if (st == ST_OK)
-        st = get_quota(accounts, s, account, q);
-    table_close(accounts);
+        st = directory_quota(d, s, account, q);
+    directory_close(d);
     return st;
 }

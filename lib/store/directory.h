@@ -20,6 +20,8 @@ struct directory;
 
 /* Opens domains, accounts, aliases (not secrets). The settings must outlive it. */
 enum status directory_open(const struct settings *s, struct directory **d);
+/* The same, but each table is opened when it is first looked at: for who needs one or two, like a login. */
+enum status directory_open_as_needed(const struct settings *s, struct directory **d);
 void directory_close(struct directory *d);
 
 /* Folders outside of the settings' own that look-ups read from, for a sandbox: up to `room` strings, which

@@ -241,7 +241,7 @@ static enum status expand_alias(struct expansion *x, const struct found *f, cons
         if (!address_same(&x->path[i], &f->address))
             continue;
         enum status st =
-            i + 1 == x->depth ? directory_look(x->d->accounts, span_of(f->address.text)) : ST_NONE;
+            i + 1 == x->depth ? directory_look(x->d, TABLE_ACCOUNTS, span_of(f->address.text)) : ST_NONE;
         return st == ST_OK ? add_account(x, f, detail) : st == ST_NONE ? loop() : st;
     }
     if (x->depth == DIRECTORY_DEPTH)

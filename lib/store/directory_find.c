@@ -20,7 +20,7 @@
 static enum status get_alias(struct directory *d, struct span key, struct found *f)
 {
     enum status st =
-        d->draft ? alias_draft_get(d->draft, key, &f->value) : table_get(d->aliases, key, &f->value);
+        d->draft ? alias_draft_get(d->draft, key, &f->value) : directory_get(d, TABLE_ALIASES, key, &f->value);
     if (st == ST_OK) {
         f->kind = FOUND_ALIAS;
         if (!span_copy(key, f->key, sizeof f->key))
@@ -36,7 +36,7 @@ static enum status find_exactly(struct directory *d, const struct address *a, bo
     enum status st = get_alias(d, span_of(a->text), f);
     if (st == ST_NONE && bare)
         st = get_alias(d, address_local(a), f);
-    if (st == ST_NONE && bare && (st = directory_look(d->accounts, span_of(a->text))) == ST_OK)
+    if (st == ST_NONE && bare && (st = directory_look(d, TABLE_ACCOUNTS, span_of(a->text))) == ST_OK)
         f->kind = FOUND_ACCOUNT;
     return st;
 }
@@ -84,13 +84,11 @@ static enum status look_relayed(struct directory *d, const struct address *a)
 {
     struct address base;
     char detail[ADDRESS_LOCAL_LIMIT + 1], key[ADDRESS_DOMAIN_LIMIT + 2];
-    if (!d->relay && tables_open(d->settings, TABLE_RELAY, &d->relay) != ST_OK)
-        return ST_TEMP;
-    enum status st = directory_look(d->relay, span_of(a->text));
+    enum status st = directory_look(d, TABLE_RELAY, span_of(a->text));
     if (st == ST_NONE && address_part(a, d->settings->recipient_delimiter, &base, detail))
-        st = directory_look(d->relay, span_of(base.text));
+        st = directory_look(d, TABLE_RELAY, span_of(base.text));
     snprintf(key, sizeof key, "@%.*s", SPAN_FMT(address_domain(a)));
-    return st == ST_NONE ? directory_look(d->relay, span_of(key)) : st;
+    return st == ST_NONE ? directory_look(d, TABLE_RELAY, span_of(key)) : st;
 }
 
 /* Postmaster and abuse can be written to wherever mail is taken (RFC 5321 4.5.1, RFC 2142). */

@@ -12,7 +12,7 @@
 #define POSTERN_STORE_DIRECTORY_PRIVATE_H
 
 #include "store/directory.h"
-#include "store/table.h"
+#include "store/tables.h"
 #include "text/domains.h"
 
 #define DIRECTORY_VALUE_LIMIT ((size_t)16 << 20) /* bytes of one alias' targets */
@@ -21,9 +21,8 @@ struct alias_draft;
 
 struct directory {
     const struct settings *settings;
-    struct table *domains, *accounts, *aliases;
-    struct table *relay;             /* opened when first needed */
-    const struct alias_draft *draft; /* stands in for `aliases` */
+    struct table *tables[TABLES];    /* NULL: not looked at so far */
+    const struct alias_draft *draft; /* stands in for the aliases */
 };
 
 /* Domains and accounts alone, with aliases that aren't compiled yet. */
@@ -32,8 +31,10 @@ enum status directory_open_draft(const struct settings *s, const struct alias_dr
 /* The targets of a key, a line each. */
 enum status alias_draft_get(const struct alias_draft *draft, struct span key, struct bytes *value);
 
+/* A key's value in one of the tables, which is opened when it is first asked. */
+enum status directory_get(struct directory *d, enum table_name name, struct span key, struct bytes *value);
 /* Is the key there? Its value doesn't matter. */
-enum status directory_look(struct table *t, struct span key);
+enum status directory_look(struct directory *d, enum table_name name, struct span key);
 /* In lower case, with our first domain where it has none. ST_NONE: we have no domain at all. */
 enum status directory_canonical(struct directory *d, const struct address *a, struct address *to);
 /* What the table `domains` says of it. ST_NONE: nothing. */

@@ -100,7 +100,7 @@ enum status login_find(const struct settings *s, struct span name, bool mix, str
     bytes_init(&found->mix, MIX_LIMIT);
     bytes_init(&domain, ADDRESS_DOMAIN_LIMIT);
     name_key(name, &found->key);
-    enum status st = directory_open(s, &d);
+    enum status st = directory_open_as_needed(s, &d);
     if (st == ST_OK)
         st = tables_open(s, TABLE_SECRETS, &secrets);
     if (st == ST_OK && mix && table_get(secrets, SPAN(SECRETS_MIX), &found->mix) == ST_TEMP)
