@@ -79,7 +79,8 @@ static void run(struct qrun *q, const struct child_start *start, int channel, pi
         _exit(EX_OSERR);
     close_all_but(channel, start->socket);
     if (start->kind == CHILD_SENDER) {
-        struct sender_start s = { q->settings, start->socket, start->security, span_bytes(&q->roots), start->no_tls };
+        struct sender_start s = { q->settings, start->socket, start->security, span_bytes(&q->roots),
+                                  start->no_tls };
         sender_run(channel, &s);
     } else if (start->kind == CHILD_FETCHER) {
         struct fetcher_start s = { start->socket, start->domain, span_bytes(&q->roots) };

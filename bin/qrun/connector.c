@@ -160,8 +160,8 @@ static void report_connected(struct walk *w, int fd, struct message *m)
     m->fd = fd;
 }
 
-/* Once an address was there, and refused us, that is never for ever. Where every host could be asked whether it does
- * what the message requires, and couldn't, it is. */
+/* Once an address was there, and refused us, that is never for ever. Where every host could be asked whether
+ * it does what the message requires, and couldn't, it is. */
 static void report_none(struct walk *w, struct message *m, bool permanent)
 {
     message_start(m, VERB_NO_HOST);
@@ -235,7 +235,8 @@ void connector_run(int channel, const struct connector_start *start)
 {
     struct walk w = { .start = start };
     struct message m, more;
-    w.policy = (struct policy){ .start = start, .resolver = &w.resolver, .channel = channel, .packet = &more };
+    w.policy =
+        (struct policy){ .start = start, .resolver = &w.resolver, .channel = channel, .packet = &more };
     bytes_init(&w.why, QUEUE_REPLY_LIMIT - 1);
     while (channel_receive(channel, &m, -1)) {
         if (m.fd >= 0 || !message_end(&m) || m.verb < VERB_CONNECT_FIRST || m.verb > VERB_CONNECT_MORE)

@@ -17,15 +17,16 @@ struct connector_start {
     const struct dns_resolver *resolver;
     const char *domain;
     enum lane lane;
-    struct dnssec *dnssec;   /* NULL: answers aren't verified */
-    bool dnssec_required;    /* without a look whether the resolver is able to */
-    const struct tls_state_policy *cached; /* the domain's MTA-STS policy; its text empty where there is none */
+    struct dnssec *dnssec; /* NULL: answers aren't verified */
+    bool dnssec_required;  /* without a look whether the resolver is able to */
+    const struct tls_state_policy *cached; /* the domain's; its text empty where there is none */
 };
 
 /* In SANDBOX_RESOLVER; returns when the scheduler has closed its end. */
 void connector_run(int channel, const struct connector_start *start);
 
-/* A socket connected to this address, or -1 with errno. The scheduler's end of `channel` is watched meanwhile. */
+/* A socket connected to this address, or -1 with errno. The scheduler's end of `channel` is watched
+ * meanwhile. */
 int connect_to(int channel, const struct in6_addr *address, uint64_t port, const struct settings *s);
 
 #endif

@@ -141,12 +141,13 @@ void destination_connect(struct qrun *q, struct link *l, unsigned verb);
 void destination_connector_input(struct qrun *q, struct destination *d);
 
 /* --- destination_tls.c */
-/* A packet from the connector that is no answer: a note, a policy, a wish for a fetcher. False: it is something
- * else. Takes care of its descriptor. */
+/* A packet from the connector that is no answer: a note, a policy, a wish for a fetcher. False: it is
+ * something else. Takes care of its descriptor. */
 bool destination_tls_packet(struct qrun *q, struct destination *d);
 /* The policy that is remembered for d; to be freed (its text). */
 void destination_tls_cached(struct qrun *q, const struct destination *d, struct tls_state_policy *cached);
-/* The connection has this protection, or was refused for want of it: kept, recorded, logged. `text` may be "". */
+/* The connection has this protection, or was refused for want of it: kept, recorded, logged. `text` may be
+ * "". */
 void destination_tls_ready(struct qrun *q, const struct link *l, enum tls_result result, const char *text);
 void destination_tls_refused(struct qrun *q, const struct link *l, enum tls_result result, const char *text);
 

@@ -90,8 +90,10 @@ static void connected(struct qrun *q, struct link *l)
         local_address(socket, l->from);
         l->state = GREETING;
         l->sender = child_start(
-            q, &(struct child_start){
-                   .kind = CHILD_SENDER, .socket = socket, .security = &l->security, .no_tls = l->d->no_tls });
+            q, &(struct child_start){ .kind = CHILD_SENDER,
+                                      .socket = socket,
+                                      .security = &l->security,
+                                      .no_tls = l->d->no_tls });
         if (l->sender < 0)
             give_up(q, l, "4.3.0 No process could be started to send");
     }

@@ -180,8 +180,8 @@ static void compare_with_past(struct qrun *q, const struct link *l)
         h.seen = now;
         snprintf(h.what, sizeof h.what, "%s", what);
     } else if (!verified && st == ST_OK && strcmp(h.what, LOST) != 0) {
-        log_event(LOG_WARNING, "tls-no-longer-verified", "host", l->shown, "domain", l->d->domain, "had", h.what,
-                  "has", what, NULL);
+        log_event(LOG_WARNING, "tls-no-longer-verified", "host", l->shown, "domain", l->d->domain, "had",
+                  h.what, "has", what, NULL);
         snprintf(h.what, sizeof h.what, LOST);
     } else {
         return;

@@ -119,8 +119,8 @@ static enum status prepare_boxes(struct qrun *q, struct sandbox **own, struct by
     const char *folders[PATHS - 3];
     size_t count = directory_folders(s, folders, PATHS - 3);
     struct sandbox_path paths[PATHS] = { { s->spool, SANDBOX_READ | SANDBOX_WRITE },
-                                               { bytes_str(&mail), SANDBOX_READ | SANDBOX_WRITE },
-                                               { s->directory, SANDBOX_READ } };
+                                         { bytes_str(&mail), SANDBOX_READ | SANDBOX_WRITE },
+                                         { s->directory, SANDBOX_READ } };
     for (size_t i = 0; i < count; i++)
         paths[3 + i] = (struct sandbox_path){ folders[i], SANDBOX_READ };
     enum status st =
@@ -148,8 +148,8 @@ static bool limit_files(void)
     return setrlimit(RLIMIT_NOFILE, &now) == 0;
 }
 
-/* What certificates and DNS answers are verified by. What the settings name must be there; what the system has may be
- * missing: then nothing is verified. */
+/* What certificates and DNS answers are verified by. What the settings name must be there; what the system
+ * has may be missing: then nothing is verified. */
 static int read_trust(struct qrun *q, struct bytes *error)
 {
     const char *file = q->settings->ca_file[0] ? q->settings->ca_file : SYSTEM_ROOTS;

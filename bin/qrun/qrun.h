@@ -10,7 +10,8 @@
  *     local.c        delivery here
  *     program.c      programs that aliases name
  *     bounce.c       what goes back to the sender; text/report.c writes it
- *     child.c        a sandboxed child: connector.c (DNS, connects), sender.c (SMTP) or fetcher.c (a policy by HTTPS)
+ *     child.c        a sandboxed child: connector.c (DNS, connects), sender.c (SMTP) or fetcher.c (a policy by
+ *                    HTTPS)
  */
 #ifndef POSTERN_QRUN_QRUN_H
 #define POSTERN_QRUN_QRUN_H
@@ -116,8 +117,8 @@ enum lane lane_of(const struct queue_message *m);
 /* Takes a message up: ST_OK also when it is finished already. ST_TEMP: not now; ST_NONE: not there, or not
  * due. */
 enum status job_load(struct qrun *q, const struct ticket *t);
-/* The outcome for one recipient: mark T, D or F (not yet on disk), the reply, who said it, over which kind of TLS
- * (protection_name(), NULL: there was no connection). */
+/* The outcome for one recipient: mark T, D or F (not yet on disk), the reply, who said it, over which kind of
+ * TLS (protection_name(), NULL: there was no connection). */
 void job_outcome(struct qrun *q, struct job *j, size_t index, char mark, const char *reply, const char *host,
                  const char *tls);
 /* Writes the outcomes of a part into the message's file: jobs_sync() makes them durable. */
@@ -184,7 +185,7 @@ struct child_start {
     enum child_kind kind;
     const char *domain; /* connector; fetcher: the host */
     enum lane lane;     /* connector */
-    const struct tls_state_policy *cached; /* connector: the domain's policy, its text empty where there is none */
+    const struct tls_state_policy *cached; /* connector */
     int socket;                            /* sender, fetcher; else -1 */
     const struct security *security;       /* sender */
     bool no_tls;                           /* sender */

@@ -117,7 +117,7 @@ enum status route_find(const struct dns_resolver *r, const char *domain, const c
     else if (st == ST_NONE)
         st = implicit(r, domain, route, why);
     else
-        bytes_add_str(why, answer.bogus    ? "4.4.3 DNS has forged signatures for the domain's mail exchangers"
+        bytes_add_str(why, answer.bogus ? "4.4.3 DNS has forged signatures for the domain's mail exchangers"
                            : st == ST_TEMP ? "4.4.3 DNS didn't answer for the domain's mail exchangers"
                                            : "5.1.2 The domain is no domain name");
     dns_answer_free(&answer);
@@ -148,8 +148,7 @@ static enum status add_family(const struct dns_resolver *r, const char *host, en
     return st;
 }
 
-enum status route_addresses(const struct dns_resolver *r, const char *host,
-                            struct route_addresses *a)
+enum status route_addresses(const struct dns_resolver *r, const char *host, struct route_addresses *a)
 {
     *a = (struct route_addresses){ .secure = true };
     enum status v6 = add_family(r, host, DNS_AAAA, a);

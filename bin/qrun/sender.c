@@ -3,9 +3,9 @@
  * The dialogue with one host: greeting, EHLO or HELO, STARTTLS where it is offered, then a transaction for
  * each message that the scheduler hands over; see sender.h, and transaction.c for what happens inside one.
  *
- * TLS is opportunistic (RFC 7435) where no policy applies: where it breaks, the scheduler tries the same host again
- * without, on a new connection. Where one does, a host whose TLS isn't what it must be is refused before any address was
- * said.
+ * TLS is opportunistic (RFC 7435) where no policy applies: where it breaks, the scheduler tries the same host
+ * again without, on a new connection. Where one does, a host whose TLS isn't what it must be is refused
+ * before any address was said.
  */
 #include "sender.h"
 #include "sender_tls.h"
@@ -83,7 +83,8 @@ static bool report(int channel, struct message *m, const struct transaction *t, 
     return channel_send(channel, m);
 }
 
-static void send_messages(struct smtp *s, int channel, struct message *m, struct transaction *t, bool require_tls)
+static void send_messages(struct smtp *s, int channel, struct message *m, struct transaction *t,
+                          bool require_tls)
 {
     while (!s->gone && channel_receive(channel, m, -1)) {
         memset(t, 0, sizeof *t);

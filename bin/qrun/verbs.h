@@ -45,8 +45,8 @@ enum {
     VERB_MESSAGE, /* sender, number: where the message begins, its size, MESSAGE_* bits, count; recipients;
                      with the file */
     /* from it */
-    VERB_READY,   /* text: what TLS there is, "" for none; numbers: enum protection, enum tls_result; text: more of
-                     that, or "" */
+    VERB_READY, /* text: what TLS there is, "" for none; numbers: enum protection, enum tls_result; text: more
+                   of that, or "" */
     VERB_REFUSED, /* numbers: enum refusal, enum tls_result (success: it isn't about TLS); text */
     VERB_RESULT, /* number: enum after; count; for each recipient a mark (D, F, T) as number, and the reply */
 };
@@ -58,8 +58,8 @@ enum {
 };
 
 enum refusal {
-    REFUSED_HOST, /* this host won't: try another */
-    REFUSED_TLS,  /* TLS was offered and broke: try the same without */
+    REFUSED_HOST,   /* this host won't: try another */
+    REFUSED_TLS,    /* TLS was offered and broke: try the same without */
     REFUSED_POLICY, /* its TLS isn't what it must be: try another */
     REFUSED_UNFIT,  /* it will never do for a message that requires TLS: try another */
 };
