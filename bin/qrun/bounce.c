@@ -50,6 +50,7 @@ static bool write_bounce(struct qrun *q, const struct job *j, const size_t *inde
         struct report r = { .action = REPORT_FAILED,
                             .random = random_u64(),
                             .envid = j->m.options.envid,
+                            .utf8 = j->m.options.smtputf8,
                             .hostname = q->settings->hostname,
                             .id = j->m.id,
                             .bounce_id = bounce_id,

@@ -4,7 +4,9 @@
  * extension is advertised, and its parameters are known, by one row.
  */
 #include "extensions.h"
+#include "base/clock.h"
 #include "store/sasl.h"
+#include "text/date.h"
 #include "text/smtp_path.h"
 
 /* When a row holds. */
@@ -43,6 +45,17 @@ static void write_limits(const struct session *s, struct conn *to)
     conn_printf(to, " RCPTMAX=%llu", (unsigned long long)most);
 }
 
+/* For how long, and until when, a message may be held (RFC 4865 4). */
+static void write_release(const struct session *s, struct conn *to)
+{
+    struct bytes until;
+    (void)s;
+    bytes_init(&until, 32);
+    date_write_internet(clock_now() + SMTPD_RELEASE_LIMIT, &until);
+    conn_printf(to, " %d %s", SMTPD_RELEASE_LIMIT, bytes_str(&until));
+    bytes_free(&until);
+}
+
 static const struct extension table[] = {
     { "PIPELINING", "RFC 2920", ALWAYS, 0, NULL, "rfc2920-pipelining" },
     { "SIZE", "RFC 1870", ALWAYS, 0, write_size, "rfc1870-6152-parameters" },
@@ -50,8 +63,10 @@ static const struct extension table[] = {
     { "AUTH", "RFC 4954", CAN_LOGIN, OFFER_AUTH, write_mechanisms, "rfc4954-auth" },
     { "8BITMIME", "RFC 6152", ALWAYS, 0, NULL, "rfc1870-6152-parameters" },
     { "SMTPUTF8", "RFC 6531", ALWAYS, OFFER_UTF8, NULL, "rfc6531-smtputf8" },
+    { "DSN", "RFC 3461", ALWAYS, OFFER_DSN, NULL, "rfc3461-dsn" },
     { "REQUIRETLS", "RFC 8689", UNDER_TLS, OFFER_REQUIRE_TLS, NULL, "rfc8689-requiretls" },
     { "LIMITS", "RFC 9422", ALWAYS, 0, write_limits, "rfc9422-limits" },
+    { "FUTURERELEASE", "RFC 4865", SUBMISSION, OFFER_FUTURERELEASE, write_release, "rfc4865-futurerelease" },
     { "ENHANCEDSTATUSCODES", "RFC 2034", ALWAYS, 0, NULL, "greeting" },
 };
 #define ROWS (sizeof table / sizeof table[0])

@@ -36,6 +36,7 @@ void guard_forget_envelope(struct envelope *e)
 {
     guard_lmtp_forget(e);
     targets_free(&e->targets);
+    guard_notice_forget(e);
     bytes_free(&e->body);
     *e = (struct envelope){ .recipients = 0 };
     bytes_init(&e->body, SMTPD_MEMORY_LIMIT + SMTPD_ADDED_LIMIT);

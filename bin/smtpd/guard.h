@@ -27,6 +27,7 @@ struct envelope {
     struct address recipient; /* the first of them */
     struct targets targets;   /* what they expand to, each once; LMTP: see guard_lmtp.c */
     struct lmtp_recipient *each;
+    struct asked *asked;      /* guard_notice.c */
     unsigned authors;         /* addresses asked for */
     struct bytes body;        /* pieces received so far */
 };

@@ -12,14 +12,17 @@
  * name in 2. Once one name stands, the answer is 250: who can't be served then gets the message through the
  * queue. Should that fail too (a disk that breaks at this moment), the answer is 451, and the sender's next
  * try may bring some recipients a second copy: a message may be doubled, never lost.
+ *
+ * A message that is to be released later (RFC 4865) goes to the queue for everybody.
  */
-#include "guard.h"
+#include "guard_private.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "net/idna.h"
 #include "store/maildir.h"
 #include "store/recipients.h"
 #include "text/trace.h"
+#include "text/xtext.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -118,12 +121,23 @@ static void count_delivery(const struct commit *k, const struct delivery *d)
 
 /* --- prepare */
 
+/* What the sender called the recipient (RFC 8098 2.3). */
+static void write_original_recipient(const struct commit *k, const struct rcpt_options *o, struct bytes *trace)
+{
+    struct bytes shown;
+    bytes_init(&shown, 2 * ENVELOPE_ORCPT_LIMIT);
+    if (o && o->orcpt[0] && orcpt_show(span_of(o->orcpt), k->g->envelope.options.smtputf8, &shown))
+        bytes_printf(trace, "Original-Recipient: %s\r\n", bytes_str(&shown));
+    bytes_free(&shown);
+}
+
 /* Between Return-Path and Received: for which of the account's addresses it came. */
 static bool write_delivered_to(const struct commit *k, const struct delivery *d, struct bytes *trace)
 {
     struct span all = span_bytes(&k->trace_local);
     bytes_add_span(trace, span_head(all, k->return_path));
     trace_delivered_to(&d->target->address, k->settings->recipient_delimiter[0], d->target->detail, trace);
+    write_original_recipient(k, d->target->options, trace);
     return bytes_add_span(trace, span_from(all, k->return_path));
 }
 
@@ -163,9 +177,11 @@ static enum status prepare_locals(struct commit *k, const struct content *c)
     k->aside = calloc(t->count + 1, sizeof *k->aside);
     if (!k->deliveries || !k->aside)
         return ST_TEMP;
+    bool held = k->g->envelope.options.release > clock_now();
     for (size_t i = 0; i < t->count; i++) {
         struct delivery *d = &k->deliveries[k->delivery_count];
-        if (!t->list[i].local)
+        k->aside[i] = held;
+        if (!t->list[i].local || held)
             continue;
         d->target = &t->list[i];
         bool full = !guard_has_room(k->g, &d->target->address, c->size);
@@ -319,6 +335,18 @@ static enum verdict finish_all(struct commit *k, const struct content *c)
     return bad ? VERDICT_FAILED : VERDICT_OK;
 }
 
+/* Reports of success, for the mailboxes that have the message. */
+static void report_delivered(const struct commit *k, const struct content *c)
+{
+    size_t count = 0;
+    const struct target **done = k->delivery_count ? calloc(k->delivery_count, sizeof *done) : NULL;
+    for (size_t i = 0; done && i < k->delivery_count; i++)
+        if (!k->deliveries[i].failed)
+            done[count++] = k->deliveries[i].target;
+    guard_notice_delivered(k->g, k->id, done, count, c);
+    free(done);
+}
+
 /* --- all of it */
 
 static void log_accepted(const struct commit *k, const struct content *c)
@@ -359,8 +387,11 @@ enum verdict guard_commit(const struct smtp_guard *g, struct span tls, struct co
     struct commit k = { .g = g, .settings = g->settings, .id = id };
     queue_new_id(id);
     enum verdict v = write_trace(&k, tls) ? commit(&k, content) : VERDICT_FAILED;
-    if (v == VERDICT_OK)
+    if (v == VERDICT_OK) {
         log_accepted(&k, content);
+        if (g->envelope.asked)
+            report_delivered(&k, content);
+    }
     free(k.deliveries);
     free(k.aside);
     bytes_free(&k.trace_local);

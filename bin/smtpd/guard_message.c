@@ -106,6 +106,8 @@ enum guard_next guard_finish(struct guard *guard, struct message *m)
     }
     if (v == VERDICT_OK)
         v = guard_commit(g, tls, &content, id);
+    if (v == VERDICT_OK)
+        guard_notice_expanded(g, id, &content);
     guard_forget_envelope(&g->envelope);
     guard->state = GUARD_IDLE;
     guard_reply(m, v);

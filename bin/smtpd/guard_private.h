@@ -65,6 +65,16 @@ void guard_lmtp_commit(struct smtp_guard *g, enum verdict so_far, struct span tl
 enum verdict policy_recipient(struct smtp_guard *g, const struct address *recipient);
 void policy_end(struct smtp_guard *g);
 
+/* --- guard_notice.c: what RCPT asked to be told */
+/* Keeps a RCPT's options for the targets it was expanded to, those from `before` on. False: no memory. */
+bool guard_notice_keep(struct envelope *e, const struct address *a, const struct rcpt_options *o, size_t before);
+void guard_notice_forget(struct envelope *e);
+/* Queues the reports of success that are wanted for message `id`: of the mailboxes that have it, and of the
+ * aliases that were expanded. What fails is logged. */
+void guard_notice_delivered(const struct smtp_guard *g, const char *id, const struct target *const *targets,
+                            size_t count, const struct content *c);
+void guard_notice_expanded(const struct smtp_guard *g, const char *id, const struct content *c);
+
 /* --- guard_message.c */
 enum guard_next guard_piece(struct guard *guard, struct message *m);
 enum guard_next guard_file(struct guard *guard, struct message *m);

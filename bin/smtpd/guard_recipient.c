@@ -4,6 +4,7 @@
  * addresses that it means, each of which gets the message once.
  */
 #include "guard_private.h"
+#include "text/xtext.h"
 
 #include <errno.h>
 
@@ -52,7 +53,7 @@ static bool is_full(const struct smtp_guard *g, const struct address *a, size_t 
     return false;
 }
 
-static enum verdict add_recipient(struct smtp_guard *g, const struct address *a)
+static enum verdict add_recipient(struct smtp_guard *g, const struct address *a, const struct rcpt_options *o)
 {
     struct envelope *e = &g->envelope;
     size_t before = e->targets.count;
@@ -66,6 +67,8 @@ static enum verdict add_recipient(struct smtp_guard *g, const struct address *a)
         v = VERDICT_FULL;
     if (v == VERDICT_OK)
         v = policy_recipient(g, a);
+    if (v == VERDICT_OK && !guard_notice_keep(e, a, o, before))
+        v = VERDICT_FAILED;
     if (v != VERDICT_OK) {
         targets_cut(&e->targets, before);
         return v;
@@ -76,6 +79,21 @@ static enum verdict add_recipient(struct smtp_guard *g, const struct address *a)
     if (v == VERDICT_OK && e->recipients++ == 0)
         e->recipient = *a;
     return v;
+}
+
+/* NOTIFY and ORCPT, judged again, where they were said. */
+static bool get_options(struct message *m, bool utf8, struct rcpt_options *o)
+{
+    uint64_t notify;
+    struct span orcpt;
+    *o = (struct rcpt_options){ .notify = 0 };
+    if (message_end(m))
+        return true;
+    if (!message_get_u64(m, &notify) || notify > NOTIFY_BITS || !message_get(m, &orcpt) || !message_end(m) ||
+        (notify & NOTIFY_NEVER && notify != NOTIFY_NEVER))
+        return false;
+    o->notify = (unsigned)notify;
+    return span_copy(orcpt, o->orcpt, sizeof o->orcpt) && (!orcpt.n || orcpt_valid(orcpt, utf8));
 }
 
 /* It has said why. */
@@ -97,10 +115,11 @@ enum guard_next guard_rcpt(struct guard *guard, struct message *m)
     };
     struct smtp_guard *g = guard->program;
     struct address recipient;
-    if (!guard_get_path(m, &recipient) || !message_end(m) ||
+    struct rcpt_options options;
+    if (!guard_get_path(m, &recipient) || !get_options(m, g->envelope.options.smtputf8, &options) ||
         !(g->envelope.options.smtputf8 || address_is_ascii(&recipient)))
         return GUARD_END;
-    enum verdict v = add_recipient(g, &recipient);
+    enum verdict v = add_recipient(g, &recipient, &options);
     if (v == VERDICT_OK)
         guard->state = GUARD_RCPTS;
     else if (!is_policy(v))

@@ -3,12 +3,15 @@
  * Who sends: what smtpd's guard says to MAIL, and to the addresses of From and Sender fields.
  */
 #include "guard_private.h"
+#include "base/clock.h"
 #include "base/log.h"
+#include "text/xtext.h"
 
 #include <pwd.h>
 #include <stdio.h>
 #include <unistd.h>
 
+#define CLOCKS_APART 5     /* seconds between when the session and the guard look at the clock */
 #define PASSWD_BUFFER 4096 /* a line of the user database */
 
 bool guard_is_submission(const struct smtp_guard *g)
@@ -133,7 +136,11 @@ static bool get_mail(struct message *m, struct envelope *e)
 /* What no session says that knows the rules. */
 static bool may_say(const struct smtp_guard *g, const struct envelope *e)
 {
-    return (e->options.smtputf8 || address_is_ascii(&e->sender)) && (!e->options.require_tls || g->key.given);
+    const struct mail_options *o = &e->options;
+    bool released = !o->release || (guard_is_submission(g) &&
+                                    o->release <= clock_now() + SMTPD_RELEASE_LIMIT + CLOCKS_APART);
+    return (o->smtputf8 || address_is_ascii(&e->sender)) && (!o->require_tls || g->key.given) && released &&
+           xtext_valid(span_of(o->envid));
 }
 
 enum guard_next guard_mail(struct guard *guard, struct message *m)

@@ -4,6 +4,7 @@
  * everything else.
  */
 #include "extensions.h"
+#include "base/clock.h"
 #include "net/idna.h"
 #include "store/sasl.h"
 #include "text/smtp_path.h"
@@ -64,8 +65,19 @@ static void put_mail(struct session *s, const struct smtp_path_mail *mail)
     message_put_u64(s->message, (uint64_t)o->release);
 }
 
+/* HOLDFOR becomes a time, and a time that is over is none. False: it is too far away. */
+static bool settle_release(struct smtp_path_mail *mail)
+{
+    int64_t now = clock_now();
+    if (mail->hold_for)
+        mail->options.release = now + (int64_t)mail->hold_for;
+    if (mail->options.release <= now)
+        mail->options.release = 0;
+    return mail->options.release <= now + SMTPD_RELEASE_LIMIT;
+}
+
 /* Says what is wrong with MAIL as it stands, or nothing. */
-static bool is_good_mail(struct session *s, enum smtp_path_result result, const struct smtp_path_mail *mail)
+static bool is_good_mail(struct session *s, enum smtp_path_result result, struct smtp_path_mail *mail)
 {
     if (result == SMTP_PATH_OK && !has_real_domain(&mail->sender))
         result = SMTP_PATH_ADDRESS;
@@ -73,6 +85,8 @@ static bool is_good_mail(struct session *s, enum smtp_path_result result, const 
         reply_path(s, result, true);
     else if (mail->options.require_tls && !s->tls)
         reply(s, "530 5.7.10 REQUIRETLS needs TLS: STARTTLS first");
+    else if (!settle_release(mail))
+        reply_wrong(s, "501 5.5.4 It can't be held for so long");
     else if (mail->size > s->serving->settings->message_size)
         reply(s, "552 5.3.4 The message is too big");
     else
@@ -134,6 +148,10 @@ void run_rcpt(void *session, struct span argument)
     }
     message_start(s->message, VERB_RCPT);
     put_path(s->message, &rcpt.recipient);
+    if (rcpt.options.notify || rcpt.options.orcpt[0]) {
+        message_put_u64(s->message, rcpt.options.notify);
+        message_put_str(s->message, rcpt.options.orcpt);
+    }
     enum verdict v = ask(s);
     switch (v) {
     case VERDICT_OK:

@@ -6,7 +6,8 @@
  *     LOGIN    name, password
  *     MAIL     helo, path with brackets, MAIL_* bits,       ORIGIN_* bits
  *              SIZE=, RET=, ENVID=, release time
- *     RCPT     path with brackets                           the reply, where the verdict is of policy
+ *     RCPT     path with brackets; NOTIFY_* bits and        the reply, where the verdict is of policy
+ *              ORCPT=, where either was said
  *     AUTHOR   an address of From or Sender, without brackets
  *     PIECE    bytes of the message, CRLF
  *     FILE                                                  a descriptor to write the message to
@@ -70,6 +71,7 @@ enum {
 };
 
 #define SMTPD_HELO_LIMIT 255
+#define SMTPD_RELEASE_LIMIT (30 * 86400) /* seconds ahead that a message's release may lie (RFC 4865) */
 #define SMTPD_POLICY_LIMIT 512 /* the reply of a refusal by policy, with its NUL */
 /* Bytes of a message that are kept in memory; what is larger goes to a file. */
 #define SMTPD_MEMORY_LIMIT 1048576

@@ -12,6 +12,7 @@
 #include "base/settings.h"
 #include "store/quota.h"
 #include "text/address.h"
+#include "text/envelope.h"
 
 #define DIRECTORY_TARGETS 1000 /* recipients that one address may expand to */
 #define DIRECTORY_DEPTH 10     /* aliases of aliases */
@@ -49,6 +50,7 @@ struct target {
     bool local;             /* an account here */
     bool forwarded;         /* outside, and only an alias leads there: the sender didn't name it */
     char detail[ADDRESS_LOCAL_LIMIT + 1]; /* of an account: what stood behind the delimiter, "" for nothing */
+    const struct rcpt_options *options;   /* what its RCPT asked for: the caller sets it and owns it; or NULL */
     char *program;                        /* NULL, or which one: see store/programs.h. Owned by the list */
 };
 struct targets {

@@ -28,12 +28,26 @@ static const struct {
                            "As you asked to be told: your message was delivered to the mailboxes of the\r\n"
                            "addresses below.\r\n",
                            "delivered", "2.0.0" },
+    [REPORT_EXPANDED] = { "expanded", "Your message was passed on",
+                          "As you asked to be told: each address below stands for several others, and your\r\n"
+                          "message was passed on to these. Whether it arrives there isn't reported, but for\r\n"
+                          "failures where you asked for them.\r\n",
+                          "expanded", "2.0.0" },
 };
 
 static void add_clean(struct bytes *out, const char *text)
 {
     for (size_t n = 0; *text && n < FOLD; text++, n++)
         bytes_add_char(out, *text >= ' ' && *text < 0x7f ? *text : '?');
+}
+
+/* An address of the envelope: UTF-8 that was checked, if not ASCII. */
+static void add_address(struct bytes *out, const char *text, bool utf8)
+{
+    if (utf8)
+        bytes_add_str(out, text);
+    else
+        add_clean(out, text);
 }
 
 static void add_field(struct bytes *out, const char *name, const char *value)
@@ -67,13 +81,17 @@ static void add_status(struct bytes *out, const struct report_recipient *r, enum
     add_field(out, "Status", status[0] ? status : kinds[action].status);
 }
 
-/* What the sender called it (RFC 3464 2.3.1). */
-static void add_original(struct bytes *out, const struct rcpt_options *o)
+/* What the sender called it (RFC 3464 2.3.1), and who it was in the end. */
+static void add_names(struct bytes *out, const struct report_recipient *r, bool utf8)
 {
+    const struct rcpt_options *o = r->options;
     struct bytes shown;
     bytes_init(&shown, 2 * ENVELOPE_ORCPT_LIMIT);
-    if (o && o->orcpt[0] && orcpt_show(span_of(o->orcpt), false, &shown))
-        add_field(out, "Original-Recipient", bytes_str(&shown));
+    if (o && o->orcpt[0] && orcpt_show(span_of(o->orcpt), utf8, &shown))
+        bytes_printf(out, "Original-Recipient: %s\r\n", bytes_str(&shown));
+    bytes_clear(&shown);
+    if (recipient_show(span_of(r->address), utf8, &shown))
+        bytes_printf(out, "Final-Recipient: %s\r\n", bytes_str(&shown));
     bytes_free(&shown);
 }
 
@@ -81,10 +99,7 @@ static void add_recipient(struct bytes *out, const struct report_recipient *r, c
 {
     char host[300];
     bytes_add_str(out, "\r\n");
-    add_original(out, r->options);
-    bytes_add_str(out, "Final-Recipient: rfc822; ");
-    add_clean(out, r->address);
-    bytes_add_str(out, "\r\n");
+    add_names(out, r, report->utf8);
     add_field(out, "Action", kinds[report->action].action);
     add_status(out, r, report->action);
     if (r->host) {
@@ -124,7 +139,7 @@ static void add_words(struct bytes *out, const struct report *r)
     for (size_t i = 0; i < r->count; i++) {
         const struct report_recipient *one = &r->recipients[i];
         bytes_add_str(out, "\r\n  <");
-        add_clean(out, one->address);
+        add_address(out, one->address, r->utf8);
         bytes_add_str(out, ">\r\n");
         if (one->expired)
             bytes_add_str(out, "    was tried for as long as mail is kept here. The last answer was:\r\n");
@@ -163,13 +178,26 @@ static bool has_eight_bit(struct span s)
     return false;
 }
 
-bool report_write(const struct report *r, struct bytes *out, bool *eight_bit)
+/* Are there 8-bit bytes in what it will hold? */
+static bool is_eight_bit(const struct report *r)
 {
-    char boundary[40];
-    *eight_bit = has_eight_bit(r->header);
-    snprintf(boundary, sizeof boundary, "postern-%016" PRIx64, r->random);
+    bool found = has_eight_bit(r->header) || (r->utf8 && has_eight_bit(span_of(r->to)));
+    for (size_t i = 0; r->utf8 && !found && i < r->count; i++)
+        found = has_eight_bit(span_of(r->recipients[i].address)) ||
+                (r->recipients[i].options && r->recipients[i].options->orcpt[0]);
+    return found;
+}
+
+static void begin_part(struct bytes *out, const char *boundary, const char *type, bool eight_bit)
+{
+    bytes_printf(out, "\r\n--%s\r\nContent-Type: %s\r\n%s\r\n", boundary, type,
+                 eight_bit ? "Content-Transfer-Encoding: 8bit\r\n" : "");
+}
+
+static void write_header(const struct report *r, const char *boundary, bool eight_bit, struct bytes *out)
+{
     bytes_printf(out, "From: Mail Delivery System <MAILER-DAEMON@%s>\r\nTo: <", r->hostname);
-    add_clean(out, r->to);
+    add_address(out, r->to, r->utf8);
     bytes_add_str(out, ">\r\n");
     add_date(out, "Date", r->now);
     bytes_printf(
@@ -177,18 +205,26 @@ bool report_write(const struct report *r, struct bytes *out, bool *eight_bit)
         r->for_postmaster ? "A bounce could not be delivered" : kinds[r->action].subject, r->bounce_id,
         r->hostname);
     bytes_printf(
-        out, "Content-Type: multipart/report; report-type=delivery-status;\r\n\tboundary=\"%s\"\r\n%s\r\n",
-        boundary, *eight_bit ? "Content-Transfer-Encoding: 8bit\r\n" : "");
-    bytes_printf(out, "--%s\r\nContent-Type: text/plain; charset=us-ascii\r\n\r\n", boundary);
+        out, "Content-Type: multipart/report; report-type=delivery-status;\r\n\tboundary=\"%s\"\r\n%s",
+        boundary, eight_bit ? "Content-Transfer-Encoding: 8bit\r\n" : "");
+}
+
+bool report_write(const struct report *r, struct bytes *out, bool *eight_bit)
+{
+    char boundary[40];
+    *eight_bit = is_eight_bit(r);
+    bool global = r->utf8 && *eight_bit; /* RFC 6533 */
+    snprintf(boundary, sizeof boundary, "postern-%016" PRIx64, r->random);
+    write_header(r, boundary, *eight_bit, out);
+    begin_part(out, boundary, global ? "text/plain; charset=utf-8" : "text/plain; charset=us-ascii", global);
     add_words(out, r);
-    bytes_printf(out, "\r\n--%s\r\nContent-Type: message/delivery-status\r\n\r\n", boundary);
+    begin_part(out, boundary, global ? "message/global-delivery-status" : "message/delivery-status", global);
     add_envid(out, r->envid);
     bytes_printf(out, "Reporting-MTA: dns; %s\r\nX-Postern-Queue-ID: %s\r\n", r->hostname, r->id);
     add_date(out, "Arrival-Date", r->queued);
     for (size_t i = 0; i < r->count; i++)
         add_recipient(out, &r->recipients[i], r);
-    bytes_printf(out, "\r\n--%s\r\nContent-Type: text/rfc822-headers%s\r\n\r\n", boundary,
-                 *eight_bit ? "\r\nContent-Transfer-Encoding: 8bit" : "");
+    begin_part(out, boundary, global ? "message/global-headers" : "text/rfc822-headers", *eight_bit);
     add_header(out, r->header);
     bytes_printf(out, "\r\n--%s--\r\n", boundary);
     return !out->failed;

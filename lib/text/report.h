@@ -12,7 +12,7 @@
 #include "base/bytes.h"
 
 /* What happened to a recipient (RFC 3464 2.3.3); a report is about one kind of thing. */
-enum report_action { REPORT_FAILED, REPORT_DELIVERED };
+enum report_action { REPORT_FAILED, REPORT_DELIVERED, REPORT_EXPANDED };
 
 struct report_recipient {
     const char *address;
@@ -24,6 +24,7 @@ struct report_recipient {
 };
 struct report {
     enum report_action action;
+    bool utf8;         /* for SMTPUTF8: UTF-8 as it is, in the parts of RFC 6533 */
     uint64_t random;   /* makes the boundary, which the message's sender mustn't foresee */
     const char *envid; /* in xtext, as MAIL brought it; NULL or "": none */
     const char *hostname, *id, *bounce_id;

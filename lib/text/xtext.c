@@ -144,6 +144,22 @@ static bool walk(struct span value, bool raw, bool utf8, struct bytes *out)
     return !out || !out->failed;
 }
 
+bool recipient_show(struct span address, bool utf8, struct bytes *out)
+{
+    uint32_t c;
+    bool ascii = utf8_ascii_run(address) == address.n;
+    bytes_add_str(out, ascii ? "rfc822; " : "utf-8; ");
+    if (ascii || utf8)
+        return bytes_add_span(out, address);
+    for (size_t n; address.n && (n = utf8_read(address, &c)) != 0; address = span_from(address, n)) {
+        if (c < 0x80 && is_plain((char)c) && c != '\\')
+            bytes_add_char(out, (char)c);
+        else
+            bytes_printf(out, "\\x{%X}", (unsigned)c);
+    }
+    return !out->failed;
+}
+
 bool orcpt_valid(struct span value, bool utf8)
 {
     return walk(value, utf8, false, NULL);

@@ -22,5 +22,7 @@ bool orcpt_valid(struct span value, bool utf8);
 /* Appends "type; address" as Original-Recipient has it: decoded. A "utf-8" address stays as utf-8-addr-xtext
  * where it isn't `utf8` that is being written. False if the value isn't valid, or over out's limit. */
 bool orcpt_show(struct span value, bool utf8, struct bytes *out);
+/* Appends "rfc822; address", or where the address isn't ASCII "utf-8; address", in UTF-8 or escaped. */
+bool recipient_show(struct span address, bool utf8, struct bytes *out);
 
 #endif

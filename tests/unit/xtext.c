@@ -80,6 +80,11 @@ int main(void)
     }
     bytes_clear(&out);
     ok(xtext_encode(SPAN("a+b=c d\xc3"), &out) && span_eq_str(span_bytes(&out), "a+2Bb+3Dc+20d+C3"), "encoded");
+    bytes_clear(&out);
+    ok(recipient_show(SPAN("a+b@x.test"), false, &out) && recipient_show(SPAN("j\xc3\xb6+b@x.test"), false, &out) &&
+           recipient_show(SPAN("j\xc3\xb6@x.test"), true, &out) &&
+           span_eq_str(span_bytes(&out), "rfc822; a+b@x.testutf-8; j\\x{F6}\\x{2B}b@x.testutf-8; j\xc3\xb6@x.test"),
+       "recipients in the end");
     bytes_free(&out);
     for (size_t i = 0; i < sizeof orcpts / sizeof orcpts[0]; i++) {
         check_orcpt(i, false);

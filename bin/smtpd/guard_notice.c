@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * What RCPT asked to be told (RFC 3461): its NOTIFY and ORCPT stay with the targets that the recipient leads to,
+ * into the queue, and a sender who wants to know of success hears from here what this server did itself:
+ *
+ *     delivered   the message is in a mailbox (5.2.2)
+ *     expanded    the recipient is an alias of several; what was asked goes along to them, but for SUCCESS,
+ *                 which is answered by this (5.2.7.2 and 6.2.7.2)
+ *
+ * A report is a message of its own in the queue, from <>, and never to <>. It is written when the message is safe
+ * already: a report that can't be written is logged, and no reason to have the message sent again.
+ */
+#include "guard_private.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "text/header.h"
+#include "text/report.h"
+#include "text/utf8.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define HEADER_LIMIT 65536 /* bytes of the message's header section that a report has */
+#define REPORT_LIMIT (16u << 20)
+
+/* A RCPT that said something. */
+struct asked {
+    struct address address;
+    struct rcpt_options said, onward;
+    bool expanded;
+    struct asked *next;
+};
+
+bool guard_notice_keep(struct envelope *e, const struct address *a, const struct rcpt_options *o, size_t before)
+{
+    struct targets *t = &e->targets;
+    if (!o->notify && !o->orcpt[0])
+        return true;
+    struct asked *asked = calloc(1, sizeof *asked);
+    if (!asked)
+        return false;
+    *asked = (struct asked){ .address = *a, .said = *o, .onward = *o, .next = e->asked };
+    asked->expanded = t->count > before + 1;
+    if (asked->expanded && o->notify & NOTIFY_SUCCESS) {
+        asked->onward.notify &= ~(unsigned)NOTIFY_SUCCESS;
+        if (!asked->onward.notify)
+            asked->onward.notify = NOTIFY_NEVER;
+    }
+    e->asked = asked;
+    for (size_t i = before; i < t->count; i++)
+        t->list[i].options = &asked->onward;
+    return true;
+}
+
+void guard_notice_forget(struct envelope *e)
+{
+    while (e->asked) {
+        struct asked *next = e->asked->next;
+        free(e->asked);
+        e->asked = next;
+    }
+}
+
+/* --- the report */
+
+struct notice {
+    const struct smtp_guard *g;
+    struct report report;
+    struct report_recipient *list; /* `room` of them */
+};
+
+static bool notice_begin(struct notice *n, const struct smtp_guard *g, const char *id, enum report_action action,
+                         size_t room)
+{
+    *n = (struct notice){ .g = g, .list = calloc(room + 1, sizeof *n->list) };
+    n->report = (struct report){ .action = action,
+                                 .random = random_u64(),
+                                 .envid = g->envelope.options.envid,
+                                 .hostname = g->settings->hostname,
+                                 .id = id,
+                                 .to = g->envelope.sender.text,
+                                 .utf8 = g->envelope.options.smtputf8,
+                                 .queued = clock_now(),
+                                 .now = clock_now(),
+                                 .recipients = n->list };
+    return n->list != NULL;
+}
+
+static void notice_add(struct notice *n, const struct address *a, const struct rcpt_options *o, const char *words)
+{
+    n->list[n->report.count++] = (struct report_recipient){ .address = a->text, .options = o, .reply = words };
+}
+
+/* The header section of the message, which is in `room` or where it was. */
+static struct span read_header(const struct content *c, struct bytes *room)
+{
+    struct span text = span_head(c->memory, HEADER_LIMIT);
+    if (c->fd >= 0 && bytes_reserve(room, HEADER_LIMIT)) {
+        ssize_t n = pread(c->fd, room->data, HEADER_LIMIT, 0);
+        text = (struct span){ room->data, n > 0 ? (size_t)n : 0 };
+    }
+    return span_head(text, header_end(text));
+}
+
+static enum status queue_report(const struct smtp_guard *g, const char *id, struct span text, bool eight_bit)
+{
+    struct queue_new q;
+    const struct mail_options *o = &g->envelope.options;
+    bool international = o->smtputf8 && (eight_bit || !address_is_ascii(&g->envelope.sender));
+    const struct queue_envelope e = { .sender = "",
+                                      .recipients = &g->envelope.sender,
+                                      .recipient_count = 1,
+                                      .eight_bit = eight_bit,
+                                      .options = { .smtputf8 = international, .require_tls = o->require_tls } };
+    const struct content c = { .memory = text, .fd = -1, .size = text.n };
+    enum status st = queue_prepare(g->settings->spool, id, &e, &c, &q);
+    if (st != ST_OK)
+        return st;
+    if (queue_publish(&q) != ST_OK) {
+        queue_abort(&q);
+        return ST_TEMP;
+    }
+    st = queue_finish(&q);
+    queue_wake(g->settings->spool, id);
+    return st;
+}
+
+/* Writes it, if there is anything to tell, and somebody to be told. */
+static void notice_send(struct notice *n, const struct content *c)
+{
+    struct bytes text, header;
+    char id[QUEUE_ID_LIMIT];
+    bool eight_bit;
+    queue_new_id(id);
+    n->report.bounce_id = id;
+    bytes_init(&text, REPORT_LIMIT);
+    bytes_init(&header, HEADER_LIMIT);
+    n->report.header = read_header(c, &header);
+    errno = ENOMEM;
+    if (!report_write(&n->report, &text, &eight_bit) ||
+        queue_report(n->g, id, span_bytes(&text), eight_bit) != ST_OK)
+        log_event(LOG_ERR, "no-report", "id", n->report.id, "to", n->report.to, "why", strerror(errno), NULL);
+    bytes_free(&header);
+    bytes_free(&text);
+}
+
+static void notice_end(struct notice *n, const struct content *c)
+{
+    if (n->report.count)
+        notice_send(n, c);
+    free(n->list);
+}
+
+static bool wants_success(const struct rcpt_options *o)
+{
+    return o && o->notify & NOTIFY_SUCCESS;
+}
+
+void guard_notice_delivered(const struct smtp_guard *g, const char *id, const struct target *const *targets,
+                            size_t count, const struct content *c)
+{
+    struct notice n;
+    size_t wanted = 0;
+    for (size_t i = 0; i < count; i++)
+        wanted += wants_success(targets[i]->options);
+    if (!wanted || address_is_null(&g->envelope.sender) ||
+        !notice_begin(&n, g, id, REPORT_DELIVERED, wanted))
+        return;
+    for (size_t i = 0; i < count; i++)
+        if (wants_success(targets[i]->options))
+            notice_add(&n, &targets[i]->address, targets[i]->options, "2.1.5 Delivered to the mailbox");
+    notice_end(&n, c);
+}
+
+void guard_notice_expanded(const struct smtp_guard *g, const char *id, const struct content *c)
+{
+    struct notice n;
+    size_t wanted = 0;
+    for (const struct asked *a = g->envelope.asked; a; a = a->next)
+        wanted += a->expanded && wants_success(&a->said);
+    if (!wanted || address_is_null(&g->envelope.sender) || !notice_begin(&n, g, id, REPORT_EXPANDED, wanted))
+        return;
+    for (const struct asked *a = g->envelope.asked; a; a = a->next)
+        if (a->expanded && wants_success(&a->said))
+            notice_add(&n, &a->address, &a->said, "2.1.5 Passed on to the addresses that it stands for");
+    notice_end(&n, c);
+}
