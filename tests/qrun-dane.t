@@ -216,6 +216,17 @@ subtest 'what is recorded and remembered' => sub {
     delivered('ee.test', 'dane', 'it has it again');
 };
 
+subtest 'a resolver that passes no signatures on' => sub {
+    $T->settings('trust-anchor' => ''); # the system's: Knot knows nothing of the root
+    my $before = () = $T->log =~ /event=no-dnssec/g;
+    delivered('mismatch.test', 'encrypted', 'without an anchor of one\'s own DANE isn\'t used');
+    delivered('mismatch.test', 'encrypted', 'nor in the next run');
+    is scalar(() = $T->log =~ /event=no-dnssec/g), $before + 1, 'the log says so once';
+    is send_one('ee.test', options => "require-tls\n")->{state}, 'B', 'what must be verified isn\'t sent';
+    $T->settings('trust-anchor' => "$T->{dir}/anchor-test");
+    deferred('mismatch.test', qr/as DANE asks/, 'with one it is asked for');
+};
+
 subtest 'keys that don\'t fit' => sub {
     open my $f, '>', "$T->{dir}/wrong" or die;
     print $f "test. IN $wrong\n";

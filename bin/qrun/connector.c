@@ -187,18 +187,31 @@ static int try_current(struct walk *w, int channel)
     return -1;
 }
 
-/* Answers are verified from now on, if the resolver passes signatures on, or must. */
-static void begin_dnssec(struct walk *w, int channel, struct message *m)
+/* Answers are verified from now on, if the resolver passes signatures on, or must. True: it doesn't. */
+static bool begin_dnssec(struct walk *w)
 {
     const struct connector_start *s = w->start;
     w->resolver = *s->resolver;
-    if (s->dnssec && !s->dnssec_required && !dnssec_works(s->dnssec)) {
+    if (!s->dnssec)
+        return false;
+    if (!s->dnssec_required && !dnssec_works(s->dnssec))
+        return true;
+    w->resolver.ask = dnssec_ask;
+    w->resolver.arg = s->dnssec;
+    return false;
+}
+
+/* A resolver that doesn't answer at all may pass signatures on another time. */
+static enum status find_route(struct walk *w, int channel, struct message *m)
+{
+    bool unable = begin_dnssec(w);
+    enum status st =
+        route_find(&w->resolver, w->start->domain, w->start->settings->hostname, &w->route, &w->why);
+    if (unable && st != ST_TEMP) {
         message_start(m, VERB_NO_DNSSEC);
         channel_send(channel, m);
-    } else if (s->dnssec) {
-        w->resolver.ask = dnssec_ask;
-        w->resolver.arg = s->dnssec;
     }
+    return st;
 }
 
 static void answer(struct walk *w, int channel, struct message *m)
@@ -206,9 +219,7 @@ static void answer(struct walk *w, int channel, struct message *m)
     unsigned verb = m->verb, attempts = w->attempts;
     int fd = -1;
     if (!w->routed) {
-        const struct connector_start *s = w->start;
-        begin_dnssec(w, channel, m);
-        enum status st = route_find(&w->resolver, s->domain, s->settings->hostname, &w->route, &w->why);
+        enum status st = find_route(w, channel, m);
         if (st != ST_OK) {
             report_none(w, m, st == ST_PERM);
             bytes_clear(&w->why);

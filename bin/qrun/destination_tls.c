@@ -20,13 +20,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#define NO_DNSSEC_MS 600000    /* until the resolver is asked again whether it passes signatures on */
+#define NO_DNSSEC_SECONDS 600  /* until the resolver is asked again whether it passes signatures on */
 #define REMEMBER_SECONDS 86400 /* a host that is known is written down again after so long */
 #define LOST "lost"            /* in place of what a host had: said once, not every time */
 
 bool qrun_has_dnssec(const struct qrun *q)
 {
-    return q->anchors.len && clock_ms() >= q->no_dnssec_until;
+    return q->anchors.len && (q->settings->trust_anchor[0] || clock_ms() >= q->no_dnssec_until);
 }
 
 static void complain(const char *what, enum status st)
@@ -110,12 +110,32 @@ static void give_fetcher(struct qrun *q, struct destination *d)
     file_close(fetcher);
 }
 
+/* Known for this run and those that follow; said once a day. */
 static void no_dnssec(struct qrun *q)
 {
-    if (q->no_dnssec_until == 0)
+    struct tls_state_resolver r;
+    int64_t now = clock_now();
+    if (clock_ms() < q->no_dnssec_until) /* somebody else has found out meanwhile */
+        return;
+    q->no_dnssec_until = clock_ms() + NO_DNSSEC_SECONDS * 1000;
+    complain("tls-state-unreadable", tls_state_resolver(q->settings->spool, &r));
+    if (now - r.warned >= REMEMBER_SECONDS) {
         log_event(LOG_WARNING, "no-dnssec", "text",
                   "the resolver passes no signatures on: DANE can't be used; see trust-anchor", NULL);
-    q->no_dnssec_until = clock_ms() + NO_DNSSEC_MS;
+        r.warned = now;
+    }
+    r.unable = now;
+    complain("tls-state-not-written", tls_state_resolver_keep(q->settings->spool, &r, now));
+}
+
+void qrun_recall_dnssec(struct qrun *q)
+{
+    struct tls_state_resolver r;
+    int64_t now = clock_now();
+    if (!q->anchors.len || tls_state_resolver(q->settings->spool, &r) != ST_OK)
+        return;
+    if (r.unable <= now && now - r.unable < NO_DNSSEC_SECONDS)
+        q->no_dnssec_until = clock_ms() + (NO_DNSSEC_SECONDS - (now - r.unable)) * 1000;
 }
 
 bool destination_tls_packet(struct qrun *q, struct destination *d)

@@ -179,6 +179,7 @@ static int prepare(struct qrun *q, struct bytes *error)
     int trust = read_trust(q, error);
     if (trust != EX_OK)
         return trust;
+    qrun_recall_dnssec(q);
     if (directory_open(q->settings, &q->directory) != ST_OK) {
         bytes_printf(error, "%s: the tables of domains, accounts and aliases can't be read: %s",
                      q->settings->directory, strerror(errno));

@@ -192,6 +192,8 @@ struct child_start {
 };
 /* Are DNS answers to be verified? */
 bool qrun_has_dnssec(const struct qrun *q);
+/* What an earlier run has found out about the resolver. */
+void qrun_recall_dnssec(struct qrun *q);
 /* Our end of its channel, or -1. The child dies with us. */
 int child_start(struct qrun *q, const struct child_start *start);
 

@@ -5,6 +5,7 @@
  *
  *     "p DOMAIN"   digest, "policy ID FETCHED EXPIRES RETRY\n", the policy's text
  *     "h HOST"     digest, "host SEEN WHAT\n"
+ *     "r "         digest, "resolver UNABLE WARNED\n"
  *
  * ID is "-" where there is none. The digest is of key and value: a flipped bit is then an entry that isn't
  * there.
@@ -154,11 +155,19 @@ static bool read_host(struct span value, struct tls_state_host *h)
            sscanf(line, "host %" SCNd64 " %7s", &h->seen, h->what) == 2;
 }
 
+static bool read_resolver(struct span value, struct tls_state_resolver *r)
+{
+    char line[160];
+    struct span rest;
+    return span_copy(first_line(value, &rest), line, sizeof line) &&
+           sscanf(line, "resolver %" SCNd64 " %" SCNd64, &r->unable, &r->warned) == 2;
+}
+
 static bool is_over(struct span key, struct span value, int64_t now)
 {
     struct tls_state_policy p = { .expires = 0 };
     struct tls_state_host h = { .seen = 0 };
-    bool over = true;
+    bool over = !span_starts(key, "r ");
     bytes_init(&p.text, VALUE_LIMIT);
     if (span_starts(key, "p ") && read_policy(value, &p))
         over = p.expires <= now && p.retry <= now;
@@ -271,4 +280,23 @@ enum status tls_state_host_keep(const char *spool, const char *host, const struc
     char value[64];
     int n = snprintf(value, sizeof value, "host %" PRId64 " %s\n", h->seen, h->what);
     return put(spool, "h", host, (struct span){ value, (size_t)n }, now);
+}
+
+enum status tls_state_resolver(const char *spool, struct tls_state_resolver *r)
+{
+    struct bytes value;
+    *r = (struct tls_state_resolver){ .unable = 0 };
+    bytes_init(&value, VALUE_LIMIT);
+    enum status st = get(spool, "r", "", &value);
+    if (st == ST_OK && !read_resolver(span_bytes(&value), r))
+        st = ST_NONE;
+    bytes_free(&value);
+    return st;
+}
+
+enum status tls_state_resolver_keep(const char *spool, const struct tls_state_resolver *r, int64_t now)
+{
+    char value[64];
+    int n = snprintf(value, sizeof value, "resolver %" PRId64 " %" PRId64 "\n", r->unable, r->warned);
+    return put(spool, "r", "", (struct span){ value, (size_t)n }, now);
 }

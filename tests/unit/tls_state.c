@@ -82,6 +82,16 @@ static void hosts(void)
     ok(strncmp(look("mx.test", NOW), "1", 1) == 0, "a host is no domain");
 }
 
+static void resolver(void)
+{
+    struct tls_state_resolver r;
+    ok(tls_state_resolver(spool, &r) == ST_NONE, "nothing is known of the resolver");
+    r = (struct tls_state_resolver){ NOW, NOW - 5 };
+    ok(tls_state_resolver_keep(spool, &r, NOW) == ST_OK, "that it is unable is kept");
+    r.unable = r.warned = 0;
+    ok(tls_state_resolver(spool, &r) == ST_OK && r.unable == NOW && r.warned == NOW - 5, "and found");
+}
+
 /* Every byte of the file changed, in turn: never a wrong value, never a crash. */
 static void damage(void)
 {
@@ -165,6 +175,7 @@ int main(void)
     log_leave();
     policies();
     hosts();
+    resolver();
     damage();
     results();
     snprintf(command, sizeof command, "rm -rf %s", spool);
