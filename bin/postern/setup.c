@@ -7,12 +7,15 @@
  * What is done as root, and who owns the files then, is in setup_folders.c; all here is done as the owner.
  */
 #include "setup.h"
+#include "base/clock.h"
 #include "base/files.h"
 #include "net/idna.h"
 #include "net/sandbox.h"
+#include "store/srs.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -163,6 +166,19 @@ static int write_certificate(struct setup *u)
     return result;
 }
 
+/* What senders are rewritten with when mail is sent on; see store/srs.h. */
+static int write_srs_key(struct setup *u)
+{
+    char path[PATH_MAX], key[80];
+    if (snprintf(path, sizeof path, "%s/" SRS_KEY_FILE, u->folder) >= PATH_MAX)
+        return complain(EX_CONFIG, "%s: the path is too long", u->folder);
+    snprintf(key, sizeof key, "%016" PRIx64 "%016" PRIx64 "%016" PRIx64 "%016" PRIx64 "\n", random_u64(), random_u64(),
+             random_u64(), random_u64());
+    int result = write_new(path, key, 0600);
+    explicit_bzero(key, sizeof key);
+    return result;
+}
+
 static int add_domain(struct setup *u)
 {
     struct bytes text;
@@ -293,7 +309,7 @@ int setup_command(struct admin *a, int argc, char **argv)
     int result = check_arguments(&u);
     umask(022); /* for folders on the way to ours; all else gets its mode by name */
     int (*const steps[])(struct setup *) = { find_places, setup_folders,     write_settings,
-                                             make_spool,  write_certificate, write_tables };
+                                             make_spool,  write_certificate, write_srs_key, write_tables };
     for (size_t i = 0; result == EX_OK && i < sizeof steps / sizeof steps[0]; i++)
         result = steps[i](&u);
     if (result == EX_OK)

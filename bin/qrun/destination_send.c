@@ -28,11 +28,12 @@ static bool hand_over(struct qrun *q, const struct link *l)
 {
     const struct part *p = l->current;
     const struct queue_message *m = &p->job->m;
+    struct address rewritten;
     int fd = queue_reopen(q->queue_dir, m);
     if (fd < 0)
         return false;
     message_start(&q->packet, VERB_MESSAGE);
-    message_put_str(&q->packet, m->sender);
+    message_put_str(&q->packet, forward_sender(q, p, &rewritten));
     message_put_u64(&q->packet, (uint64_t)m->content);
     message_put_u64(&q->packet, m->size);
     message_put_u64(&q->packet, (m->eight_bit ? MESSAGE_EIGHT_BIT : 0) | (m->options.smtputf8 ? MESSAGE_UTF8 : 0));

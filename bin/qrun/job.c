@@ -289,6 +289,7 @@ struct split {
     struct part **parts;
     struct destination **owners;
     size_t count;
+    bool forwarded; /* those come last that aliases lead to: theirs is another sender */
 };
 
 /* The recipients of a transaction; with a rate no more than a minute's. */
@@ -314,9 +315,11 @@ static struct part *new_part(struct job *j, struct split *s, struct destination 
 static struct part *part_for(struct qrun *q, struct job *j, struct split *s, struct destination *d)
 {
     struct part **filling = destination_filling(d);
-    if (*filling && (*filling)->count < part_size(q))
-        return *filling;
-    return *filling = new_part(j, s, d);
+    if (!*filling || (*filling)->count >= part_size(q) || (*filling)->forwarded != s->forwarded)
+        *filling = new_part(j, s, d);
+    if (*filling)
+        (*filling)->forwarded = s->forwarded;
+    return *filling;
 }
 
 /* A recipient that isn't ours goes into a part; one that is is delivered. */
@@ -348,9 +351,12 @@ static void split(struct qrun *q, struct job *j)
     size_t n = j->m.recipient_count;
     struct split s = { .parts = calloc(n, sizeof *s.parts), .owners = calloc(n, sizeof *s.owners) };
     j->parts = 1; /* ours, while we are at it */
-    for (size_t i = 0; i < n && s.parts && s.owners; i++)
-        if (j->m.recipients[i].mark == QUEUE_TODO)
-            place(q, j, i, &s);
+    for (size_t i = 0; i < 2 * n && s.parts && s.owners; i++) {
+        const struct queue_recipient *r = &j->m.recipients[i % n];
+        s.forwarded = i >= n;
+        if (r->mark == QUEUE_TODO && (r->options && r->options->forwarded) == s.forwarded)
+            place(q, j, i % n, &s);
+    }
     j->parts += s.count;
     j->bulk = s.count > BULK_PARTS || n > TRANSACTION_RECIPIENTS;
     for (size_t i = 0; i < s.count; i++)

@@ -9,6 +9,7 @@
  *                    share it
  *     local.c        delivery here
  *     program.c      programs that aliases name
+ *     forward.c      the sender of what aliases send on
  *     bounce.c       what goes back to the sender; text/report.c writes it
  *     child.c        a sandboxed child: connector.c (DNS, connects), sender.c (SMTP) or fetcher.c (a policy by
  *                    HTTPS)
@@ -55,6 +56,7 @@ struct program_run; /* program.c */
 struct part {
     struct job *job;
     struct part *next;
+    bool forwarded; /* its recipients were reached by aliases: the sender is rewritten */
     bool lost; /* a connection broke under it */
     size_t count;
     size_t indexes[TRANSACTION_RECIPIENTS];
@@ -172,6 +174,10 @@ void program_look(struct qrun *q);
 size_t program_fds(const struct qrun *q, int *fds, size_t room);
 /* An answer, or the end, is there on this descriptor. */
 void program_input(struct qrun *q, int fd);
+
+/* --- forward.c */
+/* The sender with which a part goes out: the message's, or *rewritten. */
+const char *forward_sender(struct qrun *q, const struct part *p, struct address *rewritten);
 
 /* --- bounce.c */
 /* Tells the sender about these recipients, durably. ST_OK: done, or nobody is to be told. ST_TEMP: try later.

@@ -72,7 +72,7 @@ void guard_log_refusal(struct smtp_guard *g, const char *why, const struct addre
 /* The reply to a sender or recipient; one refusal too many is the last reply. */
 enum guard_next guard_reply_judged(struct smtp_guard *g, struct message *m, enum verdict v)
 {
-    bool refused = v == VERDICT_REFUSED || v == VERDICT_NO_RELAY || v == VERDICT_NO_USER || v == VERDICT_POLICY;
+    bool refused = v == VERDICT_REFUSED || v == VERDICT_NO_RELAY || v == VERDICT_NO_USER || v == VERDICT_NO_BOUNCE || v == VERDICT_POLICY;
     if (!refused || g->refusals++ < REFUSALS_LIMIT)
         return guard_reply(m, v);
     guard_reply(m, VERDICT_OVER);

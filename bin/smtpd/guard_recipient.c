@@ -4,6 +4,8 @@
  * addresses that it means, each of which gets the message once.
  */
 #include "guard_private.h"
+#include "base/clock.h"
+#include "store/srs.h"
 #include "text/xtext.h"
 
 #include <errno.h>
@@ -18,11 +20,32 @@ static void bound_local(struct targets *t)
             t->list[i].local = false;
 }
 
+/* An address that we made of a sender when his mail was sent on: a bounce goes back to him, and nothing else goes
+ * there. VERDICT_NO_USER: it isn't one of those. */
+static enum verdict turn_back(struct smtp_guard *g, const struct address *a)
+{
+    struct bytes key;
+    struct address sender;
+    enum status ours = srs_is(a) ? directory_domain(g->directory, address_domain(a)) : ST_NONE;
+    if (ours != ST_OK)
+        return ours == ST_NONE ? VERDICT_NO_USER : VERDICT_TABLES;
+    enum status st = srs_key(g->settings, &key);
+    if (st == ST_OK)
+        st = address_is_null(&g->envelope.sender) ? srs_reverse(span_bytes(&key), a, clock_now(), &sender) : ST_PERM;
+    bytes_wipe(&key);
+    if (st != ST_OK)
+        return st == ST_PERM ? VERDICT_NO_BOUNCE : st == ST_NONE ? VERDICT_NO_USER : VERDICT_TABLES;
+    return targets_add_outside(&g->envelope.targets, &sender) ? VERDICT_OK : VERDICT_FAILED;
+}
+
 static enum verdict expand(struct smtp_guard *g, const struct address *a)
 {
     struct envelope *e = &g->envelope;
     if (!guard_open_directory(g))
         return VERDICT_TABLES;
+    enum verdict back = turn_back(g, a);
+    if (back != VERDICT_NO_USER)
+        return back;
     enum status st = directory_expand(g->directory, a, &e->targets);
     int why = errno;
     if (st == ST_OK)
@@ -107,6 +130,7 @@ enum guard_next guard_rcpt(struct guard *guard, struct message *m)
     static const char *const why[] = {
         [VERDICT_NO_RELAY] = "relaying denied",
         [VERDICT_NO_USER] = "no such user",
+        [VERDICT_NO_BOUNCE] = "no bounce of mail that was sent on (srs)",
         [VERDICT_TOO_MANY] = "too many recipients",
         [VERDICT_ALIAS] = "aliases loop, are too many, or include what can't be read",
         [VERDICT_TABLES] = "tables can't be read",

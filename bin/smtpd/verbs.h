@@ -47,6 +47,7 @@ enum verdict {
     VERDICT_FULL,   /* RCPT, COMMIT: over the account's quota */
     VERDICT_POLICY, /* RCPT: refused by a setting; a field with the reply follows */
     VERDICT_DELAYED, /* the same, for now */
+    VERDICT_NO_BOUNCE, /* RCPT: a rewritten sender (store/srs.h) takes bounces only, with a hash of ours */
 };
 
 /* MAIL: what it said. */

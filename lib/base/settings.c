@@ -44,6 +44,7 @@ static const struct key keys[] = {
     { "quota-messages", TYPE_COUNT, AT(quota_messages), "0" },
     { "recipient-delimiter", TYPE_STRING, AT(recipient_delimiter), "+" },
     { "alias-directories", TYPE_STRING, AT(alias_directories), "" },
+    { "srs", TYPE_YESNO, AT(srs), "yes" },
     { "pipe-socket", TYPE_PATH, AT(pipe_socket), "/run/postern/pipe" },
     { "pipe-timeout", TYPE_SECONDS, AT(pipe_timeout), "15m" },
     { "resolver", TYPE_STRING, AT(resolver), "" },

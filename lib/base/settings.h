@@ -52,6 +52,7 @@ struct settings {
     uint64_t quota_messages; /* messages; 0: as many */
     char *recipient_delimiter; /* characters of which the first in user+detail parts the two; "": none */
     char *alias_directories;   /* absolute paths, blanks between: files below them may be included in aliases */
+    bool srs;              /* rewrite the sender of what aliases send on to others' servers */
     char *pipe_socket;     /* where programs that aliases name are run */
     uint64_t pipe_timeout; /* seconds that one may take */
     char *resolver;        /* "", or ADDRESS[:PORT] ([V6]:PORT); "" means /etc/resolv.conf */

@@ -19,6 +19,11 @@ bool hash_hmac_sha256(struct span key, struct span data, unsigned char out[HASH_
     return gnutls_hmac_fast(GNUTLS_MAC_SHA256, key.p, key.n, data.p, data.n, out) == 0;
 }
 
+bool hash_hmac_sha1(struct span key, struct span data, unsigned char out[HASH_SHA1_SIZE])
+{
+    return gnutls_hmac_fast(GNUTLS_MAC_SHA1, key.p, key.n, data.p, data.n, out) == 0;
+}
+
 bool hash_pbkdf2_sha256(struct span password, struct span salt, unsigned iterations,
                         unsigned char out[HASH_SIZE])
 {

@@ -14,6 +14,9 @@
 
 bool hash_sha256(struct span data, unsigned char out[HASH_SIZE]);
 bool hash_hmac_sha256(struct span key, struct span data, unsigned char out[HASH_SIZE]);
+#define HASH_SHA1_SIZE 20
+/* For formats that ask for it. */
+bool hash_hmac_sha1(struct span key, struct span data, unsigned char out[HASH_SHA1_SIZE]);
 /* One block of output: as long as the hash. `iterations` at least 1. */
 bool hash_pbkdf2_sha256(struct span password, struct span salt, unsigned iterations,
                         unsigned char out[HASH_SIZE]);

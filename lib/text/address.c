@@ -52,10 +52,18 @@ static bool is_dot_string(struct span s)
     return atom;
 }
 
+/* A sender that was rewritten (store/srs.h) holds another address in its local part. */
+static size_t local_limit(struct span local)
+{
+    bool rewritten = local.n > 5 && (span_istarts(local, "SRS0") || span_istarts(local, "SRS1")) &&
+                     (local.p[4] == '=' || local.p[4] == '+' || local.p[4] == '-');
+    return rewritten ? ADDRESS_LIMIT : ADDRESS_LOCAL_LIMIT;
+}
+
 /* Reads a local part at *text and appends its text form. */
 static enum address_result read_local(struct span *text, struct bytes *to)
 {
-    char room[2 * ADDRESS_LOCAL_LIMIT + 1];
+    char room[ADDRESS_LIMIT + 1];
     size_t n = 0, i = 0;
     bool quoted = text->n && text->p[0] == '"';
     if (quoted) {
@@ -90,7 +98,7 @@ static enum address_result read_local(struct span *text, struct bytes *to)
     }
     if (!plain)
         bytes_add_char(to, '"');
-    return to->len > ADDRESS_LOCAL_LIMIT ? ADDRESS_TOO_LONG : ADDRESS_OK;
+    return to->len > local_limit(local) ? ADDRESS_TOO_LONG : ADDRESS_OK;
 }
 
 /* "[192.0.2.1]" or "[IPv6:2001:db8::1]" (RFC 5321 4.1.3) at *text. */
