@@ -80,6 +80,12 @@ $text{test} .= "direct A $ip{ee}\n$port.direct $self\n";
 $text{test} .= "_$T->{smtp_port}._tcp.mx.chain CNAME $port.mx.ee\nchain MX 10 mx.chain\nmx.chain A $ip{ee}\n";
 $text{test} .= "down MX 10 mx.down\nmx.down A 127.0.3.250\n$port.mx.down $self\n";
 
+# Another Postern, with the certificate that its setup made.
+my $far = QrunTest->new(domain => 'far.test');
+system("cp $far->{server}/cert.pem $sink/far.pem") == 0 or die;
+$text{test} .= "far MX 10 mx.far\nmx.far A 127.0.3.200\n$port.mx.far " . tlsa($sink, 'far', 3, 1, 1) . "\n";
+$far->serve_smtpd('127.0.3.200', $T->{smtp_port});
+
 my $zones = SignedZones->new($T, map { $_ => { signed => $_ eq 'test', text => $text{$_} } } keys %text);
 $T->settings('trust-anchor' => $zones->anchor('test'));
 $T->sinks(@sinks);
@@ -214,6 +220,20 @@ subtest 'what is recorded and remembered' => sub {
     unlike send_one('ee.test')->{log}, qr/no-longer/, 'once';
     $zones->change(test => $text{test});
     delivered('ee.test', 'dane', 'it has it again');
+};
+
+subtest 'another Postern' => sub {
+    for my $options ('', "require-tls\n") {
+        my $before = () = $far->mailbox('alice');
+        my $log = length $T->log;
+        my $id = $T->put('alice@here.test', ['alice@far.test'], options => $options);
+        $T->qrun;
+        is $T->queued($id), '', 'sent' . ($options ? ' with REQUIRETLS' : '') or diag $T->why($id), $far->log;
+        like substr($T->log, $log), qr/event=delivered .*tls=dane/, 'verified by DANE';
+        my @mail = $far->mailbox('alice');
+        is scalar @mail, $before + 1, 'and it arrived';
+        like $mail[-1], qr/^Received: from mail\.here\.test.*with ESMTPS/ms, 'over TLS';
+    }
 };
 
 subtest 'a resolver that passes no signatures on' => sub {
