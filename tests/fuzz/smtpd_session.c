@@ -24,6 +24,8 @@ struct other_side {
     unsigned asked;
     struct message m;
     bool mail, rcpt, pieces; /* the guard's state */
+    bool lmtp;
+    size_t accepted;         /* recipients */
     unsigned scram;          /* steps of an exchange that were right */
     bool cr, ended;          /* of the message's bytes */
     unsigned column;         /* of the output */
@@ -58,6 +60,7 @@ static void hear_mail(struct other_side *o)
     unsigned n = fate(o);
     o->mail = verdicts[n] == VERDICT_OK;
     o->rcpt = o->pieces = o->cr = false;
+    o->accepted = 0;
     answer(o, verdicts[n]);
     message_put_u64(&o->m, n % 4);
 }
@@ -69,6 +72,7 @@ static void hear_rcpt(struct other_side *o)
     unsigned n = fate(o);
     HOLDS(o->mail && !o->pieces);
     o->rcpt |= verdicts[n] == VERDICT_OK;
+    o->accepted += verdicts[n] == VERDICT_OK;
     answer(o, verdicts[n]);
 }
 
@@ -85,6 +89,10 @@ static void hear_commit(struct other_side *o)
     o->mail = o->rcpt = o->pieces = false;
     answer(o, verdicts[fate(o)]);
     message_put_str(&o->m, "ID");
+    for (size_t i = 1; o->lmtp && i < o->accepted; i++) {
+        message_put_u64(&o->m, verdicts[fate(o)]);
+        message_put_str(&o->m, "ID");
+    }
 }
 
 /* Its steps in their order, each behind one that was right. */
@@ -214,9 +222,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     o->guard = channel[1];
     o->client = client[1];
     o->seed = data;
+    o->lmtp = (data[0] & 3) == 2;
     HOLDS(pthread_create(&thread, NULL, play_others, o) == 0);
     serving.channel = channel[0];
-    serving.flags[0] = data[0] & 1 ? 's' : '\0';
+    serving.flags[0] = data[0] & 1 ? 's' : o->lmtp ? 'l' : '\0';
     serving.conn = conn_new(client[0], client[0]);
     HOLDS(serving.conn != NULL);
     session_run(&serving);
