@@ -4,7 +4,8 @@
  * delivery of its own, with its own commit point (guard_commit.c) and ID: one whose mailbox is full or whose
  * disk fails is refused or deferred, and the others have their mail.
  *
- * What a recipient expands to stays with it, and the envelope's `targets` are empty between RCPTs. A mailbox
+ * What a recipient expands to, and what it asked to be told, stays with it; the envelope's `targets` and `asked`
+ * are empty between RCPTs. A mailbox
  * that several recipients lead to gets the message once: who comes later shares the answer, if it was good.
  */
 #include "guard_private.h"
@@ -15,6 +16,7 @@
 struct lmtp_recipient {
     struct address address;
     struct targets targets;
+    struct asked *asked;  /* what it asked to be told, or NULL */
     enum verdict verdict; /* once delivered */
     char id[QUEUE_ID_LIMIT];
 };
@@ -28,18 +30,24 @@ enum verdict guard_lmtp_keep(struct envelope *e, const struct address *recipient
         all <= TARGETS_LIMIT ? realloc(e->each, (e->recipients + 1) * sizeof *each) : NULL;
     if (each) {
         e->each = each;
-        each[e->recipients] = (struct lmtp_recipient){ .address = *recipient, .targets = e->targets };
+        each[e->recipients] =
+            (struct lmtp_recipient){ .address = *recipient, .targets = e->targets, .asked = e->asked };
     } else {
         targets_free(&e->targets);
+        guard_notice_forget(e);
     }
     e->targets = (struct targets){ .count = 0 };
+    e->asked = NULL;
     return each ? VERDICT_OK : all > TARGETS_LIMIT ? VERDICT_TOO_MANY : VERDICT_FAILED;
 }
 
 void guard_lmtp_forget(struct envelope *e)
 {
-    for (size_t i = 0; e->each && i < e->recipients; i++)
+    for (size_t i = 0; e->each && i < e->recipients; i++) {
         targets_free(&e->each[i].targets);
+        e->asked = e->each[i].asked;
+        guard_notice_forget(e);
+    }
     free(e->each);
     e->each = NULL;
 }
@@ -87,7 +95,10 @@ static enum verdict deliver(const struct smtp_guard *g, size_t n, struct span tl
     one.envelope.recipients = 1;
     one.envelope.recipient = r->address;
     one.envelope.targets = (struct targets){ .list = left, .count = count };
+    one.envelope.asked = r->asked;
     enum verdict v = count ? guard_commit(&one, tls, c, id) : VERDICT_OK;
+    if (v == VERDICT_OK)
+        guard_notice_expanded(&one, id, c);
     free(left);
     return v;
 }
