@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * Writes a report; see report.h. Replies and addresses come from strangers: only printable ASCII of them gets
- * in. The original's headers are passed on as they came, but for line ends; the boundary is random, so
- * nothing in them can end its part.
+ * in, and well-formed UTF-8 of addresses where the message was international (RFC 6533). The original, or its
+ * headers, are passed on as they came, but for the headers' line ends; the boundary is random, so nothing in
+ * them can end its part.
  */
 #include "text/report.h"
 #include "text/date.h"
 #include "text/reply.h"
+#include "text/utf8.h"
 #include "text/xtext.h"
 
 #include <inttypes.h>
@@ -15,24 +17,35 @@
 
 #define FOLD 900 /* a line is 998 bytes at most (RFC 5322 2.1.1) */
 
-/* By enum report_action. */
+/* By enum report_action: the subject and the words of a report, what is said of a recipient whose reply isn't
+ * known, and the status that stands in for one that says nothing. */
 static const struct {
     const char *action, *subject, *words, *unknown, *status;
 } kinds[] = {
+    [REPORT_UNSAID] = { "", "", "", "", "" },
     [REPORT_FAILED] = { "failed", "Your message could not be delivered",
                         "Your message could not be delivered to the addresses below, and no further "
                         "attempt\r\n"
                         "will be made. To the other recipients, if any, it was delivered.\r\n",
                         "failed; the server's answer was not recorded", "5.0.0" },
+    [REPORT_DELAYED] = { "delayed", "Your message is delayed",
+                         "Your message could not be delivered to the addresses below so far. You need not\r\n"
+                         "send it again: further attempts will be made, and you will hear if they all\r\n"
+                         "fail.\r\n",
+                         "waits; the server's answer was not recorded", "4.0.0" },
     [REPORT_DELIVERED] = { "delivered", "Your message was delivered",
                            "As you asked to be told: your message was delivered to the mailboxes of the\r\n"
-                           "addresses below.\r\n",
+                           "addresses below, where nothing else is said.\r\n",
                            "delivered", "2.0.0" },
+    [REPORT_RELAYED] = { "relayed", "Your message was passed on",
+                         "As you asked to be told: your message was passed on to the servers of the\r\n"
+                         "addresses below. These don't say whether they deliver it; if they can't, you\r\n"
+                         "should hear from them.\r\n",
+                         "passed on", "2.0.0" },
     [REPORT_EXPANDED] = { "expanded", "Your message was passed on",
-                          "As you asked to be told: each address below stands for several others, and your\r\n"
-                          "message was passed on to these. Whether it arrives there isn't reported, but for\r\n"
-                          "failures where you asked for them.\r\n",
-                          "expanded", "2.0.0" },
+                          "As you asked to be told: the addresses below stand for several others, to all of\r\n"
+                          "which your message was passed on. You won't hear of each that it arrived.\r\n",
+                          "passed on to several addresses", "2.0.0" },
 };
 
 static void add_clean(struct bytes *out, const char *text)
@@ -41,13 +54,27 @@ static void add_clean(struct bytes *out, const char *text)
         bytes_add_char(out, *text >= ' ' && *text < 0x7f ? *text : '?');
 }
 
-/* An address of the envelope: UTF-8 that was checked, if not ASCII. */
-static void add_address(struct bytes *out, const char *text, bool utf8)
+/* The same, but characters beyond ASCII stay what they are. */
+static void add_international(struct bytes *out, const char *text)
 {
-    if (utf8)
-        bytes_add_str(out, text);
+    struct span rest = span_head(span_of(text), FOLD);
+    while (rest.n) {
+        uint32_t c = (unsigned char)rest.p[0];
+        size_t n = c < 0x80 ? 1 : utf8_read(rest, &c);
+        if (n == 0 || c < ' ' || (c >= 0x7f && c < 0xa0) || c == 0x2028 || c == 0x2029)
+            bytes_add_char(out, '?');
+        else
+            bytes_add(out, rest.p, n);
+        rest = span_from(rest, n ? n : 1);
+    }
+}
+
+static void add_address(struct bytes *out, const char *address, const struct report *r)
+{
+    if (r->utf8)
+        add_international(out, address);
     else
-        add_clean(out, text);
+        add_clean(out, address);
 }
 
 static void add_field(struct bytes *out, const char *name, const char *value)
@@ -70,52 +97,79 @@ static unsigned code_of(const char *reply)
     return span_u64(span_head(span_of(reply), 3), 599, &code) && code >= 200 ? (unsigned)code : 0;
 }
 
-static void add_status(struct bytes *out, const struct report_recipient *r, enum report_action action)
+static enum report_action action_of(const struct report_recipient *one, const struct report *r)
 {
-    char status[12] = "";
-    unsigned code = r->reply ? code_of(r->reply) : 0;
-    if (r->expired)
-        snprintf(status, sizeof status, "4.4.7");
-    else if (r->reply)
-        reply_status(r->reply + (code ? strlen(r->reply) > 4 ? 4 : strlen(r->reply) : 0), code, status);
-    add_field(out, "Status", status[0] ? status : kinds[action].status);
+    return one->action != REPORT_UNSAID ? one->action : r->action;
 }
 
-/* What the sender called it (RFC 3464 2.3.1), and who it was in the end. */
-static void add_names(struct bytes *out, const struct report_recipient *r, bool utf8)
+/* A reply of another class is no status for this action: a server that says 554 to everybody makes mail wait. */
+static void add_status(struct bytes *out, const struct report_recipient *one, enum report_action action)
 {
-    const struct rcpt_options *o = r->options;
+    char status[12] = "";
+    const char *stands_in = kinds[action].status;
+    unsigned code = one->reply ? code_of(one->reply) : 0;
+    if (one->expired)
+        snprintf(status, sizeof status, "4.4.7");
+    else if (one->reply)
+        reply_status(one->reply + (code ? strlen(one->reply) > 4 ? 4 : strlen(one->reply) : 0), code, status);
+    bool fits = status[0] && (action == REPORT_FAILED || status[0] == stands_in[0]);
+    add_field(out, "Status", fits ? status : stands_in);
+}
+
+/* What the sender called it (RFC 3464 2.3.1). */
+static void add_original(struct bytes *out, const struct rcpt_options *o, bool utf8)
+{
     struct bytes shown;
     bytes_init(&shown, 2 * ENVELOPE_ORCPT_LIMIT);
-    if (o && o->orcpt[0] && orcpt_show(span_of(o->orcpt), utf8, &shown))
-        bytes_printf(out, "Original-Recipient: %s\r\n", bytes_str(&shown));
-    bytes_clear(&shown);
-    if (recipient_show(span_of(r->address), utf8, &shown))
-        bytes_printf(out, "Final-Recipient: %s\r\n", bytes_str(&shown));
+    if (o && o->orcpt[0] && orcpt_show(span_of(o->orcpt), utf8, &shown)) {
+        bytes_add_str(out, "Original-Recipient: ");
+        bytes_add_span(out, span_bytes(&shown));
+        bytes_add_str(out, "\r\n");
+    }
     bytes_free(&shown);
 }
 
-static void add_recipient(struct bytes *out, const struct report_recipient *r, const struct report *report)
+static void add_final(struct bytes *out, const char *address, const struct report *r)
+{
+    struct bytes shown;
+    bytes_init(&shown, 8 * FOLD);
+    recipient_show(span_of(address), r->utf8, &shown);
+    bytes_add_str(out, "Final-Recipient: ");
+    add_address(out, bytes_str(&shown), r);
+    bytes_add_str(out, "\r\n");
+    bytes_free(&shown);
+}
+
+static void add_remote(struct bytes *out, const struct report_recipient *one)
 {
     char host[300];
+    struct span name = span_of(one->host);
+    size_t bracket = span_find(name, '[');
+    span_copy(span_head(name, bracket ? bracket : name.n), host, sizeof host);
+    bytes_add_str(out, "Remote-MTA: dns; ");
+    add_clean(out, host);
     bytes_add_str(out, "\r\n");
-    add_names(out, r, report->utf8);
-    add_field(out, "Action", kinds[report->action].action);
-    add_status(out, r, report->action);
-    if (r->host) {
-        struct span name = span_of(r->host);
-        span_copy(span_head(name, span_find(name, '[') ? span_find(name, '[') : name.n), host, sizeof host);
-        bytes_add_str(out, "Remote-MTA: dns; ");
-        add_clean(out, host);
+}
+
+static void add_recipient(struct bytes *out, const struct report_recipient *one, const struct report *r)
+{
+    enum report_action action = action_of(one, r);
+    bytes_add_str(out, "\r\n");
+    add_original(out, one->options, r->utf8);
+    add_final(out, one->address, r);
+    add_field(out, "Action", kinds[action].action);
+    add_status(out, one, action);
+    if (one->host)
+        add_remote(out, one);
+    if (one->reply) {
+        bytes_add_str(out, one->host && code_of(one->reply) ? "Diagnostic-Code: smtp; "
+                                                            : "Diagnostic-Code: x-postern; ");
+        add_clean(out, one->reply);
         bytes_add_str(out, "\r\n");
     }
-    if (r->reply) {
-        bytes_add_str(out, r->host && code_of(r->reply) ? "Diagnostic-Code: smtp; "
-                                                        : "Diagnostic-Code: x-postern; ");
-        add_clean(out, r->reply);
-        bytes_add_str(out, "\r\n");
-    }
-    add_date(out, "Last-Attempt-Date", report->now);
+    add_date(out, "Last-Attempt-Date", r->now);
+    if (action == REPORT_DELAYED && r->until)
+        add_date(out, "Will-Retry-Until", r->until);
 }
 
 /* The name that the sender gave the envelope (RFC 3464 2.2.1). */
@@ -128,6 +182,26 @@ static void add_envid(struct bytes *out, const char *envid)
     bytes_free(&shown);
 }
 
+/* One recipient for people: who, what happened where not all shared it, what was said. */
+static void add_line(struct bytes *out, const struct report_recipient *one, const struct report *r)
+{
+    enum report_action action = action_of(one, r);
+    bytes_add_str(out, "\r\n  <");
+    add_address(out, one->address, r);
+    bytes_add_str(out, ">\r\n");
+    if (one->expired)
+        bytes_add_str(out, "    was tried for as long as mail is kept here. The last answer was:\r\n");
+    if (action != r->action)
+        bytes_printf(out, "    %s:\r\n", kinds[action].unknown);
+    bytes_add_str(out, "    ");
+    if (one->host) {
+        add_clean(out, one->host);
+        bytes_add_str(out, ": ");
+    }
+    add_clean(out, one->reply ? one->reply : kinds[action].unknown);
+    bytes_add_str(out, "\r\n");
+}
+
 static void add_words(struct bytes *out, const struct report *r)
 {
     bytes_printf(out, "This is the mail server %s.\r\n\r\n", r->hostname);
@@ -136,22 +210,15 @@ static void add_words(struct bytes *out, const struct report *r)
                       ? "A message without a sender (most often a bounce) could not be delivered to the\r\n"
                         "addresses below. Nobody else can be told about it, so you are.\r\n"
                       : kinds[r->action].words);
-    for (size_t i = 0; i < r->count; i++) {
-        const struct report_recipient *one = &r->recipients[i];
-        bytes_add_str(out, "\r\n  <");
-        add_address(out, one->address, r->utf8);
-        bytes_add_str(out, ">\r\n");
-        if (one->expired)
-            bytes_add_str(out, "    was tried for as long as mail is kept here. The last answer was:\r\n");
-        bytes_add_str(out, "    ");
-        if (one->host) {
-            add_clean(out, one->host);
-            bytes_add_str(out, ": ");
-        }
-        add_clean(out, one->reply ? one->reply : kinds[r->action].unknown);
-        bytes_add_str(out, "\r\n");
+    if (r->action == REPORT_DELAYED && r->until) {
+        bytes_add_str(out, "The last attempt will be made at about ");
+        date_write(r->until, out);
+        bytes_add_str(out, ".\r\n");
     }
-    bytes_add_str(out, "\r\nThe headers of the message follow, behind a report for programs.\r\n");
+    for (size_t i = 0; i < r->count; i++)
+        add_line(out, &r->recipients[i], r);
+    bytes_printf(out, "\r\n%s, behind a report for programs.\r\n",
+                 r->message.n ? "The message follows" : "The headers of the message follow");
 }
 
 /* Lines as they are, but each ended by CRLF, none longer than it may be, and no NUL. */
@@ -170,22 +237,28 @@ static void add_header(struct bytes *out, struct span header)
     }
 }
 
-static bool has_eight_bit(struct span s)
+static void add_head(struct bytes *out, const struct report *r, const char *boundary, bool eight_bit)
 {
-    for (size_t i = 0; i < s.n; i++)
-        if ((unsigned char)s.p[i] >= 0x80)
-            return true;
-    return false;
+    bytes_printf(out, "From: Mail Delivery System <MAILER-DAEMON@%s>\r\nTo: <", r->hostname);
+    add_address(out, r->to, r);
+    bytes_add_str(out, ">\r\n");
+    add_date(out, "Date", r->now);
+    bytes_printf(
+        out, "Subject: %s\r\nMessage-ID: <%s@%s>\r\nAuto-Submitted: auto-replied\r\nMIME-Version: 1.0\r\n",
+        r->for_postmaster ? "A bounce could not be delivered" : kinds[r->action].subject, r->bounce_id,
+        r->hostname);
+    bytes_printf(
+        out, "Content-Type: multipart/report; report-type=delivery-status;\r\n\tboundary=\"%s\"\r\n%s\r\n",
+        boundary, eight_bit ? "Content-Transfer-Encoding: 8bit\r\n" : "");
 }
 
-/* Are there 8-bit bytes in what it will hold? */
-static bool is_eight_bit(const struct report *r)
+static void add_status_part(struct bytes *out, const struct report *r)
 {
-    bool found = has_eight_bit(r->header) || (r->utf8 && has_eight_bit(span_of(r->to)));
-    for (size_t i = 0; r->utf8 && !found && i < r->count; i++)
-        found = has_eight_bit(span_of(r->recipients[i].address)) ||
-                (r->recipients[i].options && r->recipients[i].options->orcpt[0]);
-    return found;
+    add_envid(out, r->envid);
+    bytes_printf(out, "Reporting-MTA: dns; %s\r\nX-Postern-Queue-ID: %s\r\n", r->hostname, r->id);
+    add_date(out, "Arrival-Date", r->queued);
+    for (size_t i = 0; i < r->count; i++)
+        add_recipient(out, &r->recipients[i], r);
 }
 
 static void begin_part(struct bytes *out, const char *boundary, const char *type, bool eight_bit)
@@ -194,38 +267,57 @@ static void begin_part(struct bytes *out, const char *boundary, const char *type
                  eight_bit ? "Content-Transfer-Encoding: 8bit\r\n" : "");
 }
 
-static void write_header(const struct report *r, const char *boundary, bool eight_bit, struct bytes *out)
+static bool has_eight_bit(struct span s)
 {
-    bytes_printf(out, "From: Mail Delivery System <MAILER-DAEMON@%s>\r\nTo: <", r->hostname);
-    add_address(out, r->to, r->utf8);
-    bytes_add_str(out, ">\r\n");
-    add_date(out, "Date", r->now);
-    bytes_printf(
-        out, "Subject: %s\r\nMessage-ID: <%s@%s>\r\nAuto-Submitted: auto-replied\r\nMIME-Version: 1.0\r\n",
-        r->for_postmaster ? "A bounce could not be delivered" : kinds[r->action].subject, r->bounce_id,
-        r->hostname);
-    bytes_printf(
-        out, "Content-Type: multipart/report; report-type=delivery-status;\r\n\tboundary=\"%s\"\r\n%s",
-        boundary, eight_bit ? "Content-Transfer-Encoding: 8bit\r\n" : "");
+    return utf8_ascii_run(s) < s.n;
+}
+
+/* The words and the status are written first: they, too, say whether it takes the forms of RFC 6533. What
+ * follows them is whatever the message was. */
+static void add_parts(struct bytes *out, const struct report *r, const char *boundary)
+{
+    struct bytes words, status;
+    struct span original = r->message.n ? r->message : r->header;
+    bytes_init(&words, out->limit);
+    bytes_init(&status, out->limit);
+    add_words(&words, r);
+    add_status_part(&status, r);
+    bool beyond = has_eight_bit(span_bytes(&words)) || has_eight_bit(span_bytes(&status)) ||
+                  has_eight_bit(original) || has_eight_bit(span_of(r->to));
+    bool global = r->utf8 && beyond;
+    begin_part(out, boundary, global ? "text/plain; charset=utf-8" : "text/plain; charset=us-ascii",
+               has_eight_bit(span_bytes(&words)));
+    bytes_add_span(out, span_bytes(&words));
+    begin_part(out, boundary, global ? "message/global-delivery-status" : "message/delivery-status",
+               has_eight_bit(span_bytes(&status)));
+    bytes_add_span(out, span_bytes(&status));
+    out->failed = out->failed || words.failed || status.failed;
+    bytes_free(&words);
+    bytes_free(&status);
+    begin_part(out, boundary,
+               r->message.n ? global ? "message/global" : "message/rfc822"
+               : global     ? "message/global-headers"
+                            : "text/rfc822-headers",
+               has_eight_bit(original));
+    if (r->message.n)
+        bytes_add_span(out, original);
+    else
+        add_header(out, original);
+    bytes_printf(out, "\r\n--%s--\r\n", boundary);
 }
 
 bool report_write(const struct report *r, struct bytes *out, bool *eight_bit)
 {
     char boundary[40];
-    *eight_bit = is_eight_bit(r);
-    bool global = r->utf8 && *eight_bit; /* RFC 6533 */
+    struct bytes parts;
     snprintf(boundary, sizeof boundary, "postern-%016" PRIx64, r->random);
-    write_header(r, boundary, *eight_bit, out);
-    begin_part(out, boundary, global ? "text/plain; charset=utf-8" : "text/plain; charset=us-ascii", global);
-    add_words(out, r);
-    begin_part(out, boundary, global ? "message/global-delivery-status" : "message/delivery-status", global);
-    add_envid(out, r->envid);
-    bytes_printf(out, "Reporting-MTA: dns; %s\r\nX-Postern-Queue-ID: %s\r\n", r->hostname, r->id);
-    add_date(out, "Arrival-Date", r->queued);
-    for (size_t i = 0; i < r->count; i++)
-        add_recipient(out, &r->recipients[i], r);
-    begin_part(out, boundary, global ? "message/global-headers" : "text/rfc822-headers", *eight_bit);
-    add_header(out, r->header);
-    bytes_printf(out, "\r\n--%s--\r\n", boundary);
-    return !out->failed;
+    bytes_init(&parts, out->limit);
+    add_parts(&parts, r, boundary);
+    *eight_bit = has_eight_bit(span_bytes(&parts));
+    add_head(out, r, boundary, *eight_bit);
+    bytes_add_span(out, span_bytes(&parts));
+    *eight_bit = *eight_bit || has_eight_bit(span_bytes(out));
+    bool good = !parts.failed && !out->failed;
+    bytes_free(&parts);
+    return good;
 }
