@@ -54,7 +54,7 @@ static void format_size(uint64_t bytes, char *to, size_t size)
 
 static bool waits(char mark)
 {
-    return mark == QUEUE_TODO || mark == QUEUE_HELD || mark == QUEUE_FAILED;
+    return mark != QUEUE_DONE && mark != QUEUE_BOUNCED;
 }
 
 static void format_next(const struct queue_message *m, char mark, char *to, size_t size)
@@ -63,6 +63,8 @@ static void format_next(const struct queue_message *m, char mark, char *to, size
         snprintf(to, size, "held");
     else if (mark == QUEUE_FAILED)
         snprintf(to, size, "bounce");
+    else if (mark != QUEUE_TODO)
+        snprintf(to, size, "report");
     else if (m->next_attempt <= clock_now())
         snprintf(to, size, "now");
     else
@@ -174,7 +176,10 @@ static void show_envelope(const struct queue_message *m)
                       { QUEUE_DONE, "sent" },
                       { QUEUE_FAILED, "failed" },
                       { QUEUE_BOUNCED, "bounced" },
-                      { QUEUE_HELD, "held" } };
+                      { QUEUE_HELD, "held" },
+                      { QUEUE_RELAYED, "relayed" },
+                      { QUEUE_DELIVERED, "delivered" },
+                      { QUEUE_EXPANDED, "expanded" } };
         const char *word = "unknown";
         for (size_t w = 0; w < sizeof words / sizeof words[0]; w++)
             if (words[w].mark == m->recipients[i].mark)

@@ -4,6 +4,7 @@
  * to.
  */
 #include "destination.h"
+#include "dsn.h"
 
 #include "base/files.h"
 #include "base/log.h"
@@ -37,9 +38,10 @@ static bool hand_over(struct qrun *q, const struct link *l)
     message_put_u64(&q->packet, (uint64_t)m->content);
     message_put_u64(&q->packet, m->size);
     message_put_u64(&q->packet, (m->eight_bit ? MESSAGE_EIGHT_BIT : 0) | (m->options.smtputf8 ? MESSAGE_UTF8 : 0));
+    dsn_put_mail(&q->packet, &m->options);
     message_put_u64(&q->packet, p->count);
     for (size_t i = 0; i < p->count; i++)
-        message_put_str(&q->packet, m->recipients[p->indexes[i]].address.text);
+        dsn_put_recipient(&q->packet, &m->recipients[p->indexes[i]]);
     q->packet.fd = fd;
     bool sent = channel_send(l->sender, &q->packet);
     file_close(fd);
@@ -149,7 +151,8 @@ static bool read_result(struct qrun *q, struct link *l)
         m->at = begin;
         for (size_t i = 0; i < p->count; i++) {
             bool good = message_get_u64(m, &mark) && message_get_str(m, l->reply, sizeof l->reply) &&
-                        (mark == QUEUE_DONE || mark == QUEUE_FAILED || mark == QUEUE_TODO);
+                        (mark == QUEUE_DONE || mark == QUEUE_RELAYED || mark == QUEUE_FAILED ||
+                         mark == QUEUE_TODO);
             if (!good)
                 return false;
             if (pass == 1 && (l->after != AFTER_LOST || mark == QUEUE_FAILED))

@@ -7,6 +7,7 @@
  *     end     when no part is left: what waited too long fails, what failed bounces, the rest is deferred
  */
 #include "qrun.h"
+#include "dsn.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -39,17 +40,17 @@ void job_outcome(struct qrun *q, struct job *j, size_t index, char mark, const c
     set_text(&j->m.replies[index], reply);
     set_text(&j->hosts[index], host);
     log_event(mark == QUEUE_FAILED ? LOG_NOTICE : LOG_INFO,
-              mark == QUEUE_DONE     ? "delivered"
+              mark == QUEUE_TODO     ? "deferred"
               : mark == QUEUE_FAILED ? "failed"
-                                     : "deferred",
+                                     : "delivered",
               "id", j->m.id, "from", j->m.sender, "to", r->address.text, "host", host, "tls", tls,
               "reply", reply, NULL);
 }
 
-/* D and F; what can't be written is kept in memory, and said. */
-static void put_marks(struct qrun *q, struct job *j, const size_t *indexes, size_t count)
+/* What isn't T; what can't be written is kept in memory, and said. */
+void job_put_some(struct qrun *q, struct job *j, const size_t *indexes, size_t count)
 {
-    static const char marks[] = { QUEUE_DONE, QUEUE_FAILED };
+    static const char marks[] = { QUEUE_DONE, QUEUE_FAILED, QUEUE_RELAYED, QUEUE_DELIVERED, QUEUE_EXPANDED };
     size_t *some = malloc((count + 1) * sizeof *some);
     for (size_t k = 0; some && k < sizeof marks; k++) {
         size_t n = 0;
@@ -66,10 +67,10 @@ static void put_marks(struct qrun *q, struct job *j, const size_t *indexes, size
 
 void job_put_marks(struct qrun *q, const struct part *p)
 {
-    put_marks(q, p->job, p->indexes, p->count);
+    job_put_some(q, p->job, p->indexes, p->count);
 }
 
-static void sync_marks(struct job *j)
+void job_sync_marks(struct job *j)
 {
     if (j->unsynced && queue_sync_marks(&j->m) != ST_OK)
         log_event(LOG_ERR, "mark-not-written", "id", j->m.id, "text", strerror(errno), NULL);
@@ -79,7 +80,7 @@ static void sync_marks(struct job *j)
 void jobs_sync(struct qrun *q)
 {
     for (struct job *j = q->unsynced ? q->jobs : NULL; j; j = j->next)
-        sync_marks(j);
+        job_sync_marks(j);
     q->unsynced = false;
     if (queue_sync(q->queue_dir, &q->later) != ST_OK)
         log_event(LOG_ERR, "queue-not-synced", "text", strerror(errno), NULL);
@@ -103,31 +104,6 @@ static void job_free(struct qrun *q, struct job *j)
 
 /* --- the end */
 
-static size_t with_mark(const struct job *j, char mark, size_t *indexes)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < j->m.recipient_count; i++)
-        if (j->m.recipients[i].mark == mark)
-            indexes[n++] = i;
-    return n;
-}
-
-/* Bounces what is marked F, and marks it B. ST_TEMP: the bounce is still owed. */
-static enum status settle_failures(struct qrun *q, struct job *j)
-{
-    size_t *indexes = malloc((j->m.recipient_count + 1) * sizeof *indexes);
-    if (!indexes)
-        return ST_TEMP;
-    size_t n = with_mark(j, QUEUE_FAILED, indexes);
-    if (n)
-        sync_marks(j);
-    enum status st = n ? bounce_send(q, j, indexes, n) : ST_OK;
-    if (st == ST_OK && queue_mark_all(&j->m, indexes, n, QUEUE_BOUNCED) != ST_OK)
-        log_event(LOG_ERR, "mark-not-written", "id", j->m.id, "text", strerror(errno), NULL);
-    free(indexes);
-    return st;
-}
-
 static void give_up_old(struct qrun *q, struct job *j)
 {
     int64_t since = j->m.options.release > j->m.queued ? j->m.options.release : j->m.queued;
@@ -138,7 +114,7 @@ static void give_up_old(struct qrun *q, struct job *j)
             continue;
         j->expired[i] = true;
         j->m.recipients[i].mark = QUEUE_FAILED;
-        put_marks(q, j, &i, 1);
+        job_put_some(q, j, &i, 1);
         log_event(LOG_NOTICE, "expired", "id", j->m.id, "to", j->m.recipients[i].address.text, "reply",
                   j->m.replies[i], NULL);
     }
@@ -160,11 +136,13 @@ static void job_end(struct qrun *q, struct job *j)
 {
     size_t left[128] = { 0 };
     give_up_old(q, j);
-    settle_failures(q, j);
+    notices_settle(q, j);
     for (size_t i = 0; i < j->m.recipient_count; i++)
         left[(unsigned char)j->m.recipients[i].mark % 128]++;
-    if (left[QUEUE_TODO] || left[QUEUE_FAILED] || left[QUEUE_HELD]) {
-        defer(q, j, !left[QUEUE_TODO] && !left[QUEUE_FAILED]);
+    size_t over = left[QUEUE_DONE] + left[QUEUE_BOUNCED];
+    if (over < j->m.recipient_count) {
+        notice_of_delay(q, j);
+        defer(q, j, over + left[QUEUE_HELD] == j->m.recipient_count);
     } else {
         if (queue_remove_later(q->queue_dir, &j->m, &q->later) == ST_TEMP)
             log_event(LOG_ERR, "not-removed", "id", j->m.id, "text", strerror(errno), NULL);
@@ -266,21 +244,27 @@ static void deliver_here(struct qrun *q, struct job *j, size_t i)
     size_t before = (size_t)(j->m.content - start), length = before + (size_t)j->m.size;
     bytes_init(&why, QUEUE_REPLY_LIMIT);
     char *map = mmap(NULL, length ? length : 1, PROT_READ, MAP_PRIVATE, j->m.fd, start);
+    char mark = QUEUE_DONE;
     enum status st = ST_TEMP;
+    const struct queue_recipient *r = &j->m.recipients[i];
     if (map != MAP_FAILED) {
-        struct span message = { map + before, (size_t)j->m.size };
-        st = local_deliver(q, &j->m.recipients[i].address, j->m.sender, message, j->m.eight_bit, NULL, &why);
+        struct local_mail m = { .sender = j->m.sender,
+                                .message = { map + before, (size_t)j->m.size },
+                                .eight_bit = j->m.eight_bit,
+                                .options = &j->m.options,
+                                .recipient = r->options };
+        st = local_deliver(q, &r->address, &m, &mark, &why);
         munmap(map, length ? length : 1);
     } else {
         bytes_add_str(&why, "4.3.0 The message can't be read");
     }
     job_outcome(q, j, i,
-                st == ST_OK     ? QUEUE_DONE
+                st == ST_OK     ? rcpt_wants(r->options, NOTIFY_SUCCESS) && j->m.sender[0] ? mark : QUEUE_DONE
                 : st == ST_PERM ? QUEUE_FAILED
                                 : QUEUE_TODO,
                 st == ST_OK ? "2.1.5 Delivered here" : bytes_str(&why), NULL, NULL);
-    put_marks(q, j, &i, 1);
-    sync_marks(j);
+    job_put_some(q, j, &i, 1);
+    job_sync_marks(j);
     bytes_free(&why);
 }
 
@@ -312,10 +296,12 @@ static struct part *new_part(struct job *j, struct split *s, struct destination 
 }
 
 /* The part for a recipient's destination that has room, or a new one. */
-static struct part *part_for(struct qrun *q, struct job *j, struct split *s, struct destination *d)
+static struct part *part_for(struct qrun *q, struct job *j, struct split *s, struct destination *d,
+                             size_t bytes)
 {
     struct part **filling = destination_filling(d);
-    if (!*filling || (*filling)->count >= part_size(q) || (*filling)->forwarded != s->forwarded)
+    if (!*filling || (*filling)->count >= part_size(q) || (*filling)->forwarded != s->forwarded ||
+        (*filling)->bytes + bytes > DSN_PACKET)
         *filling = new_part(j, s, d);
     if (*filling)
         (*filling)->forwarded = s->forwarded;
@@ -339,11 +325,14 @@ static void place(struct qrun *q, struct job *j, size_t i, struct split *s)
     }
     domain_of(&j->m.recipients[i].address, domain);
     struct destination *d = here == ST_NONE ? destination_get(q, domain, j->lane) : NULL;
-    struct part *p = d ? part_for(q, j, s, d) : NULL;
-    if (p)
+    size_t bytes = dsn_recipient_size(&j->m.recipients[i]);
+    struct part *p = d ? part_for(q, j, s, d, bytes) : NULL;
+    if (p) {
         p->indexes[p->count++] = i;
-    else
+        p->bytes += bytes;
+    } else {
         job_outcome(q, j, i, QUEUE_TODO, "4.3.0 The tables can't be read, or memory is short", NULL, NULL);
+    }
 }
 
 static void split(struct qrun *q, struct job *j)
@@ -385,10 +374,12 @@ enum status job_load(struct qrun *q, const struct ticket *t)
         job_free(q, j);
         return ST_OK;
     }
-    if (settle_failures(q, j) != ST_OK) {
+    j->recovered = true;
+    if (notices_settle(q, j) != ST_OK) {
         job_end(q, j);
         return ST_OK;
     }
+    j->recovered = false;
     split(q, j);
     return ST_OK;
 }

@@ -49,9 +49,9 @@ enum status local_is(struct qrun *q, const struct address *a)
     return domain.n == 0 ? ST_OK : directory_domain(q->directory, domain);
 }
 
-/* ST_PERM: over its quota. */
-static enum status prepare_box(struct qrun *q, const struct target *t, struct content c, bool bounce,
-                               struct maildir_delivery *d)
+/* ST_PERM: over its quota; ST_NONE: it is there from before a crash. */
+static enum status prepare_box(struct qrun *q, const struct target *t, struct content c,
+                               const struct local_mail *m, struct maildir_delivery *d)
 {
     const struct address *account = &t->address;
     struct bytes path, trace;
@@ -64,10 +64,17 @@ static enum status prepare_box(struct qrun *q, const struct target *t, struct co
     enum status st = directory_quota(q->directory, q->settings, account, &quota), fits = ST_OK;
     if (st == ST_OK && !settings_maildir(q->settings, address_local(account), address_domain(account), &path))
         st = ST_TEMP;
-    if (st == ST_OK && !bounce)
+    if (st == ST_OK && m->sender[0])
         fits = quota_room_at(bytes_str(&path), &quota, c.size);
+    if (st == ST_OK && m->id && m->look) {
+        fits = maildir_holds(bytes_str(&path), m->id, q->settings->hostname);
+        st = fits == ST_TEMP ? ST_TEMP : ST_OK;
+        fits = fits == ST_OK ? ST_NONE : ST_OK;
+    }
     if (st == ST_OK && fits == ST_OK)
         st = maildir_prepare(bytes_str(&path), NULL, q->settings->hostname, &c, d);
+    if (st == ST_OK && fits == ST_OK && m->id)
+        maildir_name_after(d, m->id, q->settings->hostname);
     bytes_free(&trace);
     bytes_free(&path);
     return st == ST_OK ? fits : ST_TEMP;
@@ -83,19 +90,27 @@ static void count_delivery(struct qrun *q, const struct box *box)
     bytes_free(&path);
 }
 
-static enum status prepare_queued(struct qrun *q, const struct targets *t, const char *sender,
-                                  struct span message, bool eight_bit, const char *id, struct delivery *d)
+/* What was said of the alias goes along to those it leads to, but for a release time, which has passed. */
+static enum status prepare_queued(struct qrun *q, const struct address *to, const struct targets *t,
+                                  const struct local_mail *m, struct delivery *d)
 {
     struct recipients outside = { .count = 0 };
-    struct queue_envelope e = { .sender = sender, .eight_bit = eight_bit };
-    struct content c = { .memory = message, .fd = -1, .size = message.n };
+    struct queue_envelope e = { .sender = m->sender, .eight_bit = m->eight_bit };
+    struct content c = { .memory = m->message, .fd = -1, .size = m->message.n };
+    struct rcpt_options each;
     enum status st = ST_OK;
+    rcpt_options_behind_alias(m->recipient, span_of(to->text), t->count > 1, &each);
     for (size_t i = 0; i < t->count; i++)
-        if (!t->list[i].local)
-            recipients_add(&outside, q->settings, &t->list[i]);
+        if (!t->list[i].local) {
+            struct target one = t->list[i];
+            one.options = m->sender[0] ? &each : NULL;
+            recipients_add(&outside, q->settings, &one);
+        }
+    if (m->options)
+        e.options = *m->options;
+    e.options.release = 0;
     if (outside.count || outside.failed)
-        st = recipients_put(&outside, &e) ? queue_prepare(q->settings->spool, id, &e, &c, &d->queued)
-                                          : ST_TEMP;
+        st = recipients_put(&outside, &e) ? queue_prepare(q->settings->spool, m->id, &e, &c, &d->queued) : ST_TEMP;
     d->has_queued = st == ST_OK && outside.count;
     recipients_free(&outside);
     return st == ST_PERM && errno == EEXIST ? ST_OK : st; /* it was queued before a crash */
@@ -103,14 +118,13 @@ static enum status prepare_queued(struct qrun *q, const struct targets *t, const
 
 /* ST_PERM: the mailbox of the address itself is full. */
 static enum status prepare(struct qrun *q, const struct address *to, const struct targets *t,
-                           const char *sender, struct span message, bool eight_bit, const char *id,
-                           struct delivery *d)
+                           const struct local_mail *m, struct delivery *d)
 {
     char trace[TRACE_LIMIT];
     struct address own;
     bool has_own = directory_account(q->directory, to, &own) == ST_OK;
-    int n = snprintf(trace, sizeof trace, "Return-Path: <%s>\r\n", sender);
-    struct content c = { .trace = { trace, (size_t)n }, .memory = message, .fd = -1, .size = message.n };
+    int n = snprintf(trace, sizeof trace, "Return-Path: <%s>\r\n", m->sender);
+    struct content c = { .trace = { trace, (size_t)n }, .memory = m->message, .fd = -1, .size = m->message.n };
     d->boxes = calloc(t->count, sizeof *d->boxes);
     if (!d->boxes)
         return ST_TEMP;
@@ -119,9 +133,11 @@ static enum status prepare(struct qrun *q, const struct address *to, const struc
         if (!t->list[i].local)
             continue;
         box->account = &t->list[i].address;
-        enum status st = prepare_box(q, &t->list[i], c, sender[0] == '\0', &box->maildir);
+        enum status st = prepare_box(q, &t->list[i], c, m, &box->maildir);
         if (st == ST_TEMP)
             return ST_TEMP;
+        if (st == ST_NONE)
+            continue;
         if (st == ST_OK)
             d->prepared++;
         else if (has_own && address_same(box->account, &own))
@@ -129,7 +145,7 @@ static enum status prepare(struct qrun *q, const struct address *to, const struc
         else
             bytes_printf(&d->full, " <%s>", box->account->text);
     }
-    return prepare_queued(q, t, sender, message, eight_bit, id, d);
+    return prepare_queued(q, to, t, m, d);
 }
 
 /* What fails after the first one appeared repeats all of it: rather twice than never. */
@@ -167,8 +183,8 @@ static void abandon(struct delivery *d)
     errno = saved;
 }
 
-enum status local_deliver(struct qrun *q, const struct address *to, const char *sender, struct span message,
-                          bool eight_bit, const char *id, struct bytes *why)
+enum status local_deliver(struct qrun *q, const struct address *to, const struct local_mail *m, char *mark,
+                          struct bytes *why)
 {
     struct targets targets = { 0 };
     struct delivery d = { 0 };
@@ -184,7 +200,7 @@ enum status local_deliver(struct qrun *q, const struct address *to, const char *
                       : "5.1.2 The address isn't ours");
     else if (st != ST_OK)
         st = fail(ST_TEMP, why, "4.3.0 The tables can't be read");
-    else if ((st = prepare(q, to, &targets, sender, message, eight_bit, id, &d)) != ST_OK) {
+    else if ((st = prepare(q, to, &targets, m, &d)) != ST_OK) {
         abandon(&d);
         st = st == ST_PERM ? fail(ST_PERM, why, "5.2.2 The mailbox is full")
                            : fail(ST_TEMP, why, "4.3.0 The message can't be stored");
@@ -194,6 +210,9 @@ enum status local_deliver(struct qrun *q, const struct address *to, const char *
         st = fail(ST_PERM, why, "5.2.2 The mailbox is full:");
         bytes_add_span(why, span_bytes(&d.full));
     }
+    *mark = targets.count > 1                        ? QUEUE_EXPANDED
+            : targets.count == 1 && targets.list[0].local ? QUEUE_DELIVERED
+                                                         : QUEUE_DONE;
     bytes_free(&d.full);
     free(d.boxes);
     targets_free(&targets);

@@ -10,7 +10,8 @@
  *     local.c        delivery here
  *     program.c      programs that aliases name
  *     forward.c      the sender of what aliases send on
- *     bounce.c       what goes back to the sender; text/report.c writes it
+ *     notice.c       who is told what, and when: failures, delays, successes
+ *     bounce.c       the report itself on its way to the sender; text/report.c writes it
  *     child.c        a sandboxed child: connector.c (DNS, connects), sender.c (SMTP) or fetcher.c (a policy by
  *                    HTTPS)
  */
@@ -26,6 +27,7 @@
 #include "net/sandbox.h"
 #include "store/directory.h"
 #include "store/queue.h"
+#include "text/report.h"
 
 #define DESTINATION_BUCKETS 4096
 #define JOBS_LIMIT 400 /* messages open at a time; twice as many where they were asked for by name */
@@ -47,6 +49,7 @@ struct job {
     bool bulk;              /* for many recipients or destinations: lets others go first */
     enum lane lane;
     bool unsynced;          /* marks were written, and not yet synced */
+    bool recovered;         /* an earlier run may have made the reports that are owed */
     struct job *next, **at; /* of all that are loaded, and who points here */
 };
 
@@ -59,6 +62,7 @@ struct part {
     bool forwarded; /* its recipients were reached by aliases: the sender is rewritten */
     bool lost; /* a connection broke under it */
     size_t count;
+    size_t bytes; /* that the recipients take in a packet */
     size_t indexes[TRANSACTION_RECIPIENTS];
 };
 
@@ -125,6 +129,9 @@ void job_outcome(struct qrun *q, struct job *j, size_t index, char mark, const c
                  const char *tls);
 /* Writes the outcomes of a part into the message's file: jobs_sync() makes them durable. */
 void job_put_marks(struct qrun *q, const struct part *p);
+/* The same for some of its recipients; then one fsync, if any mark wasn't synced. */
+void job_put_some(struct qrun *q, struct job *j, const size_t *indexes, size_t count);
+void job_sync_marks(struct job *j);
 /* Brings to disk what jobs have changed: one fsync for each job that goes on, and one for each directory. */
 void jobs_sync(struct qrun *q);
 /* A part is done with: frees it, and when it was the last one the job comes to its end: bounces, then removal
@@ -158,10 +165,21 @@ void destination_input(struct qrun *q, struct destination *d, int fd);
 void destinations_settle(struct qrun *q);
 
 /* --- local.c */
-/* Delivers to an address of ours; what aliases lead outside is queued. On ST_TEMP and ST_PERM `why` begins
- * with an enhanced code. `id`: NULL, or the ID that a queued copy gets. */
-enum status local_deliver(struct qrun *q, const struct address *to, const char *sender, struct span message,
-                          bool eight_bit, const char *id, struct bytes *why);
+/* A message for an address of ours. */
+struct local_mail {
+    const char *sender; /* "" for <> */
+    struct span message;
+    bool eight_bit;
+    const struct mail_options *options;   /* NULL: none */
+    const struct rcpt_options *recipient; /* NULL: none */
+    const char *id; /* NULL, or an ID for each copy: a queued one gets it, a mailbox's has a name made of it */
+    bool look;      /* it may be there already under that ID: then it is left out */
+};
+/* Delivers; what aliases lead outside is queued. On ST_TEMP and ST_PERM `why` begins with an enhanced code. On
+ * ST_OK *mark is what there is to report if success is asked for: L, X, or D where the address stands for one
+ * outside, from which the report will come. */
+enum status local_deliver(struct qrun *q, const struct address *to, const struct local_mail *m, char *mark,
+                          struct bytes *why);
 /* ST_OK: the address is ours. */
 enum status local_is(struct qrun *q, const struct address *a);
 
@@ -179,10 +197,18 @@ void program_input(struct qrun *q, int fd);
 /* The sender with which a part goes out: the message's, or *rewritten. */
 const char *forward_sender(struct qrun *q, const struct part *p, struct address *rewritten);
 
+/* --- notice.c */
+/* Tells the sender of the failures and successes that are owed, as NOTIFY says, and marks them as told.
+ * ST_TEMP: something is still owed. */
+enum status notices_settle(struct qrun *q, struct job *j);
+/* A message that is about to be deferred: tells its sender, once, when it has waited long enough for that. */
+void notice_of_delay(struct qrun *q, struct job *j);
+
 /* --- bounce.c */
 /* Tells the sender about these recipients, durably. ST_OK: done, or nobody is to be told. ST_TEMP: try later.
  */
-enum status bounce_send(struct qrun *q, const struct job *j, const size_t *indexes, size_t count);
+enum status bounce_send(struct qrun *q, const struct job *j, enum report_action action, const size_t *indexes,
+                        size_t count);
 
 /* --- child.c */
 enum child_kind { CHILD_CONNECTOR, CHILD_SENDER, CHILD_FETCHER };

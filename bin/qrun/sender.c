@@ -8,6 +8,7 @@
  * before any address was said.
  */
 #include "sender.h"
+#include "dsn.h"
 #include "sender_tls.h"
 #include "transaction.h"
 #include "verbs.h"
@@ -60,6 +61,7 @@ static bool get_transaction(struct message *m, struct transaction *t)
     message_get_u64(m, &content);
     message_get_u64(m, &t->size);
     message_get_u64(m, &bits);
+    dsn_get_mail(m, t);
     message_get_u64(m, &count);
     t->fd = m->fd;
     t->content = (off_t)content;
@@ -67,7 +69,7 @@ static bool get_transaction(struct message *m, struct transaction *t)
     t->utf8 = bits & MESSAGE_UTF8;
     t->count = count <= TRANSACTION_RECIPIENTS ? (size_t)count : 0;
     for (size_t i = 0; i < t->count; i++)
-        message_get_str(m, t->recipients[i].address, sizeof t->recipients[i].address);
+        dsn_get_recipient(m, t, i);
     return message_end(m) && t->count && t->fd >= 0;
 }
 

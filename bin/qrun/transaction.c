@@ -9,6 +9,7 @@
  * as it is also to a server that doesn't offer 8BITMIME: no server of today would be helped by a bounce.
  */
 #include "transaction.h"
+#include "dsn.h"
 #include "international.h"
 
 #include "base/clock.h"
@@ -19,6 +20,7 @@
 #include <unistd.h>
 
 #define PIECE 32768
+#define PARAMETERS_LIMIT 700
 #define LEAST_RATE 1024 /* bytes a second that a server must take */
 #define RATE_GRACE_MS 600000
 
@@ -47,11 +49,15 @@ static void refuse_all(struct transaction *t, const char *text, char mark)
 static void send_mail(struct smtp *s, const struct transaction *t)
 {
     char size[32] = "";
+    struct bytes dsn;
+    bytes_init(&dsn, PARAMETERS_LIMIT);
+    dsn_mail(s, t, &dsn);
     if (s->ehlo.size)
         snprintf(size, sizeof size, " SIZE=%llu", (unsigned long long)t->size);
-    smtp_command(s, "MAIL FROM:<%s>%s%s%s%s", t->sender, size,
+    smtp_command(s, "MAIL FROM:<%s>%s%s%s%s%s", t->sender, size,
                  s->ehlo.eight_bit && t->eight_bit ? " BODY=8BITMIME" : "", t->says_utf8 ? " SMTPUTF8" : "",
-                 s->ehlo.require_tls && t->require_tls ? " REQUIRETLS" : "");
+                 s->ehlo.require_tls && t->require_tls ? " REQUIRETLS" : "", bytes_str(&dsn));
+    bytes_free(&dsn);
 }
 
 static bool read_mail(struct smtp *s, struct transaction *t)
@@ -81,8 +87,13 @@ static bool read_recipient(struct smtp *s, struct transaction *t, size_t i)
 
 static void send_recipient(struct smtp *s, const struct transaction *t, size_t i)
 {
-    if (!t->recipients[i].skipped)
-        smtp_command(s, "RCPT TO:<%s>", t->recipients[i].address);
+    struct bytes dsn;
+    if (t->recipients[i].skipped)
+        return;
+    bytes_init(&dsn, PARAMETERS_LIMIT);
+    dsn_rcpt(s, t, i, &dsn);
+    smtp_command(s, "RCPT TO:<%s>%s", t->recipients[i].address, bytes_str(&dsn));
+    bytes_free(&dsn);
 }
 
 /* Up to the reply to DATA. True: it was 354 and somebody will get the message. */
@@ -225,5 +236,6 @@ enum after transaction_run(struct smtp *s, struct transaction *t)
     }
     bool answered = smtp_reply(s, SMTP_END_MS, false);
     mark_all(t, &s->reply, answered ? mark_of(s->reply.code) : QUEUE_TODO);
+    dsn_mark_relayed(s, t);
     return s->gone ? AFTER_GONE : AFTER_READY;
 }

@@ -17,10 +17,13 @@ struct transaction {
     bool utf8; /* it came with SMTPUTF8 */
     bool says_utf8; /* MAIL says it too */
     bool require_tls; /* the next server is told so (RFC 8689 2) */
+    enum mail_ret ret;
+    char envid[ENVELOPE_ENVID_LIMIT + 1];
     size_t count;
     struct {
         char address[ADDRESS_LIMIT + 4];
-        char mark;          /* what became of it: D, F or T */
+        struct rcpt_options options;
+        char mark;          /* what became of it: D, R, F or T */
         bool skipped;       /* got its mark before anything was said, and isn't named */
         bool accepted;      /* RCPT was */
         struct reply reply; /* that said so; code 0: our own words */

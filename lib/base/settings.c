@@ -64,6 +64,8 @@ static const struct key keys[] = {
     { "retry-first", TYPE_SECONDS, AT(retry_first), "1m" },
     { "retry-max", TYPE_SECONDS, AT(retry_max), "4h" },
     { "queue-lifetime", TYPE_SECONDS, AT(queue_lifetime), "5d" },
+    { "delay-notice", TYPE_SECONDS, AT(delay_notice), "4h" },
+    { "bounce-size", TYPE_SIZE, AT(bounce_size), "50K" },
     { "destinations", TYPE_NUMBER, AT(destinations), "20" },
     { "destination-connections", TYPE_NUMBER, AT(destination_connections), "10" },
     { "destination-rate", TYPE_COUNT, AT(destination_rate), "0" },

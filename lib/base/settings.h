@@ -72,6 +72,8 @@ struct settings {
     uint64_t retry_first; /* seconds to the first retry of a deferred message; doubles up to retry_max */
     uint64_t retry_max;
     uint64_t queue_lifetime; /* seconds until a deferred message goes back to its sender */
+    uint64_t delay_notice;   /* seconds until the sender of a deferred message is told so; 0: never */
+    uint64_t bounce_size;    /* bytes of a message that a bounce brings back in whole where RET=FULL asks so */
     uint64_t destinations;   /* senders that qrun runs at a time */
     uint64_t destination_connections; /* and to one destination */
     uint64_t destination_rate;        /* recipients a minute at one destination; 0: as many as there are */

@@ -18,10 +18,12 @@
 #include "base/files.h"
 #include "store/folders.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -85,7 +87,7 @@ static enum status open_parts(const char *maildir, const char *folder, struct ma
     return found ? ST_OK : ST_TEMP;
 }
 
-void maildir_unique(const char *hostname, char *to, size_t size)
+static void write_name(int64_t us, uint64_t rest, const char *hostname, char *to, size_t size)
 {
     char host[HOST_LIMIT + 1];
     size_t n = 0;
@@ -93,9 +95,64 @@ void maildir_unique(const char *hostname, char *to, size_t size)
         if (ascii_alpha(*at) || ascii_digit(*at) || *at == '-' || *at == '.')
             host[n++] = *at;
     host[n] = '\0';
-    int64_t now = clock_now_us();
-    snprintf(to, size, "%lld.M%06dR%016llx.%s", (long long)(now / 1000000), (int)(now % 1000000),
-             (unsigned long long)random_u64(), n ? host : "localhost");
+    snprintf(to, size, "%lld.M%06dR%016llx.%s", (long long)(us / 1000000), (int)(us % 1000000),
+             (unsigned long long)rest, n ? host : "localhost");
+}
+
+void maildir_unique(const char *hostname, char *to, size_t size)
+{
+    write_name(clock_now_us(), random_u64(), hostname, to, size);
+}
+
+/* IDs are a time in microseconds and 64 bits, as names are. */
+static void name_of_id(const char *id, const char *hostname, char *to, size_t size)
+{
+    char *end;
+    int64_t us = (int64_t)strtoull(id, &end, 16);
+    write_name(us, *end ? strtoull(end + 1, NULL, 16) : 0, hostname, to, size);
+}
+
+void maildir_name_after(struct maildir_delivery *d, const char *id, const char *hostname)
+{
+    char fields[sizeof d->name], unique[sizeof d->temporary];
+    name_of_id(id, hostname, unique, sizeof unique);
+    snprintf(fields, sizeof fields, "%s", d->name + strlen(d->temporary));
+    snprintf(d->name, sizeof d->name, "%s%.30s", unique, fields);
+}
+
+/* A name that begins so, in new/ or cur/ of the Maildir at `dir`. */
+static enum status find_name(int dir, const char *part, const char *unique)
+{
+    int fd = file_open_beneath(dir, part, DIRECTORY_FLAGS, 0);
+    DIR *list = fd < 0 ? NULL : fdopendir(fd);
+    enum status found = ST_NONE;
+    if (!list) {
+        found = errno == ENOENT ? ST_NONE : ST_TEMP;
+        file_close(fd);
+        return found;
+    }
+    errno = 0;
+    for (struct dirent *e; found == ST_NONE && (e = readdir(list)) != NULL;)
+        if (span_starts(span_of(e->d_name), unique))
+            found = ST_OK;
+    if (found == ST_NONE && errno)
+        found = ST_TEMP;
+    closedir(list);
+    return found;
+}
+
+enum status maildir_holds(const char *maildir, const char *id, const char *hostname)
+{
+    char unique[sizeof ((struct maildir_delivery *)0)->temporary];
+    int dir = open(maildir, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (dir < 0)
+        return errno == ENOENT ? ST_NONE : ST_TEMP;
+    name_of_id(id, hostname, unique, sizeof unique);
+    enum status st = find_name(dir, "new", unique);
+    if (st == ST_NONE)
+        st = find_name(dir, "cur", unique);
+    file_close(dir);
+    return st;
 }
 
 /* Removes the file in tmp/, keeping errno. */

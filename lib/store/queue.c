@@ -14,17 +14,20 @@
  *     deferred/DUE/ID.why                           is gone; the orphan means nothing
  *     all marks D or B, wherever it lies            is done; a crash came before its removal
  *     a mark F                                      a bounce must be made before anything else is tried
+ *     a mark R, L or X                              the same for a report of success
  *
  * So each step leaves the message whole in exactly one place: a name appears by rename (never by copying),
  * ID.why is written before its message moves beside it, and ID is removed before its ID.why. What a crash
  * leaves in tmp/ and the orphans are removed by queue_sweep() when they are old enough that nobody can still
  * be at work on them.
  *
- * Marks: T to do, D done, F failed (bounce owed), B bounced, H held. One byte overwritten in place can't be
+ * Marks: T to do, D done, F failed (bounce owed), B bounced, H held; R relayed, L delivered here, X expanded
+ * (each done, and the report that the sender asked for is owed; then D). One byte overwritten in place can't be
  * torn. D is on disk before the next message is sent over the same connection, so a crash repeats at most the
  * transaction of each connection that it interrupted; where a message is done with, its removal stands for D.
  * Marks, removals and deferrals of several messages share one fsync (queue_changes). ID.why is not synced: a
- * power cut may lose it, which costs an attempt too early. A bounce's ID is made from the message's and from
+ * power cut may lose it, which costs an attempt too early; unless it remembers that the sender has just been
+ * told of a delay. A bounce's ID is made from the message's and from
  * the first recipient it is about; B marks are written from the last recipient to the first, so that after a
  * crash the same ID comes out, and the bounce that is there already is seen.
  *
@@ -102,14 +105,19 @@ bool queue_id_valid(const char *id)
 
 /* FNV-1a: it need not be secret, only the same each time. The time is the message's and a microsecond, so
  * that the message comes before its bounce in every list. */
-void queue_bounce_id(const char *id, size_t first_recipient, char to[QUEUE_ID_LIMIT])
+void queue_report_id(const char *id, const char *kind, size_t first_recipient, char to[QUEUE_ID_LIMIT])
 {
-    char text[QUEUE_ID_LIMIT + 24];
+    char text[2 * QUEUE_ID_LIMIT + 24];
     uint64_t hash = 0xcbf29ce484222325u;
-    snprintf(text, sizeof text, "%s %zu", id, first_recipient);
+    snprintf(text, sizeof text, "%s %zu%s%s", id, first_recipient, kind[0] ? " " : "", kind);
     for (const char *p = text; *p; p++)
         hash = (hash ^ (unsigned char)*p) * 0x100000001b3u;
     write_id(to, strtoull(id, NULL, 16) + 1, hash);
+}
+
+void queue_bounce_id(const char *id, size_t first_recipient, char to[QUEUE_ID_LIMIT])
+{
+    queue_report_id(id, "", first_recipient, to);
 }
 
 void queue_due_path(int64_t due, char path[QUEUE_PATH_LIMIT])

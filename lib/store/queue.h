@@ -18,7 +18,11 @@ enum queue_mark {
     QUEUE_DONE = 'D',
     QUEUE_FAILED = 'F',
     QUEUE_BOUNCED = 'B',
-    QUEUE_HELD = 'H'
+    QUEUE_HELD = 'H',
+    /* done, and the sender, who asked for that, is to be told (RFC 3461 4.1) */
+    QUEUE_RELAYED = 'R',
+    QUEUE_DELIVERED = 'L',
+    QUEUE_EXPANDED = 'X'
 };
 
 /* Opens spool/queue (makes it, 0700). The descriptor of the directory. */
@@ -51,6 +55,8 @@ void queue_new_id(char to[QUEUE_ID_LIMIT]);
 /* The ID of the bounce of message `id` whose first failed recipient has this index: the same each time, so
  * queue_prepare() with it says ST_PERM (EEXIST) where that bounce is queued already. */
 void queue_bounce_id(const char *id, size_t first_recipient, char to[QUEUE_ID_LIMIT]);
+/* The same for another report about it: of its delay, of success. */
+void queue_report_id(const char *id, const char *kind, size_t first_recipient, char to[QUEUE_ID_LIMIT]);
 /* Is this the form of an ID? For names from outside. */
 bool queue_id_valid(const char *id);
 /* Tells qrun, through the FIFO spool/wake, to try this message now, or (id NULL) to look for what is due;
@@ -79,6 +85,8 @@ struct queue_message {
     int64_t next_attempt; /* 0: at once */
     unsigned attempts;
     char **replies; /* by recipient; NULL where none */
+    int64_t told;   /* when the sender was told that it is late; 0: not so far */
+    bool sync_why;  /* the next ID.why must outlive a power cut */
 };
 /* Reads envelope and .why. With `lock`, takes the message's lock first: ST_TEMP with errno EWOULDBLOCK if
  * another tool holds it. ST_NONE: not there. ST_PERM: the file is damaged (it is left alone, and logged). */

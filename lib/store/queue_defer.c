@@ -80,6 +80,8 @@ static int64_t due_time(int64_t next)
 static bool write_why(const struct queue_message *m, struct bytes *out)
 {
     bytes_printf(out, "next %" PRId64 "\nattempts %u\n", m->next_attempt, m->attempts);
+    if (m->told)
+        bytes_printf(out, "told %" PRId64 "\n", m->told);
     for (size_t i = 0; i < m->recipient_count; i++) {
         struct span reply = span_head(span_of(m->replies[i]), QUEUE_REPLY_LIMIT);
         char mark = m->recipients[i].mark;
@@ -154,9 +156,9 @@ static enum status make_due_dir(int queue_dir, const char *path, struct queue_ch
     return errno == EEXIST ? ST_OK : ST_TEMP;
 }
 
-/* Beside its message, readable whole or not at all to whoever runs at the same time. It isn't synced: it is
- * only a memory, and what a power cut leaves of it is passed over if it isn't right. */
-static enum status write_beside(int queue_dir, const char *path, struct span text)
+/* Beside its message, readable whole or not at all to whoever runs at the same time. Mostly it isn't synced: it
+ * is only a memory, and what a power cut leaves of it is passed over if it isn't right. */
+static enum status write_beside(int queue_dir, const char *path, struct span text, bool sync)
 {
     char fresh[QUEUE_PATH_LIMIT + QUEUE_ID_LIMIT + 16];
     snprintf(fresh, sizeof fresh, "%s.new", path);
@@ -164,6 +166,8 @@ static enum status write_beside(int queue_dir, const char *path, struct span tex
     if (fd < 0)
         return ST_TEMP;
     enum status st = file_write(fd, text);
+    if (st == ST_OK && sync && fdatasync(fd) != 0)
+        st = ST_TEMP;
     file_close(fd);
     if (st == ST_OK && renameat(queue_dir, fresh, queue_dir, path) != 0)
         st = ST_TEMP;
@@ -186,7 +190,9 @@ static enum status move_to(int queue_dir, const struct queue_message *m, const c
     enum status written = make_due_dir(queue_dir, due, later);
     if (written != ST_OK)
         return written;
-    written = write_beside(queue_dir, to_why, why);
+    written = write_beside(queue_dir, to_why, why, m->sync_why);
+    if (written != ST_OK && m->sync_why) /* worth another try: forgetting it tells the sender twice */
+        written = write_beside(queue_dir, to_why, why, true);
     int saved = errno;
     if (strcmp(from, to) != 0) {
         char from_why[QUEUE_PATH_LIMIT + 8];

@@ -5,6 +5,7 @@
  *
  *     next 1763752405
  *     attempts 3
+ *     told 1763766745                 when the sender was told that it is late, if so
  *     0 450 4.2.0 Try again later     index of a recipient that isn't done with, last reply
  *
  * A message whose envelope isn't exactly right, or which isn't as long as it says, is damaged: it is logged
@@ -36,7 +37,9 @@ static bool take_line(struct span *rest, const char *key, struct span *value)
 
 static bool is_mark(char c)
 {
-    return c == QUEUE_TODO || c == QUEUE_DONE || c == QUEUE_FAILED || c == QUEUE_BOUNCED || c == QUEUE_HELD;
+    static const char marks[] = { QUEUE_TODO, QUEUE_DONE,    QUEUE_FAILED,    QUEUE_BOUNCED,
+                                  QUEUE_HELD, QUEUE_RELAYED, QUEUE_DELIVERED, QUEUE_EXPANDED };
+    return memchr(marks, c, sizeof marks) != NULL;
 }
 
 /* What stands in a line of SMTP, of a header or of the log may not end it. */
@@ -152,12 +155,17 @@ static enum status load_envelope(int fd, struct bytes *text)
 void queue_read_why(struct span text, struct queue_message *m)
 {
     struct span rest = text, value, line, index;
-    uint64_t next, attempts, i;
+    uint64_t next, attempts, told, i;
     if (!take_line(&rest, "next ", &value) || !span_u64(value, INT64_MAX, &next) ||
         !take_line(&rest, "attempts ", &value) || !span_u64(value, ATTEMPTS_LIMIT, &attempts))
         return;
     m->next_attempt = (int64_t)next;
     m->attempts = (unsigned)attempts;
+    struct span after = rest;
+    if (take_line(&after, "told ", &value) && span_u64(value, INT64_MAX, &told)) {
+        m->told = (int64_t)told;
+        rest = after;
+    }
     while (span_cut(&rest, '\n', &line)) {
         if (!span_cut(&line, ' ', &index) || !line.p || !span_u64(index, m->recipient_count - 1, &i))
             continue;

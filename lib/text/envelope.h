@@ -6,6 +6,8 @@
 #ifndef POSTERN_TEXT_ENVELOPE_H
 #define POSTERN_TEXT_ENVELOPE_H
 
+#include "base/bytes.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -34,5 +36,15 @@ struct rcpt_options {
     bool forwarded; /* not from RCPT: an alias leads there, or a copy goes there; the sender didn't name it */
     char program[ENVELOPE_PROGRAM_LIMIT];  /* not from RCPT: the program of an alias that is meant (store/programs.h) */
 };
+
+/* Is the sender to be told of this (one of NOTIFY_*)? `o` may be NULL. */
+bool rcpt_wants(const struct rcpt_options *o, unsigned what);
+/* What goes along to an address that an alias leads to (RFC 3461 5.2.7.2 and 5.2.7.3): its ORCPT is the alias
+ * if none was said, and where it leads to several nobody reports success, as that was done when it was
+ * expanded. `said` may be NULL. */
+void rcpt_options_behind_alias(const struct rcpt_options *said, struct span alias, bool several,
+                               struct rcpt_options *to);
+/* Appends the value of NOTIFY= as RCPT has it. */
+void notify_write(unsigned notify, struct bytes *out);
 
 #endif

@@ -84,6 +84,8 @@ void ehlo_line(struct ehlo *e, struct span text)
         e->utf8 = true;
     else if (span_ieq_str(word, "REQUIRETLS"))
         e->require_tls = true;
+    else if (span_ieq_str(word, "DSN"))
+        e->dsn = true;
     else if (span_ieq_str(word, "SIZE")) {
         e->size = true;
         if (!span_u64(value, INT64_MAX, &e->size_limit))

@@ -33,7 +33,7 @@ enum reply_state reply_line(struct reply *r, struct span line);
 void reply_status(const char *text, unsigned code, char status[12]);
 
 struct ehlo {
-    bool pipelining, size, eight_bit, starttls, utf8, require_tls;
+    bool pipelining, size, eight_bit, starttls, utf8, require_tls, dsn;
     uint64_t size_limit; /* 0: none said */
 };
 /* A line of the reply to EHLO behind its code and '-' or ' '. */

@@ -169,3 +169,43 @@ bool orcpt_show(struct span value, bool utf8, struct bytes *out)
 {
     return walk(value, true, utf8, out);
 }
+
+static bool write_utf8(struct span address, bool utf8, struct bytes *out)
+{
+    while (address.n)
+        if (!next_utf8(&address, true, utf8, out))
+            return false;
+    return !out->failed;
+}
+
+bool orcpt_write(struct span value, bool utf8, struct bytes *out)
+{
+    struct span type, address;
+    if (!orcpt_valid(value, true) || !split(value, &type, &address))
+        return false;
+    if (!span_ieq_str(type, "utf-8") || utf8)
+        return bytes_add_span(out, value);
+    bytes_printf(out, "%.*s;", SPAN_FMT(type));
+    return write_utf8(address, false, out);
+}
+
+bool orcpt_make(struct span address, struct bytes *out)
+{
+    if (utf8_ascii_run(address) == address.n) {
+        bytes_add_str(out, "rfc822;");
+        return address.n && xtext_encode(address, out);
+    }
+    bytes_add_str(out, "utf-8;");
+    while (address.n) {
+        uint32_t c;
+        size_t n = utf8_read(address, &c);
+        if (n == 0 || !is_printable(c))
+            return false;
+        if (c < 0x80 && is_plain((char)c) && c != '\\')
+            bytes_add_char(out, (char)c);
+        else
+            bytes_printf(out, "\\x{%X}", (unsigned)c);
+        address = span_from(address, n);
+    }
+    return !out->failed;
+}

@@ -24,5 +24,11 @@ bool orcpt_valid(struct span value, bool utf8);
 bool orcpt_show(struct span value, bool utf8, struct bytes *out);
 /* Appends "rfc822; address", or where the address isn't ASCII "utf-8; address", in UTF-8 or escaped. */
 bool recipient_show(struct span address, bool utf8, struct bytes *out);
+/* Appends the value as RCPT has it: as it is, but a "utf-8" address as utf-8-addr-xtext unless `utf8`. False if
+ * it isn't valid, or over out's limit. */
+bool orcpt_write(struct span value, bool utf8, struct bytes *out);
+/* Appends the value for an address: "rfc822", or "utf-8" as utf-8-addr-xtext where it isn't ASCII. False if it
+ * can't be one, or over out's limit. */
+bool orcpt_make(struct span address, struct bytes *out);
 
 #endif

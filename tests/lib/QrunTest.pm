@@ -62,6 +62,13 @@ sub slurp {
     return scalar(<$f>) // '';
 }
 
+sub spew {
+    my ($self, $path, $text) = @_;
+    open my $f, '>', $path or die "$path: $!";
+    print $f $text;
+    close $f or die "$path: $!";
+}
+
 sub command {
     my ($self, $name, @rest) = @_;
     $name = "$self->{bin}/$name" if -x "$self->{bin}/$name";
@@ -154,7 +161,8 @@ sub serve_smtpd {
     }
 }
 
-# A message in the queue, written as queue_write.c does: its ID. Options: age (seconds), text, eight_bit, marks, options (lines).
+# A message in the queue, written as queue_write.c does: its ID. Options: age (seconds), text, eight_bit, marks, options (lines),
+# rcpt (by address: what stands below it, as "notify=never").
 sub put {
     my ($self, $from, $to, %o) = @_;
     my $when = time - ($o{age} // 0);
@@ -164,7 +172,10 @@ sub put {
     my ($n, $marks) = (0, ($o{marks} // '') . 'T' x @$to);
     my $envelope = sprintf "postern-queue 1\ntime %d\nsize %d\nbody %s\n%sfrom %s\n", $when, length $message, $o{eight_bit} ? '8bit' : '7bit',
         $o{options} // '', $from;
-    $envelope .= substr($marks, $n++, 1) . " $_\n" for @$to;
+    for (@$to) {
+        $envelope .= substr($marks, $n++, 1) . " $_\n";
+        $envelope .= " $o{rcpt}{$_}\n" if $o{rcpt}{$_};
+    }
     mkdir "$self->{spool}/queue";
     mkdir "$self->{spool}/queue/tmp";
     my $tmp = "$self->{spool}/queue/tmp/$id";

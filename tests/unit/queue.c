@@ -227,7 +227,7 @@ static void damaged_files(void)
           "postern-queue 1\ntime 1\nsize 1\nbody 7bit\nfrom a@b>\rRCPT TO:<e@f\nT c@d\n\nx" },
         { "no recipient", "postern-queue 1\ntime 1\nsize 1\nbody 7bit\nfrom a@b\n\nx" },
         { "a recipient without an address", "postern-queue 1\ntime 1\nsize 1\nbody 7bit\nfrom a@b\nT \n\nx" },
-        { "another mark", "postern-queue 1\ntime 1\nsize 1\nbody 7bit\nfrom a@b\nX c@d\n\nx" },
+        { "another mark", "postern-queue 1\ntime 1\nsize 1\nbody 7bit\nfrom a@b\nY c@d\n\nx" },
         { "no time", "postern-queue 1\nsize 1\nbody 7bit\nfrom a@b\nT c@d\n\nx" },
         { "a negative size", "postern-queue 1\ntime 1\nsize -1\nbody 7bit\nfrom a@b\nT c@d\n\nx" },
         { "a control byte in an address",

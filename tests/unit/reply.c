@@ -66,11 +66,12 @@ static void limits(void)
 
 static void offers(void)
 {
-    static const char *const lines[] = { "PIPELINING", "size 1000", "8bitmime", "STARTTLS", "SMTPUTF8", "X-UNKNOWN a b", "", "SIZEX 5" };
+    static const char *const lines[] = { "PIPELINING", "size 1000", "8bitmime", "STARTTLS", "SMTPUTF8", "dsn", "X-UNKNOWN a b", "", "SIZEX 5" };
     struct ehlo e = { 0 };
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
         ehlo_line(&e, span_of(lines[i]));
-    ok(e.pipelining && e.size && e.size_limit == 1000 && e.eight_bit && e.starttls, "what EHLO offers");
+    ok(e.pipelining && e.size && e.size_limit == 1000 && e.eight_bit && e.starttls && e.utf8 && e.dsn,
+       "what EHLO offers");
     ehlo_line(&e, SPAN("SIZE 99999999999999999999"));
     ok(e.size && e.size_limit == 0, "a size that is none is no limit");
     e = (struct ehlo){ 0 };

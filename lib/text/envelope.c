@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Options of an envelope that are carried on; see envelope.h.
+ */
+#include "text/envelope.h"
+#include "text/xtext.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void set_orcpt(struct span alias, char to[ENVELOPE_ORCPT_LIMIT + 1])
+{
+    struct bytes value;
+    bytes_init(&value, ENVELOPE_ORCPT_LIMIT);
+    if (!orcpt_make(alias, &value) || !span_copy(span_bytes(&value), to, ENVELOPE_ORCPT_LIMIT + 1))
+        to[0] = '\0';
+    bytes_free(&value);
+}
+
+void rcpt_options_behind_alias(const struct rcpt_options *said, struct span alias, bool several,
+                               struct rcpt_options *to)
+{
+    *to = said ? *said : (struct rcpt_options){ 0 };
+    if (!to->orcpt[0])
+        set_orcpt(alias, to->orcpt);
+    if (!several || !(to->notify & NOTIFY_SUCCESS))
+        return;
+    to->notify &= ~(unsigned)NOTIFY_SUCCESS;
+    if (!to->notify)
+        to->notify = NOTIFY_NEVER;
+}
+
+bool rcpt_wants(const struct rcpt_options *o, unsigned what)
+{
+    unsigned notify = o && o->notify ? o->notify : NOTIFY_FAILURE | NOTIFY_DELAY;
+    return (notify & what) != 0;
+}
+
+void notify_write(unsigned notify, struct bytes *out)
+{
+    static const char *const words[] = { "NEVER", "SUCCESS", "FAILURE", "DELAY" };
+    const char *before = "";
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        if (notify & 1u << i) {
+            bytes_printf(out, "%s%s", before, words[i]);
+            before = ",";
+        }
+}
