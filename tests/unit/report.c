@@ -92,7 +92,7 @@ static const struct row {
       { "j\xc3\xb6\r\nrg@x.test", "550 5.1.1 \xff\r\nAction: delivered", "mx\nX: y[1]", false, &uni, REPORT_UNSAID },
       "a+0D+0Ab",
       false,
-      { "Final-Recipient: rfc822; j????rg@x.test\r\n", "smtp; 550 5.1.1 ???Action: delivered\r\n",
+      { "Final-Recipient: utf-8; j\\x{F6}\\x{D}\\x{A}rg@x.test\r\n", "smtp; 550 5.1.1 ???Action: delivered\r\n",
         "Remote-MTA: dns; mx?X: y\r\n", "Original-Recipient: utf-8; j\\x{F6}rg@else.test\r\n",
         "Original-Envelope-Id: a??b\r\n" },
       { "\nAction: delivered", "\nX: y", "\nrg@", "\nb" } },
