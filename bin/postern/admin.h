@@ -23,6 +23,9 @@ int domain_list(struct admin *a, int argc, char **argv);
 int relay_add(struct admin *a, int argc, char **argv); /* domain.c, as are those of tables */
 int relay_remove(struct admin *a, int argc, char **argv);
 int relay_list(struct admin *a, int argc, char **argv);
+int bcc_add(struct admin *a, int argc, char **argv);
+int bcc_remove(struct admin *a, int argc, char **argv);
+int bcc_list(struct admin *a, int argc, char **argv);
 int user_add(struct admin *a, int argc, char **argv);
 int user_remove(struct admin *a, int argc, char **argv);
 int user_passwd(struct admin *a, int argc, char **argv);

@@ -21,6 +21,7 @@
  * where mail for that domain is taken at all. What can't be looked up is VERDICT_TABLES, never a refusal.
  */
 #include "guard_private.h"
+#include "store/table.h"
 #include "base/files.h"
 #include "base/log.h"
 #include "store/sasl.h"
@@ -36,6 +37,7 @@ void guard_forget_envelope(struct envelope *e)
 {
     guard_lmtp_forget(e);
     targets_free(&e->targets);
+    targets_free(&e->copies);
     guard_notice_forget(e);
     bytes_free(&e->body);
     *e = (struct envelope){ .recipients = 0 };
@@ -113,6 +115,7 @@ int guard_run(struct serving *serving)
     file_close(g.file);
     if (g.directory)
         directory_close(g.directory);
+    table_close(g.copies);
     tls_key_free(&g.key);
     return 0;
 }

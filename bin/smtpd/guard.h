@@ -26,6 +26,8 @@ struct envelope {
     size_t recipients;        /* RCPT commands accepted */
     struct address recipient; /* the first of them */
     struct targets targets;   /* what they expand to, each once; LMTP: see guard_lmtp.c */
+    struct targets copies;    /* who gets one, unseen: guard_copies.c */
+    size_t copied;            /* so many of `targets`, the last, are copies */
     struct lmtp_recipient *each;
     struct asked *asked;      /* guard_notice.c */
     unsigned authors;         /* addresses asked for */
@@ -38,6 +40,8 @@ struct smtp_guard {
     struct tls_key key;
     struct login login;
     struct directory *directory; /* opened when first needed */
+    struct table *copies; /* opened when first needed */
+    bool no_copies;       /* there is no such table */
     struct envelope envelope;
     int file;          /* that the session writes large messages to, one after the other; -1: none yet */
     struct policy *policy;         /* guard_policy.c; made when first needed */

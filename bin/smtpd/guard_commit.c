@@ -178,14 +178,16 @@ static enum status prepare_locals(struct commit *k, const struct content *c)
     if (!k->deliveries || !k->aside)
         return ST_TEMP;
     bool held = k->g->envelope.options.release > clock_now();
+    size_t own = t->count - k->g->envelope.copied;
     for (size_t i = 0; i < t->count; i++) {
         struct delivery *d = &k->deliveries[k->delivery_count];
         k->aside[i] = held;
         if (!t->list[i].local || held)
             continue;
         d->target = &t->list[i];
+        bool only = own == 1 && i < own;
         bool full = !guard_has_room(k->g, &d->target->address, c->size);
-        if (full && t->count == 1) {
+        if (full && only) {
             k->full = true;
             return ST_PERM;
         }
@@ -193,7 +195,7 @@ static enum status prepare_locals(struct commit *k, const struct content *c)
             k->aside[i] = true;
         else if (prepare_local(k, d, *c) == ST_OK)
             k->delivery_count++;
-        else if (t->count > 1 && is_own_fault(errno))
+        else if (!only && is_own_fault(errno))
             k->aside[i] = true;
         else
             return ST_TEMP;

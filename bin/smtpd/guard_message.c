@@ -105,7 +105,7 @@ enum guard_next guard_finish(struct guard *guard, struct message *m)
         return GUARD_REPLY;
     }
     if (v == VERDICT_OK)
-        v = guard_commit(g, tls, &content, id);
+        v = guard_copies_join(&g->envelope) ? guard_commit(g, tls, &content, id) : VERDICT_FAILED;
     if (v == VERDICT_OK)
         guard_notice_expanded(g, id, &content);
     guard_forget_envelope(&g->envelope);

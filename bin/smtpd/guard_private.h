@@ -80,4 +80,15 @@ enum guard_next guard_piece(struct guard *guard, struct message *m);
 enum guard_next guard_file(struct guard *guard, struct message *m);
 enum guard_next guard_finish(struct guard *guard, struct message *m);
 
+/* --- guard_recipient.c */
+/* Mailboxes for which a process hasn't descriptors enough are left to the queue. */
+void guard_bound_local(struct targets *t);
+
+/* --- guard_copies.c */
+/* Gathers who gets a copy because of this recipient, and with the first one because of the sender. False: can't tell
+ * now. */
+bool guard_copies_recipient(struct smtp_guard *g, const struct address *recipient);
+/* Puts the copies behind the envelope's targets. False: no memory. */
+bool guard_copies_join(struct envelope *e);
+
 #endif

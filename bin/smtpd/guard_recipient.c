@@ -12,7 +12,7 @@
 
 /* Mailboxes for which a process hasn't descriptors enough are reached like outside addresses: by the queue,
  * and from there here again. */
-static void bound_local(struct targets *t)
+void guard_bound_local(struct targets *t)
 {
     size_t count = 0;
     for (size_t i = 0; i < t->count; i++)
@@ -90,13 +90,15 @@ static enum verdict add_recipient(struct smtp_guard *g, const struct address *a,
         v = VERDICT_FULL;
     if (v == VERDICT_OK)
         v = policy_recipient(g, a);
+    if (v == VERDICT_OK && !guard_copies_recipient(g, a))
+        v = VERDICT_TABLES;
     if (v == VERDICT_OK && !guard_notice_keep(e, a, o, before))
         v = VERDICT_FAILED;
     if (v != VERDICT_OK) {
         targets_cut(&e->targets, before);
         return v;
     }
-    bound_local(&e->targets);
+    guard_bound_local(&e->targets);
     if (guard_is_lmtp(g))
         v = guard_lmtp_keep(e, a);
     if (v == VERDICT_OK && e->recipients++ == 0)

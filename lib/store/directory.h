@@ -69,6 +69,9 @@ bool target_same(const struct target *a, const struct target *b);
 void target_address(const struct target *t, const struct settings *s, struct address *a);
 /* An outside address that was named itself. False: no memory. */
 bool targets_add_outside(struct targets *targets, const struct address *a);
+/* Moves those of `more` that aren't there already to the end of *targets, and frees the others. False: no memory, and
+ * nothing was moved. */
+bool targets_join(struct targets *targets, struct targets *more);
 /* Forgets all behind the first `count`. */
 void targets_cut(struct targets *targets, size_t count);
 void targets_free(struct targets *targets);

@@ -74,6 +74,27 @@ bool targets_add_outside(struct targets *targets, const struct address *a)
     return append(targets, a, NULL) != NULL;
 }
 
+bool targets_join(struct targets *targets, struct targets *more)
+{
+    size_t own = targets->count;
+    struct target *list = reallocarray(targets->list, own + more->count + 1, sizeof *list);
+    if (!list)
+        return false;
+    targets->list = list;
+    for (size_t i = 0; i < more->count; i++) {
+        size_t k = 0;
+        while (k < own && !target_same(&list[k], &more->list[i]))
+            k++;
+        if (k < own)
+            free(more->list[i].program);
+        else
+            list[targets->count++] = more->list[i];
+    }
+    free(more->list);
+    *more = (struct targets){ .count = 0 };
+    return true;
+}
+
 void targets_cut(struct targets *targets, size_t count)
 {
     while (targets->count > count)

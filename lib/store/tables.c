@@ -20,7 +20,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static const char *const words[TABLES] = { "domains", "accounts", "aliases", "secrets", "relay-recipients", "refused", "routes" };
+static const char *const words[TABLES] = { "domains", "accounts", "aliases", "secrets", "relay-recipients",
+                                            "refused", "routes",   "bcc" };
 
 const char *tables_word(enum table_name name)
 {

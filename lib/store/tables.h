@@ -11,6 +11,7 @@
  *     relay-recipients  user@domain, @domain                the same -> ""
  *     refused           from|to|client WHO [text]           see store/refused.h
  *     routes            WHO WHERE [options] (text/hop.h)    who -> where
+ *     bcc               all|from|to WHO TARGET, ...         see store/copies.h
  *
  * Keys and targets are canonical: a name without a domain got the first one (not an alias' name: that stands
  * for every domain of ours), all in lower case; what isn't ASCII has its case folded and is in form C, domains
@@ -26,7 +27,17 @@
 #define TABLE_TEXT_LIMIT ((size_t)64 << 20) /* bytes of one text file */
 #define TABLE_FIRST_DOMAIN "."
 
-enum table_name { TABLE_DOMAINS, TABLE_ACCOUNTS, TABLE_ALIASES, TABLE_SECRETS, TABLE_RELAY, TABLE_REFUSED, TABLE_ROUTES, TABLES };
+enum table_name {
+    TABLE_DOMAINS,
+    TABLE_ACCOUNTS,
+    TABLE_ALIASES,
+    TABLE_SECRETS,
+    TABLE_RELAY,
+    TABLE_REFUSED,
+    TABLE_ROUTES,
+    TABLE_BCC,
+    TABLES
+};
 
 /* "domains" and so on. */
 const char *tables_word(enum table_name name);

@@ -7,6 +7,7 @@
  *     tables_aliases.c   aliases
  *     tables_refused.c   refused
  *     tables_routes.c    routes
+ *     copies.c           bcc
  *     alias_draft.c      aliases that lead back to themselves
  */
 #ifndef POSTERN_STORE_TABLES_PRIVATE_H
@@ -35,6 +36,7 @@ bool compile_key(struct span name, struct bytes *key);
 
 enum status compile_secrets(struct compile *c);
 enum status compile_aliases(struct compile *c);
+enum status compile_copies(struct compile *c);
 enum status compile_refused(struct compile *c);
 enum status compile_routes(struct compile *c);
 

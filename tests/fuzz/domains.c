@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Lines of the table `domains`: what is taken has names that are some, and its compiled value reads back the same.
+ * Lines of the table `domains`: what is taken has names that are some, and its compiled value reads back the
+ * same.
  */
 #include "fuzz.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Rewritten senders: what was rewritten comes back as it was, and what strangers make up is an address or nothing.
+ * Rewritten senders: what was rewritten comes back as it was, and what strangers make up is an address or
+ * nothing.
  */
 #include "fuzz.h"
 

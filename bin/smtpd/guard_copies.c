@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Copies that nobody sees (store/copies.h): gathered while RCPTs come, as targets of the message beside its
+ * own when that is complete. Who is among its own gets one message. What becomes of a copy is nobody's
+ * concern but the log's: it is NOTIFY=NEVER, and a copy for a mailbox that is full or unusable doesn't keep
+ * the message from its recipients. A table that can't be read does: an archive that misses mail isn't one.
+ *
+ * Not for LMTP, where the server in front has seen to it, nor for a message that we sent on ourselves and
+ * that came back: a copy would be copied again.
+ */
+#include "guard_private.h"
+#include "base/log.h"
+#include "store/copies.h"
+#include "store/srs.h"
+
+#include <errno.h>
+
+static const struct rcpt_options never = { .notify = NOTIFY_NEVER };
+
+/* Where one copy goes. */
+static enum status add_copy(struct smtp_guard *g, const struct address *a)
+{
+    struct targets *t = &g->envelope.copies;
+    enum status st = directory_expand(g->directory, a, t);
+    int why = errno;
+    if (st == ST_PERM && why == EREMOTE)
+        return targets_add_outside(t, a) ? ST_OK : ST_TEMP;
+    if (st == ST_NONE || st == ST_PERM)
+        log_event(LOG_ERR, "copy-unknown", "to", a->text, "why",
+                  st == ST_NONE ? "no such user" : "its aliases loop, or are too many", NULL);
+    return st == ST_TEMP ? ST_TEMP : ST_OK;
+}
+
+static enum status add_copies(struct smtp_guard *g, struct span list)
+{
+    struct span line;
+    struct address a;
+    enum status st = ST_OK;
+    while (st == ST_OK && span_cut(&list, '\n', &line))
+        if (line.n)
+            st = address_parse(line, &a) == ADDRESS_OK ? add_copy(g, &a) : ST_TEMP;
+    return st;
+}
+
+static bool came_back(struct smtp_guard *g)
+{
+    const struct address *sender = &g->envelope.sender;
+    return srs_is(sender) && directory_domain(g->directory, address_domain(sender)) == ST_OK;
+}
+
+bool guard_copies_recipient(struct smtp_guard *g, const struct address *recipient)
+{
+    struct bytes list;
+    enum status st = g->copies || g->no_copies ? ST_OK : copies_open(g->settings, &g->copies);
+    g->no_copies = st == ST_NONE || g->no_copies;
+    if (st == ST_TEMP || g->no_copies || guard_is_lmtp(g) || came_back(g))
+        return st != ST_TEMP;
+    bytes_init(&list, 3 * COPIES_VALUE_LIMIT);
+    st = copies_find(g->copies, "to", recipient, &list);
+    if (st == ST_OK && g->envelope.recipients == 0)
+        st = copies_find(g->copies, "from", &g->envelope.sender, &list);
+    if (st == ST_OK && g->envelope.recipients == 0)
+        st = copies_find(g->copies, "all", NULL, &list);
+    if (st == ST_OK && !list.failed)
+        st = add_copies(g, span_bytes(&list));
+    bool good = st == ST_OK && !list.failed;
+    bytes_free(&list);
+    return good;
+}
+
+bool guard_copies_join(struct envelope *e)
+{
+    struct targets *t = &e->targets, *copies = &e->copies;
+    size_t own = t->count;
+    for (size_t i = 0; i < copies->count; i++) {
+        copies->list[i].options = &never;
+        copies->list[i].forwarded = !copies->list[i].local;
+    }
+    if (!targets_join(t, copies))
+        return false;
+    e->copied = t->count - own;
+    guard_bound_local(t);
+    return true;
+}
