@@ -113,7 +113,8 @@ $(FUZZERS): $(BUILD)/%: $(BUILD)/obj/%.o $(BUILD)/libpostern.a
 	@echo "  link $@"
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBRARIES)
 
-# One that is a whole program.
+# Those that take a program along, or half of one.
+$(BUILD)/tests/fuzz/smtpd_session: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard bin/smtpd/session*.c) bin/smtpd/extensions.c)
 $(BUILD)/tests/fuzz/imapd: $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out bin/imapd/main.c,$(wildcard bin/imapd/*.c)))
 
 fuzzers: $(FUZZERS)

@@ -62,6 +62,8 @@ static const struct extension table[] = {
     { "STARTTLS", "RFC 3207", CAN_TLS, 0, NULL, "starttls" },
     { "AUTH", "RFC 4954", CAN_LOGIN, OFFER_AUTH, write_mechanisms, "rfc4954-auth" },
     { "8BITMIME", "RFC 6152", ALWAYS, 0, NULL, "rfc1870-6152-parameters" },
+    { "CHUNKING", "RFC 3030", ALWAYS, 0, NULL, "rfc3030-chunking" },
+    { "BINARYMIME", "RFC 3030", ALWAYS, OFFER_BINARY, NULL, "rfc3030-binarymime" },
     { "SMTPUTF8", "RFC 6531", ALWAYS, OFFER_UTF8, NULL, "rfc6531-smtputf8" },
     { "DSN", "RFC 3461", ALWAYS, OFFER_DSN, NULL, "rfc3461-dsn" },
     { "REQUIRETLS", "RFC 8689", UNDER_TLS, OFFER_REQUIRE_TLS, NULL, "rfc8689-requiretls" },

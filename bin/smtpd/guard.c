@@ -14,7 +14,7 @@
  *     SENDER  MAIL was accepted                   RCPT
  *     RCPTS   at least one recipient was too      RCPT AUTHOR PIECE FILE COMMIT
  *     BODY    pieces of the message have come     PIECE COMMIT
- *     FILE    the session has a file to write to  COMMIT
+ *     FILE    the session has a file to write to  FILE (a second one) AUTHOR COMMIT
  *     any                                         LOGIN, those of SCRAM, MAIL
  *
  * A login, once, and MAIL forget the transaction before them. An answer to "does this user exist" is only given
@@ -88,16 +88,16 @@ static const struct guard_verb verbs[] = {
     { SASL_ENTER, GUARD_ANY, "scram-enter", guard_scram_enter },
     { VERB_MAIL, GUARD_ANY, "mail", guard_mail },
     { VERB_RCPT, GUARD_SENDER | GUARD_RCPTS, "rcpt", guard_rcpt },
-    { VERB_AUTHOR, GUARD_RCPTS, "author", guard_author },
+    { VERB_AUTHOR, GUARD_RCPTS | GUARD_FILE_OUT, "author", guard_author },
     { VERB_PIECE, GUARD_RCPTS | GUARD_BODY, "piece", guard_piece },
-    { VERB_FILE, GUARD_RCPTS, "file", guard_file },
+    { VERB_FILE, GUARD_RCPTS | GUARD_FILE_OUT, "file", guard_file },
     { VERB_COMMIT, GUARD_RCPTS | GUARD_BODY | GUARD_FILE_OUT, "commit", guard_finish },
     { 0, 0, NULL, NULL },
 };
 
 int guard_run(struct serving *serving)
 {
-    struct smtp_guard g = { .serving = serving, .settings = serving->settings, .file = -1 };
+    struct smtp_guard g = { .serving = serving, .settings = serving->settings, .files = { -1, -1 } };
     struct guard guard = {
         .channel = serving->channel,
         .state = GUARD_IDLE,
@@ -112,7 +112,8 @@ int guard_run(struct serving *serving)
     login_forget(&g.login);
     guard_forget_envelope(&g.envelope);
     policy_end(&g);
-    file_close(g.file);
+    file_close(g.files[0]);
+    file_close(g.files[1]);
     if (g.directory)
         directory_close(g.directory);
     table_close(g.copies);

@@ -43,7 +43,8 @@ struct smtp_guard {
     struct table *copies; /* opened when first needed */
     bool no_copies;       /* there is no such table */
     struct envelope envelope;
-    int file;          /* that the session writes large messages to, one after the other; -1: none yet */
+    int files[2];      /* that the session writes large messages to, one after the other; -1: none yet */
+    unsigned files_out; /* given out for this message: the second one takes what the session makes of the first */
     struct policy *policy;         /* guard_policy.c; made when first needed */
     char said[SMTPD_POLICY_LIMIT]; /* its last refusal, as a reply */
     unsigned refusals;             /* of senders and recipients */

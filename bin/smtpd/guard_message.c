@@ -25,49 +25,54 @@ enum guard_next guard_piece(struct guard *guard, struct message *m)
     return GUARD_SILENT;
 }
 
-/* One file a connection, emptied for the next message: a session that keeps its descriptors keeps the space
- * of one message. */
-static bool open_file(struct smtp_guard *g)
+/* Two files a connection, emptied for the next message: a session that keeps its descriptors keeps the space
+ * of two messages. */
+static bool open_file(struct smtp_guard *g, int *file)
 {
     char path[PATH_MAX];
-    if (g->file >= 0)
-        return ftruncate(g->file, 0) == 0 && lseek(g->file, 0, SEEK_SET) == 0;
+    if (*file >= 0)
+        return ftruncate(*file, 0) == 0 && lseek(*file, 0, SEEK_SET) == 0;
     int n = snprintf(path, sizeof path, "%s/tmp", g->settings->spool);
     if (n < 0 || (size_t)n >= sizeof path)
         return false;
-    g->file = open(path, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    if (g->file < 0 && errno == ENOENT && mkdir(path, 0700) == 0)
-        g->file = open(path, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    return g->file >= 0;
+    *file = open(path, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (*file < 0 && errno == ENOENT && mkdir(path, 0700) == 0)
+        *file = open(path, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    return *file >= 0;
 }
 
 enum guard_next guard_file(struct guard *guard, struct message *m)
 {
     struct smtp_guard *g = guard->program;
-    if (!message_end(m))
+    if (guard->state == GUARD_RCPTS)
+        g->files_out = 0;
+    if (!message_end(m) || g->files_out == sizeof g->files / sizeof g->files[0])
         return GUARD_END;
-    int copy = open_file(g) ? fcntl(g->file, F_DUPFD_CLOEXEC, 0) : -1;
+    int *file = &g->files[g->files_out];
+    int copy = open_file(g, file) ? fcntl(*file, F_DUPFD_CLOEXEC, 0) : -1;
     if (copy < 0) {
         int why = errno;
         log_event(LOG_ERR, "no-temporary-file", "directory", g->settings->spool, "why", strerror(why), NULL);
         return guard_reply(m, why == ENOSPC || why == EDQUOT ? VERDICT_DISK_FULL : VERDICT_FAILED);
     }
+    g->files_out++;
     guard->state = GUARD_FILE_OUT;
     guard_reply(m, VERDICT_OK);
     m->fd = copy;
     return GUARD_REPLY;
 }
 
-/* The message as it came: in the file, in pieces, or all of it with COMMIT. */
+/* The message as it came: in the last file, in pieces, or all of it with COMMIT. */
 static enum verdict gather(struct smtp_guard *g, struct span last, bool in_file, struct content *c)
 {
     struct envelope *e = &g->envelope;
     struct stat st;
     *c = (struct content){ .fd = -1 };
     if (in_file) {
-        if (fstat(g->file, &st) != 0)
+        int file = g->files[g->files_out - 1];
+        if (fstat(file, &st) != 0)
             return VERDICT_FAILED;
-        c->fd = g->file;
+        c->fd = file;
         c->size = (uint64_t)st.st_size;
     } else {
         c->memory = last;

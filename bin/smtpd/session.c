@@ -110,6 +110,7 @@ void reply_message_trouble(struct session *s, enum verdict v)
 
 void forget_transaction(struct session *s)
 {
+    bdat_forget(s);
     s->transaction = (struct transaction){ .origin = 0 };
     if (s->state != AT_START)
         s->state = AT_IDLE;
@@ -195,7 +196,7 @@ static void run_vrfy(void *session, struct span argument)
 static void run_help(void *session, struct span argument)
 {
     (void)argument;
-    reply(session, "214-2.0.0 EHLO HELO LHLO MAIL RCPT DATA RSET NOOP VRFY HELP QUIT STARTTLS AUTH");
+    reply(session, "214-2.0.0 EHLO HELO LHLO MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT STARTTLS AUTH");
     reply(session, "214 2.0.0 See RFC 5321");
 }
 
@@ -224,6 +225,7 @@ static const struct command commands[] = {
     { "MAIL", AT_IDLE, 0, run_mail },
     { "RCPT", AT_MAIL | AT_RCPT, 0, run_rcpt },
     { "DATA", AT_ANY, NO_ARGUMENT, run_data },
+    { "BDAT", AT_ANY, 0, run_bdat },
     { "RSET", AT_ANY, NO_ARGUMENT, run_rset },
     { "NOOP", AT_ANY, 0, run_noop },
     { "QUIT", AT_ANY, NO_ARGUMENT, run_quit },
@@ -299,5 +301,6 @@ void session_run(struct serving *serving)
         if (line_is_good(&s, read_command(&s, &line)))
             run_command(&s, line);
     conn_flush(s.conn);
+    bdat_forget(&s);
     free(s.message);
 }

@@ -6,6 +6,7 @@
  *     session.c           the loop, the table of commands, and those that need no state
  *     session_envelope.c  MAIL and RCPT
  *     session_data.c      DATA
+ *     session_bdat.c      BDAT; incoming.h names what the two share
  *     extensions.c        what EHLO lists
  *     session_login.c     STARTTLS and AUTH
  */
@@ -22,13 +23,16 @@ enum {
     AT_IDLE = 2,  /* no transaction */
     AT_MAIL = 4,  /* a sender, no recipient yet */
     AT_RCPT = 8,  /* recipients too */
-    AT_ANY = 15,
+    AT_BODY = 16, /* a part of the message too, by BDAT */
+    AT_ANY = 31,
 };
 
 struct transaction {
     size_t accepted;                /* recipients */
     unsigned origin;                /* ORIGIN_* bits from the guard */
     bool utf8;                      /* SMTPUTF8 */
+    bool binary;                    /* BODY=BINARYMIME */
+    struct incoming *incoming;      /* the message, once BDAT began it */
     char sender[ADDRESS_LIMIT + 4]; /* for a From field */
 };
 
@@ -77,6 +81,9 @@ void forget_transaction(struct session *s);
 void run_mail(void *session, struct span argument);
 void run_rcpt(void *session, struct span argument);
 void run_data(void *session, struct span argument);
+void run_bdat(void *session, struct span argument);
+/* Frees what BDAT brought. */
+void bdat_forget(struct session *s);
 void run_starttls(void *session, struct span argument);
 void run_auth(void *session, struct span argument);
 

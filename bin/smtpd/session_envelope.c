@@ -110,6 +110,7 @@ void run_mail(void *session, struct span argument)
         s->state = AT_MAIL;
         s->transaction.origin = (unsigned)origin;
         s->transaction.utf8 = mail.options.smtputf8;
+        s->transaction.binary = mail.binary;
         span_copy(span_of(mail.sender.text), s->transaction.sender, sizeof s->transaction.sender);
         reply(s, "250 2.1.0 Sender OK");
     } else if (v == VERDICT_LOGIN_FIRST) {

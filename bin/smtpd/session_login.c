@@ -21,7 +21,7 @@ void run_starttls(void *session, struct span argument)
         reply_wrong(s, "503 5.5.1 TLS is on already");
     } else if (!s->serving->tls) {
         reply(s, "454 4.7.0 TLS is not available now");
-    } else if (s->login || s->state & (AT_MAIL | AT_RCPT)) {
+    } else if (s->login || s->state & (AT_MAIL | AT_RCPT | AT_BODY)) {
         reply_wrong(s, "503 5.5.1 Too late for STARTTLS");
     } else if (conn_pending(s->conn).n) {
         reply_last(s, "554 5.7.0 Plaintext behind STARTTLS");

@@ -15,7 +15,9 @@
  *                                                           recipient that was accepted, in their order
  *
  * and those of SCRAM (store/sasl.h). MAIL begins a transaction, and it and a login forget the one before, so
- * RSET, EHLO and STARTTLS need not be told. The message comes as any number of PIECEs and the last bytes with COMMIT, or in the file.
+ * RSET, EHLO and STARTTLS need not be told.
+ * The message comes as any number of PIECEs and the last bytes with COMMIT, or in the file: the second, where two
+ * were given out.
  */
 #ifndef POSTERN_SMTPD_VERBS_H
 #define POSTERN_SMTPD_VERBS_H

@@ -8,6 +8,8 @@
  *     CR         a CR within a line               LF: START; else fault, TEXT
  *     DOT        a dot began the line (dropped)   CR: DOT_CR; else TEXT
  *     DOT_CR     a dot and a CR                   LF: the end; else fault, TEXT
+ *
+ * In chunks a dot is no different from any other byte.
  */
 #include "text/smtp_data.h"
 
@@ -18,6 +20,11 @@ enum { START, TEXT, CR, DOT, DOT_CR };
 void smtp_data_init(struct smtp_data *d)
 {
     *d = (struct smtp_data){ .state = START };
+}
+
+void smtp_data_init_chunks(struct smtp_data *d)
+{
+    *d = (struct smtp_data){ .state = START, .chunked = true };
 }
 
 static bool has_eight_bit(const char *p, size_t n)
@@ -74,8 +81,8 @@ static size_t step(struct smtp_data *d, char c, struct bytes *out)
     switch (d->state) {
     case START:
         d->line = 0;
-        d->state = c == '.' ? DOT : TEXT;
-        return c == '.';
+        d->state = c == '.' && !d->chunked ? DOT : TEXT;
+        return d->state == DOT;
     case DOT:
         d->state = c == '\r' ? DOT_CR : TEXT;
         return c == '\r';
@@ -106,4 +113,13 @@ size_t smtp_data_read(struct smtp_data *d, struct span in, struct bytes *out)
             at += step(d, in.p[at], out);
     }
     return at;
+}
+
+void smtp_data_end_chunks(struct smtp_data *d, struct bytes *out)
+{
+    if (d->state == CR)
+        d->found |= SMTP_DATA_BARE;
+    else if (d->state == TEXT)
+        emit(d, "\r\n", 2, out);
+    d->ended = true;
 }

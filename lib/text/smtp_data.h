@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * The text that follows DATA (RFC 5321 4.5.2), taken apart as it arrives: dots unstuffed, and
- * its end found at CRLF.CRLF and nowhere else.
+ * its end found at CRLF.CRLF and nowhere else. And that which comes by BDAT.
  *
  * A CR or LF outside CRLF never ends a line here, so no two servers can disagree about where a message
  * ends: such a message is read to its true end and then refused. Lines may be longer than the standard's
@@ -27,6 +27,7 @@ struct smtp_data {
     unsigned found; /* SMTP_DATA_* bits seen so far */
     size_t line;    /* bytes of the current line */
     uint64_t size;  /* bytes of the unstuffed message so far, with CRLFs */
+    bool chunked;   /* by BDAT: dots mean nothing */
     bool ended;
 };
 
@@ -36,5 +37,11 @@ void smtp_data_init(struct smtp_data *d);
  * bytes to *out, which the caller gives room for in.n more; out NULL, and everything after a fault, is
  * counted and thrown away. */
 size_t smtp_data_read(struct smtp_data *d, struct span in, struct bytes *out);
+
+/* The same for a message that comes in chunks (RFC 3030), with the same rules for its lines: smtp_data_read() then
+ * takes all that it is given, and the caller says when it was the last. */
+void smtp_data_init_chunks(struct smtp_data *d);
+/* Behind the last chunk: a last line without CRLF gets one. */
+void smtp_data_end_chunks(struct smtp_data *d, struct bytes *out);
 
 #endif

@@ -5,11 +5,7 @@
  */
 #include "fuzz.h"
 
-#include "../../bin/smtpd/session.c"
-#include "../../bin/smtpd/session_data.c"
-#include "../../bin/smtpd/session_envelope.c"
-#include "../../bin/smtpd/session_login.c"
-#include "../../bin/smtpd/extensions.c"
+#include "../../bin/smtpd/session.h"
 
 #include <poll.h>
 #include <pthread.h>

@@ -64,6 +64,46 @@ static bool reads(const struct row *r, size_t piece)
     return good;
 }
 
+/* --- chunks */
+
+static const struct {
+    const char *name;
+    struct span input;
+    const char *message;
+    unsigned found;
+} chunk_rows[] = {
+    { "nothing", SPAN(""), "", 0 },
+    { "lines", SPAN("a\r\nb\r\n"), "a\r\nb\r\n", 0 },
+    { "dots", SPAN(".\r\n..\r\n.\r\nQUIT\r\n"), ".\r\n..\r\n.\r\nQUIT\r\n", 0 },
+    { "no last end", SPAN("a\r\n.b"), "a\r\n.b\r\n", 0 },
+    { "8-bit", SPAN("\xc3\xa4"), "\xc3\xa4\r\n", SMTP_DATA_EIGHT_BIT },
+    { "a CR at the end", SPAN("a\r"), "", SMTP_DATA_BARE },
+    { "a bare LF", SPAN("a\nb\r\n"), "", SMTP_DATA_BARE },
+    { "a LF first", SPAN("\n"), "", SMTP_DATA_BARE },
+    { "a CR between", SPAN("a\rb\r\n"), "", SMTP_DATA_BARE },
+    { "a NUL", SPAN("a\0b\r\n"), "", SMTP_DATA_NUL },
+};
+
+static void check_chunks(size_t row, size_t piece)
+{
+    struct smtp_data d;
+    struct bytes out;
+    struct span input = chunk_rows[row].input;
+    bytes_init(&out, 65536);
+    smtp_data_init_chunks(&d);
+    bool good = true;
+    for (size_t at = 0; at < input.n; at += piece) {
+        struct span in = span_head(span_from(input, at), piece);
+        good = smtp_data_read(&d, in, &out) == in.n && good;
+    }
+    smtp_data_end_chunks(&d, &out);
+    good = good && d.ended && d.found == chunk_rows[row].found;
+    if (!(d.found & SMTP_DATA_FAULTS))
+        good = good && span_eq_str(span_bytes(&out), chunk_rows[row].message) && d.size == out.len;
+    ok(good, "chunks of %zu bytes: %s", piece, chunk_rows[row].name);
+    bytes_free(&out);
+}
+
 static void check_length(size_t length, unsigned expected)
 {
     struct bytes in, out;
@@ -87,6 +127,9 @@ static void check_length(size_t length, unsigned expected)
 
 int main(void)
 {
+    for (size_t i = 0; i < sizeof chunk_rows / sizeof chunk_rows[0]; i++)
+        for (size_t piece = 1; piece < 5; piece++)
+            check_chunks(i, piece);
     static const size_t pieces[] = { 1, 2, 3, 5, 4096 };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         for (size_t p = 0; p < sizeof pieces / sizeof pieces[0]; p++)

@@ -302,7 +302,7 @@ static void begin_message(struct play *p)
 
 static void sizes(struct play *p)
 {
-    int fd, second;
+    int fd, second, third;
     begin_message(p);
     ok(piece(p, CHANNEL_PIECE + 1) && commit_with(p, 0, SPAN("x\r\n")) == ENDED, "a piece over the limit");
     stop(p);
@@ -320,8 +320,9 @@ static void sizes(struct play *p)
     close(fd);
     stop(p);
     begin_message(p);
-    ok(file(p, &fd) == VERDICT_OK && file(p, &second) == ENDED, "a second file");
+    ok(file(p, &fd) == VERDICT_OK && file(p, &second) == VERDICT_OK && file(p, &third) == ENDED, "a third file");
     close(fd);
+    close(second);
     stop(p);
     begin_message(p);
     ok(file(p, &fd) == VERDICT_OK && ftruncate(fd, 3 << 20) == 0 && commit_with(p, COMMIT_FILE, SPAN("")) == ENDED,

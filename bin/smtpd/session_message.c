@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * A message that comes in, from its first byte until it is handed to the guard; see incoming.h.
+ *
+ * Up to SMTPD_MEMORY_LIMIT bytes stay in memory and go to the guard in pieces, the last one with the request
+ * to commit. A larger message is written to a file that the guard opened; its header section must end within
+ * the first SMTPD_MEMORY_LIMIT bytes, as it is judged, and rewritten, before anything is written.
+ */
+#include "incoming.h"
+#include "base/files.h"
+#include "text/fields.h"
+#include "text/header.h"
+
+#include <errno.h>
+
+void incoming_init(struct incoming *in, struct session *s)
+{
+    *in = (struct incoming){ .session = s, .file = -1 };
+    bytes_init(&in->memory, SMTPD_MEMORY_LIMIT + CONN_BUFFER);
+    bytes_init(&in->head, SMTPD_MEMORY_LIMIT + SMTPD_ADDED_LIMIT);
+}
+
+void incoming_free(struct incoming *in)
+{
+    file_close(in->file);
+    in->file = -1;
+    bytes_free(&in->memory);
+    bytes_free(&in->head);
+}
+
+/* --- coming in */
+
+static void write_out(struct incoming *in, struct span bytes)
+{
+    if (in->trouble == VERDICT_OK && file_write(in->file, bytes) != ST_OK)
+        in->trouble = errno == ENOSPC || errno == EDQUOT ? VERDICT_DISK_FULL : VERDICT_FAILED;
+}
+
+/* Memory is full: on with a file. */
+void incoming_to_file(struct incoming *in)
+{
+    struct span all = span_bytes(&in->memory);
+    if (!in->raw && header_end(all) == all.n && fields_begin(all)) {
+        in->refusal = "552 5.3.4 The header section is too big";
+        return;
+    }
+    if (!in->raw)
+        judge_header(in);
+    if (in->refusal || in->trouble != VERDICT_OK)
+        return;
+    message_start(in->session->message, VERB_FILE);
+    in->trouble = ask(in->session);
+    in->file = in->session->message->fd;
+    if (in->trouble == VERDICT_OK && in->file < 0)
+        in->trouble = VERDICT_FAILED;
+    write_out(in, span_bytes(&in->head));
+    write_out(in, span_from(span_bytes(&in->memory), in->head_length));
+    bytes_clear(&in->memory);
+}
+
+bool incoming_is_lost(const struct incoming *in)
+{
+    return in->refusal || in->trouble != VERDICT_OK || in->reader.found & SMTP_DATA_FAULTS;
+}
+
+/* What became of `memory`. */
+static void settle(struct incoming *in)
+{
+    uint64_t most = in->session->serving->settings->message_size;
+    if (in->reader.size > most)
+        in->refusal = "552 5.3.4 The message is too big";
+    else if (in->memory.failed)
+        in->trouble = VERDICT_FAILED;
+    else if (in->file < 0 && in->memory.len > SMTPD_MEMORY_LIMIT)
+        incoming_to_file(in);
+    else if (in->file >= 0)
+        write_out(in, span_bytes(&in->memory));
+    if (in->file >= 0 || incoming_is_lost(in))
+        bytes_clear(&in->memory);
+}
+
+size_t incoming_add(struct incoming *in, struct span piece)
+{
+    bool lost = incoming_is_lost(in);
+    struct bytes *to = lost ? NULL : &in->memory;
+    size_t n = piece.n;
+    if (!in->raw)
+        n = smtp_data_read(&in->reader, piece, to);
+    else if ((in->reader.size += n) && to)
+        bytes_add_span(to, piece);
+    if (!lost)
+        settle(in);
+    return n;
+}
+
+void incoming_end_chunks(struct incoming *in)
+{
+    bool lost = incoming_is_lost(in);
+    smtp_data_end_chunks(&in->reader, lost ? NULL : &in->memory);
+    if (!lost)
+        settle(in);
+}
+
+/* --- handing over */
+
+/* `last` goes with the request to commit; what doesn't fit there goes before it. */
+static bool send_pieces(struct session *s, struct span head, struct span *rest)
+{
+    while (head.n + rest->n > CHANNEL_PIECE || head.n) {
+        bool first = head.n != 0;
+        struct span piece = span_head(first ? head : *rest, CHANNEL_PIECE);
+        message_start(s->message, VERB_PIECE);
+        message_put(s->message, piece);
+        if (!channel_send(s->serving->channel, s->message)) {
+            reply_last(s, "421 4.3.0 Internal error, try again later");
+            return false;
+        }
+        if (first)
+            head = span_from(head, piece.n);
+        else
+            *rest = span_from(*rest, piece.n);
+    }
+    return true;
+}
+
+static void reply_commit(struct session *s, enum verdict v)
+{
+    struct span id;
+    if (v == VERDICT_OK && message_get(s->message, &id) && message_end(s->message))
+        conn_printf(s->conn, "250 2.0.0 Accepted as %.*s\r\n", SPAN_FMT(id));
+    else
+        reply_trouble(s, v);
+}
+
+/* LMTP: what became of each recipient (RFC 2033 4.2). */
+static void reply_commits(struct session *s, uint64_t v)
+{
+    struct span id;
+    for (size_t i = 0; i < s->transaction.accepted && !s->ended; i++) {
+        bool known = (i == 0 || message_get_u64(s->message, &v)) && message_get(s->message, &id);
+        if (known && v == VERDICT_OK)
+            conn_printf(s->conn, "250 2.0.0 Accepted as %.*s\r\n", SPAN_FMT(id));
+        else
+            reply(s, trouble_line(known ? (enum verdict)v : VERDICT_FAILED));
+    }
+}
+
+static void commit(struct incoming *in)
+{
+    struct session *s = in->session;
+    struct span rest = span_from(span_bytes(&in->memory), in->file < 0 ? in->head_length : 0);
+    if (in->file >= 0)
+        rest.n = 0;
+    else if (!send_pieces(s, span_bytes(&in->head), &rest))
+        return;
+    message_start(s->message, VERB_COMMIT);
+    message_put_str(s->message, s->tls ? tls_description(s->conn) : "");
+    message_put_u64(s->message, (in->file >= 0 ? COMMIT_FILE : 0) |
+                                    (in->reader.found & SMTP_DATA_EIGHT_BIT ? COMMIT_EIGHT_BIT : 0));
+    message_put(s->message, rest);
+    if (s->lmtp)
+        reply_commits(s, ask(s));
+    else
+        reply_commit(s, ask(s));
+}
+
+const char *incoming_refusal(const struct incoming *in)
+{
+    if (in->reader.found & SMTP_DATA_BARE)
+        return "550 5.6.0 CR or LF outside CRLF in the message";
+    if (in->reader.found & SMTP_DATA_NUL)
+        return "550 5.6.0 NUL in the message";
+    if (in->reader.found & SMTP_DATA_LONG)
+        return "550 5.6.0 A line of the message is too long";
+    return in->refusal;
+}
+
+void incoming_finish(struct incoming *in)
+{
+    struct session *s = in->session;
+    if (in->file < 0 && !incoming_is_lost(in))
+        judge_header(in);
+    const char *refusal = incoming_refusal(in);
+    if (in->trouble != VERDICT_OK) {
+        reply_message_trouble(s, in->trouble);
+    } else if (refusal) {
+        guard_log(s->serving->channel, "refused-message", span_of(refusal));
+        reply_message(s, refusal);
+    } else if (in->head.failed) {
+        reply_message_trouble(s, VERDICT_FAILED);
+    } else {
+        commit(in);
+    }
+}
+
