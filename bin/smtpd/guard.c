@@ -108,6 +108,7 @@ int guard_run(struct serving *serving)
     tls_key_init(&g.key, serving->settings);
     login_init(&g.login, serving->settings, &serving->peer);
     guard_forget_envelope(&g.envelope);
+    policy_begin(&g);
     guard_loop(&guard, verbs);
     login_forget(&g.login);
     guard_forget_envelope(&g.envelope);

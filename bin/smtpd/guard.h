@@ -70,8 +70,9 @@ bool guard_has_room(const struct smtp_guard *g, const struct address *account, u
 enum verdict guard_commit(const struct smtp_guard *g, struct span tls, struct content *content,
                           char id[QUEUE_ID_LIMIT]);
 
-/* `guard` and `guard_paths` of smtpd's struct service. */
+/* `guard`, `guard_paths` and `asks_dns` of smtpd's struct service. */
 int guard_run(struct serving *serving);
+bool policy_asks_dns(const struct serving *serving, bool any); /* guard_policy.c */
 size_t guard_paths(const struct settings *s, struct sandbox_path *paths, size_t room);
 
 #endif

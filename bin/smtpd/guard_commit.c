@@ -31,6 +31,7 @@
 #include <string.h>
 
 #define TRACE_LIMIT 4096
+#define MARKS_FIELD "X-Postern-Marked" /* what a setting of policy said mark to */
 #define LOG_RECIPIENTS 900 /* bytes of recipients in the log's line */
 
 struct delivery {
@@ -75,6 +76,7 @@ static bool write_trace(struct commit *k, struct span tls)
     const struct trace t = {
         .helo = span_of(g->envelope.helo),
         .address = peer->known ? peer->text : NULL,
+        .reverse = policy_reverse_name(g),
         .by_user = guard_by_user(g),
         .uid = peer->uid,
         .hostname = k->settings->hostname,
@@ -91,7 +93,10 @@ static bool write_trace(struct commit *k, struct span tls)
     bytes_init(&k->trace_local, TRACE_LIMIT);
     trace_return_path(&g->envelope.sender, &k->trace_local);
     k->return_path = k->trace_local.len;
-    return trace_received(&t, &k->trace_local);
+    bool good = trace_received(&t, &k->trace_local);
+    if (policy_marks(g)[0])
+        good = bytes_printf(&k->trace_local, MARKS_FIELD ": %s\r\n", policy_marks(g));
+    return good;
 }
 
 /* --- quota */

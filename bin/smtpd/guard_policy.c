@@ -23,7 +23,7 @@
 
 enum {
     ALL = 1,    /* asked of everybody */
-    ALWAYS = 2, /* also for postmaster */
+    ALWAYS = 2, /* also for postmaster, and of those that a list allows */
 };
 
 /* --- replies */
@@ -110,22 +110,92 @@ static const struct check {
     enum verdict (*run)(struct smtp_guard *g, const struct address *recipient);
     unsigned flags;
 } checks[] = {
-    { refused_recipient, ALL | ALWAYS }, { refused_peer, ALWAYS },
-    { refused_sender, ALWAYS },          { policy_greylist, 0 },
+    { refused_recipient, ALL | ALWAYS },
+    { refused_peer, ALWAYS },
+    { refused_sender, ALWAYS },
+    { policy_helo, 0 },
+    { policy_dns_block, 0 },
+    { policy_reverse_dns, 0 },
+    { policy_sender_domain, 0 },
+    { policy_domain_block, 0 },
+    { policy_greylist, 0 },
     { policy_rate, ALL | ALWAYS },
 };
 
+static bool is_stranger(const struct smtp_guard *g)
+{
+    return !guard_may_relay(g) && !guard_is_lmtp(g);
+}
+
+static bool make_policy(struct smtp_guard *g)
+{
+    return g->policy || (g->policy = calloc(1, sizeof *g->policy));
+}
+
 enum verdict policy_recipient(struct smtp_guard *g, const struct address *recipient)
 {
-    bool stranger = !guard_may_relay(g) && !guard_is_lmtp(g),
-         postmaster = span_ieq_str(address_local(recipient), "postmaster");
+    bool stranger = is_stranger(g), postmaster = span_ieq_str(address_local(recipient), "postmaster");
     enum verdict v = VERDICT_OK;
-    if (!g->policy && !(g->policy = calloc(1, sizeof *g->policy)))
+    if (!make_policy(g))
         return VERDICT_FAILED;
-    for (size_t i = 0; i < sizeof checks / sizeof checks[0] && v == VERDICT_OK; i++)
-        if ((stranger || checks[i].flags & ALL) && (!postmaster || checks[i].flags & ALWAYS))
-            v = checks[i].run(g, recipient);
+    if (g->envelope.recipients == 0)
+        g->policy->marks[0] = '\0';
+    for (size_t i = 0; i < sizeof checks / sizeof checks[0] && v == VERDICT_OK; i++) {
+        const struct check *c = &checks[i];
+        if (!stranger && !(c->flags & ALL))
+            continue;
+        if (!(c->flags & ALWAYS) && (postmaster || policy_client_allowed(g)))
+            continue;
+        v = c->run(g, recipient);
+    }
     return v;
+}
+
+/* --- the message's head */
+
+enum verdict policy_mark(struct smtp_guard *g, const struct finding *f)
+{
+    char mark[128], *marks = g->policy->marks;
+    size_t used = strlen(marks);
+    snprintf(mark, sizeof mark, "%s (%s)", f->setting, f->why);
+    if (strstr(marks, mark))
+        return VERDICT_OK;
+    snprintf(marks + used, sizeof g->policy->marks - used, "%s%s", used ? ", " : "", mark);
+    if (guard_may_log_refusal(g))
+        log_event(LOG_INFO, "marked", "peer", g->serving->peer.text, "helo", g->envelope.helo, "from",
+                  g->envelope.sender.text, "why", f->why, "setting", f->setting, NULL);
+    return VERDICT_OK;
+}
+
+const char *policy_marks(const struct smtp_guard *g)
+{
+    return g->policy ? g->policy->marks : "";
+}
+
+const char *policy_reverse_name(const struct smtp_guard *g)
+{
+    if (!g->policy || g->policy->reverse == REVERSE_NOT_ASKED)
+        return NULL;
+    return g->policy->reverse == REVERSE_CONFIRMED ? g->policy->reverse_name : "";
+}
+
+/* --- beginning and end */
+
+bool policy_asks_dns(const struct serving *s, bool any)
+{
+    const struct settings *set = s->settings;
+    bool on = set->dns_block.count || set->dns_allow.count || set->domain_block.count ||
+              set->helo_check == HELO_MARK || set->helo_check == HELO_STRICT ||
+              set->reverse_dns != REVERSE_OFF || set->sender_domain != DOMAIN_OFF;
+    if (!on || serving_flag(s, 's') || serving_flag(s, 'l'))
+        return false;
+    return any || (s->peer.known && !settings_trusts(set, &s->peer.address));
+}
+
+void policy_begin(struct smtp_guard *g)
+{
+    if (g->serving->resolver >= 0 && make_policy(g))
+        policy_client_ask(g);
 }
 
 void policy_end(struct smtp_guard *g)

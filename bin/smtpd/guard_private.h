@@ -63,6 +63,12 @@ void guard_lmtp_commit(struct smtp_guard *g, enum verdict so_far, struct span tl
 /* VERDICT_OK; VERDICT_POLICY or VERDICT_DELAYED, with the reply in g->said and a line in the log;
  * VERDICT_TABLES. For a recipient that is accepted otherwise. */
 enum verdict policy_recipient(struct smtp_guard *g, const struct address *recipient);
+/* For Received and the message's head: the client's name as DNS confirms it, "" where it doesn't, NULL where it
+ * wasn't asked; and what was marked, or "". */
+const char *policy_reverse_name(const struct smtp_guard *g);
+const char *policy_marks(const struct smtp_guard *g);
+/* When the connection begins: sends the first questions to DNS. */
+void policy_begin(struct smtp_guard *g);
 void policy_end(struct smtp_guard *g);
 
 /* --- guard_notice.c: what RCPT asked to be told */

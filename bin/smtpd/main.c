@@ -20,6 +20,7 @@ static const struct service smtpd = {
     .session = session_run,
     .guard = guard_run,
     .guard_paths = guard_paths,
+    .asks_dns = policy_asks_dns,
 };
 
 int main(int argc, char **argv)

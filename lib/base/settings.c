@@ -19,13 +19,24 @@
 #define NETWORKS_LIMIT 256
 
 enum type { TYPE_STRING, TYPE_NAME, TYPE_PATH, TYPE_FILE, TYPE_SIZE, TYPE_SECONDS, TYPE_NUMBER, TYPE_COUNT, TYPE_PORT, TYPE_YESNO,
-            TYPE_NETWORKS, TYPE_SANDBOX, TYPE_CERTIFICATES };
+            TYPE_NETWORKS, TYPE_CERTIFICATES, TYPE_ZONES, /* words: */ TYPE_SANDBOX, TYPE_HELO, TYPE_REVERSE, TYPE_DOMAIN };
 
 struct key {
     const char *name;
     enum type type;
     size_t offset;
     const char *standard; /* the default, as it would be written */
+};
+
+/* What a value of a type from TYPE_SANDBOX on may be, in the order of its enum. */
+static const struct {
+    const char *list[6];
+    const char *wrong;
+} words[] = {
+    { { "require", "try", "none" }, "must be require, try or none" },
+    { { "off", "own", "mark", "refuse", "strict" }, "must be off, own, mark, refuse or strict" },
+    { { "off", "mark", "refuse", "strict" }, "must be off, mark, refuse or strict" },
+    { { "off", "mark", "refuse" }, "must be off, mark or refuse" },
 };
 
 #define AT(member) offsetof(struct settings, member)
@@ -61,6 +72,12 @@ static const struct key keys[] = {
     { "messages-per-source", TYPE_COUNT, AT(messages_per_source), "0" },
     { "messages-per-account", TYPE_COUNT, AT(messages_per_account), "1000" },
     { "greylist", TYPE_SECONDS, AT(greylist), "0" },
+    { "dns-block", TYPE_ZONES, AT(dns_block), "" },
+    { "dns-allow", TYPE_ZONES, AT(dns_allow), "" },
+    { "domain-block", TYPE_ZONES, AT(domain_block), "" },
+    { "helo-check", TYPE_HELO, AT(helo_check), "own" },
+    { "reverse-dns", TYPE_REVERSE, AT(reverse_dns), "off" },
+    { "sender-domain", TYPE_DOMAIN, AT(sender_domain), "off" },
     { "retry-first", TYPE_SECONDS, AT(retry_first), "1m" },
     { "retry-max", TYPE_SECONDS, AT(retry_max), "4h" },
     { "queue-lifetime", TYPE_SECONDS, AT(queue_lifetime), "5d" },
@@ -74,8 +91,6 @@ static const struct key keys[] = {
     { "sandbox", TYPE_SANDBOX, AT(sandbox), "require" },
 };
 #define KEYS (sizeof keys / sizeof keys[0])
-
-static const char *const sandbox_words[] = { "require", "try", "none" };
 
 static void *member(const struct settings *s, const struct key *k)
 {
@@ -202,6 +217,17 @@ bool settings_is_host_name(const char *value)
     return strlen(value) <= 253;
 }
 
+static const char *set_word(struct settings *s, const struct key *k, const char *value)
+{
+    const char *const *list = words[k->type - TYPE_SANDBOX].list;
+    for (int i = 0; list[i]; i++)
+        if (strcmp(value, list[i]) == 0) {
+            *(int *)member(s, k) = i;
+            return NULL;
+        }
+    return words[k->type - TYPE_SANDBOX].wrong;
+}
+
 /* NULL, or what the value should have been. */
 static const char *set(struct settings *s, const struct key *k, const char *value)
 {
@@ -240,13 +266,16 @@ static const char *set(struct settings *s, const struct key *k, const char *valu
             return "must be yes or no";
         *(bool *)member(s, k) = value[0] == 'y';
         return NULL;
+    case TYPE_ZONES:
+        return zones_parse(value, member(s, k))
+                   ? NULL
+                   : "must be at most 8 zones, with a filter where not all answers count, such as "
+                     "zen.example.org=127.0.0.2-11";
     case TYPE_SANDBOX:
-        for (int i = 0; i <= SANDBOX_NONE; i++)
-            if (strcmp(value, sandbox_words[i]) == 0) {
-                *(enum sandbox_mode *)member(s, k) = (enum sandbox_mode)i;
-                return NULL;
-            }
-        return "must be require, try or none";
+    case TYPE_HELO:
+    case TYPE_REVERSE:
+    case TYPE_DOMAIN:
+        return set_word(s, k, value);
     }
     return "has no such type";
 }
@@ -344,6 +373,9 @@ void settings_free(struct settings *s)
             keys[i].type == TYPE_FILE)
             free(*(char **)member(s, &keys[i]));
     settings_free_certificates(s);
+    for (size_t i = 0; i < KEYS; i++)
+        if (keys[i].type == TYPE_ZONES)
+            zones_free(member(s, &keys[i]));
     free(s->networks);
     free(s->file);
     free(s->directory);
@@ -395,8 +427,14 @@ void settings_print(const struct settings *s, struct bytes *out)
             break;
         case TYPE_CERTIFICATES:
             break;
+        case TYPE_ZONES:
+            bytes_add_str(out, ((const struct zones *)at)->text);
+            break;
         case TYPE_SANDBOX:
-            bytes_add_str(out, sandbox_words[*(const enum sandbox_mode *)at]);
+        case TYPE_HELO:
+        case TYPE_REVERSE:
+        case TYPE_DOMAIN:
+            bytes_add_str(out, words[keys[i].type - TYPE_SANDBOX].list[*(const int *)at]);
             break;
         }
         bytes_add_char(out, '\n');

@@ -10,6 +10,7 @@
 
 #include "base/bytes.h"
 #include "base/status.h"
+#include "base/zones.h"
 
 #include <netinet/in.h>
 #include <stdbool.h>
@@ -31,6 +32,10 @@ struct named_certificate {
 };
 #define SETTINGS_CERTIFICATES 100
 
+/* Each includes what stands before it, but for *_MARK, which only notes what its last one would refuse. */
+enum helo_check { HELO_OFF, HELO_OWN, HELO_MARK, HELO_REFUSE, HELO_STRICT };
+enum reverse_dns { REVERSE_OFF, REVERSE_MARK, REVERSE_REFUSE, REVERSE_STRICT };
+enum sender_domain { DOMAIN_OFF, DOMAIN_MARK, DOMAIN_REFUSE };
 enum sandbox_mode { SANDBOX_REQUIRE, SANDBOX_TRY, SANDBOX_NONE };
 
 /* Strings are owned by the settings; paths are absolute. */
@@ -69,6 +74,11 @@ struct settings {
     uint64_t messages_per_source;  /* an hour, each recipient one; 0: any number */
     uint64_t messages_per_account; /* the same, of who logged in */
     uint64_t greylist;             /* seconds; 0: off */
+    struct zones dns_block, dns_allow; /* of clients' addresses */
+    struct zones domain_block;         /* of domains: HELO's and the sender's */
+    enum helo_check helo_check;
+    enum reverse_dns reverse_dns;
+    enum sender_domain sender_domain;
     uint64_t retry_first; /* seconds to the first retry of a deferred message; doubles up to retry_max */
     uint64_t retry_max;
     uint64_t queue_lifetime; /* seconds until a deferred message goes back to its sender */

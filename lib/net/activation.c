@@ -107,27 +107,34 @@ static void from_unix(int fd, struct peer *p)
     snprintf(p->text, sizeof p->text, "local");
 }
 
+/* Of IPv4 or IPv6: mapped. False for anything else. */
+static bool get_address(const struct sockaddr_storage *from, struct in6_addr *to)
+{
+    if (from->ss_family == AF_INET) {
+        *to = (struct in6_addr){ .s6_addr = { [10] = 0xff, [11] = 0xff } };
+        memcpy(to->s6_addr + 12, &((const struct sockaddr_in *)(const void *)from)->sin_addr, 4);
+    } else if (from->ss_family == AF_INET6) {
+        *to = ((const struct sockaddr_in6 *)(const void *)from)->sin6_addr;
+    }
+    return from->ss_family == AF_INET || from->ss_family == AF_INET6;
+}
+
 void peer_get(int fd, struct peer *p)
 {
-    struct sockaddr_storage from;
-    socklen_t size = sizeof from;
+    struct sockaddr_storage from, to;
+    socklen_t size = sizeof from, to_size = sizeof to;
     *p = (struct peer){ .text = "unknown" };
     if (getpeername(fd, (struct sockaddr *)&from, &size) != 0)
         return;
-    if (from.ss_family == AF_UNIX) {
+    if (from.ss_family == AF_UNIX)
         from_unix(fd, p);
-    } else if (from.ss_family == AF_INET) {
-        const struct sockaddr_in *v4 = (const void *)&from;
-        p->address = (struct in6_addr){ .s6_addr = { [10] = 0xff, [11] = 0xff } };
-        memcpy(p->address.s6_addr + 12, &v4->sin_addr, 4);
-        p->known = inet_ntop(AF_INET, &v4->sin_addr, p->text, sizeof p->text) != NULL;
-    } else if (from.ss_family == AF_INET6) {
-        const struct sockaddr_in6 *v6 = (const void *)&from;
-        p->address = v6->sin6_addr;
-        bool mapped = IN6_IS_ADDR_V4MAPPED(&p->address);
-        p->known = inet_ntop(mapped ? AF_INET : AF_INET6, p->address.s6_addr + (mapped ? 12 : 0), p->text,
-                             sizeof p->text) != NULL;
-    }
+    if (!get_address(&from, &p->address))
+        return;
+    bool mapped = IN6_IS_ADDR_V4MAPPED(&p->address);
+    p->known = inet_ntop(mapped ? AF_INET : AF_INET6, p->address.s6_addr + (mapped ? 12 : 0), p->text,
+                         sizeof p->text) != NULL;
+    if (getsockname(fd, (struct sockaddr *)&to, &to_size) == 0)
+        get_address(&to, &p->here);
 }
 
 bool peer_same_source(const struct in6_addr *a, const struct in6_addr *b)

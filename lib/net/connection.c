@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "net/channel.h"
 #include "net/guard.h"
+#include "net/resolver.h"
 
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -75,7 +76,7 @@ static bool input_waits(struct conn *c)
 /* Enters `box` and leaves the others, whose descriptors are nobody else's business. */
 static bool enter_only(struct handler *h, struct sandbox *box)
 {
-    struct sandbox *all[] = { h->session_box, h->guard_box, h->mailbox_box, h->waiting_box };
+    struct sandbox *all[] = { h->session_box, h->guard_box, h->mailbox_box, h->waiting_box, h->resolver_box };
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         if (all[i] != box)
             sandbox_leave(all[i]);
@@ -179,6 +180,41 @@ static int no_processes(const struct handler *h)
     return EX_OSERR;
 }
 
+static _Noreturn void run_resolver(struct handler *h, int channel)
+{
+    struct dns_resolver r;
+    struct bytes error;
+    bytes_init(&error, 1024);
+    bool good = dns_resolver_init(&r, h->settings.resolver, &error) == ST_OK; /* it may read a file */
+    if (!good)
+        log_event(LOG_ERR, "no-resolver", "why", bytes_str(&error), NULL);
+    if (!log_is_verbose())
+        log_leave();
+    if (good && enter_only(h, h->resolver_box))
+        resolver_run(channel, &r);
+    _exit(EX_OK);
+}
+
+/* Where it can't be made, nothing can be looked up. */
+static void start_resolver(struct handler *h)
+{
+    int pair[2];
+    struct serving *s = &h->serving;
+    if (!h->resolver_box || !s->service->asks_dns(s, false) || channel_pair(pair) != ST_OK)
+        return;
+    pid_t pid = fork_child();
+    if (pid == 0) {
+        close(pair[0]);
+        close(s->channel);
+        run_resolver(h, pair[1]);
+    }
+    close(pair[1]);
+    if (pid > 0)
+        s->resolver = pair[0];
+    else
+        close(pair[0]);
+}
+
 /* smtpd: this process is the guard, its child the session. */
 static int run_guarded(struct handler *h, int pair[2])
 {
@@ -194,10 +230,12 @@ static int run_guarded(struct handler *h, int pair[2])
         return no_processes(h);
     close_both(s->client_in, s->client_out);
     s->channel = pair[0];
+    start_resolver(h);
     int code = EX_CONFIG;
     if (enter_only(h, h->guard_box))
         code = s->service->guard(s);
     close(s->channel);
+    file_close(s->resolver);
     return died_by_signal(h, session, clock_ms() + GOODBYE_MS, "session") ? EX_SOFTWARE : code;
 }
 

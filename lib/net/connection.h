@@ -11,7 +11,7 @@
 struct handler {
     struct serving serving; /* copied into each process; its peer, conn and descriptors are set there */
     struct settings settings;
-    struct sandbox *session_box, *guard_box, *mailbox_box, *waiting_box; /* the last two NULL for smtpd */
+    struct sandbox *session_box, *guard_box, *mailbox_box, *resolver_box, *waiting_box; /* the last two NULL for smtpd */
     bool broken; /* settings or sandbox: clients are told `unavailable` */
 };
 

@@ -4,7 +4,7 @@
  * that an answer from elsewhere never reaches us; over TCP when the answer was cut. What comes in
  * and isn't an answer to our question is thrown away and the wait goes on. The resolver does the recursion.
  */
-#include "net/dns.h"
+#include "net/dns_private.h"
 #include "base/clock.h"
 #include "base/files.h"
 
@@ -19,11 +19,10 @@
 #define DNS_PORT 53
 #define DNS_TRIES 3
 #define DNS_WAIT_MS 5000 /* one try */
-#define QUESTION_LIMIT 512
-#define RESOLV_CONF "/etc/resolv.conf"
-#define RESOLV_CONF_LIMIT 65536
 #define HEADER_FLAGS 2 /* where the flags stand in an answer */
 #define TRUNCATED 0x02
+#define RESOLV_CONF "/etc/resolv.conf"
+#define RESOLV_CONF_LIMIT 65536
 
 /* --- which resolver */
 
@@ -112,7 +111,7 @@ enum status dns_resolver_init(struct dns_resolver *r, const char *setting, struc
 
 /* --- asking */
 
-static int open_socket(const struct sockaddr_in6 *server, int type)
+int dns_open_socket(const struct sockaddr_in6 *server, int type)
 {
     union {
         struct sockaddr any;
@@ -174,11 +173,10 @@ static bool receive_exactly(int fd, void *to, size_t n, int64_t until)
     return true;
 }
 
-static bool ask_tcp(const struct sockaddr_in6 *server, struct span question, struct bytes *raw)
+bool dns_ask_tcp(const struct sockaddr_in6 *server, struct span question, int64_t until, struct bytes *raw)
 {
-    int64_t until = clock_ms() + DNS_WAIT_MS;
     unsigned char size[2] = { (unsigned char)(question.n >> 8), (unsigned char)question.n };
-    int fd = open_socket(server, SOCK_STREAM);
+    int fd = dns_open_socket(server, SOCK_STREAM);
     bool good = fd >= 0 && send_all(fd, (struct span){ (char *)size, 2 }, until) &&
                 send_all(fd, question, until) && receive_exactly(fd, size, 2, until);
     size_t length = good ? (size_t)size[0] << 8 | size[1] : 0;
@@ -190,6 +188,16 @@ static bool ask_tcp(const struct sockaddr_in6 *server, struct span question, str
     }
     file_close(fd);
     return good;
+}
+
+bool dns_is_for(struct span raw, uint16_t id)
+{
+    return raw.n > HEADER_FLAGS && (unsigned char)raw.p[0] == id >> 8 && (unsigned char)raw.p[1] == (id & 0xff);
+}
+
+bool dns_is_truncated(struct span raw)
+{
+    return raw.n > HEADER_FLAGS && raw.p[HEADER_FLAGS] & TRUNCATED;
 }
 
 /* Takes datagrams until one answers (its status), or time is up (ST_TEMP, *heard false). */
@@ -209,12 +217,10 @@ static enum status listen_udp(int fd, const struct sockaddr_in6 *server, struct 
             return ST_TEMP; /* refused: nobody listens there */
         answer->raw.len = (size_t)n;
         answer->raw.data[n] = '\0';
-        const unsigned char *raw = (unsigned char *)answer->raw.data;
-        bool ours = n > HEADER_FLAGS && raw[0] == id >> 8 && raw[1] == (id & 0xff);
-        if (!ours)
+        if (!dns_is_for(span_bytes(&answer->raw), id))
             continue;
         *heard = true;
-        if (raw[HEADER_FLAGS] & TRUNCATED && !ask_tcp(server, question, &answer->raw))
+        if (dns_is_truncated(span_bytes(&answer->raw)) && !dns_ask_tcp(server, question, until, &answer->raw))
             return ST_TEMP;
         return dns_read(answer, name, type, id);
     }
@@ -229,7 +235,7 @@ static enum status ask_server(const struct sockaddr_in6 *server, const char *nam
     bytes_init(&question, QUESTION_LIMIT);
     enum status st = dns_question(name, type, id, &question);
     if (st == ST_OK) {
-        int fd = open_socket(server, SOCK_DGRAM);
+        int fd = dns_open_socket(server, SOCK_DGRAM);
         st = ST_TEMP;
         if (fd >= 0 && send(fd, question.data, question.len, MSG_NOSIGNAL) == (ssize_t)question.len)
             st = listen_udp(fd, server, span_bytes(&question), name, type, id, answer, heard);

@@ -73,6 +73,16 @@ enum status dns_resolver_init(struct dns_resolver *r, const char *setting, struc
 /* Asks; 3 tries a server, 5 s each at most. The answer must be freed with dns_answer_free. */
 enum status dns_ask(const struct dns_resolver *r, const char *name, enum dns_type type,
                     struct dns_answer *answer);
+/* Asks many questions at once, at most DNS_QUERIES, all within `ms` milliseconds: each is asked again after a
+ * second, and of the next server after a failure. `done` hears of each once, with dns_read's status and
+ * answer; ST_TEMP for those without an answer in time. */
+#define DNS_QUERIES 32
+struct dns_query {
+    char name[DNS_NAME_LIMIT];
+    enum dns_type type;
+};
+void dns_ask_many(const struct dns_resolver *r, const struct dns_query *queries, size_t count, int ms,
+                  void (*done)(void *arg, size_t i, enum status st, const struct dns_answer *answer), void *arg);
 void dns_answer_free(struct dns_answer *answer);
 
 #endif

@@ -97,6 +97,9 @@ static bool prepare_boxes(struct handler *h, struct bytes *error)
             ST_OK ||
         sandbox_prepare(SANDBOX_GUARD, s->sandbox, paths, count, GUARD_MEMORY, &h->guard_box, error) != ST_OK)
         return false;
+    if (service->asks_dns && service->asks_dns(&h->serving, true) &&
+        sandbox_prepare(SANDBOX_RESOLVER, s->sandbox, NULL, 0, SESSION_MEMORY, &h->resolver_box, error) != ST_OK)
+        return false;
     if (!service->mailbox)
         return true;
     struct bytes root;
@@ -118,6 +121,7 @@ static void prepare(struct handler *h)
 {
     struct bytes error;
     bytes_init(&error, 4096);
+    h->serving.settings = &h->settings;
     h->broken = settings_load(h->serving.settings_file, &h->settings, &error) != ST_OK ||
                 sandbox_drop_root(h->settings.spool, &error) != ST_OK || !load_certificate(h, &error) ||
                 !prepare_boxes(h, &error);
@@ -126,7 +130,6 @@ static void prepare(struct handler *h)
         if (getuid() == 0 && (setgroups(0, NULL) != 0 || setgid(NOBODY) != 0 || setuid(NOBODY) != 0))
             exit(EX_CONFIG);
     }
-    h->serving.settings = &h->settings;
     bytes_free(&error);
 }
 
@@ -151,7 +154,7 @@ static void read_boot(char *to, size_t size)
 int serve(int argc, char **argv, const struct service *service)
 {
     struct activation on;
-    struct handler h = { .serving = { .service = service, .relay = -1, .control = -1, .channel = -1 } };
+    struct handler h = { .serving = { .service = service, .relay = -1, .control = -1, .channel = -1, .resolver = -1 } };
     bool known = activation_get(&on);
     log_open(service->name);
     sandbox_first();

@@ -252,7 +252,7 @@ static void prepare_signals(struct warm *w)
 /* What every child would else do for itself. */
 static void make_ready(struct handler *h)
 {
-    struct sandbox *boxes[] = { h->session_box, h->guard_box, h->mailbox_box, h->waiting_box };
+    struct sandbox *boxes[] = { h->session_box, h->guard_box, h->mailbox_box, h->resolver_box, h->waiting_box };
     for (size_t i = 0; i < sizeof boxes / sizeof boxes[0]; i++)
         if (boxes[i])
             sandbox_compile(boxes[i]);

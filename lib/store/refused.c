@@ -7,6 +7,7 @@
  * Almost every server has no such table: then a connection costs one stat more than it did.
  */
 #include "store/refused.h"
+#include "net/idna.h"
 #include "store/tables.h"
 
 #include <errno.h>
@@ -31,29 +32,32 @@ static void add_lower(struct bytes *to, struct span text)
         bytes_add_char(to, ascii_lower(text.p[i]));
 }
 
-static bool is_domain(struct span name)
+/* Its A-labels, in *ascii. */
+static bool is_domain(struct span name, char ascii[ADDRESS_DOMAIN_LIMIT + 1])
 {
     struct address a;
     char probe[ADDRESS_LIMIT + 4];
     int n = snprintf(probe, sizeof probe, "x@%.*s", SPAN_FMT(span_head(name, ADDRESS_LIMIT)));
     return name.n && name.n <= ADDRESS_DOMAIN_LIMIT && n > 0 && (size_t)n < sizeof probe &&
-           address_parse(span_of(probe), &a) == ADDRESS_OK;
+           address_parse(span_of(probe), &a) == ADDRESS_OK && idna_to_ascii(address_domain(&a), ascii);
 }
 
 static const char *read_address(struct span what, struct refused_entry *e)
 {
     struct address a;
+    char ascii[ADDRESS_DOMAIN_LIMIT + 1];
     if (span_eq_str(what, "<>"))
         return NULL; /* the key is the kind alone */
     if (span_find(what, '@') < what.n) {
-        if (address_parse(what, &a) != ADDRESS_OK || address_is_null(&a))
+        if (address_parse(what, &a) != ADDRESS_OK || address_is_null(&a) || !idna_address(&a))
             return "is no address; one looks like user@example.net";
         add_lower(&e->key, span_of(a.text));
         return NULL;
     }
-    if (!is_domain(what.n && what.p[0] == '.' ? span_from(what, 1) : what))
+    bool below = what.n && what.p[0] == '.';
+    if (!is_domain(below ? span_from(what, 1) : what, ascii))
         return "is no address or domain; they look like user@example.net, example.net or .example.net";
-    add_lower(&e->key, what);
+    bytes_printf(&e->key, "%s%s", below ? "." : "", ascii);
     return NULL;
 }
 
@@ -156,8 +160,11 @@ static enum status look(struct refused *r, const char *kind, struct span what, s
     return st;
 }
 
-enum status refused_address(struct refused *r, const char *kind, const struct address *a, struct bytes *text)
+enum status refused_address(struct refused *r, const char *kind, const struct address *as_said,
+                            struct bytes *text)
 {
+    struct address plain = *as_said, *a = &plain;
+    idna_address(a); /* what has no A-labels is looked for as it is */
     struct span domain = address_domain(a);
     enum status st = look(r, kind, address_is_null(a) ? SPAN("") : span_of(a->text), text);
     if (st != ST_NONE || domain.n == 0)

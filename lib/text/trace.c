@@ -20,6 +20,17 @@ static void add_safe(struct bytes *out, struct span text, size_t limit, const ch
         bytes_add_char(out, is_safe(text.p[i], also) ? text.p[i] : '?');
 }
 
+/* " (mail.example.org [192.0.2.1])" */
+static void add_client(const struct trace *t, struct bytes *out)
+{
+    bytes_add_str(out, " (");
+    if (t->reverse && t->reverse[0])
+        add_safe(out, span_of(t->reverse), TRACE_HELO_LIMIT, "-._");
+    else if (t->reverse)
+        bytes_add_str(out, "unknown");
+    bytes_printf(out, "%s[%s%s])", t->reverse ? " " : "", strchr(t->address, ':') ? "IPv6:" : "", t->address);
+}
+
 /* "ESMTPSA" and its kin (RFC 3848, RFC 6531 4.3). */
 static const char *protocol_name(const struct trace *t)
 {
@@ -44,7 +55,7 @@ bool trace_received(const struct trace *t, struct bytes *out)
         else
             bytes_add_str(out, "unknown");
         if (t->address)
-            bytes_printf(out, " ([%s%s])", strchr(t->address, ':') ? "IPv6:" : "", t->address);
+            add_client(t, out);
         bytes_printf(out, "\r\n\tby %s", t->hostname);
     }
     bytes_printf(out, " with %s id %s", protocol_name(t), t->id);

@@ -13,6 +13,7 @@
 struct trace {
     struct span helo;    /* as the client said it: any bytes */
     const char *address; /* the client's IP address as text, or NULL where it has none */
+    const char *reverse; /* its name in DNS; "" if that isn't sure; NULL if nobody asked */
     bool by_user;        /* a user of this machine: uid, in place of helo and address */
     unsigned uid;
     const char *hostname; /* ours */

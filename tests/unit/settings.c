@@ -39,6 +39,9 @@ static void wrong_lines(struct bytes *error)
         { "a certificate for nothing", "certificate *. cert.pem key.pem\n", ":1: certificate: must be a host name" },
         { "a certificate for a wrong name", "certificate a*.test cert.pem key.pem\n", ":1: certificate: must be a host name" },
         { "a certificate and more", "certificate a.test cert.pem key.pem x\n", ":1: certificate: must be a host name" },
+        { "no zone", "dns-block zen.test=127.0.0.256\n", ":1: dns-block: must be" },
+        { "no word", "helo-check maybe\n", ":1: helo-check: must be off, own, mark" },
+        { "a word of another", "reverse-dns own\n", ":1: reverse-dns: must be off, mark" },
         { "empty path", "spool\n", ":1: spool: needs a path" },
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {

@@ -14,6 +14,7 @@
 #include <dirent.h>
 #include <limits.h>
 #include <stdio.h>
+#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -105,7 +106,11 @@ static void start(struct play *p, const char *flags, const char *address)
     fflush(stdout);
     p->pid = fork();
     if (p->pid == 0) {
-        struct serving serving = { .service = &service, .settings = &p->settings, .channel = pair[1] };
+        struct serving serving = { .service = &service, .settings = &p->settings, .channel = pair[1], .resolver = -1 };
+        char mapped[64];
+        snprintf(mapped, sizeof mapped, "::ffff:%s", address ? address : "0.0.0.0");
+        inet_pton(AF_INET6, mapped, &serving.peer.address);
+        inet_pton(AF_INET6, "::ffff:192.0.2.25", &serving.peer.here);
         snprintf(serving.flags, sizeof serving.flags, "%s", flags);
         snprintf(serving.peer.text, sizeof serving.peer.text, "%s", address ? address : "local");
         serving.peer.known = address != NULL;
@@ -143,15 +148,20 @@ static unsigned call(struct play *p)
 #define MAIL_HELO "h\r\nX-Forged: yes\r\n\r\n"
 
 /* MAIL without its last field, the release time. */
-static void start_mail(struct play *p, const char *path, uint64_t bits)
+static void start_mail_as(struct play *p, const char *helo, const char *path, uint64_t bits)
 {
     message_start(p->m, VERB_MAIL);
-    message_put_str(p->m, MAIL_HELO);
+    message_put_str(p->m, helo);
     message_put_str(p->m, path);
     message_put_u64(p->m, bits);
     message_put_u64(p->m, 0);
     message_put_u64(p->m, RET_UNSAID);
     message_put_str(p->m, "");
+}
+
+static void start_mail(struct play *p, const char *path, uint64_t bits)
+{
+    start_mail_as(p, MAIL_HELO, path, bits);
 }
 
 static unsigned mail(struct play *p, const char *path)
@@ -350,6 +360,41 @@ static void delivery(struct play *p)
     ok(f && pclose(f) == 0 && received && !forged, "its trace can't be forged");
 }
 
+/* RCPT of who says that name in HELO; connected to 192.0.2.25. */
+static unsigned rcpt_as(struct play *p, const char *helo)
+{
+    start_mail_as(p, helo, "<x@far.test>", MAIL_EXTENDED);
+    message_put_u64(p->m, 0);
+    unsigned v = call(p);
+    return v == VERDICT_OK ? one(p, VERB_RCPT, "<bob@here.test>") : v;
+}
+
+static void own_name(struct play *p)
+{
+    static const char *const own[] = { "mail.test", "Mail.TEST", "mail.test.", "[192.0.2.25]", "192.0.2.25" };
+    static const char *const others[] = { "here.test", "x.mail.test", "mail.test.x", "[192.0.2.1]", "mail", "" };
+    start(p, "", "192.0.2.1");
+    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
+        ok(rcpt_as(p, own[i]) == VERDICT_POLICY, "a stranger that calls itself %s", own[i]);
+    char said[SMTPD_POLICY_LIMIT];
+    ok(message_get_str(p->m, said, sizeof said) && strcmp(said, "550 5.7.1 That is our name, not yours (helo-check)") == 0,
+       "is told: %s", said);
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        ok(rcpt_as(p, others[i]) == VERDICT_OK, "one that calls itself %s", others[i]);
+    stop(p);
+    start(p, "", "192.0.2.25");
+    ok(rcpt_as(p, "mail.test") == VERDICT_OK, "this machine may say its name");
+    stop(p);
+    start(p, "", "127.0.0.9");
+    ok(rcpt_as(p, "mail.test") == VERDICT_OK, "and by loopback");
+    stop(p);
+    p->settings.helo_check = HELO_OFF;
+    start(p, "", "192.0.2.1");
+    ok(rcpt_as(p, "mail.test") == VERDICT_OK, "with the check off nobody minds");
+    stop(p);
+    p->settings.helo_check = HELO_OWN;
+}
+
 int main(void)
 {
     struct play p = { .m = malloc(sizeof *p.m) };
@@ -361,6 +406,7 @@ int main(void)
     submission(&p);
     sizes(&p);
     delivery(&p);
+    own_name(&p);
     snprintf(command, sizeof command, "rm -rf %s", folder);
     ok(system(command) == 0, "cleared away");
     settings_free(&p.settings);

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Both ends of the channel to a resolver; see resolver.h. Neither believes the other: a question or answer
+ * that isn't one ends it.
+ */
+#include "net/resolver.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define SLACK_MS 1000 /* that the resolver may be late by */
+
+enum { RESOLVER_QUESTIONS = 1, RESOLVER_ANSWERS };
+
+/* --- the guard's end */
+
+bool resolver_ask(int channel, const struct dns_query *queries, size_t count)
+{
+    struct message *m = channel >= 0 && count <= DNS_QUERIES ? malloc(sizeof *m) : NULL;
+    if (!m)
+        return false;
+    message_start(m, RESOLVER_QUESTIONS);
+    message_put_u64(m, count);
+    for (size_t i = 0; i < count; i++) {
+        message_put_str(m, queries[i].name);
+        message_put_u64(m, queries[i].type);
+    }
+    bool sent = channel_send(channel, m);
+    free(m);
+    return sent;
+}
+
+static bool get_record(struct message *m, struct resolver_record *r)
+{
+    struct span address;
+    if (!message_get(m, &address) || address.n != sizeof r->address)
+        return false;
+    memcpy(&r->address, address.p, address.n);
+    return message_get_str(m, r->text, sizeof r->text);
+}
+
+static bool get_answer(struct message *m, struct resolver_answer *a)
+{
+    uint64_t status, count;
+    if (!message_get_u64(m, &status) || status > ST_PERM || !message_get_u64(m, &count) ||
+        count > RESOLVER_RECORDS)
+        return false;
+    *a = (struct resolver_answer){ .status = (enum status)status, .count = (size_t)count };
+    for (size_t i = 0; i < count; i++)
+        if (!get_record(m, &a->records[i]))
+            return false;
+    return (a->status == ST_OK) == (count > 0);
+}
+
+void resolver_wait(int channel, struct resolver_answer *answers, size_t count)
+{
+    struct message *m = channel >= 0 ? malloc(sizeof *m) : NULL;
+    bool good =
+        m && channel_receive(channel, m, RESOLVER_MS + SLACK_MS) && m->verb == RESOLVER_ANSWERS && m->fd < 0;
+    for (size_t i = 0; good && i < count; i++)
+        good = get_answer(m, &answers[i]);
+    good = good && message_end(m);
+    for (size_t i = 0; !good && i < count; i++)
+        answers[i] = (struct resolver_answer){ .status = ST_TEMP };
+    free(m);
+}
+
+/* --- the resolver's end */
+
+/* A TXT record's strings (RFC 1035 3.3.14) in one, to the first NUL. */
+static void join_text(struct span data, char to[RESOLVER_TEXT_LIMIT + 1])
+{
+    size_t used = 0;
+    while (data.n) {
+        struct span part = span_head(span_from(data, 1), (unsigned char)data.p[0]);
+        data = span_from(data, 1 + part.n);
+        part = span_head(part, RESOLVER_TEXT_LIMIT - used);
+        memcpy(to + used, part.p, part.n);
+        used += part.n;
+    }
+    to[used] = '\0';
+}
+
+static void take_record(const struct dns_record *from, struct resolver_record *to)
+{
+    to->address = from->address;
+    if (from->type == DNS_TXT)
+        join_text(from->data, to->text);
+    else if (!span_copy(span_of(from->name), to->text, sizeof to->text))
+        to->text[0] = '\0';
+}
+
+static void take_answer(void *arg, size_t i, enum status st, const struct dns_answer *answer)
+{
+    struct resolver_answer *to = (struct resolver_answer *)arg + i;
+    to->status = st;
+    to->count = answer->count < RESOLVER_RECORDS ? answer->count : RESOLVER_RECORDS;
+    for (size_t k = 0; k < to->count; k++)
+        take_record(&answer->records[k], &to->records[k]);
+}
+
+static void put_answers(struct message *m, const struct resolver_answer *answers, size_t count)
+{
+    message_start(m, RESOLVER_ANSWERS);
+    for (size_t i = 0; i < count; i++) {
+        message_put_u64(m, answers[i].status);
+        message_put_u64(m, answers[i].count);
+        for (size_t k = 0; k < answers[i].count; k++) {
+            const struct resolver_record *r = &answers[i].records[k];
+            message_put(m, (struct span){ (const char *)&r->address, sizeof r->address });
+            message_put_str(m, r->text);
+        }
+    }
+}
+
+static bool get_questions(struct message *m, struct dns_query *queries, size_t *count)
+{
+    uint64_t n, type;
+    if (m->verb != RESOLVER_QUESTIONS || m->fd >= 0 || !message_get_u64(m, &n) || n > DNS_QUERIES)
+        return false;
+    *count = (size_t)n;
+    for (size_t i = 0; i < n; i++) {
+        if (!message_get_str(m, queries[i].name, sizeof queries[i].name) || !message_get_u64(m, &type) ||
+            type > UINT16_MAX)
+            return false;
+        queries[i].type = (enum dns_type)type;
+    }
+    return message_end(m);
+}
+
+static bool answer(int channel, const struct dns_resolver *r, struct message *m)
+{
+    struct dns_query queries[DNS_QUERIES];
+    size_t count;
+    if (!get_questions(m, queries, &count))
+        return false;
+    struct resolver_answer *answers = calloc(count + 1, sizeof *answers);
+    if (!answers)
+        return false;
+    dns_ask_many(r, queries, count, RESOLVER_MS, take_answer, answers);
+    put_answers(m, answers, count);
+    free(answers);
+    return channel_send(channel, m);
+}
+
+void resolver_run(int channel, const struct dns_resolver *r)
+{
+    struct message *m = malloc(sizeof *m);
+    while (m && channel_receive(channel, m, -1) && answer(channel, r, m))
+        ;
+    free(m);
+}

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The resolver's process and its guard: servers that are silent, fail, or answer something else; a resolver
+ * that lies, and a guard that does.
+ */
+#include "tap.h"
+
+#include "base/clock.h"
+#include "net/resolver.h"
+
+#include <arpa/inet.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { ANSWERS, SILENT, FAILS, WRONG_ID, TWICE_LATE };
+
+static struct resolver_answer answers[DNS_QUERIES];
+
+/* --- a DNS server: each question gets an A record 127.0.0.N, N the length of its first label */
+
+static void answer_one(int fd, int how, unsigned *heard)
+{
+    unsigned char packet[512];
+    struct sockaddr_in from;
+    socklen_t size = sizeof from;
+    ssize_t n = recvfrom(fd, packet, sizeof packet - 16, 0, (struct sockaddr *)&from, &size);
+    if (n < 12 || how == SILENT || (how == TWICE_LATE && ++*heard < 2))
+        return;
+    size_t at = 12;
+    while (at < (size_t)n && packet[at])
+        at += packet[at] + 1u;
+    at += 5; /* the root, type, class: the OPT record behind goes */
+    const unsigned char record[16] = { 0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 127, 0, 0, packet[12] };
+    memcpy(packet + at, record, sizeof record);
+    packet[2] = 0x81;
+    packet[3] = how == FAILS ? 0x82 : 0x80;
+    packet[7] = how == FAILS ? 0 : 1;
+    packet[11] = 0;
+    if (how == WRONG_ID) {
+        packet[0] = (unsigned char)~packet[0];
+        sendto(fd, packet, at + sizeof record, 0, (struct sockaddr *)&from, size);
+        packet[0] = (unsigned char)~packet[0];
+    }
+    sendto(fd, packet, at + sizeof record, 0, (struct sockaddr *)&from, size);
+}
+
+/* One that doesn't outlive us. */
+static pid_t fork_child(void)
+{
+    pid_t pid = fork();
+    if (pid < 0)
+        abort();
+    if (pid == 0)
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+    return pid;
+}
+
+static pid_t serve(int how, struct sockaddr_in6 *where)
+{
+    struct sockaddr_in here = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t size = sizeof here;
+    unsigned heard = 0;
+    int fd = socket(AF_INET, SOCK_DGRAM, 0);
+    if (fd < 0 || bind(fd, (struct sockaddr *)&here, size) != 0 ||
+        getsockname(fd, (struct sockaddr *)&here, &size) != 0)
+        abort();
+    *where = (struct sockaddr_in6){ .sin6_family = AF_INET6, .sin6_port = here.sin_port };
+    if (inet_pton(AF_INET6, "::ffff:127.0.0.1", &where->sin6_addr) != 1)
+        abort();
+    pid_t pid = fork_child();
+    if (pid == 0)
+        for (;;)
+            answer_one(fd, how, &heard);
+    close(fd);
+    return pid;
+}
+
+/* --- a guard asks */
+
+struct scene {
+    struct dns_resolver resolver;
+    pid_t servers[2], pid;
+    int channel;
+};
+
+static void begin(struct scene *s, int first, int second)
+{
+    int pair[2];
+    fflush(stdout);
+    *s = (struct scene){ .resolver = { .count = second < 0 ? 1 : 2 } };
+    s->servers[0] = serve(first, &s->resolver.servers[0]);
+    s->servers[1] = second < 0 ? 0 : serve(second, &s->resolver.servers[1]);
+    if (channel_pair(pair) != ST_OK)
+        abort();
+    s->pid = fork_child();
+    if (s->pid == 0) {
+        close(pair[0]);
+        resolver_run(pair[1], &s->resolver);
+        _exit(0);
+    }
+    close(pair[1]);
+    s->channel = pair[0];
+}
+
+static void end(struct scene *s)
+{
+    int status;
+    close(s->channel);
+    waitpid(s->pid, &status, 0);
+    ok(status == 0, "the resolver ends with its channel");
+    for (int i = 0; i < 2; i++)
+        if (s->servers[i]) {
+            kill(s->servers[i], SIGKILL);
+            waitpid(s->servers[i], NULL, 0);
+        }
+}
+
+/* Asks for x.test, xx.test and so on, and returns how many were answered right. */
+static size_t ask(struct scene *s, size_t count)
+{
+    static const char x[] = "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx";
+    struct dns_query queries[DNS_QUERIES];
+    size_t right = 0;
+    for (size_t i = 0; i < count; i++) {
+        snprintf(queries[i].name, sizeof queries[i].name, "%.*s.test", (int)i + 1, x);
+        queries[i].type = DNS_A;
+    }
+    if (!resolver_ask(s->channel, queries, count))
+        return 99;
+    resolver_wait(s->channel, answers, count);
+    for (size_t i = 0; i < count; i++)
+        right += answers[i].status == ST_OK && answers[i].count == 1 &&
+                 answers[i].records[0].address.s6_addr[15] == i + 1;
+    return right;
+}
+
+static void servers(void)
+{
+    static const struct {
+        const char *name;
+        int first, second;
+        size_t right;
+        int64_t least, most;
+    } rows[] = {
+        { "a server", ANSWERS, -1, DNS_QUERIES, 0, 2000 },
+        { "answers to something else before the right one", WRONG_ID, -1, DNS_QUERIES, 0, 2000 },
+        { "a server that fails, and another", FAILS, ANSWERS, DNS_QUERIES, 0, 2000 },
+        { "a silent server, and another", SILENT, ANSWERS, DNS_QUERIES, 900, 3500 },
+        { "a server that only fails", FAILS, -1, 0, 0, 2000 },
+        { "a silent server", SILENT, -1, 0, 1900, RESOLVER_MS + 900 },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct scene s;
+        begin(&s, rows[i].first, rows[i].second);
+        int64_t begun = clock_ms();
+        size_t right = ask(&s, DNS_QUERIES);
+        int64_t took = clock_ms() - begun;
+        ok(right == rows[i].right && took >= rows[i].least && took <= rows[i].most,
+           "%s: %zu answers in %lld ms", rows[i].name, right, (long long)took);
+        end(&s);
+    }
+    struct scene s;
+    begin(&s, TWICE_LATE, -1);
+    ok(ask(&s, 1) == 1 && ask(&s, 3) == 3,
+       "what is lost once is asked again; and more than one message of questions");
+    struct dns_query none = { "", DNS_A };
+    ok(resolver_ask(s.channel, &none, 1), "a question for no name");
+    resolver_wait(s.channel, answers, 1);
+    ok(answers[0].status == ST_NONE, "has the answer that there is nothing");
+    ok(!resolver_ask(s.channel, &none, DNS_QUERIES + 1), "too many questions aren't sent");
+    ok(!resolver_ask(-1, &none, 1), "nor is one where there is no resolver");
+    end(&s);
+}
+
+/* --- lies */
+
+static void guard_lies(void)
+{
+    struct message *m = malloc(sizeof *m);
+    for (int i = 0; i < 5; i++) {
+        struct scene s;
+        begin(&s, ANSWERS, -1);
+        message_start(m, i == 0 ? 7 : 1);
+        message_put_u64(m, i == 1 ? DNS_QUERIES + 1 : i == 2 ? 2 : 1);
+        if (i == 3)
+            message_put(m, (struct span){ (char[300]){ 'a' }, 300 });
+        else
+            message_put_str(m, "a.test");
+        message_put_u64(m, i == 4 ? 70000 : DNS_A);
+        ok(channel_send(s.channel, m) && !channel_receive(s.channel, m, 5000),
+           "a message that is none ends it, %d", i);
+        end(&s);
+    }
+    free(m);
+}
+
+static void put_record(struct message *m, size_t octets, const char *text)
+{
+    static const char zeroes[64];
+    message_put(m, (struct span){ zeroes, octets });
+    message_put_str(m, text);
+}
+
+static void resolver_lies(void)
+{
+    static char text[RESOLVER_TEXT_LIMIT + 2];
+    struct message *m = malloc(sizeof *m);
+    memset(text, 'x', sizeof text - 1);
+    for (int i = 0; i < 9; i++) {
+        int pair[2];
+        if (channel_pair(pair) != ST_OK)
+            abort();
+        message_start(m, i == 1 ? 3 : 2);
+        message_put_u64(m, i == 2 ? 9 : ST_OK);
+        message_put_u64(m, i == 3 ? RESOLVER_RECORDS + 1 : i == 4 ? 0 : 1);
+        put_record(m, i == 5 ? 4 : 16, i == 6 ? text : "x.test");
+        if (i == 7)
+            message_put_str(m, "more");
+        if (i == 8)
+            close(pair[1]);
+        else
+            channel_send(pair[1], m);
+        memset(answers, 0xff, sizeof answers);
+        resolver_wait(pair[0], answers, 1);
+        ok(i == 0 ? answers[0].status == ST_OK && answers[0].count == 1
+                  : answers[0].status == ST_TEMP && answers[0].count == 0,
+           "what a resolver says is %s, %d", i ? "no answer" : "an answer", i);
+        close(pair[0]);
+        if (i != 8)
+            close(pair[1]);
+    }
+    resolver_wait(-1, answers, 2);
+    ok(answers[1].status == ST_TEMP, "without one nothing is known");
+    free(m);
+}
+
+int main(void)
+{
+    signal(SIGPIPE, SIG_IGN);
+    servers();
+    guard_lies();
+    resolver_lies();
+    return done_testing();
+}
