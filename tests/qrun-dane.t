@@ -59,6 +59,8 @@ domain('plain', 'accept');
 domain('opportunistic', 'tls,cert=self');
 domain('pkix', 'tls,cert=pkix,requiretls');
 domain('require', 'tls,cert=self,requiretls', $self);
+# More than a datagram holds: by TCP.
+domain('many', 'tls,cert=self', map { tlsa($sink, $_, 3, 0, 0) } qw(other ta tadomain taname taold pkix inter self));
 # The TLSA records lie in a zone whose delegation nobody's key fits: their look-up fails.
 my $wrong = 'DS 12345 13 2 ' . '00' x 32;
 domain('lookup', 'tls,cert=self');
@@ -130,6 +132,9 @@ subtest 'DANE-EE' => sub {
     delivered('ee512.test', 'dane', 'SHA-512 of the certificate');
     delivered('full.test', 'dane', 'the whole certificate');
     delivered('two.test', 'dane', 'one of two records fits');
+    my $size = length $zones->dig("$port.mx.many.test", 'TLSA');
+    cmp_ok $size, '>', 4 * 1232, 'eight records';
+    delivered('many.test', 'dane', 'that take TCP to be asked for');
     delivered('direct.test', 'dane', 'a domain without MX');
     delivered('chain.test', 'dane', 'an alias at the records\' name');
     deferred('mismatch.test', qr/^0 4\.7\.5 TLS isn't verified, as DANE asks: its certificate fits none/m, 'no record fits');

@@ -269,6 +269,14 @@ subtest 'the file of policies is damaged' => sub {
     like $T->log, qr/event=tls-state-damaged/, 'which is logged';
 };
 
+subtest 'nothing can be kept' => sub {
+    $T->run_as('sh', '-c', "cd $T->{spool} && rm -r tls-state tls-results && mkdir tls-state && touch tls-results");
+    delivered('good', 'sts', 'mail goes out all the same');
+    deferred('uncovered', qr/policy doesn't name/, 'and policies apply');
+    like $T->log, qr/event=tls-policy-not-kept .*\n(?:.*\n)*.*event=tls-result-not-written/, 'the log says so';
+    $T->run_as('sh', '-c', "cd $T->{spool} && rmdir tls-state && rm tls-results");
+};
+
 subtest 'who may do what' => sub {
     $T->settings(timeout => 60);
     unlink "$web/$web{good}.response";

@@ -44,6 +44,11 @@ static GDBM_FILE open_once(const char *path, bool write)
     int flags = GDBM_NOMMAP | GDBM_CLOEXEC | (write ? GDBM_WRCREAT : GDBM_READER);
     errno = 0;
     GDBM_FILE db = gdbm_open(path, 0, flags, 0600, NULL);
+    if (db && gdbm_needs_recovery(db)) { /* a crash in the middle of a change */
+        gdbm_close(db);
+        errno = EBADMSG;
+        return NULL;
+    }
     if (!db && gdbm_errno == GDBM_FILE_OPEN_ERROR && errno == 0)
         errno = EIO;
     if (!db && (gdbm_errno == GDBM_CANT_BE_READER || gdbm_errno == GDBM_CANT_BE_WRITER))
@@ -179,49 +184,69 @@ static bool is_over(struct span key, struct span value, int64_t now)
 
 /* --- keeping */
 
-/* Removes what is over. Deleting changes the order of keys, so it begins again after each. */
-static void sweep(GDBM_FILE db, int64_t now)
+/* Copies what holds into an empty file. */
+static bool copy_rest(GDBM_FILE from, GDBM_FILE to, int64_t now)
 {
-    bool removed = false;
-    datum key = gdbm_firstkey(db);
+    bool good = true;
+    datum key = gdbm_firstkey(from);
     while (key.dptr) {
         struct span value;
-        datum d = gdbm_fetch(db, key);
-        datum next = gdbm_nextkey(db, key);
-        if (!check(key, d, &value) || is_over((struct span){ key.dptr, (size_t)key.dsize }, value, now)) {
-            removed = true;
-            free(next.dptr);
-            gdbm_delete(db, key);
-            next = gdbm_firstkey(db);
-        }
+        datum d = gdbm_fetch(from, key);
+        if (good && check(key, d, &value) &&
+            !is_over((struct span){ key.dptr, (size_t)key.dsize }, value, now))
+            good = gdbm_store(to, key, d, GDBM_INSERT) == 0;
         free(d.dptr);
+        datum next = gdbm_nextkey(from, key);
         free(key.dptr);
         key = next;
     }
-    if (removed)
-        gdbm_reorganize(db);
+    return good && gdbm_sync(to) == 0;
 }
 
-static bool has_room(GDBM_FILE db, int64_t now)
+/* A new file, without what is over, in its place. (gdbm_reorganize() needs calls that no sandbox allows.) */
+static void sweep(const char *spool, GDBM_FILE db, int64_t now)
+{
+    char path[PATH_MAX], fresh[PATH_MAX];
+    if (!make_path(spool, "", path) || !make_path(spool, ".new", fresh))
+        return;
+    unlink(fresh);
+    GDBM_FILE to = open_once(fresh, true);
+    bool good = to && copy_rest(db, to, now);
+    if (to)
+        gdbm_close(to);
+    if (!good || rename(fresh, path) != 0)
+        unlink(fresh);
+}
+
+static bool has_room(GDBM_FILE db)
 {
     struct stat st;
-    for (int i = 0; i < 2; i++) {
-        if (fstat(gdbm_fdesc(db), &st) != 0 || st.st_size < (off_t)TLS_STATE_LIMIT)
-            return true;
-        if (i == 0)
-            sweep(db, now);
-    }
+    return fstat(gdbm_fdesc(db), &st) != 0 || st.st_size < (off_t)TLS_STATE_LIMIT;
+}
+
+/* Open for a change, with room for it. */
+static GDBM_FILE open_to_change(const char *spool, int64_t now)
+{
+    GDBM_FILE db = open_state(spool, true);
+    if (!db || has_room(db))
+        return db;
+    sweep(spool, db, now);
+    gdbm_close(db);
+    db = open_state(spool, true);
+    if (!db || has_room(db))
+        return db;
+    gdbm_close(db);
     errno = ENOSPC;
-    return false;
+    return NULL;
 }
 
 static enum status put(const char *spool, const char *kind, const char *name, struct span value, int64_t now)
 {
     char key[KEY_LIMIT], *record = malloc(DIGEST_SIZE + value.n);
     bool known = make_key(kind, name, key);
-    GDBM_FILE db = record && known ? open_state(spool, true) : NULL;
+    GDBM_FILE db = record && known ? open_to_change(spool, now) : NULL;
     enum status st = ST_TEMP;
-    if (db && has_room(db, now)) {
+    if (db) {
         datum k = { key, (int)strlen(key) }, v = { record, (int)(DIGEST_SIZE + value.n) };
         uint64_t d = digest(span_of(key), value);
         memcpy(record, &d, DIGEST_SIZE);

@@ -17,7 +17,7 @@
 #include "base/status.h"
 #include "text/mta_sts.h"
 
-#define TLS_STATE_LIMIT (32u << 20)  /* bytes */
+#define TLS_STATE_LIMIT (8u << 20)   /* bytes */
 #define TLS_STATE_POLICY_LIMIT 20480 /* bytes of a policy, as sts_policy_print() writes it */
 #define TLS_STATE_HOST_SECONDS                                                                               \
     (90 * 86400) /* a host is remembered for so long after it last had verified TLS */

@@ -92,6 +92,39 @@ static void resolver(void)
     ok(tls_state_resolver(spool, &r) == ST_OK && r.unable == NOW && r.warned == NOW - 5, "and found");
 }
 
+/* A file that has grown too large loses what is over, and nothing else. */
+static void growth(void)
+{
+    static char large[TLS_STATE_POLICY_LIMIT];
+    struct stat st;
+    char name[32];
+    memset(large, 'x', sizeof large - 1);
+    for (int i = 0; i < 20; i++) {
+        snprintf(name, sizeof name, "old%d.test", i);
+        keep(name, "old", NOW - 1, 0, "over\n");
+        snprintf(name, sizeof name, "new%d.test", i);
+        keep(name, "new", NOW + 1000, 0, "holds\n");
+    }
+    bool grown = true;
+    for (int i = 0; i < 2000 && grown; i++) {
+        snprintf(name, sizeof name, "large%d.test", i);
+        grown = keep(name, "old", NOW - 1, 0, large) == ST_OK && stat(in_spool("tls-state"), &st) == 0 &&
+                st.st_size < (off_t)TLS_STATE_LIMIT;
+    }
+    ok(!grown && st.st_size >= (off_t)TLS_STATE_LIMIT, "a large file");
+    ok(keep("d.test", "id", NOW + 10, 0, "d\n") == ST_OK, "takes a policy");
+    ok(stat(in_spool("tls-state"), &st) == 0 && st.st_size < 1 << 20, "and is small again");
+    int there = 0, over = 0;
+    for (int i = 0; i < 20; i++) {
+        snprintf(name, sizeof name, "new%d.test", i);
+        there += strcmp(look(name, NOW), "0 new 0 holds\n") == 0;
+        snprintf(name, sizeof name, "old%d.test", i);
+        over += strcmp(look(name, NOW), "1  0 ") == 0;
+    }
+    ok(there == 20 && over == 20, "%d that hold are there, %d that were over are not", there, over);
+    is(look("a.test", NOW), "0 id2 7 new\n", "nor did another get lost");
+}
+
 /* Every byte of the file changed, in turn: never a wrong value, never a crash. */
 static void damage(void)
 {
@@ -176,6 +209,7 @@ int main(void)
     policies();
     hosts();
     resolver();
+    growth();
     damage();
     results();
     snprintf(command, sizeof command, "rm -rf %s", spool);
