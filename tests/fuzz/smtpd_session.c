@@ -6,6 +6,7 @@
 #include "fuzz.h"
 
 #include "../../bin/smtpd/session.h"
+#include "store/sasl.h"
 
 #include <poll.h>
 #include <pthread.h>
