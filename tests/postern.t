@@ -361,10 +361,85 @@ locked() {
     ) 8<>"$d/spool/queue/$id2"
 }
 check 'what is being sent is left alone' locked
-check 'drop' run queue drop $id2
+check 'drop says what it dropped' says 0 "dropped $id2 <> <" run queue drop $id2
 check 'it is gone' test ! -e "$d/spool/queue/$id2"
 check 'what isn'\''t there is said so' says $EX_NOINPUT "isn't in the queue" run queue show $id2
 check 'what is no ID is said so' says $EX_DATAERR 'is no ID' run queue drop ../../accounts
+
+# Options of the envelope, odd addresses, JSON, and commands for several messages.
+id3=0006440f2a3b4e-0123456789abcdef
+{
+    printf 'postern-queue 1\ntime %s\nsize 22\nbody 8bit\nrequire-tls\nreturn headers\nenvid QQ314159\nfrom "a b"@example.test\n' "$(date +%s)"
+    printf 'T dan@far.test\n notify=success,delay orcpt=rfc822;d@far.test\nT eve@near.test\n\n'
+    cat "$work/content"
+} >"$work/message" && chmod 644 "$work/message"
+as_owner cp "$work/message" "$d/spool/queue/$id3"
+# Fields by number, as awk cuts them.
+fields() { run queue | awk -v id="$1" -v want="$2" '$1 == id && $5 " " $6 == want { found = 1 } END { exit !found }'; }
+check 'a blank in an address makes no new column' fields $id3 '<"a\\x20b"@example.test> <dan@far.test>'
+for text in 'body       8bit REQUIRETLS' 'return     headers' 'envid      QQ314159' 'notify success,delay' 'orcpt rfc822;d@far.test'; do
+    check "show says: $text" says 0 "$text" run queue show $id3
+done
+json() {
+    filter=$1
+    shift
+    run queue "$@" --json | jq -es "$filter"
+}
+check 'the list as JSON' json 'length == 2 and .[1].id == "'$id3'" and .[1].sender == "\"a b\"@example.test"
+    and .[1].recipients[0] == {address: "dan@far.test", state: "waiting", notify: ["success", "delay"], orcpt: "rfc822;d@far.test"}
+    and .[1].requiretls and .[1].ret == "headers" and .[1].envid == "QQ314159" and .[0].attempts == 3
+    and (.[0].recipients[0].reply | startswith("450 4.2.0 "))'
+check 'one as JSON has its header' json '.[0].header == "Subject: hi\r\n"' show $id3
+check 'by domain' test "$(run queue --domain far.test | wc -l)" = 3
+check 'by recipient and sender' test "$(run queue --recipient=EVE@near.test --sender '<"a b"@example.test>' | wc -l)" = 1
+check 'by a sender who sent nothing' quiet run queue --sender nobody@example.test
+check 'hold by domain' run queue hold --domain near.test
+check 'holds only those recipients' test "$(mark $id3 dan@far.test)$(mark $id3 eve@near.test)" = TH
+check 'hold of all' run queue hold all
+check 'holds the rest' test "$(mark $id3 dan@far.test)$(run queue | grep -c ' held ')" = H4
+check 'release of all' run queue release all
+check 'releases them' test "$(run queue | grep -c ' now ')" = 4
+check 'drop by recipient' says 0 'dropped '$id3' <"a\x20b"@example.test> <eve@near.test>' run queue drop --recipient eve@near.test
+check 'drops that one' test "$(mark $id3 dan@far.test)$(mark $id3 eve@near.test)" = TD
+check 'drop of the last recipient' says 0 "dropped $id3" run queue drop --recipient dan@far.test
+check 'removes the message' test ! -e "$d/spool/queue/$id3"
+check 'hold needs to know what' says $EX_USAGE 'queue hold' run queue hold
+check 'an ID and all are too much' says $EX_USAGE 'exclude each other' run queue drop $id1 all
+check 'what is no command is none' says $EX_USAGE "'queue $id1' is no command" run queue $id1
+check 'what is no option is none' says $EX_USAGE 'no such option' run queue --recipents x
+check 'a filter without a value' says $EX_USAGE 'value is missing' run queue --domain
+on_terminal() { script -qec "stty cols $1; '$postern' -c '$conf' queue" /dev/null </dev/null | tr -d '\r' >"$work/screen"; }
+check 'on a terminal' on_terminal 80
+check '... there is a heading' grep -q '^ID  *AGE  *SIZE  *NEXT' "$work/screen"
+check '... no line is wider than it' sh -c "! awk 'length(\$0) > 80' '$work/screen' | grep ."
+check '... and the reply has a line of its own' grep -q '^    450 4.2.0' "$work/screen"
+
+# 10,000 deferred messages, of 100 due times.
+many() {
+    perl -e 'my ($dir, $now) = ($ARGV[0], time);
+        for my $i (1 .. 10000) {
+            my $due = $now + 3600 + 60 * ($i % 100);
+            my $file = sprintf "%s/%d/%014x-%016x", $dir, $due, ($now - 7200) * 1e6, $i;
+            mkdir "$dir/$due";
+            open my $f, ">", $file or die "$file: $!";
+            printf $f "postern-queue 1\ntime %d\nsize 2\nbody 7bit\nfrom a\@b.test\nT user%d\@far.test\n\n\r\n", $now - 7200, $i;
+            close $f;
+            open $f, ">", "$file.why" or die;
+            print $f "next $due\nattempts 3\n0 450 4.2.0 later\n";
+        }' "$d/spool/queue/deferred" && [ "$(id -u)" != 0 ] || chown -R "$(stat -c %u:%g "$d")" "$d/spool/queue/deferred"
+}
+fast() {
+    begun=$(date +%s%N)
+    run queue >"$work/list" || return
+    took=$((($(date +%s%N) - begun) / 1000000))
+    echo "$took ms"
+    [ "$(wc -l <"$work/list")" = 10002 ] && [ $took -lt 3000 ]
+}
+check '10,000 deferred messages' many
+check 'are listed fast' fast
+check 'and dropped' sh -c "[ \$('$postern' -c '$conf' queue drop --domain far.test --sender a@b.test | grep -c '^dropped') = 10000 ]"
+check 'but for the others' test "$(run queue | wc -l)" = 2
+
 printf 'garbage' >"$work/garbage" && chmod 644 "$work/garbage"
 as_owner cp "$work/garbage" "$d/spool/queue/$id2"
 check 'a damaged file is named, and the others are listed' says $EX_DATAERR "$id2: the file is damaged" run queue

@@ -55,6 +55,17 @@ int complain(int status, const char *format, ...) __attribute__((format(printf, 
 /* Text from tables or mail on standard output: control bytes and what isn't UTF-8 come as \xNN, on a terminal
  * and elsewhere (a name may not break a line for awk either). */
 void say_text(struct span text);
+/* The same for a column: blanks are escaped too. */
+void say_word(struct span text);
+/* What they say, into `to`. */
+void text_escape(struct span text, bool word, struct bytes *to);
+/* What text_escape() made, on standard output: cut to so many columns, with ~ at the end then, or filled up with
+ * blanks. */
+void say_cut(struct span text, size_t width, bool fill);
+/* The length of the harmless UTF-8 character that the text begins with; 0: it is none. */
+size_t text_character(struct span text);
+/* The columns of the terminal that standard output is; 0: it is none. */
+size_t terminal_width(void);
 /* A password from a terminal (twice, without echo) or one line of standard input. False after saying why. */
 bool read_password(const char *whose, struct bytes *password);
 

@@ -7,9 +7,11 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sysexits.h>
 #include <termios.h>
 #include <unistd.h>
+#include <wchar.h>
 
 #define MESSAGE_LIMIT 8192
 #define PASSWORD_LIMIT 511 /* what crypt(3) takes */
@@ -38,21 +40,87 @@ static size_t printable(struct span s)
     return n;
 }
 
-static void put_text(FILE *f, struct span text)
+size_t text_character(struct span s)
 {
-    while (text.n) {
-        size_t n = printable(text);
-        if (n)
-            fwrite(text.p, 1, n, f);
-        else
-            fprintf(f, "\\x%02x", (unsigned char)text.p[0]);
-        text = span_from(text, n ? n : 1);
-    }
+    return s.n ? printable(s) : 0;
+}
+
+/* The next character, or the escape of the next byte, into `piece`: its length. */
+static size_t take_piece(struct span *text, bool word, char piece[8])
+{
+    size_t n = word && text->p[0] == ' ' ? 0 : printable(*text);
+    if (n)
+        memcpy(piece, text->p, n);
+    else
+        snprintf(piece, 8, "\\x%02x", (unsigned char)text->p[0]);
+    *text = span_from(*text, n ? n : 1);
+    return n ? n : 4;
+}
+
+static void put_text(FILE *f, struct span text, bool word)
+{
+    char piece[8];
+    while (text.n)
+        fwrite(piece, 1, take_piece(&text, word, piece), f);
+}
+
+void text_escape(struct span text, bool word, struct bytes *to)
+{
+    char piece[8];
+    while (text.n)
+        bytes_add(to, piece, take_piece(&text, word, piece));
 }
 
 void say_text(struct span text)
 {
-    put_text(stdout, text);
+    put_text(stdout, text, false);
+}
+
+void say_word(struct span text)
+{
+    put_text(stdout, text, true);
+}
+
+size_t terminal_width(void)
+{
+    struct winsize size;
+    if (!isatty(STDOUT_FILENO))
+        return 0;
+    return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col ? size.ws_col : 80;
+}
+
+/* How wide a character is that text_escape() has let through; glibc's wide characters are code points. */
+static size_t columns(struct span character)
+{
+    uint32_t value = (unsigned char)character.p[0];
+    if (value < 0x80)
+        return 1;
+    value &= 0xff >> (character.n + 1);
+    for (size_t i = 1; i < character.n; i++)
+        value = value << 6 | ((unsigned char)character.p[i] & 0x3f);
+    int width = wcwidth((wchar_t)value);
+    return width < 0 ? 1 : (size_t)width;
+}
+
+void say_cut(struct span text, size_t width, bool fill)
+{
+    struct span rest = text;
+    size_t used = 0, fits = 0; /* bytes of it that leave a column for the mark of the cut */
+    while (rest.n) {
+        struct span c = span_head(rest, printable(rest) ? printable(rest) : 1);
+        used += columns(c);
+        rest = span_from(rest, c.n);
+        if (used > width)
+            break;
+        if (used < width)
+            fits = text.n - rest.n;
+    }
+    bool cut = used > width;
+    fwrite(text.p, 1, cut ? fits : text.n, stdout);
+    if (cut)
+        putchar('~');
+    for (; fill && width != SIZE_MAX && !cut && used < width; used++)
+        putchar(' ');
 }
 
 int complain(int status, const char *format, ...)
@@ -64,7 +132,7 @@ int complain(int status, const char *format, ...)
     va_end(ap);
     fflush(stdout);
     fputs("postern: ", stderr);
-    put_text(stderr, span_of(message));
+    put_text(stderr, span_of(message), false);
     fputc('\n', stderr);
     return status;
 }

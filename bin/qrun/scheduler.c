@@ -65,22 +65,20 @@ static void reopen_directory(struct qrun *q)
 /* A scan replaces what the one before found: nothing is in line twice. */
 static void scan(struct qrun *q)
 {
-    char **ids;
+    struct queue_place *places;
     size_t count;
     struct ticket old;
     q->next_scan = clock_ms() + SCAN_MS;
     while (line_take(&q->scanned, &old))
         continue;
     destination_unpark_scanned(q);
-    if (queue_list(q->queue_dir, true, &ids, &count) != ST_OK) {
+    if (queue_list(q->queue_dir, true, &places, &count) != ST_OK) {
         log_event(LOG_ERR, "cannot-scan", "text", strerror(errno), NULL);
         return;
     }
-    for (size_t i = 0; i < count; i++) {
-        line_add(&q->scanned, ids[i], false);
-        free(ids[i]);
-    }
-    free(ids);
+    for (size_t i = 0; i < count; i++)
+        line_add(&q->scanned, places[i].id, false);
+    free(places);
 }
 
 /* New mail finds room also where everything that was found is waiting for silent servers. */

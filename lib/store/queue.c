@@ -211,6 +211,15 @@ enum status queue_find(int queue_dir, const char *id, char path[QUEUE_PATH_LIMIT
     return st;
 }
 
+enum status queue_find_near(int queue_dir, const char *id, int64_t near, char path[QUEUE_PATH_LIMIT])
+{
+    struct stat st;
+    snprintf(path, QUEUE_PATH_LIMIT, QUEUE_DEFERRED "/%" PRId64 "/%s", near, id);
+    if (near > 0 && queue_id_valid(id) && fstatat(queue_dir, path, &st, AT_SYMLINK_NOFOLLOW) == 0)
+        return ST_OK;
+    return queue_find(queue_dir, id, path);
+}
+
 void queue_wake(const char *spool, const char *id)
 {
     char path[PATH_MAX], line[QUEUE_ID_LIMIT + 2];

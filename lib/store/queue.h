@@ -73,6 +73,7 @@ struct queue_recipient {
 struct queue_message {
     char id[QUEUE_ID_LIMIT];
     int fd;         /* open read-write, locked by queue_read(lock) */
+    int64_t near;   /* the due time under which it lay when it was read; 0: none */
     int64_t queued; /* seconds */
     char sender[ADDRESS_LIMIT + 4];
     bool eight_bit;
@@ -91,6 +92,9 @@ struct queue_message {
 /* Reads envelope and .why. With `lock`, takes the message's lock first: ST_TEMP with errno EWOULDBLOCK if
  * another tool holds it. ST_NONE: not there. ST_PERM: the file is damaged (it is left alone, and logged). */
 enum status queue_read(int queue_dir, const char *id, bool lock, struct queue_message *m);
+/* The same for one that queue_list() has listed, without a search: of 10,000 that would take seconds. */
+struct queue_place;
+enum status queue_read_place(int queue_dir, const struct queue_place *place, bool lock, struct queue_message *m);
 void queue_message_free(struct queue_message *m); /* closes, which unlocks */
 /* Changes that are made but not yet on disk; starts zeroed. One queue_sync() is for all of them, so that many
  * messages cost one. */
@@ -119,8 +123,12 @@ enum status queue_defer_later(int queue_dir, struct queue_message *m, struct que
 enum status queue_remove_later(int queue_dir, struct queue_message *m, struct queue_changes *later);
 /* Brings the changes to disk and forgets them. ST_TEMP with errno if something couldn't be synced. */
 enum status queue_sync(int queue_dir, struct queue_changes *later);
-/* IDs: all (due == false) or those whose time has come, oldest first. The caller frees each and the array. */
-enum status queue_list(int queue_dir, bool due, char ***ids, size_t *count);
+/* All messages (due == false) or those whose time has come, oldest first. The caller frees the array. */
+struct queue_place {
+    char id[QUEUE_ID_LIMIT];
+    int64_t due; /* the due time under which it lies; 0: none, it is due */
+};
+enum status queue_list(int queue_dir, bool due, struct queue_place **places, size_t *count);
 /* Seconds until the next attempt after `attempts` (1 or more): `first` doubled each time up to `most`, and
  * with `random` (any number) up to a tenth more or less, so that messages that failed together don't come
  * back together. At least 1. */

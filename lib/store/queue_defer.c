@@ -226,7 +226,7 @@ enum status queue_defer_later(int queue_dir, struct queue_message *m, struct que
     enum status st = write_why(m, &why) ? ST_OK : ST_TEMP;
     queue_due_path(due_time(m->next_attempt), due);
     if (st == ST_OK)
-        st = queue_find(queue_dir, m->id, from);
+        st = queue_find_near(queue_dir, m->id, m->near, from);
     if (st == ST_OK) {
         for (int i = 0; i < DEFER_TRIES; i++) {
             st = move_to(queue_dir, m, from, due, span_bytes(&why), later);
@@ -250,7 +250,7 @@ enum status queue_defer(int queue_dir, struct queue_message *m)
 enum status queue_remove_later(int queue_dir, struct queue_message *m, struct queue_changes *later)
 {
     char path[QUEUE_PATH_LIMIT], why[QUEUE_PATH_LIMIT + 8];
-    enum status st = queue_find(queue_dir, m->id, path);
+    enum status st = queue_find_near(queue_dir, m->id, m->near, path);
     if (st != ST_OK)
         return st;
     if (unlinkat(queue_dir, path, 0) != 0)
@@ -270,33 +270,27 @@ enum status queue_remove(int queue_dir, struct queue_message *m)
 }
 
 struct list {
-    char **ids;
+    struct queue_place *places;
     size_t count, room;
 };
 
-static void list_free(struct list *l)
-{
-    for (size_t i = 0; i < l->count; i++)
-        free(l->ids[i]);
-    free(l->ids);
-    *l = (struct list){ 0 };
-}
-
-static bool list_add(struct list *l, const char *id)
+static bool list_add(struct list *l, const char *id, int64_t due)
 {
     if (l->count == l->room) {
         size_t more = l->room ? l->room * 2 : 64;
-        char **grown = realloc(l->ids, more * sizeof *grown);
+        struct queue_place *grown = realloc(l->places, more * sizeof *grown);
         if (!grown)
             return false;
-        l->ids = grown;
+        l->places = grown;
         l->room = more;
     }
-    l->ids[l->count] = strdup(id);
-    return l->ids[l->count] && ++l->count <= LIST_LIMIT;
+    struct queue_place *p = &l->places[l->count];
+    p->due = due;
+    snprintf(p->id, sizeof p->id, "%.*s", QUEUE_ID_LIMIT - 1, id);
+    return ++l->count <= LIST_LIMIT;
 }
 
-static enum status list_dir(int queue_dir, const char *path, struct list *l)
+static enum status list_dir(int queue_dir, const char *path, int64_t due, struct list *l)
 {
     int fd = openat(queue_dir, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *dir = fd < 0 ? NULL : fdopendir(fd);
@@ -309,7 +303,7 @@ static enum status list_dir(int queue_dir, const char *path, struct list *l)
     errno = 0;
     for (struct dirent *e; good && (e = readdir(dir)) != NULL;)
         if (queue_id_valid(e->d_name))
-            good = list_add(l, e->d_name);
+            good = list_add(l, e->d_name, due);
     good = good && errno == 0;
     closedir(dir);
     return good ? ST_OK : ST_TEMP;
@@ -317,7 +311,8 @@ static enum status list_dir(int queue_dir, const char *path, struct list *l)
 
 static int by_id(const void *a, const void *b)
 {
-    return strcmp(*(char *const *)a, *(char *const *)b);
+    const struct queue_place *x = a, *y = b;
+    return strcmp(x->id, y->id);
 }
 
 /* A message that moved while we looked is seen twice. */
@@ -325,38 +320,35 @@ static void sort_once(struct list *l)
 {
     size_t kept = 0;
     if (l->count)
-        qsort(l->ids, l->count, sizeof *l->ids, by_id);
-    for (size_t i = 0; i < l->count; i++) {
-        if (kept && strcmp(l->ids[kept - 1], l->ids[i]) == 0)
-            free(l->ids[i]);
-        else
-            l->ids[kept++] = l->ids[i];
-    }
+        qsort(l->places, l->count, sizeof *l->places, by_id);
+    for (size_t i = 0; i < l->count; i++)
+        if (!kept || by_id(&l->places[kept - 1], &l->places[i]) != 0)
+            l->places[kept++] = l->places[i];
     l->count = kept;
 }
 
-enum status queue_list(int queue_dir, bool due, char ***ids, size_t *count)
+enum status queue_list(int queue_dir, bool due, struct queue_place **places, size_t *count)
 {
     struct list l = { 0 };
     int64_t *times = NULL, now = clock_now();
     size_t time_count = 0;
-    *ids = NULL;
+    *places = NULL;
     *count = 0;
-    enum status st = list_dir(queue_dir, ".", &l);
+    enum status st = list_dir(queue_dir, ".", 0, &l);
     if (st == ST_OK)
         st = queue_due_times(queue_dir, &times, &time_count);
     for (size_t i = 0; i < time_count && st == ST_OK && (!due || times[i] <= now); i++) {
         char path[QUEUE_PATH_LIMIT];
         queue_due_path(times[i], path);
-        st = list_dir(queue_dir, path, &l);
+        st = list_dir(queue_dir, path, times[i], &l);
     }
     free(times);
     if (st != ST_OK) {
-        list_free(&l);
+        free(l.places);
         return st;
     }
     sort_once(&l);
-    *ids = l.ids;
+    *places = l.places;
     *count = l.count;
     return ST_OK;
 }

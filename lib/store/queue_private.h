@@ -18,6 +18,8 @@
 
 /* Where the message lies: "ID", or "deferred/DUE/ID". ST_NONE if nowhere. */
 enum status queue_find(int queue_dir, const char *id, char path[QUEUE_PATH_LIMIT]);
+/* The same, looking under the due time `near` first (0: unknown): most often it still is where it was seen. */
+enum status queue_find_near(int queue_dir, const char *id, int64_t near, char path[QUEUE_PATH_LIMIT]);
 /* Pure, for fuzzing: the envelope (with at least its empty line) of a file of that size; ST_TEMP only without
  * memory. Fills *m. */
 enum status queue_read_envelope(struct span text, uint64_t file_size, struct queue_message *m);

@@ -183,7 +183,7 @@ static void load_why(int queue_dir, const char *path, struct queue_message *m)
     uint64_t due;
     if (span_cut(&rest, '/', &part) && rest.p && span_cut(&rest, '/', &part) &&
         span_u64(part, INT64_MAX, &due))
-        m->next_attempt = (int64_t)due;
+        m->next_attempt = m->near = (int64_t)due;
     bytes_init(&text, QUEUE_WHY_LIMIT);
     snprintf(why, sizeof why, "%s.why", path);
     if (file_read(queue_dir, why, &text) == ST_OK)
@@ -193,10 +193,10 @@ static void load_why(int queue_dir, const char *path, struct queue_message *m)
 
 /* Opens the file, and with `lock` makes sure that it still is the message once the lock is ours: it may have
  * been moved (the descriptor follows) or removed while we waited. */
-static enum status open_message(int queue_dir, const char *id, bool lock, struct queue_message *m,
-                                struct stat *st, char path[QUEUE_PATH_LIMIT])
+static enum status open_message(int queue_dir, bool lock, struct queue_message *m, struct stat *st,
+                                char path[QUEUE_PATH_LIMIT])
 {
-    enum status found = queue_find(queue_dir, id, path);
+    enum status found = queue_find_near(queue_dir, m->id, m->near, path);
     if (found != ST_OK)
         return found;
     m->fd = openat(queue_dir, path, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
@@ -210,18 +210,18 @@ static enum status open_message(int queue_dir, const char *id, bool lock, struct
         return ST_NONE;
     if (!S_ISREG(st->st_mode))
         return ST_PERM;
-    return lock ? queue_find(queue_dir, id, path) : ST_OK;
+    return lock ? queue_find_near(queue_dir, m->id, m->near, path) : ST_OK;
 }
 
-enum status queue_read(int queue_dir, const char *id, bool lock, struct queue_message *m)
+enum status queue_read_place(int queue_dir, const struct queue_place *place, bool lock, struct queue_message *m)
 {
     struct bytes text;
     struct stat file;
     char path[QUEUE_PATH_LIMIT];
-    *m = (struct queue_message){ .fd = -1 };
-    snprintf(m->id, sizeof m->id, "%s", id);
+    *m = (struct queue_message){ .fd = -1, .near = place->due };
+    snprintf(m->id, sizeof m->id, "%s", place->id);
     bytes_init(&text, QUEUE_ENVELOPE_LIMIT + READ_PIECE);
-    enum status st = open_message(queue_dir, id, lock, m, &file, path);
+    enum status st = open_message(queue_dir, lock, m, &file, path);
     if (st == ST_OK)
         st = load_envelope(m->fd, &text);
     if (st == ST_OK)
@@ -232,11 +232,18 @@ enum status queue_read(int queue_dir, const char *id, bool lock, struct queue_me
     if (st == ST_OK)
         return ST_OK;
     if (st == ST_PERM)
-        log_event(LOG_WARNING, "damaged", "id", id, "file", path, "text", "left where it is", NULL);
+        log_event(LOG_WARNING, "damaged", "id", place->id, "file", path, "text", "left where it is", NULL);
     int saved = errno;
     queue_message_free(m);
     errno = saved;
     return st;
+}
+
+enum status queue_read(int queue_dir, const char *id, bool lock, struct queue_message *m)
+{
+    struct queue_place anywhere = { .due = 0 };
+    snprintf(anywhere.id, sizeof anywhere.id, "%s", id);
+    return queue_read_place(queue_dir, &anywhere, lock, m);
 }
 
 void queue_message_free(struct queue_message *m)
@@ -254,7 +261,7 @@ void queue_message_free(struct queue_message *m)
 int queue_reopen(int queue_dir, const struct queue_message *m)
 {
     char path[QUEUE_PATH_LIMIT];
-    enum status st = queue_find(queue_dir, m->id, path);
+    enum status st = queue_find_near(queue_dir, m->id, m->near, path);
     if (st != ST_OK) {
         errno = st == ST_NONE ? ENOENT : errno;
         return -1;

@@ -82,15 +82,13 @@ static void look_at(int dir, const char *id)
 static void look(const char *spool)
 {
     int dir;
-    char **ids;
+    struct queue_place *places;
     size_t count;
     need(queue_open(spool, &dir), "open");
-    need(queue_list(dir, false, &ids, &count), "list");
-    for (size_t i = 0; i < count; i++) {
-        look_at(dir, ids[i]);
-        free(ids[i]);
-    }
-    free(ids);
+    need(queue_list(dir, false, &places, &count), "list");
+    for (size_t i = 0; i < count; i++)
+        look_at(dir, places[i].id);
+    free(places);
 }
 
 int main(int argc, char **argv)

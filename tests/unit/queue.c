@@ -60,15 +60,13 @@ static void put(char id[QUEUE_ID_LIMIT])
 
 static size_t listed(bool due, const char *id)
 {
-    char **ids;
+    struct queue_place *places;
     size_t count, found = 0;
-    if (queue_list(dir, due, &ids, &count) != ST_OK)
+    if (queue_list(dir, due, &places, &count) != ST_OK)
         return 99;
-    for (size_t i = 0; i < count; i++) {
-        found += strcmp(ids[i], id) == 0;
-        free(ids[i]);
-    }
-    free(ids);
+    for (size_t i = 0; i < count; i++)
+        found += strcmp(places[i].id, id) == 0;
+    free(places);
     return found;
 }
 
@@ -309,14 +307,14 @@ static void many_deferred(void)
         file_write(fd, span_bytes(&text));
         close(fd);
     }
-    char **ids;
+    struct queue_place *places;
     size_t count;
     int64_t begun = clock_ms();
-    enum status st = queue_list(dir, true, &ids, &count);
+    enum status st = queue_list(dir, true, &places, &count);
     int64_t took = clock_ms() - begun;
     ok(st == ST_OK && count == 0 && took < 50, "10,000 deferred messages cost a run %lld ms",
        (long long)took);
-    free(ids);
+    free(places);
     bytes_free(&text);
 }
 

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Messages of the queue as JSON, one object a line, for programs. Times are seconds since 1970. It is only
+ * ever written, from our own structures; a JSON library would save the one function that quotes a string, and
+ * be loaded by every call. What isn't UTF-8 in a text becomes U+FFFD.
+ */
+#include "queue.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#define HEADER_LIMIT 65536
+
+static void put_string(struct span text)
+{
+    putchar('"');
+    while (text.n) {
+        unsigned char c = (unsigned char)text.p[0];
+        size_t n = c < 0x80 ? 1 : text_character(text);
+        if (n == 0)
+            fputs("\\ufffd", stdout);
+        else if (c < 0x20 || c == 0x7f)
+            printf("\\u%04x", c);
+        else
+            printf("%s%.*s", c == '"' || c == '\\' ? "\\" : "", (int)n, text.p);
+        text = span_from(text, n ? n : 1);
+    }
+    putchar('"');
+}
+
+static void put_pair(const char *before, const char *name, const char *value)
+{
+    printf("%s\"%s\":", before, name);
+    put_string(span_of(value));
+}
+
+static void put_notify(unsigned notify)
+{
+    static const char *const words[] = { "never", "success", "failure", "delay" };
+    const char *before = "";
+    fputs(",\"notify\":[", stdout);
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        if (notify & 1u << i) {
+            printf("%s\"%s\"", before, words[i]);
+            before = ",";
+        }
+    putchar(']');
+}
+
+static void put_recipient(const struct queue_message *m, size_t i)
+{
+    const struct queue_recipient *r = &m->recipients[i];
+    put_pair(i ? ",{" : "{", "address", r->address.text);
+    put_pair(",", "state", queue_mark_word(r->mark));
+    if (m->replies[i])
+        put_pair(",", "reply", m->replies[i]);
+    if (r->options && r->options->notify)
+        put_notify(r->options->notify);
+    if (r->options && r->options->orcpt[0])
+        put_pair(",", "orcpt", r->options->orcpt);
+    if (r->options && r->options->program[0])
+        put_pair(",", "program", r->options->program);
+    putchar('}');
+}
+
+/* To the empty line, or as much of it as the limit allows. */
+static int put_header(const struct queue_message *m)
+{
+    static char text[HEADER_LIMIT];
+    ssize_t n = pread(m->fd, text, sizeof text, m->content);
+    if (n < 0)
+        return complain(EX_IOERR, "%s: %s", m->id, strerror(errno));
+    const char *end = memmem(text, (size_t)n, "\r\n\r\n", 4);
+    fputs(",\"header\":", stdout);
+    put_string((struct span){ text, end ? (size_t)(end - text) + 2 : (size_t)n });
+    return EX_OK;
+}
+
+int queue_json(const struct queue_message *m, bool header)
+{
+    const struct mail_options *o = &m->options;
+    int result = EX_OK;
+    put_pair("{", "id", m->id);
+    printf(",\"queued\":%" PRId64 ",\"size\":%" PRIu64 ",\"attempts\":%u,\"next\":%" PRId64, m->queued,
+           m->size, m->attempts, m->next_attempt);
+    printf(",\"body\":\"%s\",\"smtputf8\":%s,\"requiretls\":%s", m->eight_bit ? "8bit" : "7bit",
+           o->smtputf8 ? "true" : "false", o->require_tls ? "true" : "false");
+    if (o->ret != RET_UNSAID)
+        put_pair(",", "ret", o->ret == RET_FULL ? "full" : "headers");
+    if (o->envid[0])
+        put_pair(",", "envid", o->envid);
+    if (o->release)
+        printf(",\"release\":%" PRId64, o->release);
+    put_pair(",", "sender", m->sender);
+    fputs(",\"recipients\":[", stdout);
+    for (size_t i = 0; i < m->recipient_count; i++)
+        put_recipient(m, i);
+    putchar(']');
+    if (header)
+        result = put_header(m);
+    puts("}");
+    return result;
+}
