@@ -144,6 +144,18 @@ static void end_line(struct smtp *s, struct wire *w)
     *w = (struct wire){ .in_line = false };
 }
 
+/* A NUL, which smtpd lets into no queue, leaves as '?': a server that drops it may find an end of data there. */
+static void write_text(struct smtp *s, struct span text)
+{
+    size_t nul;
+    while ((nul = span_find(text, '\0')) < text.n) {
+        conn_write(s->conn, text.p, nul);
+        conn_write_str(s->conn, "?");
+        text = span_from(text, nul + 1);
+    }
+    conn_write_span(s->conn, text);
+}
+
 /* Adds the piece with its dots stuffed. A CR or LF alone becomes a line end: servers differ about these, and
  * what one of them takes for the end of the message the next mustn't read as commands. */
 static void write_stuffed(struct smtp *s, struct span piece, struct wire *w)
@@ -157,7 +169,7 @@ static void write_stuffed(struct smtp *s, struct span piece, struct wire *w)
         if (!w->in_line && piece.p[0] == '.')
             conn_write_str(s->conn, ".");
         size_t lf = span_find(piece, '\n'), end = span_find(span_head(piece, lf), '\r');
-        conn_write(s->conn, piece.p, end);
+        write_text(s, span_head(piece, end));
         w->in_line = w->in_line || end;
         if (end == piece.n)
             return;
