@@ -152,4 +152,13 @@ check "is known at once" gets "$smtps_warm" "-servername new.test"
 check "the default is renewed as well" as_server cp "$home/wild.test.pem" "$home/cert.pem"
 as_server cp "$home/wild.test.key" "$home/key.pem"
 check "and used" gets "$pop3s_warm" "-servername other.test"
+
+# --- as many as there may be
+
+check "a hundred names" as_server sh -c 'sed -i "/^certificate /d" "$1"
+    for i in $(seq 100); do echo "certificate n$i.test rsa.test.pem rsa.test.key"; done >>"$1"' sh "$conf"
+own "$home/rsa.test.pem"
+for port in $smtps_warm $smtps_cold $imaps_warm $imaps_cold; do
+    check "the last of them, port $port" gets "$port" "-servername n100.test"
+done
 done_testing
