@@ -143,6 +143,18 @@ static void split_chain(const struct address *sender, struct span *host, struct 
     span_cut(rest, '=', host);
 }
 
+/* Does what stands in the local part lead back to an address? */
+static bool leads_back(struct span host, struct span rest)
+{
+    struct bytes text;
+    struct address back;
+    bytes_init(&text, ADDRESS_LIMIT);
+    bytes_printf(&text, "SRS0%.*s@%.*s", SPAN_FMT(rest), SPAN_FMT(host));
+    bool good = host.n && finish(&text, &back) == ST_OK && srs_is(&back);
+    bytes_free(&text);
+    return good;
+}
+
 enum status srs_forward(struct span key, const struct address *sender, struct span ours, int64_t now,
                         struct address *out)
 {
@@ -157,7 +169,7 @@ enum status srs_forward(struct span key, const struct address *sender, struct sp
     else
         stamp = span_of(day);
     join(&text, stamp, host, user);
-    bool good = host.n && user.n && make_hash(secret, span_bytes(&text), hash);
+    bool good = (!chained || leads_back(host, user)) && make_hash(secret, span_bytes(&text), hash);
     bytes_clear(&text);
     bytes_printf(&text, "%s=%s=%s%s%.*s=%.*s@%.*s", chained ? "SRS1" : "SRS0", hash, chained ? "" : day,
                  chained ? "" : "=", SPAN_FMT(host), SPAN_FMT(user), SPAN_FMT(ours));

@@ -62,6 +62,9 @@ static void chained(void)
     foreign = address("SRS1=wxyz@second.test");
     ok(srs_forward(SPAN(key), &foreign, SPAN("ours.test"), NOW, &out) == ST_PERM,
        "half an SRS1 isn't rewritten");
+    foreign = address("SRS1=wxyz=no$domain==abcd=TT=far.test=joe@second.test");
+    ok(srs_forward(SPAN(key), &foreign, SPAN("ours.test"), NOW, &out) == ST_PERM,
+       "nor one that leads nowhere");
 }
 
 static void keys(void)
