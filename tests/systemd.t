@@ -33,7 +33,7 @@ outside_world() {
     local folder=/srv/outside
     dnsmasq --keep-in-foreground --conf-file=/dev/null --no-resolv --no-hosts --port=5300 --listen-address=127.0.0.1 \
         --bind-interfaces --user=root --pid-file= --mx-host=outside.test,mx.outside.test,10 \
-        --address=/mx.outside.test/127.0.0.1 --local=/test/ >/dev/null 2>&1 &
+        --address=/mx.outside.test/127.0.0.1 --mx-host=backup.test,mx.backup.test,10 --address=/mx.backup.test/192.0.2.25 --local=/test/ >/dev/null 2>&1 &
     pids="$pids $!"
     postern -c $folder/postern.conf setup mx.outside.test outside.test || return
     echo carol-secret | postern -c $folder/postern.conf user add carol@outside.test || return
@@ -199,8 +199,22 @@ programs() {
     check 'programs: the queue is empty' eventually 10 bash -c '! postern queue | grep tickets'
 }
 
+# A relayed domain whose mail exchanger is this machine, under another name than `hostname`: mail waits there, and doesn't run in circles.
+relaying() {
+    check 'relaying: an address of this machine' ip addr add 192.0.2.25/32 dev lo
+    check 'relaying: a domain' postern domain add backup.test relay all
+    sed -i 's/^smtp-port/#&/' /etc/postern/postern.conf
+    check 'relaying: mail for it is taken' swaks --timeout 10 -s 127.0.0.1 -p 25 --from zoe@elsewhere.test --to joe@backup.test
+    check 'relaying: ... and waits, as we are its mail exchanger' eventually 10 bash -c \
+        'postern queue | grep -F "4.4.6 mx.backup.test[192.0.2.25] is this server itself"'
+    sed -i 's/^#smtp-port/smtp-port/' /etc/postern/postern.conf
+    postern queue drop "$(postern queue | sed 's/ .*//')"
+    ip addr del 192.0.2.25/32 dev lo
+}
+
 cold
 programs
+relaying
 warm
 check 'mailq lists an empty queue, as root' bash -c 'PATH=/usr/local/bin:$PATH; out=$(mailq) && ! grep -q outside.test <<<"$out"'
 check 'newaliases compiles the tables' /usr/local/bin/newaliases

@@ -20,6 +20,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define SMTP_PORT 25
 #define CONNECT_MS 30000 /* one attempt */
 #define ATTEMPTS 12      /* from the first host on, before the scheduler has to begin again */
 
@@ -169,6 +170,35 @@ static void report_none(struct walk *w, struct message *m, bool permanent)
     message_put_str(m, w->why.len ? bytes_str(&w->why) : "4.4.1 No host could be reached");
 }
 
+/* Does the connection lead to this machine's own address? On port 25 that is ourselves, whatever the DNS
+ * calls us; loopback addresses are for tests, and for other servers beside us. */
+static bool is_ourselves(const struct walk *w, int fd)
+{
+    struct sockaddr_storage own = { .ss_family = AF_UNSPEC };
+    socklen_t size = sizeof own;
+    const struct in6_addr *peer = &w->addresses.list[w->address];
+    bool v4 = IN6_IS_ADDR_V4MAPPED(peer),
+         loopback = v4 ? peer->s6_addr[12] == 127 : IN6_IS_ADDR_LOOPBACK(peer);
+    if (w->start->settings->smtp_port != SMTP_PORT || loopback ||
+        getsockname(fd, (struct sockaddr *)&own, &size) != 0)
+        return false;
+    if (v4)
+        return own.ss_family == AF_INET &&
+               memcmp(&((struct sockaddr_in *)&own)->sin_addr, peer->s6_addr + 12, 4) == 0;
+    return own.ss_family == AF_INET6 &&
+           memcmp(&((struct sockaddr_in6 *)&own)->sin6_addr, peer, sizeof *peer) == 0;
+}
+
+/* Hosts from this one on are no better than we are (RFC 5321 5.1). */
+static void stop_here(struct walk *w, const char *address)
+{
+    w->addresses.count = w->address + 1;
+    w->route.count = w->host + 1;
+    bytes_clear(&w->why);
+    bytes_printf(&w->why, "4.4.6 %s[%s] is this server itself, and no better mail exchanger can be reached",
+                 w->route.hosts[w->host], address);
+}
+
 static int try_current(struct walk *w, int channel)
 {
     char text[INET6_ADDRSTRLEN];
@@ -176,11 +206,17 @@ static int try_current(struct walk *w, int channel)
     w->reached = true;
     int fd = connect_to(channel, &w->addresses.list[w->address], w->start->settings->smtp_port,
                         w->start->settings);
-    if (fd >= 0)
-        return fd;
     int error = errno;
-    w->refused = true;
     address_text(&w->addresses.list[w->address], text);
+    bool ourselves = fd >= 0 && is_ourselves(w, fd);
+    if (fd >= 0 && !ourselves)
+        return fd;
+    w->refused = true;
+    if (ourselves) {
+        close(fd);
+        stop_here(w, text);
+        return -1;
+    }
     bytes_clear(&w->why);
     bytes_printf(&w->why, "4.4.1 Can't connect to %s[%s]: %s", w->route.hosts[w->host], text,
                  strerror(error));
