@@ -60,6 +60,7 @@ static void connect_there(struct qrun *q, const struct child_start *start, int c
     struct connector_start s = { .settings = q->settings,
                                  .resolver = &q->resolver,
                                  .domain = start->domain,
+                                 .hop = start->hop,
                                  .lane = start->lane,
                                  .dnssec = dnssec,
                                  .dnssec_required = q->settings->trust_anchor[0] != '\0',
@@ -79,8 +80,12 @@ static void run(struct qrun *q, const struct child_start *start, int channel, pi
         _exit(EX_OSERR);
     close_all_but(channel, start->socket);
     if (start->kind == CHILD_SENDER) {
-        struct sender_start s = { q->settings, start->socket, start->security, span_bytes(&q->roots),
-                                  start->no_tls };
+        struct sender_start s = { .settings = q->settings,
+                                  .socket = start->socket,
+                                  .hop = start->hop,
+                                  .security = start->security,
+                                  .roots = span_bytes(&q->roots),
+                                  .no_tls = start->no_tls };
         sender_run(channel, &s);
     } else if (start->kind == CHILD_FETCHER) {
         struct fetcher_start s = { start->socket, start->domain, span_bytes(&q->roots) };

@@ -99,6 +99,28 @@ int connect_to(int channel, const struct in6_addr *address, uint64_t port, const
     return fd;
 }
 
+uint64_t connector_port(const struct connector_start *start)
+{
+    static const uint64_t usual[] = { [HOP_SMTPS] = 465, [HOP_LMTP] = 24 };
+    const struct hop *hop = start->hop;
+    if (hop->port)
+        return hop->port;
+    return hop->direct || hop->protocol == HOP_SMTP ? start->settings->smtp_port : usual[hop->protocol];
+}
+
+/* What the route asks for, over what policies say. A message with REQUIRETLS isn't given less. */
+static void apply_hop(const struct connector_start *start, struct security *s)
+{
+    const struct hop *hop = start->hop;
+    bool weak = s->need == NEED_NOTHING || s->need == NEED_TESTING;
+    if (hop->tls == HOP_TLS_VERIFY && (weak || s->need == NEED_TLS))
+        s->need = NEED_PKIX;
+    else if (hop->tls == HOP_TLS_ENCRYPT && weak)
+        s->need = NEED_TLS;
+    else if (hop->tls == HOP_TLS_NONE && start->lane != LANE_REQUIRE)
+        s->need = NEED_NOTHING;
+}
+
 static void begin(struct walk *w)
 {
     w->host = 0;
@@ -131,8 +153,10 @@ static bool find_addresses(struct walk *w)
         enum status st = look_up(w);
         if (st == ST_OK)
             st = policy_find(&w->policy, &w->route, w->host, &w->addresses, &w->security, &w->why);
-        if (st == ST_OK)
+        if (st == ST_OK) {
+            apply_hop(w->start, &w->security);
             return true;
+        }
         w->addresses.count = 0;
         w->unresolved = w->unresolved || st == ST_TEMP;
     }
@@ -179,7 +203,7 @@ static bool is_ourselves(const struct walk *w, int fd)
     const struct in6_addr *peer = &w->addresses.list[w->address];
     bool v4 = IN6_IS_ADDR_V4MAPPED(peer),
          loopback = v4 ? peer->s6_addr[12] == 127 : IN6_IS_ADDR_LOOPBACK(peer);
-    if (w->start->settings->smtp_port != SMTP_PORT || loopback ||
+    if (connector_port(w->start) != SMTP_PORT || loopback ||
         getsockname(fd, (struct sockaddr *)&own, &size) != 0)
         return false;
     if (v4)
@@ -204,8 +228,8 @@ static int try_current(struct walk *w, int channel)
     char text[INET6_ADDRSTRLEN];
     w->attempts++;
     w->reached = true;
-    int fd = connect_to(channel, &w->addresses.list[w->address], w->start->settings->smtp_port,
-                        w->start->settings);
+    int fd =
+        connect_to(channel, &w->addresses.list[w->address], connector_port(w->start), w->start->settings);
     int error = errno;
     address_text(&w->addresses.list[w->address], text);
     bool ourselves = fd >= 0 && is_ourselves(w, fd);
@@ -241,6 +265,8 @@ static bool begin_dnssec(struct walk *w)
 static enum status find_route(struct walk *w, int channel, struct message *m)
 {
     bool unable = begin_dnssec(w);
+    if (w->start->hop->exact)
+        return route_exact(w->start->domain, &w->route, &w->why);
     enum status st =
         route_find(&w->resolver, w->start->domain, w->start->settings->hostname, &w->route, &w->why);
     if (unable && st != ST_TEMP) {
@@ -284,6 +310,7 @@ void connector_run(int channel, const struct connector_start *start)
     struct message m, more;
     w.policy =
         (struct policy){ .start = start, .resolver = &w.resolver, .channel = channel, .packet = &more };
+    w.policy.searched = start->hop->exact; /* MTA-STS is a domain's, not a host's */
     bytes_init(&w.why, QUEUE_REPLY_LIMIT - 1);
     while (channel_receive(channel, &m, -1)) {
         if (m.fd >= 0 || !message_end(&m) || m.verb < VERB_CONNECT_FIRST || m.verb > VERB_CONNECT_MORE)

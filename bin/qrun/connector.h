@@ -11,16 +11,21 @@
 #include "net/dnssec.h"
 #include "security.h"
 #include "store/tls_state.h"
+#include "text/hop.h"
 
 struct connector_start {
     const struct settings *settings;
     const struct dns_resolver *resolver;
     const char *domain;
+    const struct hop *hop;
     enum lane lane;
     struct dnssec *dnssec; /* NULL: answers aren't verified */
     bool dnssec_required;  /* without a look whether the resolver is able to */
     const struct tls_state_policy *cached; /* the domain's; its text empty where there is none */
 };
+
+/* The port its hosts listen on. */
+uint64_t connector_port(const struct connector_start *start);
 
 /* In SANDBOX_RESOLVER; returns when the scheduler has closed its end. */
 void connector_run(int channel, const struct connector_start *start);

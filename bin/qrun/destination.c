@@ -25,20 +25,32 @@ static size_t bucket_of(const char *domain)
     return hash % DESTINATION_BUCKETS;
 }
 
-struct destination *destination_get(struct qrun *q, const char *domain, enum lane lane)
+static void add(struct destination **at, struct destination *d, const struct hop *hop, const char *key,
+                const char *domain, enum lane lane)
 {
-    struct destination **at = &q->table[bucket_of(domain)];
-    for (struct destination *d = *at; d; d = d->hash_next)
-        if (d->lane == lane && strcmp(d->domain, domain) == 0)
-            return d;
-    struct destination *d = calloc(1, sizeof *d);
-    if (!d)
-        return NULL;
-    span_copy(span_of(domain), d->domain, sizeof d->domain);
+    span_copy(span_of(key), d->key, sizeof d->key);
+    span_copy(span_of(hop->direct ? domain : hop->name), d->domain, sizeof d->domain);
+    d->hop = *hop;
     d->lane = lane;
     d->connector = -1;
     d->hash_next = *at;
     *at = d;
+}
+
+struct destination *destination_get(struct qrun *q, const struct hop *hop, const char *domain, enum lane lane)
+{
+    struct bytes key;
+    bytes_init(&key, HOP_TEXT_LIMIT - 1);
+    if (hop->direct)
+        bytes_add_str(&key, domain);
+    else
+        hop_write(hop, &key);
+    struct destination **at = &q->table[bucket_of(bytes_str(&key))], *d = *at;
+    while (d && (d->lane != lane || strcmp(d->key, bytes_str(&key)) != 0))
+        d = d->hash_next;
+    if (!d && !key.failed && (d = calloc(1, sizeof *d)) != NULL)
+        add(at, d, hop, bytes_str(&key), domain, lane);
+    bytes_free(&key);
     return d;
 }
 
@@ -65,13 +77,17 @@ void destination_fail(struct qrun *q, struct destination *d, char mark, const ch
 
 void destination_add(struct qrun *q, struct destination *d, struct part *p)
 {
-    if (d->state == IDLE && clock_ms() < d->failed_until) {
+    bool insists = p->job->forced && p->job->m.attempts; /* somebody asks for another attempt */
+    if (d->state == IDLE && clock_ms() < d->failed_until && !insists) {
         destination_answer(q, p, QUEUE_TODO, d->failure, d->failed_host[0] ? d->failed_host : NULL);
         destination_refill(q, d);
         return;
     }
     destination_append(d, p);
-    enum urgency urgency = p->job->bulk ? RETRY : p->job->forced ? WOKEN : p->job->m.attempts == 0 ? FRESH : RETRY;
+    enum urgency urgency = p->job->bulk              ? RETRY
+                           : p->job->forced          ? WOKEN
+                           : p->job->m.attempts == 0 ? FRESH
+                                                     : RETRY;
     if (urgency > d->urgency)
         d->urgency = urgency;
     if (d->state == IDLE)

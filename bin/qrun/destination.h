@@ -59,15 +59,17 @@ struct part_line {
 };
 
 struct destination {
-    char domain[ADDRESS_DOMAIN_LIMIT + 1];
+    char key[HOP_TEXT_LIMIT]; /* the hop as text, or the domain */
+    struct hop hop;
+    char domain[ADDRESS_DOMAIN_LIMIT + 1]; /* whose hosts these are: the recipients', or the hop's name */
     enum lane lane;
     struct destination *hash_next, *list_next;
     enum state state;
     struct part_line normal, bulk;
     unsigned turn;
-    int64_t free_at;                 /* clock_ms(): when the rate allows another part */
-    struct part *filling;            /* while a message is split: its last part here */
-    struct line parked; /* messages left closed while the line is full */
+    int64_t free_at;      /* clock_ms(): when the rate allows another part */
+    struct part *filling; /* while a message is split: its last part here */
+    struct line parked;   /* messages left closed while the line is full */
     struct link *links;
     size_t link_count;
     size_t link_ceiling;             /* more than these the host didn't take */

@@ -9,8 +9,11 @@
 #include "store/tls_state.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 #define LOST_LIMIT 6 /* connections that broke one after the other, until the whole destination waits */
 
@@ -29,11 +32,112 @@ static int start_connector(struct qrun *q, const struct destination *d)
     destination_tls_cached(q, d, &cached);
     int channel = child_start(q, &(struct child_start){ .kind = CHILD_CONNECTOR,
                                                         .domain = d->domain,
+                                                        .hop = &d->hop,
                                                         .lane = d->lane,
                                                         .cached = &cached,
                                                         .socket = -1 });
     bytes_free(&cached.text);
     return channel;
+}
+
+/* The last host broke off in the middle of a message. It may be that message's fault: it waits, the others
+ * are tried. */
+static bool blame_message(struct qrun *q, struct link *l)
+{
+    struct destination *d = l->d;
+    struct part *p = d->lost < LOST_LIMIT && d->failure[0] ? destination_take_lost(d) : NULL;
+    if (!p)
+        return false;
+    destination_answer(q, p, QUEUE_TODO, d->failure, d->failed_host);
+    destination_refill(q, d);
+    if (destination_waits(d))
+        destination_connect(q, l, VERB_CONNECT_FIRST);
+    else
+        destination_leave(q, d);
+    return true;
+}
+
+/* What a host said is better known than that no further one could be reached. */
+static void nobody_left(struct qrun *q, struct link *l, const char *text, bool permanent)
+{
+    struct destination *d = l->d;
+    char said[QUEUE_REPLY_LIMIT], host[HOST_TEXT];
+    if (blame_message(q, l))
+        return;
+    if (d->failure[0]) {
+        memcpy(said, d->failure, sizeof said);
+        memcpy(host, d->failed_host, sizeof host);
+        bool never = d->unfit && !d->hindered && permanent;
+        destination_fail(q, d, never ? QUEUE_FAILED : QUEUE_TODO, said, host[0] ? host : NULL);
+    } else
+        destination_fail(q, d, permanent ? QUEUE_FAILED : QUEUE_TODO, text, NULL);
+}
+
+static bool give_login(struct qrun *q, const struct link *l)
+{
+    struct message *m = &q->packet;
+    message_start(m, VERB_LOGIN);
+    message_put_str(m, q->login.name);
+    message_put_str(m, q->login.password);
+    bool sent = channel_send(l->sender, m);
+    explicit_bzero(m->data, sizeof m->data);
+    return sent;
+}
+
+/* A sender on a connected socket, which stays the caller's. The login is read here, handed over and
+ * forgotten, so that no other sender is forked with it in its memory. */
+static void start_sender(struct qrun *q, struct link *l, int socket)
+{
+    struct destination *d = l->d;
+    char text[QUEUE_REPLY_LIMIT];
+    struct bytes why;
+    l->state = GREETING;
+    l->sender = child_start(q, &(struct child_start){ .kind = CHILD_SENDER,
+                                                      .socket = socket,
+                                                      .hop = &d->hop,
+                                                      .security = &l->security,
+                                                      .no_tls = d->no_tls || d->hop.tls == HOP_TLS_NONE });
+    if (l->sender < 0) {
+        give_up(q, l, "4.3.0 No process could be started to send");
+        return;
+    }
+    if (!d->hop.auth)
+        return;
+    bytes_init(&why, QUEUE_REPLY_LIMIT / 2);
+    enum status st = routes_login(q->settings, &d->hop, &q->login, &why);
+    bool given = st == ST_OK && give_login(q, l);
+    explicit_bzero(&q->login, sizeof q->login);
+    snprintf(text, sizeof text, "4.7.0 No login for %s: %s", d->hop.name,
+             why.len       ? bytes_str(&why)
+             : st == ST_OK ? "the sender died"
+                           : "route-secrets has none");
+    bytes_free(&why);
+    if (!given)
+        give_up(q, l, text);
+}
+
+/* A Unix socket: no DNS, and no waiting: it takes the connection at once or not at all. */
+static void connect_local(struct qrun *q, struct link *l, unsigned verb)
+{
+    struct sockaddr_un to = { .sun_family = AF_UNIX };
+    char text[QUEUE_REPLY_LIMIT];
+    int fd = -1;
+    span_copy(span_of(l->d->hop.name), to.sun_path, sizeof to.sun_path);
+    if (verb != VERB_CONNECT_NEXT) /* there is no next one */
+        fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd >= 0 && connect(fd, (struct sockaddr *)&to, sizeof to) == 0) {
+        l->security = (struct security){ .need = NEED_NOTHING };
+        snprintf(l->host, sizeof l->host, "%s", to.sun_path);
+        snprintf(l->shown, sizeof l->shown, "%s", to.sun_path);
+        start_sender(q, l, fd);
+    } else {
+        snprintf(text, sizeof text, "4.4.1 Can't connect to %s: %s", to.sun_path, strerror(errno));
+        if (link_is_last(l))
+            nobody_left(q, l, text, false);
+        else
+            link_failed(q, l, VERB_CONNECT_NEXT);
+    }
+    file_close(fd);
 }
 
 void destination_connect(struct qrun *q, struct link *l, unsigned verb)
@@ -43,6 +147,10 @@ void destination_connect(struct qrun *q, struct link *l, unsigned verb)
     l->state = CONNECTING;
     l->completed = 0;
     l->more = verb == VERB_CONNECT_MORE;
+    if (d->hop.local) {
+        connect_local(q, l, verb);
+        return;
+    }
     if (d->connector < 0 && verb != VERB_CONNECT_FIRST) { /* it knew what comes next, and died */
         give_up(q, l, "4.3.0 The connector died");
         return;
@@ -88,54 +196,26 @@ static void connected(struct qrun *q, struct link *l)
         else
             snprintf(l->shown, sizeof l->shown, "%s[%s]", l->host, l->to);
         local_address(socket, l->from);
-        l->state = GREETING;
-        l->sender = child_start(
-            q, &(struct child_start){ .kind = CHILD_SENDER,
-                                      .socket = socket,
-                                      .security = &l->security,
-                                      .no_tls = l->d->no_tls });
-        if (l->sender < 0)
-            give_up(q, l, "4.3.0 No process could be started to send");
+        start_sender(q, l, socket);
     }
     file_close(socket);
 }
 
-/* The last host broke off in the middle of a message. It may be that message's fault: it waits, the others
- * are tried. */
-static bool blame_message(struct qrun *q, struct link *l)
-{
-    struct destination *d = l->d;
-    struct part *p = d->lost < LOST_LIMIT && d->failure[0] ? destination_take_lost(d) : NULL;
-    if (!p)
-        return false;
-    destination_answer(q, p, QUEUE_TODO, d->failure, d->failed_host);
-    destination_refill(q, d);
-    if (destination_waits(d))
-        destination_connect(q, l, VERB_CONNECT_FIRST);
-    else
-        destination_leave(q, d);
-    return true;
-}
-
-/* What a host said is better known than that no further one could be reached. */
 static void no_host(struct qrun *q, struct link *l)
 {
-    struct destination *d = l->d;
     uint64_t permanent;
-    char text[QUEUE_REPLY_LIMIT], said[QUEUE_REPLY_LIMIT], host[HOST_TEXT];
+    char text[QUEUE_REPLY_LIMIT];
     message_get_u64(&q->packet, &permanent);
     message_get_str(&q->packet, text, sizeof text);
-    if (!message_end(&q->packet))
-        destination_fail(q, d, QUEUE_TODO, "4.3.0 The connector failed", NULL);
-    else if (blame_message(q, l))
-        return;
-    else if (d->failure[0]) {
-        memcpy(said, d->failure, sizeof said);
-        memcpy(host, d->failed_host, sizeof host);
-        bool never = d->unfit && !d->hindered && permanent;
-        destination_fail(q, d, never ? QUEUE_FAILED : QUEUE_TODO, said, host[0] ? host : NULL);
-    } else
-        destination_fail(q, d, permanent ? QUEUE_FAILED : QUEUE_TODO, text, NULL);
+    if (permanent && !l->d->hop.direct &&
+        l->d->lane != LANE_REQUIRE) { /* whoever wrote the route can mend it */
+        permanent = 0;
+        text[0] = '4';
+    }
+    if (message_end(&q->packet))
+        nobody_left(q, l, text, permanent);
+    else
+        destination_fail(q, l->d, QUEUE_TODO, "4.3.0 The connector failed", NULL);
 }
 
 /* Without its connector a destination still sends over what links there are. */

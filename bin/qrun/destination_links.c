@@ -65,7 +65,7 @@ void link_failed(struct qrun *q, struct link *l, unsigned verb)
 
 void destination_grow(struct qrun *q, struct destination *d)
 {
-    if (d->state != AT_WORK || d->connector < 0 || d->link_count >= d->link_ceiling ||
+    if (d->state != AT_WORK || (d->connector < 0 && !d->hop.local) || d->link_count >= d->link_ceiling ||
         d->link_count >= q->settings->destination_connections ||
         destination_waits(d) < LINE_PER_LINK * d->link_count || destination_ready_at(d) > clock_ms())
         return;

@@ -211,8 +211,8 @@ static void compare_with_past(struct qrun *q, const struct link *l)
 
 void destination_tls_ready(struct qrun *q, const struct link *l, enum tls_result result, const char *text)
 {
-    if (l->d->lane == LANE_FREE) /* what it goes without says nothing about the host */
-        return;
+    if (l->d->lane == LANE_FREE || l->d->hop.tls == HOP_TLS_NONE || l->d->hop.local)
+        return; /* what it goes without says nothing about the host */
     if (l->host[0] != '[')
         compare_with_past(q, l);
     record_policy(q, l);

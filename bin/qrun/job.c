@@ -219,16 +219,24 @@ static void domain_of(const struct address *a, char to[ADDRESS_DOMAIN_LIMIT + 1]
         span_copy(address_domain(a), to, ADDRESS_DOMAIN_LIMIT + 1);
 }
 
+/* Where recipient i goes that isn't ours. NULL: the tables can't be read, or memory is short. */
+static struct destination *destination_for(struct qrun *q, const struct job *j, size_t i)
+{
+    const struct address *a = &j->m.recipients[i].address;
+    char domain[ADDRESS_DOMAIN_LIMIT + 1];
+    struct hop hop;
+    domain_of(a, domain);
+    return routes_find(q->routes, a, &hop) == ST_OK ? destination_get(q, &hop, domain, j->lane) : NULL;
+}
+
 /* Are all destinations it would go to full? One that isn't is reason enough to take the message up. */
 static struct destination *full_destination(struct qrun *q, const struct job *j)
 {
     struct destination *full = NULL;
     for (size_t i = 0; i < j->m.recipient_count; i++) {
-        char domain[ADDRESS_DOMAIN_LIMIT + 1];
         if (j->m.recipients[i].mark != QUEUE_TODO)
             continue;
-        domain_of(&j->m.recipients[i].address, domain);
-        struct destination *d = destination_get(q, domain, j->lane);
+        struct destination *d = destination_for(q, j, i);
         if (!d || !destination_is_full(d))
             return NULL;
         full = d;
@@ -311,7 +319,6 @@ static struct part *part_for(struct qrun *q, struct job *j, struct split *s, str
 /* A recipient that isn't ours goes into a part; one that is is delivered. */
 static void place(struct qrun *q, struct job *j, size_t i, struct split *s)
 {
-    char domain[ADDRESS_DOMAIN_LIMIT + 1];
     if (j->m.recipients[i].options && j->m.recipients[i].options->program[0]) {
         struct part *own = new_part(j, s, NULL); /* a program's */
         if (own)
@@ -323,8 +330,7 @@ static void place(struct qrun *q, struct job *j, size_t i, struct split *s)
         deliver_here(q, j, i);
         return;
     }
-    domain_of(&j->m.recipients[i].address, domain);
-    struct destination *d = here == ST_NONE ? destination_get(q, domain, j->lane) : NULL;
+    struct destination *d = here == ST_NONE ? destination_for(q, j, i) : NULL;
     size_t bytes = dsn_recipient_size(&j->m.recipients[i]);
     struct part *p = d ? part_for(q, j, s, d, bytes) : NULL;
     if (p) {

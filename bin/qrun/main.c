@@ -185,6 +185,10 @@ static int prepare(struct qrun *q, struct bytes *error)
                      q->settings->directory, strerror(errno));
         return fail(error, EX_TEMPFAIL);
     }
+    if (routes_open(q->settings, &q->routes) != ST_OK) { /* without it mail would go elsewhere */
+        bytes_printf(error, "%s/routes can't be read", q->settings->directory);
+        return fail(error, EX_TEMPFAIL);
+    }
     if (prepare_boxes(q, &own, error) != ST_OK)
         return fail(error, EX_OSERR);
     bool entered = sandbox_enter(own);

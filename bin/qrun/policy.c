@@ -31,7 +31,7 @@ static enum status ask_tlsa(struct policy *p, const char *base, struct security 
 {
     char name[DNS_NAME_LIMIT];
     struct dns_answer answer;
-    if (snprintf(name, sizeof name, "_%u._tcp.%s", (unsigned)p->start->settings->smtp_port, base) >=
+    if (snprintf(name, sizeof name, "_%u._tcp.%s", (unsigned)connector_port(p->start), base) >=
         (int)sizeof name)
         return ST_NONE;
     enum status st = dns_ask(p->resolver, name, DNS_TLSA, &answer);

@@ -27,6 +27,7 @@
 #include "net/sandbox.h"
 #include "store/directory.h"
 #include "store/queue.h"
+#include "store/routes.h"
 #include "text/report.h"
 
 #define DESTINATION_BUCKETS 4096
@@ -81,6 +82,7 @@ struct qrun {
     const struct settings *settings;
     int queue_dir, wake;
     struct directory *directory;
+    struct routes *routes; /* NULL: there are none */
     struct dns_resolver resolver;
     struct bytes anchors, roots; /* DNSSEC's and TLS's */
     int64_t no_dnssec_until;     /* clock_ms(): the resolver passes no signatures on */
@@ -98,6 +100,7 @@ struct qrun {
     struct program_run *programs; /* running, and behind them those that wait */
     int64_t next_scan;          /* clock_ms() */
     struct message packet;
+    struct route_login login; /* on its way to a sender; else wiped */
 };
 
 /* --- scheduler.c */
@@ -139,8 +142,10 @@ void jobs_sync(struct qrun *q);
 void part_finish(struct qrun *q, struct part *p);
 
 /* --- destination*.c */
-/* A domain's destination for messages of this lane, made where there is none. NULL: no memory. */
-struct destination *destination_get(struct qrun *q, const char *domain, enum lane lane);
+/* The destination of a hop, or of a domain where that says `direct`, for messages of this lane; made where there is none. NULL: no
+ * memory. */
+struct destination *destination_get(struct qrun *q, const struct hop *hop, const char *domain,
+                                    enum lane lane);
 /* The part of the message that is being split that has room; for job.c alone. */
 struct part **destination_filling(struct destination *d);
 /* So many parts wait there that a further message is better left closed. */
@@ -216,6 +221,7 @@ struct tls_state_policy;
 struct child_start {
     enum child_kind kind;
     const char *domain; /* connector; fetcher: the host */
+    const struct hop *hop; /* connector, sender */
     enum lane lane;     /* connector */
     const struct tls_state_policy *cached; /* connector */
     int socket;                            /* sender, fetcher; else -1 */

@@ -95,20 +95,23 @@ static enum status implicit(const struct dns_resolver *r, const char *domain, st
     return ST_OK;
 }
 
+enum status route_exact(const char *name, struct route *route, struct bytes *why)
+{
+    *route = (struct route){ .count = 1, .secure = name[0] != '[' };
+    route->literal = read_literal(name, &route->address);
+    if (!span_copy(span_of(name), route->hosts[0], DNS_NAME_LIMIT) || (name[0] == '[' && !route->literal)) {
+        bytes_add_str(why, "5.1.2 The domain is no address literal");
+        return ST_PERM;
+    }
+    return ST_OK;
+}
+
 enum status route_find(const struct dns_resolver *r, const char *domain, const char *self,
                        struct route *route, struct bytes *why)
 {
     *route = (struct route){ 0 };
-    if (domain[0] == '[') {
-        route->literal = read_literal(domain, &route->address);
-        if (!route->literal) {
-            bytes_add_str(why, "5.1.2 The domain is no address literal");
-            return ST_PERM;
-        }
-        span_copy(span_of(domain), route->hosts[0], DNS_NAME_LIMIT);
-        route->count = 1;
-        return ST_OK;
-    }
+    if (domain[0] == '[')
+        return route_exact(domain, route, why);
     struct dns_answer answer;
     enum status st = dns_ask(r, domain, DNS_MX, &answer);
     route->secure = answer.secure;

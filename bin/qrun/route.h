@@ -22,6 +22,9 @@ struct route {
  * hosts no better than ourselves are left out, and where none is left that is a loop. */
 enum status route_find(const struct dns_resolver *r, const char *domain, const char *self,
                        struct route *route, struct bytes *why);
+/* The one host of this name, or the address of this literal. Who named it vouches for it. */
+enum status route_exact(const char *name, struct route *route, struct bytes *why);
+
 struct route_addresses {
     struct in6_addr list[2 * ROUTE_ADDRESSES];
     size_t count;

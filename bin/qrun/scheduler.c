@@ -53,13 +53,18 @@ bool line_take(struct line *l, struct ticket *t)
 }
 
 /* Tables may have changed since the last time. */
-static void reopen_directory(struct qrun *q)
+static void reopen_tables(struct qrun *q)
 {
     struct directory *fresh;
+    struct routes *routes;
     if (directory_open(q->settings, &fresh) != ST_OK)
         return;
     directory_close(q->directory);
     q->directory = fresh;
+    if (routes_open(q->settings, &routes) != ST_OK)
+        return;
+    routes_close(q->routes);
+    q->routes = routes;
 }
 
 /* A scan replaces what the one before found: nothing is in line twice. */
@@ -139,7 +144,7 @@ void scheduler_run(struct qrun *q)
         bool asked = wake_drain(q);
         if (asked || clock_ms() >= q->next_scan) {
             if (q->jobs || q->active)
-                reopen_directory(q);
+                reopen_tables(q);
             scan(q);
         }
         take_up(q);

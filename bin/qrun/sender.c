@@ -9,6 +9,7 @@
  */
 #include "sender.h"
 #include "dsn.h"
+#include "sender_auth.h"
 #include "sender_tls.h"
 #include "transaction.h"
 #include "verbs.h"
@@ -25,10 +26,10 @@
 
 bool say_hello(struct smtp *s, const char *hostname)
 {
-    smtp_command(s, "EHLO %s", hostname);
+    smtp_command(s, "%s %s", s->lmtp ? "LHLO" : "EHLO", hostname);
     if (!smtp_reply(s, SMTP_COMMAND_MS, true))
         return false;
-    if (smtp_class(s) == 5 && !s->gone) {
+    if (smtp_class(s) == 5 && !s->gone && !s->lmtp) {
         smtp_command(s, "HELO %s", hostname);
         if (!smtp_reply(s, SMTP_COMMAND_MS, false))
             return false;
@@ -38,10 +39,13 @@ bool say_hello(struct smtp *s, const char *hostname)
 
 static bool open_dialogue(struct smtp *s, const struct sender_start *start, struct secured *to)
 {
+    bool at_once = start->hop->protocol == HOP_SMTPS;
     *to = (struct secured){ .refusal = REFUSED_HOST };
+    if (at_once && !sender_secure_first(s, start, to))
+        return false;
     if (!smtp_reply(s, SMTP_GREETING_MS, false) || smtp_class(s) != 2 || s->gone)
         return false;
-    return say_hello(s, start->settings->hostname) && sender_secure(s, start, to);
+    return say_hello(s, start->settings->hostname) && (at_once || sender_secure(s, start, to));
 }
 
 static void put_reply(struct message *m, const struct reply *r)
@@ -104,12 +108,17 @@ static void send_messages(struct smtp *s, int channel, struct message *m, struct
 void sender_run(int channel, const struct sender_start *start)
 {
     struct smtp s = { .conn = conn_new(start->socket, start->socket),
-                      .timeout_ms = (int64_t)start->settings->timeout * 1000 };
+                      .timeout_ms = (int64_t)start->settings->timeout * 1000,
+                      .lmtp = start->hop->protocol == HOP_LMTP };
+    struct route_login login;
     struct transaction *t = malloc(sizeof *t);
     struct message *m = malloc(sizeof *m);
     struct secured secured;
-    if (s.conn && t && m) {
+    bool begun = s.conn && t && m && (!start->hop->auth || sender_login_receive(channel, m, &login));
+    if (begun) {
         bool ready = open_dialogue(&s, start, &secured);
+        if (ready && start->hop->auth)
+            ready = sender_login(&s, start, &secured, &login);
         message_start(m, ready ? VERB_READY : VERB_REFUSED);
         if (ready) {
             message_put_str(m, tls_description(s.conn));

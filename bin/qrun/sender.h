@@ -8,10 +8,12 @@
 #include "security.h"
 
 #include "base/settings.h"
+#include "text/hop.h"
 
 struct sender_start {
     const struct settings *settings;
     int socket;
+    const struct hop *hop;
     const struct security *security;
     struct span roots; /* of certificates, PEM */
     bool no_tls;       /* it was tried, and broke: for NEED_NOTHING and NEED_TESTING */

@@ -29,7 +29,9 @@ static const char *who_asks(const struct security *security)
 {
     if (security->require_tls)
         return "the message's REQUIRETLS";
-    return security->policy == TLS_POLICY_TLSA ? "DANE" : "the domain's MTA-STS policy";
+    return security->policy == TLS_POLICY_TLSA  ? "DANE"
+           : security->policy == TLS_POLICY_STS ? "the domain's MTA-STS policy"
+                                                : "the route";
 }
 
 static void note(struct secured *to, enum tls_result result, const char *text)
@@ -134,6 +136,11 @@ static bool check(struct smtp *s, const struct sender_start *start, struct secur
         return true;
     return refuse(s, to, "4.7.5 TLS isn't verified, as %s asks: %s", who_asks(start->security),
                   tls_verdict_text(verdict));
+}
+
+bool sender_secure_first(struct smtp *s, const struct sender_start *start, struct secured *to)
+{
+    return handshake(s, start, to) && check(s, start, to);
 }
 
 bool sender_secure(struct smtp *s, const struct sender_start *start, struct secured *to)

@@ -22,6 +22,9 @@ struct secured {
  * host; the reply says why. */
 bool sender_secure(struct smtp *s, const struct sender_start *start, struct secured *to);
 
+/* The same before the greeting, for a port where TLS comes first (RFC 8314 3.3). */
+bool sender_secure_first(struct smtp *s, const struct sender_start *start, struct secured *to);
+
 /* sender.c: EHLO, or HELO. False: neither will do. */
 bool say_hello(struct smtp *s, const char *hostname);
 

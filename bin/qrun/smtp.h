@@ -17,6 +17,7 @@
 struct smtp {
     struct conn *conn;
     int64_t timeout_ms; /* the setting */
+    bool lmtp;          /* RFC 2033 */
     struct ehlo ehlo;   /* what the server offers now */
     struct reply reply; /* the last one */
     bool gone; /* nothing more can be said on this connection; reply.text says why if reply.code is 0 */

@@ -111,7 +111,8 @@ static bool negotiate_pipelined(struct smtp *s, struct transaction *t)
         return false;
     if (smtp_class(s) == 3 && !(mail && accepted)) { /* it wants a message for nobody (RFC 2920 3.1) */
         conn_write_str(s->conn, ".\r\n");
-        smtp_reply(s, SMTP_END_MS, false);
+        if (!s->lmtp) /* which has a reply for each of nobody */
+            smtp_reply(s, SMTP_END_MS, false);
         return false;
     }
     return mail && accepted;
@@ -229,6 +230,21 @@ static void reset(struct smtp *s)
         s->gone = true;
 }
 
+/* What became of it: one reply, or with LMTP one for each recipient that was accepted, in their order (RFC
+ * 2033 4.2). Those whose reply didn't come get the message again. */
+static void read_end(struct smtp *s, struct transaction *t)
+{
+    for (size_t i = 0; s->lmtp && i < t->count && !s->gone; i++) {
+        if (t->recipients[i].mark)
+            continue;
+        bool one = smtp_reply(s, SMTP_END_MS, false);
+        t->recipients[i].mark = one ? mark_of(s->reply.code) : QUEUE_TODO;
+        t->recipients[i].reply = s->reply;
+    }
+    bool answered = s->lmtp ? !s->gone : smtp_reply(s, SMTP_END_MS, false);
+    mark_all(t, &s->reply, answered ? mark_of(s->reply.code) : QUEUE_TODO);
+}
+
 enum after transaction_run(struct smtp *s, struct transaction *t)
 {
     if (!fits(s, t) || !international_prepare(s, t))
@@ -246,8 +262,7 @@ enum after transaction_run(struct smtp *s, struct transaction *t)
         mark_all(t, &s->reply, QUEUE_TODO);
         return AFTER_LOST;
     }
-    bool answered = smtp_reply(s, SMTP_END_MS, false);
-    mark_all(t, &s->reply, answered ? mark_of(s->reply.code) : QUEUE_TODO);
+    read_end(s, t);
     dsn_mark_relayed(s, t);
     return s->gone ? AFTER_GONE : AFTER_READY;
 }

@@ -42,6 +42,7 @@ enum {
     /* from a fetcher, to the connector */
     VERB_FETCHED, /* number: enum tls_result; text: why; the policy, "" where there is none */
     /* to the sender. It ends with QUIT when the channel does. */
+    VERB_LOGIN,   /* first, where the route asks for it: name, password */
     VERB_MESSAGE, /* sender, number: where the message begins, its size, MESSAGE_* bits, RET; ENVID; count; for
                      each recipient the address, NOTIFY as number, ORCPT; with the file */
     /* from it */

@@ -67,13 +67,16 @@ static bool read_host(struct span text, struct hop *h)
     if (rest.n && (rest.p[0] != ':' || !span_u64(span_from(rest, 1), 65535, &port) || port == 0))
         return false;
     h->port = (unsigned)port;
+    for (size_t i = 0; i < host.n; i++)
+        if (host.p[i] <= ' ' || host.p[i] == 0x7f) /* or not ASCII: a host has its name as DNS has it */
+            return false;
     return (h->exact && read_literal(host, h)) || domain_name(host, h->name);
 }
 
 static bool read_path(struct span path, struct hop *h)
 {
     for (size_t i = 0; i < path.n; i++)
-        if ((unsigned char)path.p[i] <= ' ' || path.p[i] == 0x7f)
+        if (path.p[i] <= ' ' || path.p[i] == 0x7f) /* or not ASCII */
             return false;
     h->local = h->exact = true;
     return path.n > 1 && path.n <= SUN_PATH_LIMIT && path.p[0] == '/' &&
@@ -122,6 +125,8 @@ static const char *read_options(struct span rest, struct hop *h)
         return "can't have options; they are for hosts that are named";
     if (h->local && (h->auth || h->tls > HOP_TLS_NONE))
         return "can't have auth or TLS on a Unix socket";
+    if (h->tls == HOP_TLS_VERIFY && h->name[0] == '[')
+        return "can't be verified, as certificates are for names: name the host, or say tls=encrypt";
     if (h->protocol == HOP_SMTPS && h->tls == HOP_TLS_NONE)
         return "can't be without TLS; smtp: can";
     if (h->protocol == HOP_SMTPS && h->tls == HOP_TLS_MAY)

@@ -70,6 +70,19 @@ void reply_status(const char *text, unsigned code, char status[12])
     span_copy(span_head(s, n), status, 12);
 }
 
+/* Mechanisms of SASL that we know, by bit. */
+static unsigned read_mechanisms(struct span rest)
+{
+    static const char *const names[] = { "PLAIN", "LOGIN", "SCRAM-SHA-256" };
+    struct span word;
+    unsigned bits = 0;
+    while (span_cut(&rest, ' ', &word))
+        for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++)
+            if (span_ieq_str(word, names[i]))
+                bits |= 1u << i;
+    return bits;
+}
+
 void ehlo_line(struct ehlo *e, struct span text)
 {
     size_t end = span_find(text, ' ');
@@ -86,6 +99,10 @@ void ehlo_line(struct ehlo *e, struct span text)
         e->require_tls = true;
     else if (span_ieq_str(word, "DSN"))
         e->dsn = true;
+    else if (span_ieq_str(word, "AUTH"))
+        e->auth |= read_mechanisms(value);
+    else if (span_istarts(word, "AUTH=")) /* from before there was a standard */
+        e->auth |= read_mechanisms(span_from(text, 5));
     else if (span_ieq_str(word, "SIZE")) {
         e->size = true;
         if (!span_u64(value, INT64_MAX, &e->size_limit))

@@ -32,9 +32,13 @@ enum reply_state reply_line(struct reply *r, struct span line);
  * `code` (code 0: any). */
 void reply_status(const char *text, unsigned code, char status[12]);
 
+/* As net/sasl_client.h numbers them. */
+enum { EHLO_AUTH_PLAIN = 1, EHLO_AUTH_LOGIN = 2, EHLO_AUTH_SCRAM = 4 };
+
 struct ehlo {
     bool pipelining, size, eight_bit, starttls, utf8, require_tls, dsn;
     uint64_t size_limit; /* 0: none said */
+    unsigned auth;       /* bits of EHLO_AUTH_* */
 };
 /* A line of the reply to EHLO behind its code and '-' or ' '. */
 void ehlo_line(struct ehlo *e, struct span text);

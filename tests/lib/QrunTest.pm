@@ -141,7 +141,7 @@ sub sinks {
 
 # A whole Postern of its own on a loopback address: a smtpd for each connection, as inetd starts it.
 sub serve_smtpd {
-    my ($self, $address, $port) = @_;
+    my ($self, $address, $port, @options) = @_;
     my $listener = IO::Socket::INET->new(LocalAddr => $address, LocalPort => $port, Listen => 64, ReuseAddr => 1) or die "$address:$port: $!";
     my $pid = fork // die;
     if ($pid) {
@@ -157,7 +157,7 @@ sub serve_smtpd {
         open STDIN, '<&', $client;
         open STDOUT, '>&', $client;
         close $listener;
-        exec $self->command('smtpd', '-c', $self->{conf}) or POSIX::_exit(127);
+        exec $self->command('smtpd', '-c', $self->{conf}, @options) or POSIX::_exit(127);
     }
 }
 

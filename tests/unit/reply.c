@@ -52,6 +52,17 @@ static void replies(void)
     }
 }
 
+static void mechanisms(void)
+{
+    struct ehlo e = { 0 };
+    ehlo_line(&e, SPAN("AUTH CRAM-MD5 plain XOAUTH2"));
+    ok(e.auth == EHLO_AUTH_PLAIN, "AUTH: PLAIN among others");
+    ehlo_line(&e, SPAN("AUTH=LOGIN"));
+    ok(e.auth == (EHLO_AUTH_PLAIN | EHLO_AUTH_LOGIN), "AUTH= as there once was");
+    ehlo_line(&e, SPAN("AUTH SCRAM-SHA-256-PLUS SCRAM-SHA-256"));
+    ok(e.auth & EHLO_AUTH_SCRAM, "SCRAM-SHA-256");
+}
+
 static void limits(void)
 {
     struct reply r;
@@ -82,6 +93,7 @@ static void offers(void)
 int main(void)
 {
     replies();
+    mechanisms();
     limits();
     offers();
     return done_testing();

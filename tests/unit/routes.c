@@ -48,6 +48,7 @@ static const struct {
     { "example.org a.example tls=", NULL, NULL },
     { "example.org a.example secret", NULL, NULL },
     { "example.org smtps:a.example tls=none", NULL, NULL },
+    { "example.org [192.0.2.1] auth", NULL, NULL },
     { "example.org direct auth", NULL, NULL },
     { "example.org direct tls=none", NULL, NULL },
     { ". a.example", NULL, NULL },
@@ -131,8 +132,8 @@ static const struct {
     { "smtp:[hub.test]:587 auth", "alice/a secret: with blanks" },
     { "smtp:[hub.test] auth", "bob/other" },
     { "smtps:hub.test:465 auth", "bob/other" },
-    { "smtp:[192.0.2.1]:26 auth", "dave/x" },
-    { "smtp:[192.0.2.2] auth", NULL },
+    { "smtp:[192.0.2.1]:26 auth tls=encrypt", "dave/x" },
+    { "smtp:[192.0.2.2] auth tls=encrypt", NULL },
     { "smtp:[b.test] auth", NULL },
 };
 
