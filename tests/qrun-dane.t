@@ -213,6 +213,8 @@ subtest 'what is recorded and remembered' => sub {
          ['taname', 'certificate-host-mismatch'], ['taold', 'certificate-expired'], ['lookup', 'dnssec-invalid']) {
         like $all, qr/^at=\d+ domain=$_->[0]\.test policy=tlsa mx=mx\.$_->[0]\.test .*result=$_->[1] text="/m, "$_->[1] of $_->[0]";
     }
+    like $all, qr/^at=\d+ domain=unusable\.test policy=tlsa mx=mx\.unusable\.test result=tlsa-invalid text="/m, 'records that are unusable';
+    like $all, qr/^at=\d+ domain=a\.bogus\.test policy=tlsa result=dnssec-invalid text="/m, 'an MX with forged signatures';
     like $all, qr/^at=\d+ domain=opportunistic\.test policy=no-policy-found .*result=success$/m, 'TLS without a policy';
     like $all, qr/^at=\d+ domain=plain\.test policy=no-policy-found .*result=starttls-not-supported/m, 'none at all';
     (my $record = $self) =~ s/^TLSA //;

@@ -101,6 +101,14 @@ strange_libraries() {
     ldd "$BUILD"/bin/* | grep -E 'libssl|libcrypto|not found'
 }
 
+# Each program links only what it uses: a resolver that verifies is qrun's.
+linked_elsewhere() { # LIBRARY PROGRAM: the other programs that have it
+    local program
+    for program in "$BUILD"/bin/*; do
+        [ "${program##*/}" = "$2" ] || ! ldd "$program" | grep -q "$1" || echo "$program"
+    done
+}
+
 # A layer uses only those above it: base, text, net, store.
 wrong_layers() {
     grep -rnE '#include "(text|net|store)/' lib/base
@@ -129,5 +137,7 @@ check 'postern.conf(5) has every key' none settings_documented
 check 'every program answers --help' none help
 check 'none has libsystemd mapped before it needs it' bash -c "! ldd '$BUILD'/bin/* | grep libsystemd"
 check 'programs bring no unexpected library' none strange_libraries
+check 'only qrun has libunbound' none linked_elsewhere libunbound qrun
+check 'and it has it' bash -c "ldd '$BUILD'/bin/qrun | grep -q libunbound"
 check 'shell scripts parse' bash -c 'set -e; for f in tests/deps tests/demo tests/with-systemd tests/bench/run tests/bench/*.sh systemd/install .ci/run; do bash -n $f; done'
 done_testing

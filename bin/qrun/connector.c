@@ -273,6 +273,9 @@ static enum status find_route(struct walk *w, int channel, struct message *m)
         message_start(m, VERB_NO_DNSSEC);
         channel_send(channel, m);
     }
+    if (w->route.bogus)
+        policy_note(&w->policy, TLS_POLICY_TLSA, TLS_RESULT_DNSSEC_INVALID, "",
+                    "the MX records have forged signatures");
     return st;
 }
 

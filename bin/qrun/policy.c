@@ -54,8 +54,8 @@ static bool has_secure_alias(struct policy *p, const char *host)
     return secure;
 }
 
-static enum status find_dane(struct policy *p, const struct route *route, const char *host,
-                             const struct route_addresses *a, struct security *s)
+static enum status find_dane(struct policy *p, const char *host, const struct route_addresses *a,
+                             struct security *s)
 {
     struct span records[TLSA_LIMIT];
     struct tlsa usable[TLSA_LIMIT];
@@ -72,11 +72,14 @@ static enum status find_dane(struct policy *p, const struct route *route, const 
             continue;
         s->policy = TLS_POLICY_TLSA;
         s->need = tlsa_select(records, security_tlsa(s, records), usable) ? NEED_DANE : NEED_TLS;
+        if (s->need == NEED_TLS)
+            policy_note(p, TLS_POLICY_TLSA, TLS_RESULT_TLSA_INVALID, host,
+                        "none of the TLSA records is usable");
         span_copy(span_of(bases[i]), s->name, sizeof s->name);
         span_copy(span_of(p->start->domain), s->other, sizeof s->other);
         return ST_OK;
     }
-    return route->count ? ST_NONE : ST_TEMP;
+    return ST_NONE;
 }
 
 /* --- what it comes to */
@@ -128,7 +131,7 @@ enum status policy_find(struct policy *p, const struct route *route, size_t host
     if (lane == LANE_FREE)
         return ST_OK;
     if (route->secure && !route->literal)
-        st = find_dane(p, route, name, a, s);
+        st = find_dane(p, name, a, s);
     if (st == ST_TEMP) {
         policy_note(p, TLS_POLICY_TLSA, TLS_RESULT_DNSSEC_INVALID, name,
                     "the TLSA records can't be looked up");

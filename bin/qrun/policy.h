@@ -22,6 +22,10 @@ struct policy {
     struct sts_policy sts;
 };
 
+/* Tells the scheduler, for the log and reports, what came of a policy before there was a connection. */
+void policy_note(struct policy *p, enum tls_policy kind, enum tls_result result, const char *host,
+                 const char *text);
+
 /* What the host number `host` of the route, with these addresses, must have. ST_TEMP: it can't be known now,
  * or it isn't one of the policy's: not this host. ST_PERM: it can't do what the message requires. *why then
  * has an enhanced code and a sentence. */

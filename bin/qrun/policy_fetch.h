@@ -11,9 +11,4 @@
 /* Into p->sts; false: there is none. */
 bool policy_sts(struct policy *p);
 
-/* policy.c: tells the scheduler, for the log and reports, what came of a policy before there was a
- * connection. */
-void policy_note(struct policy *p, enum tls_policy kind, enum tls_result result, const char *host,
-                 const char *text);
-
 #endif

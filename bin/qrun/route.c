@@ -115,6 +115,7 @@ enum status route_find(const struct dns_resolver *r, const char *domain, const c
     struct dns_answer answer;
     enum status st = dns_ask(r, domain, DNS_MX, &answer);
     route->secure = answer.secure;
+    route->bogus = answer.bogus;
     if (st == ST_OK)
         st = take_hosts(&answer, self, route, why);
     else if (st == ST_NONE)

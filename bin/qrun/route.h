@@ -14,6 +14,7 @@ struct route {
     char hosts[ROUTE_HOSTS][DNS_NAME_LIMIT]; /* names; or one literal's text */
     size_t count;
     bool secure;  /* the names of the hosts are verified by DNSSEC */
+    bool bogus;   /* they should be, and aren't: with ST_TEMP */
     bool literal; /* `address` is all there is */
     struct in6_addr address;
 };
