@@ -5,6 +5,7 @@
 #include "imapd.h"
 
 #include "net/serve.h"
+#include "store/limits.h"
 
 static const struct service imapd = {
     .name = "imapd",
@@ -20,6 +21,7 @@ static const struct service imapd = {
     .guard = handover_guard,
     .await = handover_await,
     .guard_paths = handover_guard_paths,
+    .admit = limits_admit,
     .mailbox = imap_mailbox,
 };
 

@@ -4,6 +4,7 @@
  * and its guard, after it the mailbox process; see lib/net/serve.h and lib/store/handover.h.
  */
 #include "pop3.h"
+#include "store/limits.h"
 
 static const struct service service = {
     .name = "pop3d",
@@ -19,6 +20,7 @@ static const struct service service = {
     .guard = handover_guard,
     .guard_paths = handover_guard_paths,
     .await = handover_await,
+    .admit = limits_admit,
     .mailbox = maildrop_run,
 };
 

@@ -4,6 +4,7 @@
  */
 #include "guard.h"
 #include "session.h"
+#include "store/limits.h"
 
 static const struct service smtpd = {
     .name = "smtpd",
@@ -20,6 +21,7 @@ static const struct service smtpd = {
     .session = session_run,
     .guard = guard_run,
     .guard_paths = guard_paths,
+    .admit = limits_admit,
     .asks_dns = policy_asks_dns,
 };
 

@@ -68,6 +68,7 @@ static const struct key keys[] = {
     { "timeout", TYPE_SECONDS, AT(timeout), "5m" },
     { "connections", TYPE_NUMBER, AT(connections), "500" },
     { "connections-per-source", TYPE_NUMBER, AT(connections_per_source), "50" },
+    { "connection-rate", TYPE_COUNT, AT(connection_rate), "0" },
     { "login-failures", TYPE_COUNT, AT(login_failures), "20" },
     { "messages-per-source", TYPE_COUNT, AT(messages_per_source), "0" },
     { "messages-per-account", TYPE_COUNT, AT(messages_per_account), "1000" },

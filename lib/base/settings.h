@@ -70,6 +70,7 @@ struct settings {
     uint64_t timeout;      /* seconds a client may be silent before login (after it: 30 minutes at least) */
     uint64_t connections;  /* of one warm listener, in all */
     uint64_t connections_per_source; /* and from one IPv4 address or IPv6 /64; `networks` are exempt */
+    uint64_t connection_rate;        /* connections a minute of one source; 0: any number */
     uint64_t login_failures; /* an hour from one source; 0: any number */
     uint64_t messages_per_source;  /* an hour, each recipient one; 0: any number */
     uint64_t messages_per_account; /* the same, of who logged in */

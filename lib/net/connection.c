@@ -89,6 +89,7 @@ static _Noreturn void run_session(struct handler *h)
     struct rlimit most = { h->settings.message_size + SPOOL_SLACK, h->settings.message_size + SPOOL_SLACK };
     s->conn = conn_new(s->client_in, s->client_out);
     setrlimit(RLIMIT_FSIZE, &most);
+    file_close(s->place);
     if (!log_is_verbose() && s->settings->sandbox != SANDBOX_NONE)
         log_leave();
     if (!s->conn || !enter_only(h, h->session_box)) {
@@ -111,6 +112,7 @@ static _Noreturn void run_session(struct handler *h)
 
 static _Noreturn void run_guard(struct handler *h)
 {
+    file_close(h->serving.place);
     if (!enter_only(h, h->guard_box))
         _exit(EX_CONFIG);
     _exit(h->serving.service->guard(&h->serving));
@@ -182,6 +184,7 @@ static int no_processes(const struct handler *h)
 
 static _Noreturn void run_resolver(struct handler *h, int channel)
 {
+    file_close(h->serving.place);
     struct dns_resolver r;
     struct bytes error;
     bytes_init(&error, 1024);
@@ -327,6 +330,10 @@ int connection_run(struct handler *h, int in, int out)
     setsockopt(in, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     s->client_in = in;
     s->client_out = out;
+    if (s->service->admit && !s->service->admit(s)) {
+        connection_refuse(h, out, s->service->busy);
+        return EX_OK;
+    }
     /* The other filters when the session runs: a cold start's greeting waits for none but its own. Not in
      * each process for itself: all that libseccomp touches would be copied for each. */
     sandbox_compile(h->session_box);

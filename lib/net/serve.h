@@ -39,6 +39,8 @@ struct serving {
     bool handed_over;       /* session only: the client's socket belongs to the mailbox process now */
     int relay;              /* session and mailbox process: the byte stream between them; -1 for smtpd */
     int control;            /* guard and mailbox process: on which the guard names the user; -1 for smtpd */
+    bool warm;    /* the listener counts connections at a time */
+    int place;    /* held by the first process of a connection that isn't warm; -1: none */
     int resolver; /* guard: to the process that asks DNS for it (resolver.h); -1 where there is none */
     int client_in, client_out;         /* mailbox process only: the client's descriptors */
     const struct sandbox *mailbox_box; /* the mailbox process's sandbox; NULL for smtpd */
@@ -59,6 +61,9 @@ struct service {
     int (*guard)(struct serving *s);
     /* Adds the paths the guard may use; strings must live as long as the settings or be static. */
     size_t (*guard_paths)(const struct settings *s, struct sandbox_path *paths, size_t room);
+    /* May this client connect, by the limits that hold over connections? limits_admit. NULL: yes. Before any
+     * process is made and any sandbox entered; it may set s->place. False: it says why in the log. */
+    bool (*admit)(struct serving *s);
     /* Does this connection's guard need a resolver; or, where `any`, could some? NULL: none does. smtpd only. */
     bool (*asks_dns)(const struct serving *s, bool any);
     /* imapd and pop3d: handover_await, which waits for the login and then calls `mailbox`. True if it did.

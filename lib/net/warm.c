@@ -271,6 +271,7 @@ int warm_run(struct handler *h, int listening, char **argv)
     watch_files(&w);
     take_children(&w);
     make_ready(h);
+    h->serving.warm = true;
     for (;;) {
         reap(&w);
         int64_t left = last + idle_ms - clock_ms();

@@ -4,9 +4,13 @@
  * falls evenly, by the limit in the limit's time; what would raise it above the limit is refused, and not
  * counted. So who comes at the limit's pace is never refused, and who comes all at once is refused at the
  * same number.
+ *
+ * Connections at a time hold places in spool/slots/places, which the kernel gives back however they end. A
+ * warm listener knows its children, and needs none.
  */
 #include "store/limits.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "store/slots.h"
 
 #include <errno.h>
@@ -16,6 +20,7 @@
 
 #define RATES_SLOTS 16384 /* 1 MiB */
 #define NAME_LIMIT 512
+#define MINUTE 60
 #define UNIT 1000 /* levels are thousandths */
 #define LIMIT_MOST UINT64_C(1000000000000)
 
@@ -86,4 +91,43 @@ enum status limits_take(const struct settings *s, char what, struct span who, ui
     bytes_free(&name);
     slots_close(slots);
     return st;
+}
+
+/* --- connections */
+
+static enum status hold_place(struct serving *s, struct span source)
+{
+    char path[PATH_MAX];
+    struct slots *slots;
+    int n = snprintf(path, sizeof path, "%s/slots/places", s->settings->spool);
+    if (n < 0 || (size_t)n >= sizeof path || open_rates(s->settings, &slots) != ST_OK)
+        return ST_TEMP;
+    s->place = slots_hold(slots, path, source, s->settings->connections_per_source);
+    int why = errno;
+    slots_close(slots);
+    errno = why;
+    return s->place >= 0 ? ST_OK : why == EWOULDBLOCK ? ST_PERM : ST_TEMP;
+}
+
+static bool judge(const struct serving *s, enum status st, const char *setting)
+{
+    if (st == ST_PERM)
+        log_event(LOG_NOTICE, "too-many-connections", "peer", s->peer.text, "setting", setting, NULL);
+    if (st == ST_TEMP)
+        log_event(LOG_WARNING, "limits-unusable", "spool", s->settings->spool, "why", strerror(errno), NULL);
+    return st != ST_PERM;
+}
+
+bool limits_admit(struct serving *s)
+{
+    struct limits_source from;
+    const struct settings *set = s->settings;
+    if (!s->peer.known || (s->warm && !set->connection_rate) || settings_trusts(set, &s->peer.address))
+        return true;
+    limits_source_of(&s->peer.address, LIMITS_WHOLE_IPV4, &from);
+    struct span source = { (const char *)from.octets, from.length };
+    if (set->connection_rate &&
+        !judge(s, limits_take(set, 'c', source, set->connection_rate, MINUTE, 1), "connection-rate"))
+        return false;
+    return s->warm || judge(s, hold_place(s, source), "connections-per-source");
 }

@@ -7,6 +7,7 @@
 #define POSTERN_STORE_LIMITS_H
 
 #include "base/settings.h"
+#include "net/serve.h"
 
 #include <netinet/in.h>
 
@@ -24,5 +25,9 @@ void limits_source_of(const struct in6_addr *address, enum limits_ipv4 bits, str
  * can't be counted. */
 enum status limits_take(const struct settings *s, char what, struct span who, uint64_t limit, int64_t seconds,
                         uint64_t cost);
+
+/* `admit` of struct service: `connection-rate`, and `connections-per-source` where no warm listener counts.
+ * What can't be counted isn't refused. */
+bool limits_admit(struct serving *s);
 
 #endif

@@ -34,7 +34,6 @@
 #define LOCK_POLL_NS 500000
 #define FUTURE_SLACK 60 /* seconds that machines' ideas of now, or a stepped clock, may differ */
 #define SUM_SEED 0x736c6f74
-#define PLACES_AT ((off_t)1 << 61) /* slots_hold's locks lie far behind the file's end */
 #define PLACES_LIMIT 4096
 static const char magic[8] = "PSLOTS1\n";
 
@@ -257,20 +256,28 @@ void slots_release(struct slots *s)
     s->locked = -1;
 }
 
-/* --- places */
+/* --- places: locks of single bytes, and nothing is ever written there */
 
-bool slots_hold(struct slots *s, struct span name, uint64_t limit)
+static bool take_place(int fd, off_t at, uint64_t limit)
 {
-    struct siphash hash = siphash(s->header.key, name);
-    off_t at = PLACES_AT + ((off_t)(hash.high & 0xffffffffff) << 20);
-    limit = limit < PLACES_LIMIT ? limit : PLACES_LIMIT;
     uint64_t first = limit ? random_u64() % limit : 0;
     for (uint64_t i = 0; i < limit; i++) {
-        if (try_lock(s->fd, F_WRLCK, at + (off_t)((first + i) % limit), 1))
+        if (try_lock(fd, F_WRLCK, at + (off_t)((first + i) % limit), 1))
             return true;
         if (errno != EAGAIN && errno != EACCES)
             return false;
     }
     errno = EWOULDBLOCK;
     return false;
+}
+
+int slots_hold(const struct slots *s, const char *path, struct span name, uint64_t limit)
+{
+    struct siphash hash = siphash(s->header.key, name);
+    off_t at = (off_t)(hash.high & 0xffffffffff) << 20;
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+    if (fd < 0 || take_place(fd, at, limit < PLACES_LIMIT ? limit : PLACES_LIMIT))
+        return fd;
+    file_close(fd);
+    return -1;
 }

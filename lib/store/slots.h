@@ -42,8 +42,10 @@ enum status slots_get(struct slots *s, struct span name, int64_t now, struct slo
 enum status slots_set(struct slots *s, struct slot *slot, int64_t now);
 void slots_release(struct slots *s);
 
-/* Holds one of the `limit` places that the name has, until s is closed or the process ends: the kernel gives
- * them back. Nothing is written. False, with errno EWOULDBLOCK, where all are taken. */
-bool slots_hold(struct slots *s, struct span name, uint64_t limit);
+/* Takes one of the `limit` places (4096 at most) that the name has in an empty file at `path`: a descriptor
+ * that holds it until it and all copies of it are closed, so for a process's life. Who gets hold of it can do
+ * no harm to the slots. -1 with errno EWOULDBLOCK where all places are taken, another errno where it can't be
+ * told. */
+int slots_hold(const struct slots *s, const char *path, struct span name, uint64_t limit);
 
 #endif

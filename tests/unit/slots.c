@@ -291,28 +291,45 @@ static void no_file(void)
 
 /* --- places */
 
+static int hold(const char *name, uint64_t limit)
+{
+    struct slots *s = open_slots(8);
+    int fd = slots_hold(s, "places", span_of(name), limit), why = errno;
+    slots_close(s);
+    errno = why;
+    return fd;
+}
+
 static void places(void)
 {
-    struct slots *s[4];
-    for (int i = 0; i < 4; i++)
-        s[i] = open_slots(8);
-    ok(slots_hold(s[0], SPAN("a"), 3) && slots_hold(s[1], SPAN("a"), 3) && slots_hold(s[2], SPAN("a"), 3),
-       "three hold three places");
-    ok(!slots_hold(s[3], SPAN("a"), 3) && errno == EWOULDBLOCK, "a fourth gets none");
-    ok(slots_hold(s[3], SPAN("b"), 3), "but one of another name");
-    slots_close(s[1]);
-    s[1] = open_slots(8);
-    ok(slots_hold(s[1], SPAN("a"), 3), "what one gives back another gets");
+    int a = hold("a", 3), b = hold("a", 3), c = hold("a", 3);
+    ok(a >= 0 && b >= 0 && c >= 0, "three hold three places");
+    ok(hold("a", 3) < 0 && errno == EWOULDBLOCK, "a fourth gets none");
+    int other = hold("b", 3);
+    ok(other >= 0, "but one of another name");
+    close(b);
+    b = hold("a", 3);
+    ok(b >= 0 && hold("a", 3) < 0, "what one gives back another gets");
     fflush(stdout);
+    int ready[2], status;
+    char byte;
+    if (pipe(ready) != 0)
+        abort();
     pid_t pid = fork();
-    if (pid == 0)
-        _exit(slots_hold(open_slots(8), SPAN("c"), 1) ? 0 : 1);
-    int status;
+    if (pid == 0) {
+        if (hold("c", 1) >= 0 && write(ready[1], "x", 1) == 1)
+            pause();
+        _exit(1);
+    }
+    ok(read(ready[0], &byte, 1) == 1 && hold("c", 1) < 0, "another process holds one");
+    kill(pid, SIGKILL);
     waitpid(pid, &status, 0);
-    ok(status == 0 && slots_hold(s[2], SPAN("c"), 1), "who dies gives back");
-    ok(!slots_hold(s[2], SPAN("d"), 0), "of no places there is none");
-    for (int i = 0; i < 4; i++)
-        slots_close(s[i]);
+    ok((c = hold("c", 1)) >= 0, "and gives it back by its death");
+    ok(hold("d", 0) < 0 && errno == EWOULDBLOCK, "of no places there is none");
+    unlink("places");
+    ok(mkdir("places", 0700) == 0 && hold("a", 3) < 0 && errno != EWOULDBLOCK,
+       "a directory in the file's place");
+    rmdir("places");
 }
 
 int main(void)
