@@ -69,6 +69,7 @@ for row in '0 gone' '75 waits' '71 waits' '74 waits' '78 waits' '127 waits' '67 
 done
 postern alias add missing '|/nowhere/program' >/dev/null
 deliver missing
+check 'an alias warns where nobody runs programs' bash -c "sed 's|^pipe-socket.*|pipe-socket /nowhere|' '$conf' >'$home/other.conf' && '$place/bin/postern' -c '$home/other.conf' alias add warned '|true' 2>&1 | grep -F 'enable postern-pipe.socket'"
 check 'a command that is missing is our mistake: tried again' bash -c "'$place/bin/postern' -c '$conf' queue | grep -E '4.3.5 .*status 127'"
 postern alias remove missing >/dev/null && postern alias add missing "|cat >$tail/mended" >/dev/null
 check '... and when the alias was mended, the mended one is run' qrun
@@ -98,6 +99,17 @@ check 'a message that was there before loops: back to the sender' eventually 5 b
 send quick alice@example.test && postern alias remove quick >/dev/null
 check 'an alias that is gone runs nothing any more' qrun
 check '... and the message goes back' eventually 5 bounced '5.1.1 The alias names no such program any more'
+
+# The queue runner is killed while a program runs: the message is still there, and is run again.
+postern alias add steady "|cat >>$tail/steady; sleep 0.5" >/dev/null
+send steady
+background "$place/bin/qrun" -c "$conf" "$id"
+eventually 10 grep -qs 'line one' "$tail/steady"
+kill -9 -- "-${services##* }"
+check 'a runner that is killed has lost nothing' grep -q '^T steady@' "$home/spool/queue/$id"
+check '... and the next one runs the program again' qrun
+check '... and is done' gone
+check '... after two runs, rather than none' bash -c "[ \$(grep -c 'line one' '$tail/steady') = 2 ]"
 
 # Whoever reaches the socket can only name what aliases have.
 check 'a request for a command that no alias has is refused, and no text of a request is run' "$BUILD/tests/helpers/pipe-request" "$socket" "0:|touch $tail/evil" "touch $tail/evil" "0:nobody"

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 static const char *const standard[] = { "postmaster", "abuse", "hostmaster", "root" };
 
@@ -83,6 +84,17 @@ static void try_alias(struct admin *a, const char *name)
                                     : "it has too many targets");
     else if (st == ST_NONE)
         complain(EX_OK, "warning: mail to %s will be refused until one of its targets exists", address.text);
+    else if (st == ST_TEMP && errno == ENOLINK)
+        complain(EX_OK, "warning: mail to %s will wait until the file that it includes can be read",
+                 address.text);
+    for (size_t i = 0; i < targets.count && access(a->s.pipe_socket, F_OK) != 0; i++)
+        if (targets.list[i].program) {
+            complain(
+                EX_OK,
+                "warning: nobody runs programs at %s, so mail for them will wait; enable postern-pipe.socket",
+                a->s.pipe_socket);
+            break;
+        }
     targets_free(&targets);
     directory_close(d);
 }

@@ -20,8 +20,8 @@ void guard_bound_local(struct targets *t)
             t->list[i].local = false;
 }
 
-/* An address that we made of a sender when his mail was sent on: a bounce goes back to him, and nothing else goes
- * there. VERDICT_NO_USER: it isn't one of those. */
+/* An address that we made of a sender when his mail was sent on: a bounce goes back to him, and nothing else
+ * goes there. VERDICT_NO_USER: it isn't one of those. */
 static enum verdict turn_back(struct smtp_guard *g, const struct address *a)
 {
     struct bytes key;
@@ -31,7 +31,8 @@ static enum verdict turn_back(struct smtp_guard *g, const struct address *a)
         return ours == ST_NONE ? VERDICT_NO_USER : VERDICT_TABLES;
     enum status st = srs_key(g->settings, &key);
     if (st == ST_OK)
-        st = address_is_null(&g->envelope.sender) ? srs_reverse(span_bytes(&key), a, clock_now(), &sender) : ST_PERM;
+        st = address_is_null(&g->envelope.sender) ? srs_reverse(span_bytes(&key), a, clock_now(), &sender)
+                                                  : ST_PERM;
     bytes_wipe(&key);
     if (st != ST_OK)
         return st == ST_PERM ? VERDICT_NO_BOUNCE : st == ST_NONE ? VERDICT_NO_USER : VERDICT_TABLES;
@@ -66,8 +67,11 @@ static enum verdict expand(struct smtp_guard *g, const struct address *a)
 static bool is_full(const struct smtp_guard *g, const struct address *a, size_t before)
 {
     const struct targets *t = &g->envelope.targets;
-    struct address own;
-    bool has_own = directory_account(g->directory, a, &own) == ST_OK;
+    char detail[ADDRESS_LOCAL_LIMIT + 1];
+    struct address own, base;
+    bool has_own = directory_account(g->directory, a, &own) == ST_OK ||
+                   (address_part(a, g->settings->recipient_delimiter, &base, detail) &&
+                    directory_account(g->directory, &base, &own) == ST_OK);
     for (size_t i = before; i < t->count; i++) {
         bool meant = t->count == before + 1 || (has_own && address_same(&t->list[i].address, &own));
         if (meant && t->list[i].local && !guard_has_room(g, &t->list[i].address, g->envelope.size))
