@@ -305,13 +305,13 @@ static void fresh(const struct settings *s, struct bytes *error)
     ok(tables_fresh(s, TABLE_ACCOUNTS, t) == ST_NONE, "no longer when a byte of the text differs");
     write_text("accounts", SPAN("alice@example.test\na@b@c storage=1G\n"));
     bytes_clear(error);
-    ok(tables_compile(s, TABLE_ACCOUNTS, error) == ST_PERM &&
-           strstr(bytes_str(error), "accounts:2: a@b@c: is no"),
+    enum status st = tables_compile(s, TABLE_ACCOUNTS, error);
+    ok(st == ST_PERM && strstr(bytes_str(error), "accounts:2: a@b@c: is no"),
        "a mistake names file and line: %s", bytes_str(error));
     write_text("accounts", SPAN("alice@example.test storage=1G\nbob size=1\n"));
     bytes_clear(error);
-    ok(tables_compile(s, TABLE_ACCOUNTS, error) == ST_PERM &&
-           strstr(bytes_str(error), "accounts:2: size=1: are no limits"),
+    st = tables_compile(s, TABLE_ACCOUNTS, error);
+    ok(st == ST_PERM && strstr(bytes_str(error), "accounts:2: size=1: are no limits"),
        "and so does one in limits: %s", bytes_str(error));
     table_close(t);
     struct address eve = address("eve@second.test"), account;
@@ -361,9 +361,8 @@ static void mistakes(const struct settings *s, struct bytes *error)
     };
     for (size_t i = 0; i < sizeof wrongs / sizeof wrongs[0]; i++) {
         bytes_clear(error);
-        ok(tables_check(s, wrongs[i].table, span_of(wrongs[i].text), error) == ST_PERM &&
-               strstr(bytes_str(error), wrongs[i].expected),
-           "%s", bytes_str(error));
+        enum status st = tables_check(s, wrongs[i].table, span_of(wrongs[i].text), error);
+        ok(st == ST_PERM && strstr(bytes_str(error), wrongs[i].expected), "%s", bytes_str(error));
     }
 }
 
