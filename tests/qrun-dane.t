@@ -6,11 +6,13 @@
 use strict;
 use warnings;
 use lib 'tests/lib';
+use OneMessage;
 use QrunTest;
 use SignedZones;
 use Test::More;
 
 my $T = QrunTest->new(timeout => '5', 'retry-first' => '5m');
+OneMessage::from($T);
 my $sink = $T->{sink};
 certificate($sink, 'ca');
 certificate($sink, 'inter', signer => 'ca', lines => "ca\ncert_signing_key\nexpiration_days = 9");
@@ -91,40 +93,6 @@ $far->serve_smtpd('127.0.3.200', $T->{smtp_port});
 my $zones = SignedZones->new($T, map { $_ => { signed => $_ eq 'test', text => $text{$_} } } keys %text);
 $T->settings('trust-anchor' => $zones->anchor('test'));
 $T->sinks(@sinks);
-
-# Sends to a domain: what became of it (D, T, B), why, and what was heard of it.
-sub send_one {
-    my ($domain, %o) = @_;
-    $T->forget;
-    my $before = () = $T->mailbox('alice');
-    my $log = length $T->log;
-    my $id = $T->put('alice@here.test', ["bob\@$domain"], %o);
-    $T->qrun;
-    my %r = (id => $id, why => $T->why($id), taken => [ $T->taken ], log => substr($T->log, $log), events => join "\n", $T->events);
-    my @mail = $T->mailbox('alice');
-    $r{state} = $T->queued($id) ? 'T' : @mail > $before ? 'B' : 'D';
-    $r{bounce} = $r{state} eq 'B' ? (grep { /bob\@\Q$domain\E/ } @mail)[-1] : '';
-    $T->run_as('rm', $T->queued($id)) if $r{state} eq 'T';
-    return \%r;
-}
-
-sub delivered {
-    my ($domain, $security, $name, %o) = @_;
-    my $r = send_one($domain, %o);
-    is $r->{state}, 'D', "$name: sent" or diag $r->{why}, $r->{log};
-    like $r->{log}, qr/event=connected .*security=$security\b/, "$name: $security";
-    like $r->{log}, qr/event=delivered .*tls=$security\b/, "$name: said with the delivery";
-    return $r;
-}
-
-sub deferred {
-    my ($domain, $why, $name, %o) = @_;
-    my $r = send_one($domain, %o);
-    is $r->{state}, 'T', "$name: waits";
-    like $r->{why}, $why, "$name: says why";
-    unlike $r->{events}, qr/MAIL FROM/, "$name: no address was said";
-    return $r;
-}
 
 subtest 'DANE-EE' => sub {
     my $r = delivered('ee.test', 'dane', 'a record that fits an expired certificate for another name');

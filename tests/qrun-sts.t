@@ -6,11 +6,13 @@
 use strict;
 use warnings;
 use lib 'tests/lib';
+use OneMessage;
 use QrunTest;
 use SignedZones;
 use Test::More;
 
 my $T = QrunTest->new(timeout => '5', 'retry-first' => '5m');
+OneMessage::from($T);
 my $sink = $T->{sink};
 my $https = QrunTest::free_port();
 my $web = "$T->{dir}/web";
@@ -113,35 +115,6 @@ serve_policies();
 
 sub requests { my $name = shift; return scalar grep { /^\Q$web{$name}\E / } split /\n/, $T->slurp("$web/requests"); }
 
-# Sends to a domain: what became of it (D, T, B), why, and what was heard of it.
-sub send_one {
-    my ($domain, %o) = @_;
-    $T->forget;
-    my $before = () = $T->mailbox('alice');
-    my $log = length $T->log;
-    my $id = $T->put('alice@here.test', ["bob\@$domain"], %o);
-    $T->qrun;
-    my %r = (id => $id, why => $T->why($id), taken => [ $T->taken ], log => substr($T->log, $log), events => join "\n", $T->events);
-    my @mail = $T->mailbox('alice');
-    $r{state} = $T->queued($id) ? 'T' : @mail > $before ? 'B' : 'D';
-    $T->run_as('rm', $T->queued($id)) if $r{state} eq 'T';
-    return \%r;
-}
-sub delivered {
-    my ($name, $security, $what, %o) = @_;
-    my $r = send_one($o{domain} // "$name.test", %o);
-    is $r->{state}, 'D', "$what: sent" or diag $r->{why}, $r->{log};
-    like $r->{log}, qr/event=connected .*security=$security\b/, "$what: $security" or diag $r->{log};
-    return $r;
-}
-sub deferred {
-    my ($name, $why, $what, %o) = @_;
-    my $r = send_one($o{domain} // "$name.test", %o);
-    is $r->{state}, 'T', "$what: waits" or diag $r->{log};
-    like $r->{why}, $why, "$what: says why";
-    unlike $r->{events}, qr/MAIL FROM/, "$what: no address was said";
-    return $r;
-}
 sub recorded {
     my ($name, $result, $host) = @_;
     my $all = join '', map { $T->slurp($_) } glob "$T->{spool}/tls-results/*";
@@ -202,9 +175,9 @@ subtest 'what is no policy' => sub {
 };
 
 subtest 'beside DANE and REQUIRETLS' => sub {
-    delivered('both', 'dane', 'DANE wins: the policy isn\'t asked', domain => 'both.signed.test');
+    delivered('both.signed.test', 'dane', 'DANE wins: the policy isn\'t asked');
     is requests('both'), 0, 'nor fetched';
-    deferred('bothbad', qr/as DANE asks/, 'and where it fails nothing else helps', domain => 'bothbad.signed.test');
+    deferred('bothbad.signed.test', qr/as DANE asks/, 'and where it fails nothing else helps');
     my $r = delivered('require', 'sts', 'a policy will do for REQUIRETLS', options => "require-tls\n");
     like $r->{events}, qr/ REQUIRETLS/, 'which is told';
     deferred('requiretest', qr/as the message's REQUIRETLS asks/, 'testing or not', options => "require-tls\n");
