@@ -128,6 +128,30 @@ static bool split(struct span value, struct span *type, struct span *address)
     return type->n && address->n;
 }
 
+/* An address in xtext. Postfix writes UTF-8 so too, as type rfc822; where it can't be shown it stays encoded.
+ */
+static bool take_xtext(struct span address, bool raw, bool utf8, struct bytes *out)
+{
+    struct bytes decoded;
+    bool good = xtext_valid(address);
+    if (good || !raw)
+        return good && (!out || xtext_decode(address, out));
+    bytes_init(&decoded, address.n);
+    struct span rest = SPAN("");
+    if ((good = xtext_decode(address, &decoded))) {
+        uint32_t c = 0;
+        size_t n;
+        for (rest = span_bytes(&decoded); rest.n; rest = span_from(rest, n))
+            if ((n = utf8_read(rest, &c)) == 0 || !is_printable(c))
+                break;
+        good = rest.n == 0;
+    }
+    if (good && out)
+        bytes_add_span(out, utf8 ? span_bytes(&decoded) : address);
+    bytes_free(&decoded);
+    return good;
+}
+
 static bool walk(struct span value, bool raw, bool utf8, struct bytes *out)
 {
     struct span type, address;
@@ -137,7 +161,7 @@ static bool walk(struct span value, bool raw, bool utf8, struct bytes *out)
         bytes_printf(out, "%.*s; ", SPAN_FMT(type));
     bool international = span_ieq_str(type, "utf-8");
     if (!international)
-        return xtext_valid(address) && (!out || xtext_decode(address, out));
+        return take_xtext(address, raw, utf8, out) && !(out && out->failed);
     while (address.n)
         if (!next_utf8(&address, raw, utf8, out))
             return false;

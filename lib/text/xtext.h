@@ -17,7 +17,8 @@ bool xtext_decode(struct span text, struct bytes *out);
 bool xtext_encode(struct span text, struct bytes *out);
 
 /* The value of ORCPT: `type;address` with an atom as type. "rfc822" and others carry xtext; "utf-8" (RFC 6533
- * 3) carries utf-8-addr-xtext or, where `utf8` allows it, utf-8-addr-unitext. Printable, and not empty. */
+ * 3) carries utf-8-addr-xtext or, where `utf8` allows it, utf-8-addr-unitext. Printable, and not empty. With `utf8` xtext may
+ * also stand for UTF-8, as Postfix writes it. */
 bool orcpt_valid(struct span value, bool utf8);
 /* Appends "type; address" as Original-Recipient has it: decoded. A "utf-8" address stays as utf-8-addr-xtext
  * where it isn't `utf8` that is being written. False if the value isn't valid, or over out's limit. */
