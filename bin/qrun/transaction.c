@@ -5,10 +5,10 @@
  * With PIPELINING (RFC 2920) MAIL, all RCPT and DATA leave together and their replies are read in order.
  * Recipients that were refused keep their own reply; those that were accepted share the one to DATA or to its
  * end. Where the connection breaks after the final dot we can't know what the server did: the message waits
- * and is sent again (RFC 5321 4.5.3.2.6 and 6.1: better twice than never). A message with 8-bit bytes is sent
- * as it is also to a server that doesn't offer 8BITMIME: no server of today would be helped by a bounce.
+ * and is sent again (RFC 5321 4.5.3.2.6 and 6.1: better twice than never).
  */
 #include "transaction.h"
+#include "convert.h"
 #include "dsn.h"
 #include "international.h"
 
@@ -39,7 +39,7 @@ static char mark_of(unsigned code)
     return code / 100 == 2 ? QUEUE_DONE : code / 100 == 5 ? QUEUE_FAILED : QUEUE_TODO;
 }
 
-static void refuse_all(struct transaction *t, const char *text, char mark)
+void transaction_refuse(struct transaction *t, const char *text, char mark)
 {
     struct reply r = { 0 };
     r.length = (size_t)snprintf(r.text, sizeof r.text, "%s", text);
@@ -53,7 +53,7 @@ static void send_mail(struct smtp *s, const struct transaction *t)
     bytes_init(&dsn, PARAMETERS_LIMIT);
     dsn_mail(s, t, &dsn);
     if (s->ehlo.size)
-        snprintf(size, sizeof size, " SIZE=%llu", (unsigned long long)t->size);
+        snprintf(size, sizeof size, " SIZE=%llu", (unsigned long long)t->wire_size);
     smtp_command(s, "MAIL FROM:<%s>%s%s%s%s%s", t->sender, size,
                  s->ehlo.eight_bit && t->eight_bit ? " BODY=8BITMIME" : "", t->says_utf8 ? " SMTPUTF8" : "",
                  s->ehlo.require_tls && t->require_tls ? " REQUIRETLS" : "", bytes_str(&dsn));
@@ -181,43 +181,62 @@ static void write_stuffed(struct smtp *s, struct span piece, struct wire *w)
     }
 }
 
-/* With its final dot. False: the connection or the file failed; that dot was not sent. */
-static bool send_content(struct smtp *s, const struct transaction *t)
+struct outgoing {
+    struct smtp *smtp;
+    struct wire wire;
+    int64_t until;
+};
+
+static bool put_piece(void *to, struct span piece)
+{
+    struct outgoing *o = to;
+    write_stuffed(o->smtp, piece, &o->wire);
+    if (!conn_is_gone(o->smtp->conn) && clock_ms() <= o->until)
+        return true;
+    smtp_lost(o->smtp, "4.4.2 The connection broke while the message was sent");
+    return false;
+}
+
+static bool send_pieces(const struct transaction *t, struct outgoing *o)
 {
     char piece[PIECE];
     uint64_t sent = 0;
-    struct wire wire = { .in_line = false };
-    int64_t block = s->timeout_ms < SMTP_BLOCK_MS ? s->timeout_ms : SMTP_BLOCK_MS;
-    int64_t until = clock_ms() + RATE_GRACE_MS + (int64_t)(t->size / LEAST_RATE * 1000);
-    conn_deadlines(s->conn, (int)block, 0);
     while (sent < t->size) {
         size_t want = t->size - sent < PIECE ? (size_t)(t->size - sent) : PIECE;
         ssize_t n = pread(t->fd, piece, want, t->content + (off_t)sent);
         if (n < 0 && errno == EINTR)
             continue;
-        if (n <= 0) {
-            smtp_lost(s, "4.3.0 The message could not be read from the queue");
+        if (n <= 0 || !put_piece(o, (struct span){ piece, (size_t)n }))
             return false;
-        }
-        write_stuffed(s, (struct span){ piece, (size_t)n }, &wire);
         sent += (uint64_t)n;
-        if (conn_is_gone(s->conn) || clock_ms() > until) {
-            smtp_lost(s, "4.4.2 The connection broke while the message was sent");
-            return false;
-        }
     }
-    conn_write_str(s->conn, wire.in_line || wire.cr ? "\r\n.\r\n" : ".\r\n");
+    return true;
+}
+
+/* With its final dot. False: the connection or the file failed; that dot was not sent. */
+static bool send_content(struct smtp *s, const struct transaction *t)
+{
+    int64_t block = s->timeout_ms < SMTP_BLOCK_MS ? s->timeout_ms : SMTP_BLOCK_MS;
+    struct outgoing o = { .smtp = s,
+                          .until = clock_ms() + RATE_GRACE_MS + (int64_t)(t->wire_size / LEAST_RATE * 1000) };
+    conn_deadlines(s->conn, (int)block, 0);
+    if (!(t->converts ? convert_send(t, put_piece, &o) : send_pieces(t, &o))) {
+        if (!s->gone)
+            smtp_lost(s, "4.3.0 The message could not be read from the queue");
+        return false;
+    }
+    conn_write_str(s->conn, o.wire.in_line || o.wire.cr ? "\r\n.\r\n" : ".\r\n");
     return true;
 }
 
 static bool fits(const struct smtp *s, struct transaction *t)
 {
     char text[160];
-    if (!s->ehlo.size || !s->ehlo.size_limit || t->size <= s->ehlo.size_limit)
+    if (!s->ehlo.size || !s->ehlo.size_limit || t->wire_size <= s->ehlo.size_limit)
         return true;
     snprintf(text, sizeof text, "5.3.4 The message has %llu bytes, the server takes %llu",
-             (unsigned long long)t->size, (unsigned long long)s->ehlo.size_limit);
-    refuse_all(t, text, QUEUE_FAILED);
+             (unsigned long long)t->wire_size, (unsigned long long)s->ehlo.size_limit);
+    transaction_refuse(t, text, QUEUE_FAILED);
     return false;
 }
 
@@ -247,7 +266,7 @@ static void read_end(struct smtp *s, struct transaction *t)
 
 enum after transaction_run(struct smtp *s, struct transaction *t)
 {
-    if (!fits(s, t) || !international_prepare(s, t))
+    if (!international_prepare(s, t) || !convert_prepare(s, t) || !fits(s, t))
         return AFTER_READY;
     bool ready = s->ehlo.pipelining ? negotiate_pipelined(s, t) : negotiate(s, t);
     if (!ready || smtp_class(s) != 3) {

@@ -17,6 +17,8 @@ struct transaction {
     bool utf8; /* it came with SMTPUTF8 */
     bool says_utf8; /* MAIL says it too */
     bool require_tls; /* the next server is told so (RFC 8689 2) */
+    bool converts;      /* to 7 bits, as the server takes no others */
+    uint64_t wire_size; /* what it comes to then */
     enum mail_ret ret;
     char envid[ENVELOPE_ENVID_LIMIT + 1];
     size_t count;
@@ -32,5 +34,7 @@ struct transaction {
 
 /* Sends it; every recipient gets a mark and a reply. */
 enum after transaction_run(struct smtp *s, struct transaction *t);
+/* Who has no mark yet gets this one, and our own words. */
+void transaction_refuse(struct transaction *t, const char *text, char mark);
 
 #endif

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * What is converted to 7 bits is ASCII, has the same parts, and each says what it said; done again it stays as it
+ * is.
+ */
+#include "fuzz.h"
+
+#include "text/mime.h"
+#include "text/seven_bit.h"
+#include "text/utf8.h"
+
+static bool put(void *to, struct span piece)
+{
+    return bytes_add_span(to, piece);
+}
+
+static void decode(const struct mime_part *part, struct bytes *out)
+{
+    struct mime_decoder d;
+    struct span piece;
+    bytes_clear(out);
+    mime_decoder_start(&d, part->body, part->encoding);
+    while (mime_decoder_next(&d, SIZE_MAX, &piece))
+        for (size_t i = 0; i < piece.n; i++)
+            if (piece.p[i] != '\r') /* a bare LF gets one */
+                bytes_add_char(out, piece.p[i]);
+}
+
+static bool is_plain(enum mime_encoding e)
+{
+    return e == MIME_7BIT || e == MIME_8BIT || e == MIME_BINARY;
+}
+
+static void compare(const struct mime_part *a, const struct mime_part *b, struct bytes *one, struct bytes *other)
+{
+    for (; a && b; a = a->next, b = b->next) {
+        if (a->child && !b->child && b->encoding != a->encoding) /* encoded whole */
+            continue;
+        if (!a->child && !b->child && is_plain(a->encoding) && utf8_ascii_run(a->body) < a->body.n) {
+            decode(a, one);
+            decode(b, other);
+            HOLDS(span_eq(span_bytes(one), span_bytes(other)));
+        }
+        compare(a->child, b->child, one, other);
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct bytes out, again, one, other;
+    struct span message = fuzz_span(data, size);
+    bytes_init(&out, FUZZ_OUT_LIMIT);
+    bytes_init(&again, FUZZ_OUT_LIMIT);
+    bytes_init(&one, FUZZ_OUT_LIMIT);
+    bytes_init(&other, FUZZ_OUT_LIMIT);
+    enum seven_bit fault = seven_bit_write(message, put, &out);
+    HOLDS(fault != SEVEN_BIT_FAILED);
+    if (fault == SEVEN_BIT_OK) {
+        HOLDS(utf8_ascii_run(span_bytes(&out)) == out.len);
+        HOLDS(seven_bit_write(span_bytes(&out), put, &again) == SEVEN_BIT_OK);
+        struct mime_part *a = mime_parse(message), *b = mime_parse(span_bytes(&out));
+        compare(a, b, &one, &other);
+        mime_free(a);
+        mime_free(b);
+    }
+    bytes_free(&out);
+    bytes_free(&again);
+    bytes_free(&one);
+    bytes_free(&other);
+    return 0;
+}
