@@ -128,7 +128,10 @@ static void defer(struct qrun *q, struct job *j, bool only_held)
         wait = queue_backoff(q->settings->retry_first, q->settings->retry_max, j->m.attempts, random_u64());
     }
     j->m.next_attempt = clock_now() + wait;
-    if (queue_defer_later(q->queue_dir, &j->m, &q->later) != ST_OK)
+    enum status st = queue_defer_later(q->queue_dir, &j->m, &q->later);
+    if (st != ST_OK && j->m.sync_why) /* once more: else the sender would be told again */
+        st = queue_defer_later(q->queue_dir, &j->m, &q->later);
+    if (st != ST_OK)
         log_event(LOG_ERR, "not-deferred", "id", j->m.id, "text", strerror(errno), NULL);
 }
 

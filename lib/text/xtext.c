@@ -216,6 +216,9 @@ bool orcpt_write(struct span value, bool utf8, struct bytes *out)
 bool orcpt_make(struct span address, struct bytes *out)
 {
     if (utf8_ascii_run(address) == address.n) {
+        for (size_t i = 0; i < address.n; i++)
+            if (!is_printable((unsigned char)address.p[i]))
+                return false;
         bytes_add_str(out, "rfc822;");
         return address.n && xtext_encode(address, out);
     }
