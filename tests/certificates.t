@@ -112,6 +112,26 @@ check "it is refused by the server, which says why" sh -c "timeout 30 openssl s_
 check "no key exchange by RSA" fails timeout 30 openssl s_client -connect "127.0.0.1:$imaps_warm" -tls1_2 -cipher kRSA \
     -servername mail.rsa.test </dev/null
 
+# --- keys are opened when something is to be signed, and only the one that is asked for; who isn't root can't see what they do
+
+if [ "$(id -u)" = 0 ]; then
+    traced=$(free_port)
+    setsid systemd-socket-activate --accept --inetd -l "127.0.0.1:$traced" strace -f -qq -u nobody -e trace=open,openat,openat2 \
+        -o "$work/trace" "$place/bin/smtpd" -c "$conf" >>"$place/log" 2>&1 </dev/null &
+    services="$services $!"
+    # What is opened as O_PATH is named for Landlock, and can't be read.
+    keys() { grep -v O_PATH "$work/trace" | grep -o '[a-z0-9.]*\.key"\|/key\.pem"' | sort -u | tr -d '\n'; }
+    no_key() {
+        printf 'EHLO x\r\nQUIT\r\n' | timeout 20 nc -N 127.0.0.1 "$traced" | grep -q '^221' || return 1
+        grep -q '/cert\.pem"' "$work/trace" && [ -z "$(keys)" ] || { cat "$work/trace"; return 1; }
+    }
+    check "a traced server" eventually 10 listening "$traced"
+    check "a session without TLS opens no key" no_key
+    own "$home/ecdsa.test.pem"
+    check "one with TLS, by a name" gets "$traced" "-servername mail.ecdsa.test" -starttls smtp
+    check "opens that name's" test "$(keys)" = 'ecdsa.test.key"'
+fi
+
 # --- SCRAM, bound to the certificate
 
 bound() { # PORT NAME VERSION [CERTIFICATE]
