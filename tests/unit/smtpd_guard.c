@@ -5,6 +5,7 @@
  */
 #include "../../bin/smtpd/guard.h"
 
+#include "base/clock.h"
 #include "base/files.h"
 #include "net/channel.h"
 #include "store/password.h"
@@ -261,6 +262,81 @@ static void malformed(struct play *p)
     stop(p);
 }
 
+/* --- extensions */
+
+static unsigned mail_saying(struct play *p, const char *path, uint64_t bits, const char *envid, int64_t release)
+{
+    message_start(p->m, VERB_MAIL);
+    message_put_str(p->m, "client.test");
+    message_put_str(p->m, path);
+    message_put_u64(p->m, bits);
+    message_put_u64(p->m, 0);
+    message_put_u64(p->m, RET_HDRS);
+    message_put_str(p->m, envid);
+    message_put_u64(p->m, (uint64_t)release);
+    return call(p);
+}
+
+static unsigned rcpt_saying(struct play *p, uint64_t notify, const char *orcpt)
+{
+    message_start(p->m, VERB_RCPT);
+    message_put_str(p->m, "<alice@here.test>");
+    message_put_u64(p->m, notify);
+    message_put_str(p->m, orcpt);
+    return call(p);
+}
+
+static void extensions(struct play *p)
+{
+    static const struct {
+        const char *name, *flags, *path;
+        uint64_t bits;
+        const char *envid;
+        int64_t release; /* from now; 0: none */
+        bool good;
+    } mails[] = {
+        { "nothing strange", "", "<x@far.test>", MAIL_EXTENDED, "QQ+2B1", 0, true },
+        { "UTF-8 with SMTPUTF8", "", "<k\xc3\xa4se@far.test>", MAIL_UTF8, "", 0, true },
+        { "UTF-8 without it", "", "<k\xc3\xa4se@far.test>", 0, "", 0, false },
+        { "what is no UTF-8", "", "<k\xe4se@far.test>", MAIL_UTF8, "", 0, false },
+        { "REQUIRETLS, and no signature was given", "", "<x@far.test>", MAIL_REQUIRE_TLS, "", 0, false },
+        { "an ENVID that is no xtext", "", "<x@far.test>", 0, "a\nfrom b", 0, false },
+        { "a release where nobody submits", "", "<x@far.test>", 0, "", 60, false },
+        { "a release too far away", "s", "<alice@here.test>", 0, "", SMTPD_RELEASE_LIMIT + 60, false },
+    };
+    static const struct {
+        const char *name;
+        uint64_t notify;
+        const char *orcpt;
+        bool good;
+    } rcpts[] = {
+        { "NOTIFY and ORCPT", NOTIFY_SUCCESS | NOTIFY_DELAY, "rfc822;a+2Bb@x.test", true },
+        { "NEVER and more", NOTIFY_NEVER | NOTIFY_DELAY, "", false },
+        { "a NOTIFY that nobody knows", NOTIFY_BITS + 1, "", false },
+        { "an ORCPT without type", 0, "a@x.test", false },
+        { "an ORCPT with another line", 0, "rfc822;a\nT b@x.test", false },
+        { "an ORCPT in UTF-8 without SMTPUTF8", 0, "utf-8;\xc3\xa4", false },
+    };
+    for (size_t i = 0; i < sizeof mails / sizeof mails[0]; i++) {
+        start(p, mails[i].flags, "192.0.2.1");
+        int64_t release = mails[i].release ? clock_now() + mails[i].release : 0;
+        unsigned got = mail_saying(p, mails[i].path, mails[i].bits, mails[i].envid, release);
+        ok(got == (mails[i].good ? VERDICT_OK : ENDED), "MAIL with %s", mails[i].name);
+        stop(p);
+    }
+    for (size_t i = 0; i < sizeof rcpts / sizeof rcpts[0]; i++) {
+        start(p, "", "192.0.2.1");
+        mail(p, "<x@far.test>");
+        ok(rcpt_saying(p, rcpts[i].notify, rcpts[i].orcpt) == (rcpts[i].good ? VERDICT_OK : ENDED), "RCPT with %s",
+           rcpts[i].name);
+        stop(p);
+    }
+    start(p, "", "192.0.2.1");
+    mail(p, "<x@far.test>");
+    ok(one(p, VERB_RCPT, "<j\xc3\xb6rg@here.test>") == ENDED, "RCPT with UTF-8 without SMTPUTF8");
+    stop(p);
+}
+
 static void relaying(struct play *p)
 {
     start(p, "", "192.0.2.1");
@@ -402,6 +478,7 @@ int main(void)
     make_server(&p);
     order(&p);
     malformed(&p);
+    extensions(&p);
     relaying(&p);
     submission(&p);
     sizes(&p);
