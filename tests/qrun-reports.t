@@ -13,8 +13,12 @@ use JSON::PP;
 my $T = QrunTest->new(timeout => 4, 'retry-first' => '5m', 'delay-notice' => '4h');
 my %ip = (dsn => '127.0.4.2', old => '127.0.4.3', dsnutf8 => '127.0.4.4');
 $T->dns((map { ("--mx-host=$_.test,mx.$_.test,10", "--host-record=mx.$_.test,$ip{$_}") } sort keys %ip));
-$T->sinks("$ip{dsn}=dsn", "$ip{old}=accept", "$ip{dsnutf8}=dsn,utf8");
+my $socket = "$T->{sink}/lmtp";
+$T->sinks("$ip{dsn}=dsn", "$ip{old}=accept", "$ip{dsnutf8}=dsn,utf8", "unix:$socket=lmtp");
+$T->spew("$T->{server}/routes", "box.test lmtp:unix:$socket\n");
+$T->own;
 sub postern { $T->run_as('postern', '-c', $T->{conf}, @_) == 0 or die $T->log }
+postern('tables');
 postern('alias', 'add', 'several@here.test', 'alice@here.test', 'out@dsn.test');
 postern('alias', 'add', 'away@here.test', 'away@dsn.test');
 postern('alias', 'add', 'awayold@here.test', 'away@old.test');
@@ -37,6 +41,8 @@ my %outcomes = (
     'awayold@here.test' => { success => 'relayed' },
     'ok@old.test' => { success => 'relayed' },
     'ok@dsn.test' => {},
+    'ok@box.test' => { success => 'delivered' },
+    'rej1@box.test' => { failure => 'failed' },
     'rej1@old.test' => { failure => 'failed' },
     'rej1@dsn.test' => { failure => 'failed' },
     'nobody@here.test' => { failure => 'failed' },

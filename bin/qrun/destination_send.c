@@ -151,8 +151,8 @@ static bool read_result(struct qrun *q, struct link *l)
         m->at = begin;
         for (size_t i = 0; i < p->count; i++) {
             bool good = message_get_u64(m, &mark) && message_get_str(m, l->reply, sizeof l->reply) &&
-                        (mark == QUEUE_DONE || mark == QUEUE_RELAYED || mark == QUEUE_FAILED ||
-                         mark == QUEUE_TODO);
+                        (mark == QUEUE_DONE || mark == QUEUE_RELAYED || mark == QUEUE_DELIVERED ||
+                         mark == QUEUE_FAILED || mark == QUEUE_TODO);
             if (!good)
                 return false;
             if (pass == 1 && (l->after != AFTER_LOST || mark == QUEUE_FAILED))

@@ -77,5 +77,5 @@ void dsn_mark_relayed(const struct smtp *s, struct transaction *t)
 {
     for (size_t i = 0; i < t->count && !s->ehlo.dsn; i++)
         if (t->recipients[i].mark == QUEUE_DONE && t->recipients[i].options.notify & NOTIFY_SUCCESS)
-            t->recipients[i].mark = QUEUE_RELAYED;
+            t->recipients[i].mark = s->lmtp ? QUEUE_DELIVERED : QUEUE_RELAYED;
 }

@@ -25,7 +25,7 @@ void dsn_get_mail(struct message *m, struct transaction *t);
 void dsn_mail(const struct smtp *s, const struct transaction *t, struct bytes *out);
 void dsn_rcpt(const struct smtp *s, const struct transaction *t, size_t i, struct bytes *out);
 /* After the reply to the message: who was taken by a server that won't report success, though that was asked
- * for, gets the mark R in place of D. */
+ * for, gets the mark R in place of D; by LMTP, which delivers, L. */
 void dsn_mark_relayed(const struct smtp *s, struct transaction *t);
 
 #endif

@@ -39,6 +39,9 @@ static void finish(struct qrun *q, struct program_run *r, char mark, const char 
     if (*at)
         *at = r->next;
     file_close(r->fd);
+    const struct queue_recipient *to = &r->part->job->m.recipients[r->part->indexes[0]];
+    if (mark == QUEUE_DONE && rcpt_wants(to->options, NOTIFY_SUCCESS))
+        mark = QUEUE_DELIVERED;
     job_outcome(q, r->part->job, r->part->indexes[0], mark, reply, NULL, NULL);
     job_put_marks(q, r->part);
     part_finish(q, r->part);

@@ -25,7 +25,7 @@ struct transaction {
     struct {
         char address[ADDRESS_LIMIT + 4];
         struct rcpt_options options;
-        char mark;          /* what became of it: D, R, F or T */
+        char mark;          /* what became of it: D, R, L, F or T */
         bool skipped;       /* got its mark before anything was said, and isn't named */
         bool accepted;      /* RCPT was */
         struct reply reply; /* that said so; code 0: our own words */

@@ -49,7 +49,7 @@ enum {
     VERB_READY, /* text: what TLS there is, "" for none; numbers: enum protection, enum tls_result; text: more
                    of that, or "" */
     VERB_REFUSED, /* numbers: enum refusal, enum tls_result (success: it isn't about TLS); text */
-    VERB_RESULT, /* number: enum after; count; for each recipient a mark (D, R, F, T) as number, and the reply */
+    VERB_RESULT, /* number: enum after; count; for each recipient a mark (D, R, L, F, T) as number, and the reply */
 };
 
 /* What a message needs. */
