@@ -11,7 +11,10 @@ at_end=end_services
 server_place "$work/place"
 server_home
 queue=$home/spool/queue
-echo 'networks 127.0.0.0/8 ::1' >>"$conf"
+{
+    echo 'networks 127.0.0.0/8 ::1'
+    echo "resolver 127.0.0.1:$(free_port)" # nobody there: what goes outside waits
+} >>"$conf"
 as_server "$place/bin/postern" -c "$conf" domain add bücher.test >>"$place/log"
 echo secret | as_server "$place/bin/postern" -c "$conf" user add jörg@bücher.test >>"$place/log"
 
@@ -101,6 +104,8 @@ check 'byte for byte, as base64' binary
 check 'no file is left in the spool' test -z "$(ls "$home/spool/tmp" 2>/dev/null)"
 
 # --- FUTURERELEASE, to the end: nothing before its time, and then it is in the mailbox
+as_server "$place/bin/postern" -c "$conf" alias add bob@example.test bob@example.test copy@far.test >>"$place/log"
+rm -f "$queue"/*-*
 check 'Python: HOLDFOR' by_python hold "$submission"
 check 'the message is not there' test -z "$(ls "$bob/new")"
 run_queue() {
@@ -112,6 +117,8 @@ released() {
     run_queue && grep -rq '^Subject: held' "$bob/new"
 }
 check 'later it is there' eventually 20 released
+check 'once' test "$(ls "$bob/new" | wc -l)" = 1
+check 'and where its alias leads, once' test "$(grep -rhax 'T copy@far.test' "$queue" | wc -l)" = 1
 rm -f "$bob"/new/*
 
 # --- curl: SMTPUTF8 where an address or a header needs it

@@ -43,11 +43,8 @@ bool guard_notice_keep(struct envelope *e, const struct address *a, const struct
         return false;
     *asked = (struct asked){ .address = *a, .said = *o, .onward = *o, .next = e->asked };
     asked->expanded = t->count > before + 1;
-    if (asked->expanded && o->notify & NOTIFY_SUCCESS) {
-        asked->onward.notify &= ~(unsigned)NOTIFY_SUCCESS;
-        if (!asked->onward.notify)
-            asked->onward.notify = NOTIFY_NEVER;
-    }
+    if (asked->expanded || (t->count > before && !address_same(&t->list[before].address, a)))
+        rcpt_options_behind_alias(o, span_of(a->text), asked->expanded, &asked->onward);
     e->asked = asked;
     for (size_t i = before; i < t->count; i++)
         t->list[i].options = &asked->onward;
