@@ -44,6 +44,11 @@ static bool connect_out(void)
     struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(9), .sin_addr = { htonl(INADDR_LOOPBACK) } };
     return connect(3, (struct sockaddr *)&to, sizeof to) == 0 || errno != EPERM; /* the filter let it through */
 }
+static bool make_event_loop(void)
+{
+    int pair[2];
+    return syscall(SYS_epoll_create1, 0) >= 0 || syscall(SYS_pipe2, pair, 0) == 0;
+}
 static bool execute(void)
 {
     char *argv[] = { (char[]){ "true" }, NULL };
@@ -109,10 +114,11 @@ static const struct probe {
     { "open a file inside its paths", open_inside, GUARD | MAILBOX | SCHEDULER | WAITING },
     { "create a file inside", create_inside, GUARD | MAILBOX | SCHEDULER | WAITING },
     { "rename between folders inside", rename_between, GUARD | MAILBOX | SCHEDULER | WAITING },
-    { "socket (unix)", make_unix_socket, 0 },
+    { "socket (unix)", make_unix_socket, SCHEDULER },
     { "socket (inet)", make_inet_socket, RESOLVER | SCHEDULER },
     { "socket (netlink, packet)", make_raw_socket, 0 },
     { "connect", connect_out, RESOLVER | SCHEDULER },
+    { "make an event loop", make_event_loop, RESOLVER | SCHEDULER },
     { "execve", execute, 0 },
     { "kill another process of the same user", signal_other, 0 },
     { "ptrace it", trace_other, 0 },
