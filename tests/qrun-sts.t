@@ -88,6 +88,8 @@ domain('splitrecord', record => "_mta-sts.splitrecord TXT \"v=STSv1; \" \"id=a\"
 policy('splitrecord', 'enforce', 'mx.splitrecord.test');
 # What is cached.
 domain('cached');                            policy('cached', 'enforce', 'mx.cached.test', 'mx.uncovered.test');
+domain('silent', cert => 'self');
+domain('brief', cert => 'self');             policy('brief', 'enforce', 'mx.brief.test', { max_age => 0 });
 domain('short');                             policy('short', 'enforce', 'elsewhere.test', { max_age => 2 });
 # Two exchangers, the better one not in the policy.
 domain('two');                               policy('two', 'enforce', 'mx.two.test');
@@ -169,6 +171,8 @@ subtest 'what is no policy' => sub {
     my $before = requests('moved');
     delivered('moved', 'encrypted', 'once more');
     is requests('moved'), $before, 'it isn\'t asked for again so soon';
+    my $r = delivered('silent', 'encrypted', 'a web server that never answers');
+    like $r->{log}, qr/result=sts-policy-fetch-error text="the server took too long"/, 'is waited for as long as a mail server';
     delivered('tworecords', 'encrypted', 'two records');
     delivered('norecord', 'encrypted', 'no record');
     is requests('tworecords') + requests('norecord'), 0, 'nothing was fetched for either';
@@ -217,6 +221,9 @@ subtest 'the cache' => sub {
     (my $four = $three) =~ s/^(_mta-sts\.cached TXT "v=STSv1; id=)three/${1}four/m;
     $zones->change(test => $four);
     delivered('cached', 'encrypted', 'the policy is withdrawn');
+    deferred('brief', qr/nobody that is trusted/, 'a policy for no time at all: for this message');
+    deferred('brief', qr/nobody that is trusted/, 'and for the next, as it is asked for again');
+    is requests('brief'), 2, 'each time';
     deferred('short', qr/policy doesn't name/, 'a policy for two seconds');
     $zones->change(test => $none =~ s/^_mta-sts\.short .*\n//mr);
     ok $T->eventually(10, sub { send_one('short.test')->{state} eq 'D' }), 'holds no longer';

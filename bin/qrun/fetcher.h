@@ -11,6 +11,7 @@ struct fetcher_start {
     int socket;
     const char *host;  /* "mta-sts.example.org" */
     struct span roots; /* PEM */
+    uint64_t timeout;  /* the setting, in seconds; for all of it, and no longer than FETCH_MS */
 };
 
 #define FETCH_MS 60000 /* RFC 8461 3.3 */

@@ -160,7 +160,6 @@ static bool renew(struct policy *p, const char *id, int64_t now)
     bool good = result == TLS_RESULT_SUCCESS && sts_policy_read(span_bytes(&k.text), &p->sts) == ST_OK;
     if (good) {
         k.expires = now + (int64_t)p->sts.max_age;
-        k.retry = now + RETRY;
         keep(p, &k);
     } else {
         const struct tls_state_policy *old = p->start->cached;
