@@ -13,8 +13,8 @@ my $T = QrunTest->new('retry-first' => '5m');
 my $helper = ($ENV{BUILD} || 'build') . '/tests/helpers/srs';
 $T->dns('--mx-host=good.test,mx.good.test,10', '--host-record=mx.good.test,127.0.1.2', '--mx-host=backup.test,mx.good.test,5',
         '--mx-host=backup.test,mail.here.test,10', '--host-record=mail.here.test,127.0.1.3', '--mx-host=ours.test,mail.here.test,5',
-        '--mx-host=ours.test,mx.good.test,10');
-$T->sinks('127.0.1.2=accept', '127.0.1.3=accept');
+        '--mx-host=ours.test,mx.good.test,10', '--mx-host=five.test,mx.five.test,10', '--host-record=mx.five.test,127.0.1.4');
+$T->sinks('127.0.1.2=accept', '127.0.1.3=accept', '127.0.1.4=rcpt5');
 
 sub postern { $T->run_as('postern', '-c', $T->{conf}, @_) == 0 or die "postern @_: " . $T->log }
 
@@ -86,6 +86,19 @@ subtest 'a relayed domain' => sub {
     @t = smtp('alice@here.test', 'joe@ours.test');
     is scalar @t, 0, 'never to a host no better than ourselves';
     like join('', map { $T->slurp($_) } glob "$T->{server}/mail/here.test/alice/new/*"), qr/5\.4\.6 The domain's mail exchanger is this server/, 'which the sender is told';
+};
+subtest 'copies' => sub {
+    my $before = () = $T->mailbox('alice');
+    postern(qw(bcc add from alice@here.test gone@five.test archive@good.test full));
+    postern(qw(alias add full bob));
+    $T->run_as('sh', '-c', "echo bob-secret | $T->{bin}/postern -c $T->{conf} user add bob\@here.test");
+    postern(qw(user quota bob@here.test storage=1));
+    my @t = smtp('alice@here.test', 'alice@here.test');
+    is_deeply [ map { @{ $_->{to} } } @t ], ['archive@good.test'], 'one goes out' or diag $T->log;
+    like $T->log, qr/event=failed [^\n]*to=gone\@five\.test/, 'one fails over there';
+    like $T->log, qr/event=failed [^\n]*to=bob\@here\.test/, 'one here';
+    is scalar(() = $T->mailbox('alice')), $before + 1, 'and the sender hears of neither';
+    postern(qw(bcc remove from alice@here.test));
 };
 subtest 'srs no' => sub {
     $T->settings(srs => 'no');
