@@ -87,6 +87,18 @@ subtest 'a relayed domain' => sub {
     is scalar @t, 0, 'never to a host no better than ourselves';
     like join('', map { $T->slurp($_) } glob "$T->{server}/mail/here.test/alice/new/*"), qr/5\.4\.6 The domain's mail exchanger is this server/, 'which the sender is told';
 };
+subtest 'a mailbox that was left to the queue' => sub {
+    postern(qw(alias add alice@here.test alice@here.test keep@good.test));
+    $T->forget;
+    my $before = () = $T->mailbox('alice');
+    my $id = $T->put('joe@other.test', ["alice+x\@here.test\n account=yes", "keep\@good.test\n forwarded=yes"]);
+    $T->qrun;
+    is scalar(() = $T->mailbox('alice')), $before + 1, 'has the message once';
+    my @t = $T->taken;
+    is scalar @t, 1, 'and its alias, which was followed before, sends no second copy' or diag $T->log;
+    like join('', map { $T->slurp($_) } glob "$T->{server}/mail/here.test/alice/new/*"), qr/^Delivered-To: alice\+x\@here\.test\r?$/m, 'with its detail';
+    postern(qw(alias remove alice@here.test));
+};
 subtest 'copies' => sub {
     my $before = () = $T->mailbox('alice');
     postern(qw(bcc add from alice@here.test gone@five.test archive@good.test full));

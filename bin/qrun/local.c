@@ -110,7 +110,8 @@ static enum status prepare_queued(struct qrun *q, const struct address *to, cons
         e.options = *m->options;
     e.options.release = 0;
     if (outside.count || outside.failed)
-        st = recipients_put(&outside, &e) ? queue_prepare(q->settings->spool, m->id, &e, &c, &d->queued) : ST_TEMP;
+        st = recipients_put(&outside, &e) ? queue_prepare(q->settings->spool, m->id, &e, &c, &d->queued)
+                                          : ST_TEMP;
     d->has_queued = st == ST_OK && outside.count;
     recipients_free(&outside);
     return st == ST_PERM && errno == EEXIST ? ST_OK : st; /* it was queued before a crash */
@@ -124,7 +125,9 @@ static enum status prepare(struct qrun *q, const struct address *to, const struc
     struct address own;
     bool has_own = directory_account(q->directory, to, &own) == ST_OK;
     int n = snprintf(trace, sizeof trace, "Return-Path: <%s>\r\n", m->sender);
-    struct content c = { .trace = { trace, (size_t)n }, .memory = m->message, .fd = -1, .size = m->message.n };
+    struct content c = {
+        .trace = { trace, (size_t)n }, .memory = m->message, .fd = -1, .size = m->message.n
+    };
     d->boxes = calloc(t->count, sizeof *d->boxes);
     if (!d->boxes)
         return ST_TEMP;
@@ -190,7 +193,10 @@ enum status local_deliver(struct qrun *q, const struct address *to, const struct
     struct delivery d = { 0 };
     bytes_init(&d.full, FULL_LIMIT);
     errno = 0;
-    enum status st = directory_expand(q->directory, to, &targets);
+    enum status st =
+        m->recipient && m->recipient->account ? directory_mailbox(q->directory, to, &targets) : ST_NONE;
+    if (st == ST_NONE)
+        st = directory_expand(q->directory, to, &targets);
     if (st == ST_NONE)
         st = fail(ST_PERM, why, "5.1.1 No such user here");
     else if (st == ST_PERM)
@@ -210,9 +216,9 @@ enum status local_deliver(struct qrun *q, const struct address *to, const struct
         st = fail(ST_PERM, why, "5.2.2 The mailbox is full:");
         bytes_add_span(why, span_bytes(&d.full));
     }
-    *mark = targets.count > 1                        ? QUEUE_EXPANDED
+    *mark = targets.count > 1                             ? QUEUE_EXPANDED
             : targets.count == 1 && targets.list[0].local ? QUEUE_DELIVERED
-                                                         : QUEUE_DONE;
+                                                          : QUEUE_DONE;
     bytes_free(&d.full);
     free(d.boxes);
     targets_free(&targets);

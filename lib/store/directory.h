@@ -47,11 +47,12 @@ enum status directory_quota_of(const struct settings *s, const struct address *a
  * domains that we relay, programs. */
 struct target {
     struct address address; /* canonical; of a program: the address whose alias names it */
-    bool local;             /* an account here */
+    bool local;             /* an account here; false where its mail is to be left to the queue */
+    bool account;           /* an account here */
     bool forwarded;         /* outside, and only an alias leads there: the sender didn't name it */
     char detail[ADDRESS_LOCAL_LIMIT + 1]; /* of an account: what stood behind the delimiter, "" for nothing */
-    const struct rcpt_options *options;   /* what its RCPT asked for: the caller sets it and owns it; or NULL */
-    char *program;                        /* NULL, or which one: see store/programs.h. Owned by the list */
+    const struct rcpt_options *options; /* what its RCPT asked for: the caller sets it and owns it; or NULL */
+    char *program;                      /* NULL, or which one: see store/programs.h. Owned by the list */
 };
 struct targets {
     struct target *list;
@@ -67,10 +68,13 @@ enum status directory_expand(struct directory *d, const struct address *a, struc
 bool target_same(const struct target *a, const struct target *b);
 /* The address of a target with its detail, as the queue gets it. */
 void target_address(const struct target *t, const struct settings *s, struct address *a);
+/* The account of this name, with any detail, whatever aliases say. ST_NONE: there is none. Appends to
+ * *targets. */
+enum status directory_mailbox(struct directory *d, const struct address *a, struct targets *targets);
 /* An outside address that was named itself. False: no memory. */
 bool targets_add_outside(struct targets *targets, const struct address *a);
-/* Moves those of `more` that aren't there already to the end of *targets, and frees the others. False: no memory, and
- * nothing was moved. */
+/* Moves those of `more` that aren't there already to the end of *targets, and frees the others. False: no
+ * memory, and nothing was moved. */
 bool targets_join(struct targets *targets, struct targets *more);
 /* Forgets all behind the first `count`. */
 void targets_cut(struct targets *targets, size_t count);

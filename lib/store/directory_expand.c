@@ -128,6 +128,7 @@ static enum status add_target(struct expansion *x, const struct target *new)
     if (!added)
         return ST_TEMP;
     added->local = new->local;
+    added->account = new->account;
     added->forwarded = new->forwarded;
     memcpy(added->detail, new->detail, sizeof added->detail);
     return ST_OK;
@@ -141,7 +142,7 @@ static enum status add_outside(struct expansion *x, const struct address *a)
 
 static enum status add_account(struct expansion *x, const struct found *f, const char *detail)
 {
-    struct target t = { .address = f->address, .local = true };
+    struct target t = { .address = f->address, .local = true, .account = true };
     snprintf(t.detail, sizeof t.detail, "%s", f->detail[0] ? f->detail : detail);
     return add_target(x, &t);
 }
@@ -329,6 +330,23 @@ enum status directory_expand(struct directory *d, const struct address *a, struc
     free(x);
     errno = saved;
     return st;
+}
+
+enum status directory_mailbox(struct directory *d, const struct address *a, struct targets *targets)
+{
+    struct address account, base;
+    char detail[ADDRESS_LOCAL_LIMIT + 1] = "";
+    enum status st = directory_account(d, a, &account);
+    if (st == ST_NONE && address_part(a, d->settings->recipient_delimiter, &base, detail))
+        st = directory_account(d, &base, &account);
+    else
+        detail[0] = '\0';
+    struct target *added = st == ST_OK ? append(targets, &account, NULL) : NULL;
+    if (!added)
+        return st == ST_OK ? ST_TEMP : st;
+    added->local = added->account = true;
+    memcpy(added->detail, detail, sizeof detail);
+    return ST_OK;
 }
 
 enum status directory_may_send_as(struct directory *d, const struct address *account, const struct address *a)

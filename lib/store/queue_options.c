@@ -10,8 +10,8 @@
  *     release 1763759545       not before this time (FUTURERELEASE)
  *
  * and below a recipient, behind a space: notify=success,delay orcpt=rfc822;bob@example.net
- * program=0:list, the program of an alias that the message is for (store/programs.h); forwarded=yes, where the
- * sender named another address.
+ * account=yes, where aliases have been followed; program=0:list, the program of an alias that the message is for
+ * (store/programs.h); forwarded=yes, where the sender named another address.
  */
 #include "store/queue_private.h"
 
@@ -56,11 +56,13 @@ bool queue_write_recipient_options(const struct rcpt_options *o, struct bytes *o
         }
     if (o->orcpt[0])
         bytes_printf(out, " orcpt=%s", o->orcpt);
+    if (o->account)
+        bytes_add_str(out, " account=yes");
     if (o->forwarded)
         bytes_add_str(out, " forwarded=yes");
     if (o->program[0])
         bytes_printf(out, " program=%s", o->program);
-    if (o->notify || o->orcpt[0] || o->forwarded || o->program[0])
+    if (o->notify || o->orcpt[0] || o->account || o->forwarded || o->program[0])
         bytes_add_char(out, '\n');
     return is_word(span_of(o->orcpt)) && is_word(span_of(o->program));
 }
@@ -122,6 +124,7 @@ bool queue_read_recipient_options(struct span line, struct rcpt_options *o)
             return false;
         bool good = span_eq_str(word, "notify")    ? read_notify(value, &o->notify)
                     : span_eq_str(word, "orcpt")   ? span_copy(value, o->orcpt, sizeof o->orcpt)
+                    : span_eq_str(word, "account")   ? (o->account = span_eq_str(value, "yes"))
                     : span_eq_str(word, "forwarded") ? (o->forwarded = span_eq_str(value, "yes"))
                     : span_eq_str(word, "program") ? span_copy(value, o->program, sizeof o->program)
                                                    : false;

@@ -28,13 +28,14 @@ void recipients_add(struct recipients *r, const struct settings *s, const struct
     if (r->failed)
         return;
     struct rcpt_options *o = NULL;
-    if (t->program || t->forwarded || t->options) {
+    if (t->program || t->forwarded || t->account || t->options) {
         o = calloc(1, sizeof *o);
         r->failed = !o;
     }
     if (o) {
         if (t->options)
             *o = *t->options;
+        o->account = t->account;
         o->forwarded = t->forwarded;
         snprintf(o->program, sizeof o->program, "%s", t->program ? t->program : "");
     }

@@ -34,7 +34,7 @@ static enum status prepare(const char *id, struct queue_new *q)
     struct address to[3] = { address("b@there.test"), address("\"c d\"@there.test"), address("e@else.test") };
     static const struct rcpt_options some = { .notify = NOTIFY_SUCCESS | NOTIFY_DELAY,
                                               .orcpt = "rfc822;c+20d@there.test" };
-    static const struct rcpt_options program = { .forwarded = true, .program = "0:list" };
+    static const struct rcpt_options program = { .account = true, .forwarded = true, .program = "0:list" };
     static const struct rcpt_options *const options[3] = { NULL, &some, &program };
     struct queue_envelope e = { .sender = "a@here.test",
                                 .recipients = to,
@@ -90,6 +90,7 @@ static void in_and_out(void)
            strcmp(m.options.envid, "QQ+2B1") == 0 && m.options.release == 1763759545,
        "what its MAIL said");
     ok(!m.recipients[0].options && m.recipients[2].options && m.recipients[2].options->forwarded &&
+           m.recipients[2].options->account &&
            strcmp(m.recipients[2].options->program, "0:list") == 0 && m.recipients[1].options &&
            m.recipients[1].options->notify == (NOTIFY_SUCCESS | NOTIFY_DELAY) &&
            strcmp(m.recipients[1].options->orcpt, "rfc822;c+20d@there.test") == 0,
