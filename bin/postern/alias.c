@@ -24,7 +24,7 @@ static int find(struct admin *a, const struct bytes *text, const char *name, str
     alias_reader_init(&reader, span_bytes(text));
     *found = false;
     while (!*found && alias_next(&reader, e, &why))
-        *found = span_ieq_str(span_bytes(&e->name), name);
+        *found = tables_same_name(span_bytes(&e->name), span_of(name));
     if (!*found && why)
         return complain(EX_DATAERR, "%s/aliases:%u: %s; nothing was changed", a->s.directory, e->line, why);
     return EX_OK;
@@ -174,7 +174,7 @@ static bool without_target(const struct alias_entry *e, const char *target, stru
     bytes_init(&one, ALIASES_VALUE_LIMIT);
     bytes_printf(line, "%s:", bytes_str(&e->name));
     while (alias_target_next(&rest, &one, &why)) {
-        if (span_ieq_str(span_bytes(&one), target)) {
+        if (tables_same_name(span_bytes(&one), span_of(target))) {
             removed = true;
             continue;
         }

@@ -294,10 +294,11 @@ static int check_arguments(struct setup *u)
 
 int setup_command(struct admin *a, int argc, char **argv)
 {
-    char domain[ADDRESS_DOMAIN_LIMIT + 1], file[PATH_MAX];
-    struct setup u = { .a = a, .hostname = argv[0], .domain = domain, .address = argc > 2 ? argv[2] : NULL };
-    if (!idna_to_ascii(span_of(argv[1]), domain))
-        return complain(EX_DATAERR, "%s: is too long for a domain, or none that DNS can have", argv[1]);
+    char hostname[ADDRESS_DOMAIN_LIMIT + 1], domain[ADDRESS_DOMAIN_LIMIT + 1], file[PATH_MAX];
+    struct setup u = { .a = a, .hostname = hostname, .domain = domain, .address = argc > 2 ? argv[2] : NULL };
+    if (!idna_to_ascii(span_of(argv[0]), hostname) || !idna_to_ascii(span_of(argv[1]), domain))
+        return complain(EX_DATAERR, "%s: is too long for a domain, or none that DNS can have",
+                        hostname[0] ? argv[1] : argv[0]);
     char *here = a->file[0] == '/' ? NULL : getcwd(NULL, 0);
     int n = snprintf(file, sizeof file, "%s%s%s", here ? here : "", here ? "/" : "", a->file);
     free(here);

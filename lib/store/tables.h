@@ -54,6 +54,8 @@ enum status tables_fresh(const struct settings *s, enum table_name name, const s
 /* A domain name, and a line of domains (text/domains.h), with A-labels. */
 bool tables_domain(struct span text, char to[ADDRESS_DOMAIN_LIMIT + 1]);
 const char *tables_domain_entry(struct span line, struct domain_entry *e);
+/* Two names of aliases, or two addresses, that are one in the table. */
+bool tables_same_name(struct span a, struct span b);
 /* What stands before the first blank: the address in a line of accounts. */
 struct span tables_first_word(struct span line);
 /* The first domain of our own in the text of `domains`, in lower case; nothing where there is none. */

@@ -28,6 +28,18 @@ bool compile_key(struct span name, struct bytes *key)
     return bytes_add_span(key, bare ? address_local(&a) : span_of(a.text));
 }
 
+bool tables_same_name(struct span a, struct span b)
+{
+    struct bytes key, other;
+    bytes_init(&key, ADDRESS_LIMIT);
+    bytes_init(&other, ADDRESS_LIMIT);
+    bool same = span_ieq(a, b) || (compile_key(a, &key) && compile_key(b, &other) &&
+                                   span_eq(span_bytes(&key), span_bytes(&other)));
+    bytes_free(&key);
+    bytes_free(&other);
+    return same;
+}
+
 static enum status add_include(struct compile *c, const struct alias_entry *e, struct span path,
                                struct bytes *value)
 {
