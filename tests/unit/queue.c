@@ -148,12 +148,19 @@ static void defer(void)
     ok(queue_read(dir, id, true, &m) == ST_OK && m.attempts == 3 && m.next_attempt > clock_now() + 900 &&
            m.replies[1] && strcmp(m.replies[1], "450 4.2.0 later?T forged@x.test") == 0 && !m.replies[0],
        "what is known of it is read back");
+    ok(m.told == 0, "nobody was told that it is late");
+    m.told = 1763766745;
+    m.sync_why = true;
     m.next_attempt = clock_now() - 1;
     ok(queue_defer(dir, &m) == ST_OK && queue_find(dir, id, other) == ST_OK && strcmp(path, other) != 0,
        "moved to %s", other);
     *strrchr(path, '/') = '\0';
     ok(faccessat(dir, path, F_OK, 0) != 0, "the emptied directory is gone");
     ok(listed(true, id) == 1, "now it is due");
+    struct queue_message again;
+    ok(queue_read(dir, id, false, &again) == ST_OK && again.told == 1763766745 && again.replies[1],
+       "and that somebody was is remembered");
+    queue_message_free(&again);
     ok(queue_remove(dir, &m) == ST_OK && listed(false, id) == 0, "removed");
     *strrchr(other, '/') = '\0';
     ok(faccessat(dir, other, F_OK, 0) != 0, "nothing is left of it");
@@ -259,6 +266,11 @@ static void bounce_ids(void)
     ok(queue_id_valid(first) && strcmp(first, again) == 0 && strcmp(first, other) != 0 &&
            strcmp(first, id) > 0,
        "a bounce's ID: %s", first);
+    queue_report_id(id, "delay", 3, again);
+    queue_report_id(id, "success", 3, other);
+    ok(queue_id_valid(again) && strcmp(again, first) != 0 && strcmp(again, other) != 0, "other reports have others");
+    queue_report_id(id, "", 3, again);
+    ok(strcmp(again, first) == 0, "a bounce's is that of no kind");
     ok(prepare(first, &q) == ST_OK && queue_publish(&q) == ST_OK && queue_finish(&q) == ST_OK,
        "the bounce is queued");
     ok(prepare(first, &q) == ST_PERM && errno == EEXIST, "a second time it is seen");
