@@ -35,7 +35,7 @@ MORE_MAKE = +$(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAG
 Q = $(if $(V),,@)
 
 .SECONDARY:
-.PHONY: all help tests deps check torture soak asan fuzz fuzzers warnings tidy demo bench install uninstall clean
+.PHONY: all help tests deps check torture soak interop asan fuzz fuzzers warnings tidy demo bench install uninstall clean
 all: $(PROGRAMS:%=$(BUILD)/bin/%) ## build every program
 tests: all $(UNIT_TESTS) $(HELPERS) $(SHIM) ## build the tests too
 
@@ -98,6 +98,10 @@ torture: $(DEPS) ## the mailbox's hardest tests, TORTURE times as long (10) as `
 soak: $(DEPS) ## QRESYNC clients against all that can happen to a mailbox, for SOAK_SECONDS (600)
 	$(MORE_MAKE) tests
 	BUILD=$(BUILD) SANDBOX=$(SANDBOX) SOAK_SECONDS=$(or $(SOAK_SECONDS),600) prove -v -e '' tests/imap-resync.t
+
+interop: $(DEPS) ## INTEROP_MESSAGES (1000) to and from Postfix, Exim and OpenSMTPD, each killed in between; as root
+	$(MORE_MAKE) tests
+	BUILD=$(BUILD) SANDBOX=$(SANDBOX) INTEROP_MESSAGES=$(or $(INTEROP_MESSAGES),1000) prove -v -e '' $(wildcard tests/interop-*.t)
 
 # The sandbox is on here too, with the sanitizers' own calls allowed. Where it isn't: looking for leaks at exit (what qrun does) takes
 # ptrace, and a process that tries what it may not do would show the sanitizers' rights.
