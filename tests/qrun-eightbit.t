@@ -80,9 +80,9 @@ subtest 'a server with 8BITMIME gets it as it was' => sub {
     my ($m) = go('eight', $nested);
     is $m->{text}, $nested, 'byte by byte';
 };
-subtest 'what can\'t be converted' => sub {
-    my $signed = "From: a\@here.test\r\nMIME-Version: 1.0\r\nContent-Type: multipart/signed; protocol=\"application/pgp-signature\"; micalg=pgp-sha1; boundary=s\r\n\r\n"
+my $signed = "From: a\@here.test\r\nMIME-Version: 1.0\r\nContent-Type: multipart/signed; protocol=\"application/pgp-signature\"; micalg=pgp-sha1; boundary=s\r\n\r\n"
         . "--s\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n\xc3\xa4\r\n--s\r\nContent-Type: application/pgp-signature\r\n\r\nx\r\n--s--\r\n";
+subtest 'what can\'t be converted' => sub {
     my $address = "From: J <j\xc3\xb6rg\@here.test>\r\n\r\nx\r\n";
     for (['a signature', $signed, '5.6.3'], ['an address', $address, '5.6.7'], ['a fragment', "Content-Type: message/partial; id=1; number=1\r\n\r\n\xc3\xa4\r\n", '5.6.3']) {
         my ($what, $text, $status) = @$_;
@@ -118,5 +118,11 @@ subtest 'a report of ours' => sub {
     is $is->{fields}[1][0], parsed($plain)->{fields}[0][0], 'with the subject of the message';
     is_deeply $is->{leaves}[-1], parsed($plain)->{leaves}[0], 'and its text';
     is_deeply $is->{defects}, [], 'nothing that a parser minds';
+    $T->forget;
+    $T->put('bob@seven.test', ['rej@eight.test'], text => $signed, eight_bit => 1, options => "return full\n");
+    $T->qrun;
+    ($m) = $T->taken($ip{seven});
+    like $m->{text}, qr/^Action: failed\r$/m, 'also about a message that couldn\'t be converted itself';
+    unlike $m->{text}, qr/[\x80-\xff]/, 'in 7 bits';
 };
 done_testing;

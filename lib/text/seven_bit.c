@@ -11,7 +11,10 @@
  *     another                  it can't be done
  *
  * A message without Content-Type gets one: text/plain in UTF-8 if it is that, else in "unknown-8bit" (RFC 1428).
- * message/global is encoded whole where its header needs that (RFC 6532 3.7). Considered and refused: charsets
+ * message/global is encoded whole where its header needs that (RFC 6532 3.7).
+ *
+ * A report (multipart/report) must arrive, and what it brings back is only shown: in it nothing stands in the way,
+ * signatures are as good as gone, and what can't be written otherwise becomes '?'. Considered and refused: charsets
  * guessed, and multipart/signed encoded all the same: what can't be verified any more is worse than a bounce.
  */
 #include "text/seven_bit.h"
@@ -29,6 +32,7 @@ struct writer {
     struct span message;
     size_t done; /* bytes of it that have been passed on */
     size_t parts;
+    bool lossy; /* a report */
     enum seven_bit fault;
     bool (*put)(void *to, struct span piece);
     void *to;
@@ -68,11 +72,8 @@ static bool put_str(struct writer *w, const char *text)
     return put(w, span_of(text));
 }
 
-/* What stands before `up_to` and wasn't passed on yet. */
-static bool pass_on(struct writer *w, const char *up_to)
+static bool put_plain(struct writer *w, struct span rest)
 {
-    struct span rest = { w->message.p + w->done, (size_t)(up_to - w->message.p) - w->done };
-    w->done += rest.n;
     while (rest.n) {
         size_t ascii = utf8_ascii_run(rest);
         if (ascii && !put(w, span_head(rest, ascii)))
@@ -83,6 +84,14 @@ static bool pass_on(struct writer *w, const char *up_to)
         rest = span_from(rest, 1);
     }
     return true;
+}
+
+/* What stands before `up_to` and wasn't passed on yet. */
+static bool pass_on(struct writer *w, const char *up_to)
+{
+    struct span rest = { w->message.p + w->done, (size_t)(up_to - w->message.p) - w->done };
+    w->done += rest.n;
+    return put_plain(w, rest);
 }
 
 /* --- encodings */
@@ -173,7 +182,9 @@ static bool put_field(struct writer *w, const struct header_field *field)
         return put(w, field->whole);
     bytes_init(&text, FIELD_LIMIT);
     enum seven_bit fault = seven_bit_field(field, &text);
-    bool good = fault == SEVEN_BIT_OK ? put(w, span_bytes(&text)) : fail(w, fault);
+    bool good = fault == SEVEN_BIT_OK                        ? put(w, span_bytes(&text))
+                : w->lossy && fault != SEVEN_BIT_FAILED ? put_plain(w, field->whole)
+                                                        : fail(w, fault);
     bytes_free(&text);
     return good;
 }
@@ -245,13 +256,20 @@ static bool is_mostly_eight_bit(struct span body)
     return n >= body.n / 3;
 }
 
+static enum seven_bit obstacle(const struct mime_part *part)
+{
+    if (is_type(part, "message", "partial") || is_type(part, "message", "external-body"))
+        return SEVEN_BIT_FRAGMENT;
+    return part->encoding == MIME_OTHER ? SEVEN_BIT_ENCODING : SEVEN_BIT_OK;
+}
+
 /* A part that holds no others, and has 8-bit bytes in its body. */
 static bool encode(struct writer *w, const struct mime_part *part, bool message)
 {
-    if (is_type(part, "message", "partial") || is_type(part, "message", "external-body"))
-        return fail(w, SEVEN_BIT_FRAGMENT);
-    if (part->encoding == MIME_OTHER)
-        return fail(w, SEVEN_BIT_ENCODING);
+    enum seven_bit fault = obstacle(part);
+    if (fault != SEVEN_BIT_OK)
+        return w->lossy ? put_header(w, part, NULL, message) && pass_on(w, part->body.p + part->body.n)
+                        : fail(w, fault);
     bool coded = part->encoding == MIME_QUOTED_PRINTABLE || part->encoding == MIME_BASE64;
     bool base64 = !coded && is_mostly_eight_bit(part->body);
     if (!put_header(w, part, coded ? NULL : base64 ? "base64" : "quoted-printable", message))
@@ -285,8 +303,8 @@ static bool write_part(struct writer *w, const struct mime_part *part, bool mess
     if (!has_eight_bit(extent(part)) && !labelled && !part->child)
         return true;
     if (++w->parts >= MIME_PARTS || depth >= MIME_DEPTH)
-        return fail(w, SEVEN_BIT_DEEP);
-    if (is_type(part, "multipart", "signed") && part->child) {
+        return w->lossy || fail(w, SEVEN_BIT_DEEP);
+    if (is_type(part, "multipart", "signed") && part->child && !w->lossy) {
         if (has_eight_bit(part->body))
             return fail(w, SEVEN_BIT_SIGNED);
         return put_header(w, part, labelled ? "7bit" : NULL, message) &&
@@ -312,7 +330,8 @@ enum seven_bit seven_bit_write(struct span message, bool (*to_put)(void *to, str
     if (!root)
         return SEVEN_BIT_FAILED;
     bytes_init(&w.buffer, BUFFER);
-    if (count_parts(root) >= MIME_PARTS)
+    w.lossy = is_type(root, "multipart", "report");
+    if (count_parts(root) >= MIME_PARTS && !w.lossy)
         fail(&w, SEVEN_BIT_DEEP);
     else if (write_part(&w, root, true, 0) && pass_on(&w, w.message.p + w.message.n))
         flush(&w);

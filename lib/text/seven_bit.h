@@ -3,6 +3,7 @@
  * A message for a server without 8BITMIME (RFC 6152 3): parts with 8-bit bytes become quoted-printable or
  * base64, labels are put right, and raw 8-bit bytes of header fields become encoded words (RFC 2047), extended
  * parameters (RFC 2231) or Downgraded- fields (RFC 6857). Nothing else of it changes.
+ * A report, which must arrive, is never refused: see seven_bit.c.
  */
 #ifndef POSTERN_TEXT_SEVEN_BIT_H
 #define POSTERN_TEXT_SEVEN_BIT_H

@@ -83,6 +83,16 @@ static const struct {
       "Subject: =?UTF-8?B?w6Q=?=\r\nContent-Type: multipart/signed; boundary=b\r\n\r\n--b\r\nContent-Transfer-Encoding: 8bit\r\n\r\nx\r\n--b--\r\n", 0 },
     { "a fragment", "Content-Type: message/partial; id=x; number=1\r\n\r\n\xc3\xa4\r\n", NULL, SEVEN_BIT_FRAGMENT },
     { "an address", "To: \xc3\xa4@x.test\r\n\r\nx\r\n", NULL, SEVEN_BIT_ADDRESS },
+    { "a report brings back what else would stand in the way",
+      "Content-Type: multipart/report; boundary=r\r\nMIME-Version: 1.0\r\nContent-Transfer-Encoding: 8bit\r\n\r\n--r\r\n\r\nwords\r\n"
+      "--r\r\nContent-Type: message/rfc822\r\nContent-Transfer-Encoding: 8bit\r\n\r\nTo: \xc3\xa4@x.test\r\nContent-Type: multipart/signed; boundary=b\r\n\r\n"
+      "--b\r\nContent-Type: text/plain\r\nContent-Transfer-Encoding: 8bit\r\n\r\nna\xc3\xafve and some more\r\n--b--\r\n--r--\r\n",
+      "Content-Type: multipart/report; boundary=r\r\nMIME-Version: 1.0\r\nContent-Transfer-Encoding: 7bit\r\n\r\n--r\r\n\r\nwords\r\n"
+      "--r\r\nContent-Type: message/rfc822\r\nContent-Transfer-Encoding: 7bit\r\n\r\nTo: ??@x.test\r\nContent-Type: multipart/signed; boundary=b\r\n\r\n"
+      "--b\r\nContent-Type: text/plain\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\nna=C3=AFve and some more\r\n--b--\r\n--r--\r\n", 0 },
+    { "a report with an encoding that isn't known",
+      "Content-Type: multipart/report; boundary=r\r\nMIME-Version: 1.0\r\n\r\n--r\r\nContent-Transfer-Encoding: x-odd\r\n\r\n\xc3\xa4\r\n--r--\r\n",
+      "Content-Type: multipart/report; boundary=r\r\nMIME-Version: 1.0\r\n\r\n--r\r\nContent-Transfer-Encoding: x-odd\r\n\r\n??\r\n--r--\r\n", 0 },
     { "nothing", "", "", 0 },
     { "only a header", "Subject: \xc3\xa4", "Subject: =?UTF-8?B?w6Q=?=\r\n", 0 },
 };
