@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * A report on its way (RFC 3464, RFC 5321 6.1): to the message's sender, from <>. A sender of ours gets it into
- * the Maildir at once, anybody else through the queue; under an ID, or a name, made from the message's, so that
- * one that a crash repeated is seen. In a Maildir it is looked for only where an earlier run may have made it
- * (new/ and cur/ of INBOX: a reader who has moved or removed it within that minute gets another).
+ * A report on its way (RFC 3464, RFC 5321 6.1): to the message's sender, from <>. A sender of ours gets it
+ * into the Maildir at once, anybody else through the queue; under an ID, or a name, made from the message's,
+ * so that one that a crash repeated is seen. In a Maildir it is looked for only where an earlier run may have
+ * made it (new/ and cur/ of INBOX: a reader who has moved or removed it within that minute gets another).
  *
  * A message from <> never bounces: it is logged, and postmaster gets the report if that is somebody here; a
- * report to postmaster never travels, so no bounce of a bounce can ever begin to circle. Nor does a report ask
- * for reports: it has no NOTIFY, and so only its failure is told, to postmaster.
+ * report to postmaster never travels, so no bounce of a bounce can ever begin to circle. Nor does a report
+ * ask for reports: it has no NOTIFY, and so only its failure is told, to postmaster.
  */
 #include "qrun.h"
 
@@ -51,8 +51,8 @@ static struct span read_message(const struct job *j, size_t most, struct bytes *
     return span_bytes(to);
 }
 
-/* RET is about failures; of what is late or has arrived the sender has the text (RFC 3461 4.3). What needs TLS
- * doesn't go along (RFC 8689 5). */
+/* RET is about failures; of what is late or has arrived the sender has the text (RFC 3461 4.3). What needs
+ * TLS doesn't go along (RFC 8689 5). */
 static bool brings_message(const struct qrun *q, const struct bounce *b)
 {
     const struct queue_message *m = &b->job->m;
@@ -62,8 +62,8 @@ static bool brings_message(const struct qrun *q, const struct bounce *b)
 
 static enum report_action action_of_mark(char mark)
 {
-    return mark == QUEUE_RELAYED    ? REPORT_RELAYED
-           : mark == QUEUE_EXPANDED ? REPORT_EXPANDED
+    return mark == QUEUE_RELAYED     ? REPORT_RELAYED
+           : mark == QUEUE_EXPANDED  ? REPORT_EXPANDED
            : mark == QUEUE_DELIVERED ? REPORT_DELIVERED
                                      : REPORT_UNSAID;
 }

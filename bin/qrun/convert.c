@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * Conversion; see convert.h and text/seven_bit.h, which does it. The message stays in its file, mapped: the
- * sender's memory doesn't grow with it. It is gone through twice: before MAIL, to know that it can be done and
- * what size it comes to, and when it is sent.
+ * sender's memory doesn't grow with it. It is gone through twice: before MAIL, to know that it can be done
+ * and what size it comes to, and when it is sent.
  */
 #include "convert.h"
 

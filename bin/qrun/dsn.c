@@ -68,7 +68,8 @@ void dsn_rcpt(const struct smtp *s, const struct transaction *t, size_t i, struc
         notify_write(o->notify, out);
     }
     bytes_init(&orcpt, 8 * ENVELOPE_ORCPT_LIMIT);
-    if (o->orcpt[0] && orcpt_write(span_of(o->orcpt), t->says_utf8, &orcpt) && orcpt.len <= ENVELOPE_ORCPT_LIMIT)
+    if (o->orcpt[0] && orcpt_write(span_of(o->orcpt), t->says_utf8, &orcpt) &&
+        orcpt.len <= ENVELOPE_ORCPT_LIMIT)
         bytes_printf(out, " ORCPT=%s", bytes_str(&orcpt));
     bytes_free(&orcpt);
 }

@@ -35,7 +35,8 @@ struct rcpt_options {
     char orcpt[ENVELOPE_ORCPT_LIMIT + 1]; /* "rfc822;..." as it came, in xtext; "": not said */
     bool account;   /* not from RCPT: the account of this name is meant; aliases have been followed */
     bool forwarded; /* not from RCPT: an alias leads there, or a copy goes there; the sender didn't name it */
-    char program[ENVELOPE_PROGRAM_LIMIT];  /* not from RCPT: the program of an alias that is meant (store/programs.h) */
+    char program[ENVELOPE_PROGRAM_LIMIT]; /* not from RCPT: the program of an alias that is meant
+                                             (store/programs.h) */
 };
 
 /* Is the sender to be told of this (one of NOTIFY_*)? `o` may be NULL. */

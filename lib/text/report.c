@@ -43,7 +43,8 @@ static const struct {
                          "should hear from them.\r\n",
                          "passed on", "2.0.0" },
     [REPORT_EXPANDED] = { "expanded", "Your message was passed on",
-                          "As you asked to be told: the addresses below stand for several others, to all of\r\n"
+                          "As you asked to be told: the addresses below stand for several others, to all "
+                          "of\r\n"
                           "which your message was passed on. You won't hear of each that it arrived.\r\n",
                           "passed on to several addresses", "2.0.0" },
 };
@@ -102,7 +103,8 @@ static enum report_action action_of(const struct report_recipient *one, const st
     return one->action != REPORT_UNSAID ? one->action : r->action;
 }
 
-/* A reply of another class is no status for this action: a server that says 554 to everybody makes mail wait. */
+/* A reply of another class is no status for this action: a server that says 554 to everybody makes mail wait.
+ */
 static void add_status(struct bytes *out, const struct report_recipient *one, enum report_action action)
 {
     char status[12] = "";

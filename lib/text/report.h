@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * The text of a delivery status notification: multipart/report (RFC 6522) with a part for people, a delivery
- * status (RFC 3464) and the message it is about, or its headers. qrun writes with it what it has to report, smtpd the
- * reports of success for what it delivered itself.
+ * status (RFC 3464) and the message it is about, or its headers. qrun writes with it what it has to report,
+ * smtpd the reports of success for what it delivered itself.
  */
 #ifndef POSTERN_TEXT_REPORT_H
 #define POSTERN_TEXT_REPORT_H
@@ -42,8 +42,9 @@ struct report {
     int64_t until; /* of REPORT_DELAYED: when it will be given up; 0: not said */
     const struct report_recipient *recipients;
     size_t count;
-    struct span header;  /* of the message, with or without its final empty line */
-    struct span message; /* all of it, to go along in place of the header (RET=FULL); empty: only the header */
+    struct span header; /* of the message, with or without its final empty line */
+    struct span
+        message; /* all of it, to go along in place of the header (RET=FULL); empty: only the header */
 };
 
 /* CRLF line ends. *eight_bit: there are 8-bit bytes in it. Its own header section is ASCII but for `to`, and

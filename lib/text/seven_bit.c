@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Bodies in 7 bits; see seven_bit.h. Parts stand in the message in the order of the tree, so everything between
- * what changes is passed on as it is; 8-bit bytes that stand there nevertheless (around the parts of a
- * multipart, where nobody reads) become '?'.
+ * Bodies in 7 bits; see seven_bit.h. Parts stand in the message in the order of the tree, so everything
+ * between what changes is passed on as it is; 8-bit bytes that stand there nevertheless (around the parts of
+ * a multipart, where nobody reads) become '?'.
  *
  *     a part's encoding        what becomes of its 8-bit bytes
  *     7bit, 8bit, binary       quoted-printable; base64 where a third of it or more is 8-bit
@@ -10,12 +10,13 @@
  *     base64                   left out: it meant nothing (RFC 2045 6.8)
  *     another                  it can't be done
  *
- * A message without Content-Type gets one: text/plain in UTF-8 if it is that, else in "unknown-8bit" (RFC 1428).
- * message/global is encoded whole where its header needs that (RFC 6532 3.7).
+ * A message without Content-Type gets one: text/plain in UTF-8 if it is that, else in "unknown-8bit" (RFC
+ * 1428). message/global is encoded whole where its header needs that (RFC 6532 3.7).
  *
- * A report (multipart/report) must arrive, and what it brings back is only shown: in it nothing stands in the way,
- * signatures are as good as gone, and what can't be written otherwise becomes '?'. Considered and refused: charsets
- * guessed, and multipart/signed encoded all the same: what can't be verified any more is worse than a bounce.
+ * A report (multipart/report) must arrive, and what it brings back is only shown: in it nothing stands in the
+ * way, signatures are as good as gone, and what can't be written otherwise becomes '?'. Considered and
+ * refused: charsets guessed, and multipart/signed encoded all the same: what can't be verified any more is
+ * worse than a bounce.
  */
 #include "text/seven_bit.h"
 #include "text/base64.h"
@@ -24,9 +25,9 @@
 
 #define ENCODING "Content-Transfer-Encoding"
 #define FIELD_LIMIT (1u << 20)
-#define BUFFER 4096     /* bytes that are encoded before they are put */
-#define BASE64_LINE 57  /* bytes of a line */
-#define QP_LINE 73      /* columns before an escape that a line may have: it and a soft break make 76 */
+#define BUFFER 4096    /* bytes that are encoded before they are put */
+#define BASE64_LINE 57 /* bytes of a line */
+#define QP_LINE 73     /* columns before an escape that a line may have: it and a soft break make 76 */
 
 struct writer {
     struct span message;
@@ -182,7 +183,7 @@ static bool put_field(struct writer *w, const struct header_field *field)
         return put(w, field->whole);
     bytes_init(&text, FIELD_LIMIT);
     enum seven_bit fault = seven_bit_field(field, &text);
-    bool good = fault == SEVEN_BIT_OK                        ? put(w, span_bytes(&text))
+    bool good = fault == SEVEN_BIT_OK                   ? put(w, span_bytes(&text))
                 : w->lossy && fault != SEVEN_BIT_FAILED ? put_plain(w, field->whole)
                                                         : fail(w, fault);
     bytes_free(&text);
@@ -344,11 +345,14 @@ const char *seven_bit_why(enum seven_bit fault)
 {
     static const char *const words[] = {
         [SEVEN_BIT_OK] = "2.0.0 It was converted",
-        [SEVEN_BIT_SIGNED] = "5.6.3 The server doesn't take 8-bit mail, and converting it would break its signature",
+        [SEVEN_BIT_SIGNED] =
+            "5.6.3 The server doesn't take 8-bit mail, and converting it would break its signature",
         [SEVEN_BIT_ENCODING] = "5.6.3 The server doesn't take 8-bit mail, and a part's encoding isn't known",
         [SEVEN_BIT_FRAGMENT] = "5.6.3 The server doesn't take 8-bit mail, and a fragment can't be converted",
-        [SEVEN_BIT_DEEP] = "5.6.3 The server doesn't take 8-bit mail, and this has too many parts to convert it",
-        [SEVEN_BIT_ADDRESS] = "5.6.7 The server doesn't take 8-bit mail, and an address in the header isn't ASCII",
+        [SEVEN_BIT_DEEP] =
+            "5.6.3 The server doesn't take 8-bit mail, and this has too many parts to convert it",
+        [SEVEN_BIT_ADDRESS] =
+            "5.6.7 The server doesn't take 8-bit mail, and an address in the header isn't ASCII",
         [SEVEN_BIT_FIELD] = "5.6.3 The server doesn't take 8-bit mail, and a header field can't be converted",
         [SEVEN_BIT_FAILED] = "4.3.0 Memory is short",
     };

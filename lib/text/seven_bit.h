@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * A message for a server without 8BITMIME (RFC 6152 3): parts with 8-bit bytes become quoted-printable or
- * base64, labels are put right, and raw 8-bit bytes of header fields become encoded words (RFC 2047), extended
- * parameters (RFC 2231) or Downgraded- fields (RFC 6857). Nothing else of it changes.
- * A report, which must arrive, is never refused: see seven_bit.c.
+ * base64, labels are put right, and raw 8-bit bytes of header fields become encoded words (RFC 2047),
+ * extended parameters (RFC 2231) or Downgraded- fields (RFC 6857). Nothing else of it changes. A report,
+ * which must arrive, is never refused: see seven_bit.c.
  */
 #ifndef POSTERN_TEXT_SEVEN_BIT_H
 #define POSTERN_TEXT_SEVEN_BIT_H
@@ -24,12 +24,12 @@ enum seven_bit {
 /* Why, for people; begins with an enhanced status code (RFC 3463). */
 const char *seven_bit_why(enum seven_bit fault);
 
-/* Passes `message` (CRLF line ends) on in pieces, as 7-bit. Its bytes are read where they are, usually mapped:
- * the memory it takes is that of a tree of MIME_PARTS. */
+/* Passes `message` (CRLF line ends) on in pieces, as 7-bit. Its bytes are read where they are, usually
+ * mapped: the memory it takes is that of a tree of MIME_PARTS. */
 enum seven_bit seven_bit_write(struct span message, bool (*put)(void *to, struct span piece), void *to);
 
-/* A header field with 8-bit bytes, appended without them, with its line end. *out isn't to be used if it isn't
- * SEVEN_BIT_OK. */
+/* A header field with 8-bit bytes, appended without them, with its line end. *out isn't to be used if it
+ * isn't SEVEN_BIT_OK. */
 enum seven_bit seven_bit_field(const struct header_field *field, struct bytes *out);
 
 #endif

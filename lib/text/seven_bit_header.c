@@ -5,8 +5,8 @@
  *     text          words with 8-bit bytes, and what stands between them, become encoded words
  *     addresses     the same in display names (quoted or not) and comments; an address can't
  *     parameters    name=VALUE becomes name*=utf-8''VALUE (RFC 2231 4)
- *     others        the same in comments; else the whole field becomes text under the name Downgraded-NAME, as
- *                   RFC 6857 has it for what programs, not people, read
+ *     others        the same in comments; else the whole field becomes text under the name Downgraded-NAME,
+ * as RFC 6857 has it for what programs, not people, read
  *
  * The charset is UTF-8 if the bytes are that, else "unknown-8bit" (RFC 1428): it isn't guessed.
  */
@@ -15,9 +15,9 @@
 #include "text/utf8.h"
 #include "text/words.h"
 
-#define LINE 74         /* columns after which a line is folded where it can be */
+#define LINE 74          /* columns after which a line is folded where it can be */
 #define ENCODED_BYTES 20 /* of an unknown charset in one encoded word */
-#define HARD_LIMIT 900  /* bytes of a parameter that isn't cut */
+#define HARD_LIMIT 900   /* bytes of a parameter that isn't cut */
 
 enum kind { KIND_TEXT, KIND_ADDRESSES, KIND_PARAMETERS, KIND_OTHER };
 
@@ -73,9 +73,9 @@ static enum kind kind_of(struct span name)
 struct encoder {
     struct bytes *out;
     size_t column;
-    bool blank;             /* came, and wasn't written yet */
-    bool pending_blank;     /* the same before what is pending */
-    struct bytes pending;   /* words to be encoded together */
+    bool blank;           /* came, and wasn't written yet */
+    bool pending_blank;   /* the same before what is pending */
+    struct bytes pending; /* words to be encoded together */
     enum seven_bit fault;
 };
 
@@ -116,7 +116,8 @@ static void encode_unknown(struct span text, struct bytes *out)
 }
 
 /* Between `before` and `behind`. */
-static void add_encoded(struct encoder *e, const char *before, struct span text, const char *behind, bool blank)
+static void add_encoded(struct encoder *e, const char *before, struct span text, const char *behind,
+                        bool blank)
 {
     struct bytes words;
     struct span rest, word;

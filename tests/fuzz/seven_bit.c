@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * What is converted to 7 bits is ASCII, has the same parts, and each says what it said; done again it stays as it
- * is. A report always can be.
+ * What is converted to 7 bits is ASCII, has the same parts, and each says what it said; done again it stays
+ * as it is. A report always can be.
  */
 #include "fuzz.h"
 
@@ -31,7 +31,8 @@ static bool is_plain(enum mime_encoding e)
     return e == MIME_7BIT || e == MIME_8BIT || e == MIME_BINARY;
 }
 
-static void compare(const struct mime_part *a, const struct mime_part *b, struct bytes *one, struct bytes *other)
+static void compare(const struct mime_part *a, const struct mime_part *b, struct bytes *one,
+                    struct bytes *other)
 {
     for (; a && b; a = a->next, b = b->next) {
         if (a->child && !b->child && b->encoding != a->encoding) /* encoded whole */
@@ -56,7 +57,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     enum seven_bit fault = seven_bit_write(message, put, &out);
     HOLDS(fault != SEVEN_BIT_FAILED);
     struct mime_part *root = mime_parse(message);
-    HOLDS(fault == SEVEN_BIT_OK || !(span_ieq_str(root->type, "multipart") && span_ieq_str(root->subtype, "report")));
+    HOLDS(fault == SEVEN_BIT_OK ||
+          !(span_ieq_str(root->type, "multipart") && span_ieq_str(root->subtype, "report")));
     mime_free(root);
     if (fault == SEVEN_BIT_OK) {
         HOLDS(utf8_ascii_run(span_bytes(&out)) == out.len);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * xtext and ORCPT: what is valid decodes, what is written is valid again and says the same, and nothing that ends a
- * line comes out.
+ * xtext and ORCPT: what is valid decodes, what is written is valid again and says the same, and nothing that
+ * ends a line comes out.
  */
 #include "fuzz.h"
 
@@ -19,7 +19,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct span text = fuzz_span(data, size);
     bytes_init(&one, FUZZ_OUT_LIMIT);
     bytes_init(&two, FUZZ_OUT_LIMIT);
-    HOLDS(xtext_encode(text, &one) && xtext_decode(span_bytes(&one), &two) && span_eq(span_bytes(&two), text));
+    HOLDS(xtext_encode(text, &one) && xtext_decode(span_bytes(&one), &two) &&
+          span_eq(span_bytes(&two), text));
     for (int utf8 = 0; utf8 < 2; utf8++) {
         bytes_clear(&one);
         if (!orcpt_valid(text, utf8))

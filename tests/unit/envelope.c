@@ -57,12 +57,14 @@ int main(void)
     bytes_init(&out, 1000);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct rcpt_options o = { .notify = rows[i].notify }, several, one;
-        ok(rcpt_wants(&o, NOTIFY_SUCCESS) == rows[i].success && rcpt_wants(&o, NOTIFY_FAILURE) == rows[i].failure &&
+        ok(rcpt_wants(&o, NOTIFY_SUCCESS) == rows[i].success &&
+               rcpt_wants(&o, NOTIFY_FAILURE) == rows[i].failure &&
                rcpt_wants(&o, NOTIFY_DELAY) == rows[i].delay,
            "NOTIFY=%s: what is told", rows[i].written);
         rcpt_options_behind_alias(&o, SPAN("x@y"), true, &several);
         rcpt_options_behind_alias(&o, SPAN("x@y"), false, &one);
-        ok(several.notify == rows[i].several && one.notify == rows[i].notify, "NOTIFY=%s: behind an alias", rows[i].written);
+        ok(several.notify == rows[i].several && one.notify == rows[i].notify, "NOTIFY=%s: behind an alias",
+           rows[i].written);
         bytes_clear(&out);
         notify_write(o.notify, &out);
         ok(strcmp(bytes_str(&out), rows[i].written) == 0, "NOTIFY=%s: written", rows[i].written);

@@ -25,7 +25,8 @@ static const struct row {
       "QQ+2B1",
       false,
       { "\r\n\r\nOriginal-Envelope-Id: QQ+1\r\nReporting-MTA: dns; mail.here.test\r\n",
-        "\r\n\r\nOriginal-Recipient: rfc822; Bob+x@else.test\r\nFinal-Recipient: rfc822; a@x.test\r\nAction: failed\r\n"
+        "\r\n\r\nOriginal-Recipient: rfc822; Bob+x@else.test\r\nFinal-Recipient: rfc822; a@x.test\r\nAction: "
+        "failed\r\n"
         "Status: 5.1.1\r\nRemote-MTA: dns; mx.x.test\r\nDiagnostic-Code: smtp; 550 5.1.1 no such user\r\n"
         "Last-Attempt-Date: ",
         "\r\nArrival-Date: ", "  <a@x.test>\r\n    mx.x.test[192.0.2.1]: 550 5.1.1 no such user\r\n" },
@@ -89,21 +90,24 @@ static const struct row {
       { "Remote-MTA" } },
     { "what would end a line or isn't ASCII",
       REPORT_FAILED,
-      { "j\xc3\xb6\r\nrg@x.test", "550 5.1.1 \xff\r\nAction: delivered", "mx\nX: y[1]", false, &uni, REPORT_UNSAID },
+      { "j\xc3\xb6\r\nrg@x.test", "550 5.1.1 \xff\r\nAction: delivered", "mx\nX: y[1]", false, &uni,
+        REPORT_UNSAID },
       "a+0D+0Ab",
       false,
-      { "Final-Recipient: utf-8; j\\x{F6}\\x{D}\\x{A}rg@x.test\r\n", "smtp; 550 5.1.1 ???Action: delivered\r\n",
-        "Remote-MTA: dns; mx?X: y\r\n", "Original-Recipient: utf-8; j\\x{F6}rg@else.test\r\n",
-        "Original-Envelope-Id: a??b\r\n" },
+      { "Final-Recipient: utf-8; j\\x{F6}\\x{D}\\x{A}rg@x.test\r\n",
+        "smtp; 550 5.1.1 ???Action: delivered\r\n", "Remote-MTA: dns; mx?X: y\r\n",
+        "Original-Recipient: utf-8; j\\x{F6}rg@else.test\r\n", "Original-Envelope-Id: a??b\r\n" },
       { "\nAction: delivered", "\nX: y", "\nrg@", "\nb" } },
     { "international",
       REPORT_FAILED,
       { "j\xc3\xb6rg@x.test", "550 5.1.1 no", "mx", false, &uni, REPORT_UNSAID },
       NULL,
       true,
-      { "Content-Type: message/global-delivery-status\r\nContent-Transfer-Encoding: 8bit\r\n\r\nReporting-MTA",
+      { "Content-Type: message/global-delivery-status\r\nContent-Transfer-Encoding: "
+        "8bit\r\n\r\nReporting-MTA",
         "Original-Recipient: utf-8; j\xc3\xb6rg@else.test\r\nFinal-Recipient: utf-8; j\xc3\xb6rg@x.test\r\n",
-        "Content-Type: message/global-headers\r\n\r\nSubject: x\r\n", "Content-Type: text/plain; charset=utf-8\r\n" },
+        "Content-Type: message/global-headers\r\n\r\nSubject: x\r\n",
+        "Content-Type: text/plain; charset=utf-8\r\n" },
       { "message/delivery-status" } },
     { "international, hostile",
       REPORT_FAILED,
@@ -150,21 +154,28 @@ static void check(const struct row *row)
 static void whole_message(void)
 {
     struct report_recipient one = { .address = "a@x.test" };
-    struct report r = { .action = REPORT_FAILED, .hostname = "h", .id = "I", .bounce_id = "J", .to = "j\xc3\xb6rg@x.test",
-                        .recipients = &one, .count = 1, .header = SPAN("Subject: x\r\n"),
-                        .message = SPAN("Subject: x\r\n\r\nb\xc3\xb6" "dy\r\n.\r\n") };
+    struct report r = { .action = REPORT_FAILED,
+                        .hostname = "h",
+                        .id = "I",
+                        .bounce_id = "J",
+                        .to = "j\xc3\xb6rg@x.test",
+                        .recipients = &one,
+                        .count = 1,
+                        .header = SPAN("Subject: x\r\n"),
+                        .message = SPAN("Subject: x\r\n\r\nb\xc3\xb6"
+                                        "dy\r\n.\r\n") };
     struct bytes out;
     bool eight_bit;
     bytes_init(&out, 1 << 20);
     ok(report_write(&r, &out, &eight_bit) && eight_bit, "with a message that has 8-bit bytes");
     ok(strstr(bytes_str(&out), "Content-Type: message/rfc822\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
-                               "Subject: x\r\n\r\nb\xc3\xb6" "dy\r\n.\r\n\r\n--postern-0000000000000000--\r\n") != NULL,
+                               "Subject: x\r\n\r\nb\xc3\xb6"
+                               "dy\r\n.\r\n\r\n--postern-0000000000000000--\r\n") != NULL,
        "as it was");
     ok(strstr(bytes_str(&out), "\r\nTo: <j??rg@x.test>\r\n") != NULL, "its own header is ASCII");
     bytes_clear(&out);
     r.utf8 = true;
-    ok(report_write(&r, &out, &eight_bit) &&
-           strstr(bytes_str(&out), "\r\nTo: <j\xc3\xb6rg@x.test>\r\n") &&
+    ok(report_write(&r, &out, &eight_bit) && strstr(bytes_str(&out), "\r\nTo: <j\xc3\xb6rg@x.test>\r\n") &&
            strstr(bytes_str(&out), "Content-Type: message/global\r\n"),
        "an international one");
     bytes_free(&out);

@@ -13,14 +13,21 @@ static const struct {
     const char *field, *wanted; /* NULL: fault */
     enum seven_bit fault;
 } fields[] = {
-    { "Subject: Gr\xc3\xbc\xc3\x9f" "e\r\n", "Subject: =?UTF-8?B?R3LDvMOfZQ==?=\r\n", 0 },
-    { "Subject: a Gr\xc3\xbc\xc3\x9f" "e b\xc3\xb6 c\r\n", "Subject: a =?UTF-8?B?R3LDvMOfZSBiw7Y=?= c\r\n", 0 },
+    { "Subject: Gr\xc3\xbc\xc3\x9f"
+      "e\r\n",
+      "Subject: =?UTF-8?B?R3LDvMOfZQ==?=\r\n", 0 },
+    { "Subject: a Gr\xc3\xbc\xc3\x9f"
+      "e b\xc3\xb6 c\r\n",
+      "Subject: a =?UTF-8?B?R3LDvMOfZSBiw7Y=?= c\r\n", 0 },
     { "Subject: a\r\n \xc3\xbc\r\n", "Subject: a =?UTF-8?B?w7w=?=\r\n", 0 },
     { "X-Odd:\xfc\r\n", "X-Odd: =?unknown-8bit?Q?=FC?=\r\n", 0 },
     { "From: J\xc3\xb6rg <a@b.test>\r\n", "From: =?UTF-8?B?SsO2cmc=?= <a@b.test>\r\n", 0 },
-    { "From: \"J\xc3\xb6rg, \\\"x\\\"\" <a@b.test>\r\n", "From: =?UTF-8?B?SsO2cmcsICJ4Ig==?= <a@b.test>\r\n", 0 },
+    { "From: \"J\xc3\xb6rg, \\\"x\\\"\" <a@b.test>\r\n", "From: =?UTF-8?B?SsO2cmcsICJ4Ig==?= <a@b.test>\r\n",
+      0 },
     { "To: \"Plain, one\" <p@b.test>, J\xc3\xb6rg M\xc3\xbcller <a@b.test> (gr\xc3\xbc\xc3\x9f)\r\n",
-      "To: \"Plain, one\" <p@b.test>, =?UTF-8?B?SsO2cmcgTcO8bGxlcg==?= <a@b.test>\r\n (=?UTF-8?B?Z3LDvMOf?=)\r\n", 0 },
+      "To: \"Plain, one\" <p@b.test>, =?UTF-8?B?SsO2cmcgTcO8bGxlcg==?= <a@b.test>\r\n "
+      "(=?UTF-8?B?Z3LDvMOf?=)\r\n",
+      0 },
     { "Cc: fr\xc3\xbc: a@b.test, c@d.test;\r\n", "Cc: =?UTF-8?B?ZnLDvA==?=: a@b.test, c@d.test;\r\n", 0 },
     { "To: j\xc3\xb6rg@b.test\r\n", NULL, SEVEN_BIT_ADDRESS },
     { "To: \"j\xc3\xb6rg\"@b.test\r\n", NULL, SEVEN_BIT_ADDRESS },
@@ -47,52 +54,83 @@ static const struct {
       "MIME-Version: 1.0\r\nContent-Transfer-Encoding: 7bit\r\n\r\nbody\r\n", 0 },
     { "no MIME", "Subject: x\r\n\r\nna\xc3\xafve text, much of it ASCII = x \r\nend\r\n",
       "Subject: x\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n"
-      "Content-Transfer-Encoding: quoted-printable\r\n\r\nna=C3=AFve text, much of it ASCII =3D x=20\r\nend\r\n", 0 },
+      "Content-Transfer-Encoding: quoted-printable\r\n\r\nna=C3=AFve text, much of it ASCII =3D "
+      "x=20\r\nend\r\n",
+      0 },
     { "no MIME, and not UTF-8", "\r\nna\xefve and more\r\n",
       "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=unknown-8bit\r\n"
-      "Content-Transfer-Encoding: quoted-printable\r\n\r\nna=EFve and more\r\n", 0 },
-    { "mostly 8-bit: base64", "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n"
+      "Content-Transfer-Encoding: quoted-printable\r\n\r\nna=EFve and more\r\n",
+      0 },
+    { "mostly 8-bit: base64",
+      "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n"
       "content-transfer-encoding: 8BIT\r\nX: y\r\n\r\n\xc3\xa4\xc3\xb6\xc3\xbc\r\n",
       "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n"
-      "Content-Transfer-Encoding: base64\r\nX: y\r\n\r\nw6TDtsO8DQo=", 0 },
-    { "quoted-printable with raw bytes", "Content-Transfer-Encoding: quoted-printable\r\n\r\na=C3=A4 \xc3\xa4 =\r\nb\r\n",
+      "Content-Transfer-Encoding: base64\r\nX: y\r\n\r\nw6TDtsO8DQo=",
+      0 },
+    { "quoted-printable with raw bytes",
+      "Content-Transfer-Encoding: quoted-printable\r\n\r\na=C3=A4 \xc3\xa4 =\r\nb\r\n",
       "Content-Transfer-Encoding: quoted-printable\r\n\r\na=C3=A4 =C3=A4 =\r\nb\r\n", 0 },
     { "base64 with raw bytes", "Content-Transfer-Encoding: base64\r\n\r\nYWJj\xc3\r\n",
       "Content-Transfer-Encoding: base64\r\n\r\nYWJj\r\n", 0 },
-    { "an unknown encoding", "Content-Transfer-Encoding: x-uuencode\r\n\r\n\xc3\xa4\r\n", NULL, SEVEN_BIT_ENCODING },
+    { "an unknown encoding", "Content-Transfer-Encoding: x-uuencode\r\n\r\n\xc3\xa4\r\n", NULL,
+      SEVEN_BIT_ENCODING },
     { "a multipart, its label, one part of two, what nobody reads",
-      "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
-      "pre\xc3\r\n--b\r\n\r\nplain\r\n--b\r\nContent-Type: text/html; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
+      "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\nContent-Transfer-Encoding: "
+      "8bit\r\n\r\n"
+      "pre\xc3\r\n--b\r\n\r\nplain\r\n--b\r\nContent-Type: text/html; "
+      "charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
       "<p>\xc3\xa4 and much more of that</p>\r\n--b--\r\nepi\xc3\r\n",
-      "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\nContent-Transfer-Encoding: 7bit\r\n\r\n"
-      "pre?\r\n--b\r\n\r\nplain\r\n--b\r\nContent-Type: text/html; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
-      "<p>=C3=A4 and much more of that</p>\r\n--b--\r\nepi?\r\n", 0 },
+      "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\nContent-Transfer-Encoding: "
+      "7bit\r\n\r\n"
+      "pre?\r\n--b\r\n\r\nplain\r\n--b\r\nContent-Type: text/html; "
+      "charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
+      "<p>=C3=A4 and much more of that</p>\r\n--b--\r\nepi?\r\n",
+      0 },
     { "a message in a message",
       "Content-Type: message/rfc822\r\nContent-Transfer-Encoding: 8bit\r\nMIME-Version: 1.0\r\n\r\n"
       "Subject: \xc3\xa4\r\n\r\ninner \xc3\xa4 and more of it\r\n",
       "Content-Type: message/rfc822\r\nContent-Transfer-Encoding: 7bit\r\nMIME-Version: 1.0\r\n\r\n"
       "Subject: =?UTF-8?B?w6Q=?=\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n"
-      "Content-Transfer-Encoding: quoted-printable\r\n\r\ninner =C3=A4 and more of it\r\n", 0 },
+      "Content-Transfer-Encoding: quoted-printable\r\n\r\ninner =C3=A4 and more of it\r\n",
+      0 },
     { "an international message in a message is encoded whole",
-      "Content-Type: message/global\r\nMIME-Version: 1.0\r\n\r\nSubject: \xc3\xa4\r\n\r\nbody of it, long enough\r\n",
-      "Content-Type: message/global\r\nMIME-Version: 1.0\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
-      "Subject: =C3=A4\r\n\r\nbody of it, long enough\r\n", 0 },
-    { "signed", "Content-Type: multipart/signed; boundary=b\r\n\r\n--b\r\n\r\n\xc3\xa4\r\n--b--\r\n", NULL, SEVEN_BIT_SIGNED },
+      "Content-Type: message/global\r\nMIME-Version: 1.0\r\n\r\nSubject: \xc3\xa4\r\n\r\nbody of it, long "
+      "enough\r\n",
+      "Content-Type: message/global\r\nMIME-Version: 1.0\r\nContent-Transfer-Encoding: "
+      "quoted-printable\r\n\r\n"
+      "Subject: =C3=A4\r\n\r\nbody of it, long enough\r\n",
+      0 },
+    { "signed", "Content-Type: multipart/signed; boundary=b\r\n\r\n--b\r\n\r\n\xc3\xa4\r\n--b--\r\n", NULL,
+      SEVEN_BIT_SIGNED },
     { "signed, 7-bit, in a message whose header isn't",
-      "Subject: \xc3\xa4\r\nContent-Type: multipart/signed; boundary=b\r\n\r\n--b\r\nContent-Transfer-Encoding: 8bit\r\n\r\nx\r\n--b--\r\n",
-      "Subject: =?UTF-8?B?w6Q=?=\r\nContent-Type: multipart/signed; boundary=b\r\n\r\n--b\r\nContent-Transfer-Encoding: 8bit\r\n\r\nx\r\n--b--\r\n", 0 },
-    { "a fragment", "Content-Type: message/partial; id=x; number=1\r\n\r\n\xc3\xa4\r\n", NULL, SEVEN_BIT_FRAGMENT },
+      "Subject: \xc3\xa4\r\nContent-Type: multipart/signed; "
+      "boundary=b\r\n\r\n--b\r\nContent-Transfer-Encoding: 8bit\r\n\r\nx\r\n--b--\r\n",
+      "Subject: =?UTF-8?B?w6Q=?=\r\nContent-Type: multipart/signed; "
+      "boundary=b\r\n\r\n--b\r\nContent-Transfer-Encoding: 8bit\r\n\r\nx\r\n--b--\r\n",
+      0 },
+    { "a fragment", "Content-Type: message/partial; id=x; number=1\r\n\r\n\xc3\xa4\r\n", NULL,
+      SEVEN_BIT_FRAGMENT },
     { "an address", "To: \xc3\xa4@x.test\r\n\r\nx\r\n", NULL, SEVEN_BIT_ADDRESS },
     { "a report brings back what else would stand in the way",
-      "Content-Type: multipart/report; boundary=r\r\nMIME-Version: 1.0\r\nContent-Transfer-Encoding: 8bit\r\n\r\n--r\r\n\r\nwords\r\n"
-      "--r\r\nContent-Type: message/rfc822\r\nContent-Transfer-Encoding: 8bit\r\n\r\nTo: \xc3\xa4@x.test\r\nContent-Type: multipart/signed; boundary=b\r\n\r\n"
-      "--b\r\nContent-Type: text/plain\r\nContent-Transfer-Encoding: 8bit\r\n\r\nna\xc3\xafve and some more\r\n--b--\r\n--r--\r\n",
-      "Content-Type: multipart/report; boundary=r\r\nMIME-Version: 1.0\r\nContent-Transfer-Encoding: 7bit\r\n\r\n--r\r\n\r\nwords\r\n"
-      "--r\r\nContent-Type: message/rfc822\r\nContent-Transfer-Encoding: 7bit\r\n\r\nTo: ??@x.test\r\nContent-Type: multipart/signed; boundary=b\r\n\r\n"
-      "--b\r\nContent-Type: text/plain\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\nna=C3=AFve and some more\r\n--b--\r\n--r--\r\n", 0 },
+      "Content-Type: multipart/report; boundary=r\r\nMIME-Version: 1.0\r\nContent-Transfer-Encoding: "
+      "8bit\r\n\r\n--r\r\n\r\nwords\r\n"
+      "--r\r\nContent-Type: message/rfc822\r\nContent-Transfer-Encoding: 8bit\r\n\r\nTo: "
+      "\xc3\xa4@x.test\r\nContent-Type: multipart/signed; boundary=b\r\n\r\n"
+      "--b\r\nContent-Type: text/plain\r\nContent-Transfer-Encoding: 8bit\r\n\r\nna\xc3\xafve and some "
+      "more\r\n--b--\r\n--r--\r\n",
+      "Content-Type: multipart/report; boundary=r\r\nMIME-Version: 1.0\r\nContent-Transfer-Encoding: "
+      "7bit\r\n\r\n--r\r\n\r\nwords\r\n"
+      "--r\r\nContent-Type: message/rfc822\r\nContent-Transfer-Encoding: 7bit\r\n\r\nTo: "
+      "??@x.test\r\nContent-Type: multipart/signed; boundary=b\r\n\r\n"
+      "--b\r\nContent-Type: text/plain\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\nna=C3=AFve and "
+      "some more\r\n--b--\r\n--r--\r\n",
+      0 },
     { "a report with an encoding that isn't known",
-      "Content-Type: multipart/report; boundary=r\r\nMIME-Version: 1.0\r\n\r\n--r\r\nContent-Transfer-Encoding: x-odd\r\n\r\n\xc3\xa4\r\n--r--\r\n",
-      "Content-Type: multipart/report; boundary=r\r\nMIME-Version: 1.0\r\n\r\n--r\r\nContent-Transfer-Encoding: x-odd\r\n\r\n??\r\n--r--\r\n", 0 },
+      "Content-Type: multipart/report; boundary=r\r\nMIME-Version: "
+      "1.0\r\n\r\n--r\r\nContent-Transfer-Encoding: x-odd\r\n\r\n\xc3\xa4\r\n--r--\r\n",
+      "Content-Type: multipart/report; boundary=r\r\nMIME-Version: "
+      "1.0\r\n\r\n--r\r\nContent-Transfer-Encoding: x-odd\r\n\r\n??\r\n--r--\r\n",
+      0 },
     { "nothing", "", "", 0 },
     { "only a header", "Subject: \xc3\xa4", "Subject: =?UTF-8?B?w6Q=?=\r\n", 0 },
 };
@@ -102,9 +140,11 @@ static bool put(void *to, struct span piece)
     return bytes_add_span(to, piece);
 }
 
-static void check(const char *name, enum seven_bit fault, enum seven_bit wanted_fault, struct bytes *out, const char *wanted)
+static void check(const char *name, enum seven_bit fault, enum seven_bit wanted_fault, struct bytes *out,
+                  const char *wanted)
 {
-    bool good = wanted ? fault == SEVEN_BIT_OK && !out->failed && strcmp(bytes_str(out), wanted) == 0 : fault == wanted_fault;
+    bool good = wanted ? fault == SEVEN_BIT_OK && !out->failed && strcmp(bytes_str(out), wanted) == 0
+                       : fault == wanted_fault;
     if (!ok(good, "%s", name))
         printf("# fault %d, got: %s\n", fault, bytes_str(out));
 }
