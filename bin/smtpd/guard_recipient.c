@@ -80,16 +80,6 @@ static bool is_full(const struct smtp_guard *g, const struct address *a, size_t 
     return false;
 }
 
-/* A message that is to be released later keeps the recipient as it was named: what it stands for then is looked up
- * then, and what was looked up now isn't expanded a second time. */
-static bool keep_named(struct envelope *e, const struct address *a, size_t before)
-{
-    if (e->options.release <= clock_now() || !address_domain(a).n)
-        return true;
-    targets_cut(&e->targets, before);
-    return targets_add_outside(&e->targets, a);
-}
-
 static enum verdict add_recipient(struct smtp_guard *g, const struct address *a, const struct rcpt_options *o)
 {
     struct envelope *e = &g->envelope;
@@ -106,8 +96,6 @@ static enum verdict add_recipient(struct smtp_guard *g, const struct address *a,
         v = policy_recipient(g, a);
     if (v == VERDICT_OK && !guard_copies_recipient(g, a))
         v = VERDICT_TABLES;
-    if (v == VERDICT_OK && !keep_named(e, a, before))
-        v = VERDICT_FAILED;
     if (v == VERDICT_OK && !guard_notice_keep(e, a, o, before))
         v = VERDICT_FAILED;
     if (v != VERDICT_OK) {

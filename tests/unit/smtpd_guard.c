@@ -388,7 +388,7 @@ static void begin_message(struct play *p)
 
 static void sizes(struct play *p)
 {
-    int fd, second, third;
+    int fd = -1, second = -1, third = -1;
     begin_message(p);
     ok(piece(p, CHANNEL_PIECE + 1) && commit_with(p, 0, SPAN("x\r\n")) == ENDED, "a piece over the limit");
     stop(p);
