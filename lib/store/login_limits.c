@@ -17,8 +17,10 @@
  * would else pay for guesses at others'. Sources in `networks` (a webmail server) have no count of their own.
  *
  * Names without an account are counted like others. Where the file can't be used nobody logs in (ST_TEMP,
- * after a delay): who can break the counting mustn't get unlimited guesses. With `login-failures 0` the file
- * isn't touched.
+ * after a delay): who can break the counting mustn't get unlimited guesses. Only where a full disk keeps it
+ * from being made does a login go on, or nobody could log in to make room; a wrong password then waits long,
+ * and a connection has its three as ever. A file that is there has all its room. With `login-failures 0` the
+ * file isn't touched.
  */
 #include "base/clock.h"
 #include "base/log.h"
@@ -130,9 +132,10 @@ static enum status judge_all(struct who *w, const char **by)
 
 static enum status unusable(const struct login *l)
 {
+    bool full = errno == ENOSPC || errno == EDQUOT;
     log_event(LOG_ERR, "login-limits-unusable", "spool", l->settings->spool, "why", strerror(errno), "do",
-              "look at slots/logins in the spool", NULL);
-    return ST_TEMP;
+              full ? "make room on the disk" : "look at slots/logins in the spool", NULL);
+    return full ? ST_OK : ST_TEMP;
 }
 
 enum status login_limits_ask(struct login *l, struct span account)
@@ -204,8 +207,10 @@ unsigned login_limits_failed(const struct login *l, struct span account)
     unsigned failures = 0;
     if (!l->settings->login_failures)
         return 0;
-    if (begin(l, account, &w) != ST_OK || count_all(&w, &failures) != ST_OK)
+    if (begin(l, account, &w) != ST_OK || count_all(&w, &failures) != ST_OK) {
         unusable(l);
+        failures = REFUSED_DELAY;
+    }
     slots_close(w.slots);
     return failures;
 }
