@@ -66,6 +66,7 @@ void destination_fail(struct qrun *q, struct destination *d, char mark, const ch
 {
     struct part *p;
     destination_leave(q, d);
+    d->proven = false;
     snprintf(d->failure, sizeof d->failure, "%s", reply);
     snprintf(d->failed_host, sizeof d->failed_host, "%s", host ? host : "");
     if (mark == QUEUE_TODO)

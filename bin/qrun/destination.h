@@ -81,6 +81,7 @@ struct destination {
     char failure[QUEUE_REPLY_LIMIT]; /* what a host said last, and who; "" for nothing yet, or nobody */
     char failed_host[HOST_TEXT];
     enum urgency urgency; /* of the most urgent message in line */
+    bool proven; /* it took mail when it was last asked */
     bool no_tls;
     bool unfit;       /* a host can't do what the messages require */
     bool hindered;    /* another was refused for a reason that may pass */
@@ -116,6 +117,8 @@ void destination_close_channel(int *channel);
 /* --- destination_slots.c */
 /* To the end of those that wait for a slot. */
 void destination_wait(struct qrun *q, struct destination *d);
+/* To the front: it gives way to one that waits, and not to all of them, as who knows how long they take. */
+void destination_wait_next(struct qrun *q, struct destination *d);
 /* Does one wait that could start now, if there was a slot? */
 bool destination_is_next(const struct qrun *q);
 /* Gives the slot back: IDLE, without children. No link has a current part. */

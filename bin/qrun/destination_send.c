@@ -57,7 +57,9 @@ static void renew(struct qrun *q, struct link *l)
         destination_grow(q, d);
     } else if (destination_is_next(q)) {
         destination_leave(q, d);
-        destination_wait(q, d);
+        destination_start_waiting(q);
+        d->urgency = FRESH; /* it has shown that it is no waste of a slot */
+        destination_wait_next(q, d);
     } else {
         destination_connect(q, l, VERB_CONNECT_FIRST);
     }
@@ -273,6 +275,7 @@ static void ready(struct qrun *q, struct link *l)
         return;
     }
     l->protection = (enum protection)protection;
+    d->proven = true;
     d->failure[0] = d->failed_host[0] = '\0'; /* what a host said before is over */
     log_event(LOG_INFO, "connected", "host", l->shown, "tls", l->tls[0] ? l->tls : NULL, "security",
               protection_name(l->protection), NULL);

@@ -11,7 +11,7 @@
 
 #include "base/clock.h"
 
-#define STALL_MS 3000
+#define STALL_MS 1000
 #define SLOTS_FACTOR 10
 #define SLOTS_LIMIT 200
 
@@ -24,6 +24,15 @@ void destination_wait(struct qrun *q, struct destination *d)
     else
         q->waiting_first = d;
     q->waiting_last = d;
+}
+
+void destination_wait_next(struct qrun *q, struct destination *d)
+{
+    d->state = WAITING;
+    d->list_next = q->waiting_first;
+    q->waiting_first = d;
+    if (!q->waiting_last)
+        q->waiting_last = d;
 }
 
 static uint64_t most_slots(const struct qrun *q)
@@ -74,16 +83,35 @@ static bool slot_is_free(const struct qrun *q, enum urgency urgency)
            q->active_count < (urgency == RETRY ? most_slots(q) / 2 : most_slots(q));
 }
 
-/* Takes the most urgent that waits, and for which there is a slot, out of the line. */
-static struct destination *next_waiting(struct qrun *q)
+/* The first in line that is urgent enough, and *before, who stands before it. */
+static struct destination *find_waiting(struct qrun *q, enum urgency urgency, bool proven,
+                                        struct destination **before)
 {
     int64_t now = clock_ms();
+    struct destination *d = q->waiting_first;
+    *before = NULL;
+    for (; d && (d->urgency < urgency || destination_ready_at(d) > now || (proven && !d->proven));
+         d = d->list_next)
+        *before = d;
+    return d;
+}
+
+/* Takes the most urgent that waits, and for which there is a slot, out of the line. Every other slot is for
+ * one that is known to take mail, if there is such: so a long line of hosts that nobody knows yet doesn't
+ * stop it. */
+static struct destination *next_waiting(struct qrun *q)
+{
     for (int urgency = WOKEN; urgency >= RETRY; urgency--) {
-        struct destination *before = NULL, *d = q->waiting_first;
-        for (; d && ((int)d->urgency < urgency || destination_ready_at(d) > now); d = d->list_next)
-            before = d;
-        if (!d || !slot_is_free(q, (enum urgency)urgency))
+        struct destination *before, *d = NULL;
+        if (!slot_is_free(q, (enum urgency)urgency))
             continue;
+        if (q->turn % 2 == 0)
+            d = find_waiting(q, (enum urgency)urgency, true, &before);
+        if (!d)
+            d = find_waiting(q, (enum urgency)urgency, false, &before);
+        if (!d)
+            continue;
+        q->turn++;
         if (before)
             before->list_next = d->list_next;
         else

@@ -94,6 +94,7 @@ struct qrun {
     struct destination *active;                       /* those with children */
     struct destination *waiting_first, *waiting_last; /* those that want a slot */
     size_t active_count, link_count;
+    unsigned turn;              /* of slots given */
     struct link *settling;      /* links with a result that waits for the disk */
     struct queue_changes later; /* messages removed or deferred, not yet synced */
     bool unsynced;              /* some job is */

@@ -16,7 +16,7 @@
 #include <string.h>
 
 #define SCAN_MS 60000 /* between scans while there is something to do */
-#define SLOT_MS 2000  /* between looks for a slot while destinations wait */
+#define SLOT_MS 200   /* between looks for a slot while destinations wait */
 #define POLL_FDS 512
 #define TAKE_UP 64 /* messages, before the children are looked at again */
 #define FORCED_LIMIT 100000
