@@ -223,11 +223,34 @@ static void stop_here(struct walk *w, const char *address)
                  w->route.hosts[w->host], address);
 }
 
+/* The scheduler knows which addresses others have found dead. */
+static bool may_try(struct walk *w, int channel)
+{
+    struct message *m = w->policy.packet;
+    char text[INET6_ADDRSTRLEN];
+    uint64_t left = 0;
+    address_text(&w->addresses.list[w->address], text);
+    message_start(m, VERB_TRYING);
+    message_put_str(m, text);
+    if (!channel_call(channel, m) || m->fd >= 0 || m->verb != VERB_TRY || !message_get_u64(m, &left) ||
+        !message_end(m))
+        return true; /* it will be noticed soon */
+    if (left == 0)
+        return true;
+    w->refused = true;
+    bytes_clear(&w->why);
+    bytes_printf(&w->why, "4.4.1 %s[%s] couldn't be reached a short while ago; it is tried again in %llu s",
+                 w->route.hosts[w->host], text, (unsigned long long)left);
+    return false;
+}
+
 static int try_current(struct walk *w, int channel)
 {
     char text[INET6_ADDRSTRLEN];
-    w->attempts++;
     w->reached = true;
+    if (!may_try(w, channel))
+        return -1;
+    w->attempts++;
     int fd =
         connect_to(channel, &w->addresses.list[w->address], connector_port(w->start), w->start->settings);
     int error = errno;
@@ -244,6 +267,9 @@ static int try_current(struct walk *w, int channel)
     bytes_clear(&w->why);
     bytes_printf(&w->why, "4.4.1 Can't connect to %s[%s]: %s", w->route.hosts[w->host], text,
                  strerror(error));
+    message_start(w->policy.packet, VERB_DEAD_HOST);
+    message_put_str(w->policy.packet, text);
+    channel_send(channel, w->policy.packet);
     return -1;
 }
 

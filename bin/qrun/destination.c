@@ -84,6 +84,7 @@ void destination_add(struct qrun *q, struct destination *d, struct part *p)
         destination_refill(q, d);
         return;
     }
+    d->insists = d->insists || insists;
     destination_append(d, p);
     enum urgency urgency = p->job->bulk              ? RETRY
                            : p->job->forced          ? WOKEN

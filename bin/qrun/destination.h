@@ -81,6 +81,7 @@ struct destination {
     char failure[QUEUE_REPLY_LIMIT]; /* what a host said last, and who; "" for nothing yet, or nobody */
     char failed_host[HOST_TEXT];
     enum urgency urgency; /* of the most urgent message in line */
+    bool insists; /* somebody asks for another attempt: also at hosts that are dead */
     bool proven; /* it took mail when it was last asked */
     bool no_tls;
     bool unfit;       /* a host can't do what the messages require */

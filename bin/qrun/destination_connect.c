@@ -228,6 +228,29 @@ static void connector_died(struct qrun *q, struct destination *d, const char *re
         give_up(q, l, reply);
 }
 
+/* What the connector asks or tells about an address. */
+static bool about_host(struct qrun *q, const struct destination *d)
+{
+    char address[INET6_ADDRSTRLEN];
+    struct message *m = &q->packet;
+    unsigned verb = m->verb;
+    if (verb != VERB_TRYING && verb != VERB_DEAD_HOST)
+        return false;
+    file_close(m->fd);
+    message_get_str(m, address, sizeof address);
+    bool known = message_end(m);
+    if (verb == VERB_DEAD_HOST) {
+        if (known)
+            hosts_failed(q->hosts, address);
+        return true;
+    }
+    int64_t left = known && !d->insists ? hosts_dead(q->hosts, address) : 0;
+    message_start(m, VERB_TRY);
+    message_put_u64(m, (uint64_t)left);
+    channel_send(d->connector, m);
+    return true;
+}
+
 void destination_connector_input(struct qrun *q, struct destination *d)
 {
     struct link *l = d->asking;
@@ -235,7 +258,7 @@ void destination_connector_input(struct qrun *q, struct destination *d)
         connector_died(q, d, "4.3.0 The connector died");
         return;
     }
-    if (l && destination_tls_packet(q, d))
+    if (l && (destination_tls_packet(q, d) || about_host(q, d)))
         return;
     int fd = q->packet.fd;
     d->asking = NULL;

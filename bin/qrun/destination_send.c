@@ -10,6 +10,7 @@
 #include "base/log.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #define CONNECTION_MESSAGES 100 /* over one connection */
 
@@ -119,6 +120,8 @@ static void refused(struct qrun *q, struct link *l)
         return;
     }
     remember_failure(l, reply);
+    if (why == REFUSED_HOST && strncmp(reply, "4.4.2 ", 6) == 0) /* it said nothing, or not enough in time */
+        hosts_failed(q->hosts, l->to);
     if (why == REFUSED_TLS && !d->no_tls) {
         d->no_tls = true;
         destination_connect(q, l, VERB_CONNECT_SAME);
@@ -276,6 +279,7 @@ static void ready(struct qrun *q, struct link *l)
     }
     l->protection = (enum protection)protection;
     d->proven = true;
+    hosts_worked(q->hosts, l->to);
     d->failure[0] = d->failed_host[0] = '\0'; /* what a host said before is over */
     log_event(LOG_INFO, "connected", "host", l->shown, "tls", l->tls[0] ? l->tls : NULL, "security",
               protection_name(l->protection), NULL);

@@ -133,6 +133,7 @@ void destination_leave(struct qrun *q, struct destination *d)
         q->active_count--;
     }
     d->state = IDLE;
+    d->insists = false;
     destination_close_channel(&d->connector);
     while (d->links)
         link_close(q, d->links);

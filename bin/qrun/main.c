@@ -215,14 +215,19 @@ static void run(struct qrun *q, const struct options *o, int lock)
         queue_sweep(q->queue_dir);
         tls_results_sweep(q->settings->spool, clock_now());
     }
+    q->hosts = hosts_open(q->settings);
     q->next_scan = clock_ms() + (o->id_count ? INT32_MAX : 0);
     for (size_t i = 0; i < o->id_count; i++)
         line_add(&q->forced, o->ids[i], true);
     for (;;) {
         scheduler_run(q);
+        hosts_close(q->hosts);
+        q->hosts = NULL;
         flock(lock, LOCK_UN);
-        if (something_waits(q->wake) && flock(lock, LOCK_EX | LOCK_NB) == 0)
+        if (something_waits(q->wake) && flock(lock, LOCK_EX | LOCK_NB) == 0) {
+            q->hosts = hosts_open(q->settings);
             continue;
+        }
         let_children_end();
         return;
     }

@@ -18,6 +18,7 @@
 #ifndef POSTERN_QRUN_QRUN_H
 #define POSTERN_QRUN_QRUN_H
 
+#include "hosts.h"
 #include "security.h"
 #include "verbs.h"
 
@@ -83,6 +84,7 @@ struct qrun {
     int queue_dir, wake;
     struct directory *directory;
     struct routes *routes; /* NULL: there are none */
+    struct hosts *hosts;   /* that are dead */
     struct dns_resolver resolver;
     struct bytes anchors, roots; /* DNSSEC's and TLS's */
     int64_t no_dnssec_until;     /* clock_ms(): the resolver passes no signatures on */

@@ -36,8 +36,11 @@ enum {
                        tls_result; host name, "" for none; text */
     VERB_POLICY,    /* to be kept: id, numbers: fetched, expires, retry; text (struct tls_state_policy) */
     VERB_NO_DNSSEC, /* no fields: the resolver passes no signatures on */
+    VERB_TRYING,    /* address: may it be tried? The answer is VERB_TRY */
+    VERB_DEAD_HOST, /* address: it couldn't be connected to */
     VERB_FETCH,     /* host name; with a connected socket: wants a fetcher */
     /* to it */
+    VERB_TRY,     /* number: 0, or for how many seconds it is better left alone */
     VERB_FETCHER, /* with the channel of a fetcher; without: there is none */
     /* from a fetcher, to the connector */
     VERB_FETCHED, /* number: enum tls_result; text: why; the policy, "" where there is none */

@@ -235,7 +235,8 @@ sub taken {
     return @all;
 }
 sub events { my ($self, $host) = @_; return grep { !defined $host || /^\Q$host\E / } split /\n/, $self->slurp("$self->{sink}/log"); }
-sub forget { my $self = shift; unlink "$self->{sink}/log", grep { !/tmp$/ } glob "$self->{sink}/*.*.*.*-*-*"; }
+# Also what the queue runner has learnt of hosts.
+sub forget { my $self = shift; unlink "$self->{spool}/hosts", "$self->{sink}/log", grep { !/tmp$/ } glob "$self->{sink}/*.*.*.*-*-*"; }
 sub log { my $self = shift; return $self->slurp("$self->{dir}/log"); }
 
 # Messages in a Maildir of ours, as texts.
