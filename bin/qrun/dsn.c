@@ -26,11 +26,10 @@ void dsn_put_recipient(struct message *m, const struct queue_recipient *r)
 void dsn_get_recipient(struct message *m, struct transaction *t, size_t i)
 {
     uint64_t notify = 0;
-    struct rcpt_options *o = &t->recipients[i].options;
     message_get_str(m, t->recipients[i].address, sizeof t->recipients[i].address);
     message_get_u64(m, &notify);
-    message_get_str(m, o->orcpt, sizeof o->orcpt);
-    o->notify = (unsigned)(notify & NOTIFY_BITS);
+    message_get_str(m, t->recipients[i].orcpt, sizeof t->recipients[i].orcpt);
+    t->recipients[i].notify = (unsigned)(notify & NOTIFY_BITS);
 }
 
 void dsn_put_mail(struct message *m, const struct mail_options *o)
@@ -59,17 +58,17 @@ void dsn_mail(const struct smtp *s, const struct transaction *t, struct bytes *o
 
 void dsn_rcpt(const struct smtp *s, const struct transaction *t, size_t i, struct bytes *out)
 {
-    const struct rcpt_options *o = &t->recipients[i].options;
+    unsigned notify = t->recipients[i].notify;
+    struct span said = span_of(t->recipients[i].orcpt);
     struct bytes orcpt;
     if (!s->ehlo.dsn)
         return;
-    if (o->notify) {
+    if (notify) {
         bytes_add_str(out, " NOTIFY=");
-        notify_write(o->notify, out);
+        notify_write(notify, out);
     }
     bytes_init(&orcpt, 8 * ENVELOPE_ORCPT_LIMIT);
-    if (o->orcpt[0] && orcpt_write(span_of(o->orcpt), t->says_utf8, &orcpt) &&
-        orcpt.len <= ENVELOPE_ORCPT_LIMIT)
+    if (said.n && orcpt_write(said, t->says_utf8, &orcpt) && orcpt.len <= ENVELOPE_ORCPT_LIMIT)
         bytes_printf(out, " ORCPT=%s", bytes_str(&orcpt));
     bytes_free(&orcpt);
 }
@@ -77,6 +76,6 @@ void dsn_rcpt(const struct smtp *s, const struct transaction *t, size_t i, struc
 void dsn_mark_relayed(const struct smtp *s, struct transaction *t)
 {
     for (size_t i = 0; i < t->count && !s->ehlo.dsn; i++)
-        if (t->recipients[i].mark == QUEUE_DONE && t->recipients[i].options.notify & NOTIFY_SUCCESS)
+        if (t->recipients[i].mark == QUEUE_DONE && t->recipients[i].notify & NOTIFY_SUCCESS)
             t->recipients[i].mark = s->lmtp ? QUEUE_DELIVERED : QUEUE_RELAYED;
 }

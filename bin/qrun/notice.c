@@ -80,14 +80,18 @@ static enum status settle_block(struct qrun *q, struct job *j, bool success, siz
 
 enum status notices_settle(struct qrun *q, struct job *j)
 {
-    struct owed o = { .indexes = malloc(REPORT_RECIPIENTS * sizeof *o.indexes) };
-    enum status all = o.indexes ? ST_OK : ST_TEMP;
+    struct owed o = { .count = 0 };
+    enum status all = ST_OK;
     bool owed = false;
     for (size_t i = 0; i < j->m.recipient_count && !owed; i++)
         owed = j->m.recipients[i].mark == QUEUE_FAILED || is_success(j->m.recipients[i].mark);
-    if (owed)
-        job_sync_marks(j);
-    for (size_t from = 0; owed && o.indexes && from < j->m.recipient_count; from += REPORT_RECIPIENTS)
+    if (!owed)
+        return ST_OK;
+    job_sync_marks(j);
+    o.indexes = malloc(REPORT_RECIPIENTS * sizeof *o.indexes);
+    if (!o.indexes)
+        return ST_TEMP;
+    for (size_t from = 0; from < j->m.recipient_count; from += REPORT_RECIPIENTS)
         for (int success = 0; success < 2; success++)
             if (settle_block(q, j, success, from, &o) != ST_OK)
                 all = ST_TEMP;
@@ -95,6 +99,7 @@ enum status notices_settle(struct qrun *q, struct job *j)
     return all;
 }
 
+/* The first REPORT_RECIPIENTS of very many are named. */
 void notice_of_delay(struct qrun *q, struct job *j)
 {
     struct owed o = { 0 };

@@ -24,7 +24,8 @@ struct transaction {
     size_t count;
     struct {
         char address[ADDRESS_LIMIT + 4];
-        struct rcpt_options options;
+        unsigned notify;                        /* NOTIFY_* */
+        char orcpt[ENVELOPE_ORCPT_LIMIT + 1];
         char mark;          /* what became of it: D, R, L, F or T */
         bool skipped;       /* got its mark before anything was said, and isn't named */
         bool accepted;      /* RCPT was */
