@@ -32,6 +32,7 @@ struct transaction {
     unsigned origin;                /* ORIGIN_* bits from the guard */
     bool utf8;                      /* SMTPUTF8 */
     bool binary;                    /* BODY=BINARYMIME */
+    bool orcpt;                     /* a RCPT said ORCPT */
     struct incoming *incoming;      /* the message, once BDAT began it */
     char sender[ADDRESS_LIMIT + 4]; /* for a From field */
 };

@@ -158,6 +158,7 @@ void run_rcpt(void *session, struct span argument)
     case VERDICT_OK:
         s->state = AT_RCPT;
         s->transaction.accepted++;
+        s->transaction.orcpt = s->transaction.orcpt || rcpt.options.orcpt[0];
         reply(s, "250 2.1.5 Recipient OK");
         break;
     case VERDICT_NO_RELAY:

@@ -2,7 +2,8 @@
  *
  * The header section of a message that comes in, see incoming.h.
  *
- * Return-Path fields are dropped (they are for us to write), and where a message begins its journey here, missing
+ * Return-Path fields are dropped (they are for us to write), Original-Recipient fields where a RCPT brings what goes
+ * there instead (RFC 8098 2.3), and where a message begins its journey here, missing
  * From, Date and Message-ID are added, and Bcc is dropped, which is nobody else's business. The guard has only the
  * session's word for what the fields From and Sender hold, as it parses no message: a session that its logged-in
  * user took over could forge these, and nothing else.
@@ -71,8 +72,8 @@ static void add_missing(struct incoming *in, const struct fields *have)
 
 void judge_header(struct incoming *in)
 {
-    static const char *const dropped[] = { "Return-Path", NULL };
-    static const char *const dropped_at_origin[] = { "Return-Path", "Bcc", "Resent-Bcc", NULL };
+    const char *dropped[5] = { "Return-Path" };
+    size_t count = 1;
     struct span message = span_bytes(&in->memory);
     struct span header = { message.p, fields_begin(message) ? header_end(message) : 0 };
     unsigned origin = in->session->transaction.origin;
@@ -86,9 +87,16 @@ void judge_header(struct incoming *in)
         add_missing(in, &have);
     if (message.n && !header.n)
         bytes_add_str(&in->head, "\r\n"); /* it is all body */
-    bool begins = origin & ORIGIN_COMPLETE;
-    if (!have.return_path && !(begins && have.bcc))
+    bool bcc = origin & ORIGIN_COMPLETE && have.bcc;
+    bool original = in->session->transaction.orcpt && have.original_recipient;
+    if (!have.return_path && !bcc && !original)
         return;
+    if (bcc) {
+        dropped[count++] = "Bcc";
+        dropped[count++] = "Resent-Bcc";
+    }
+    if (original)
+        dropped[count++] = "Original-Recipient";
     in->head_length = header.n;
-    fields_without(header, begins ? dropped_at_origin : dropped, &in->head);
+    fields_without(header, dropped, &in->head);
 }

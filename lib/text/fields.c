@@ -22,6 +22,8 @@ void fields_look(struct span header, struct fields *f)
             f->return_path = true;
         else if (span_ieq_str(field.name, "Bcc") || span_ieq_str(field.name, "Resent-Bcc"))
             f->bcc = true;
+        else if (span_ieq_str(field.name, "Original-Recipient"))
+            f->original_recipient = true;
     }
 }
 

@@ -12,6 +12,7 @@ struct fields {
     size_t received; /* Received fields: how many servers it went through */
     bool date, message_id, from, return_path;
     bool bcc; /* Bcc or Resent-Bcc */
+    bool original_recipient;
 };
 
 /* One pass over a header section (see text/header.h). */
