@@ -32,7 +32,7 @@
 
 #define TRACE_LIMIT 4096
 #define MARKS_FIELD "X-Postern-Marked" /* what a setting of policy said mark to */
-#define LOG_RECIPIENTS 900 /* bytes of recipients in the log's line */
+#define LOG_RECIPIENTS 900             /* bytes of recipients in the log's line */
 
 struct delivery {
     struct maildir_delivery maildir;
@@ -60,8 +60,8 @@ static enum verdict verdict_of_errno(int err)
     return err == ENOSPC || err == EDQUOT ? VERDICT_DISK_FULL : VERDICT_FAILED;
 }
 
-/* Who is named in Received: the only recipient, if ASCII can name it. One that can't would make the field, and so
- * the message, need SMTPUTF8 on its way to an address for which it is forwarded. */
+/* Who is named in Received: the only recipient, if ASCII can name it. One that can't would make the field,
+ * and so the message, need SMTPUTF8 on its way to an address for which it is forwarded. */
 static const struct address *traced_recipient(const struct envelope *e, struct address *room)
 {
     *room = e->recipient;
@@ -127,7 +127,8 @@ static void count_delivery(const struct commit *k, const struct delivery *d)
 /* --- prepare */
 
 /* What the sender called the recipient (RFC 8098 2.3). */
-static void write_original_recipient(const struct commit *k, const struct rcpt_options *o, struct bytes *trace)
+static void write_original_recipient(const struct commit *k, const struct rcpt_options *o,
+                                     struct bytes *trace)
 {
     struct bytes shown;
     bytes_init(&shown, 2 * ENVELOPE_ORCPT_LIMIT);

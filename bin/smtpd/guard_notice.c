@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * What RCPT asked to be told (RFC 3461): its NOTIFY and ORCPT stay with the targets that the recipient leads to,
- * into the queue, and a sender who wants to know of success hears from here what this server did itself:
+ * What RCPT asked to be told (RFC 3461): its NOTIFY and ORCPT stay with the targets that the recipient leads
+ * to, into the queue, and a sender who wants to know of success hears from here what this server did itself:
  *
  *     delivered   the message is in a mailbox (5.2.2)
  *     expanded    the recipient is an alias of several; what was asked goes along to them, but for SUCCESS,
  *                 which is answered by this (5.2.7.2 and 6.2.7.2)
  *
- * A report is a message of its own in the queue, from <>, and never to <>. It is written when the message is safe
- * already: a report that can't be written is logged, and no reason to have the message sent again.
+ * A report is a message of its own in the queue, from <>, and never to <>. It is written when the message is
+ * safe already: a report that can't be written is logged, and no reason to have the message sent again.
  */
 #include "guard_private.h"
 #include "base/clock.h"
@@ -33,7 +33,8 @@ struct asked {
     struct asked *next;
 };
 
-bool guard_notice_keep(struct envelope *e, const struct address *a, const struct rcpt_options *o, size_t before)
+bool guard_notice_keep(struct envelope *e, const struct address *a, const struct rcpt_options *o,
+                       size_t before)
 {
     struct targets *t = &e->targets;
     if (!o->notify && !o->orcpt[0])
@@ -68,8 +69,8 @@ struct notice {
     struct report_recipient *list; /* `room` of them */
 };
 
-static bool notice_begin(struct notice *n, const struct smtp_guard *g, const char *id, enum report_action action,
-                         size_t room)
+static bool notice_begin(struct notice *n, const struct smtp_guard *g, const char *id,
+                         enum report_action action, size_t room)
 {
     *n = (struct notice){ .g = g, .list = calloc(room + 1, sizeof *n->list) };
     n->report = (struct report){ .action = action,
@@ -85,9 +86,11 @@ static bool notice_begin(struct notice *n, const struct smtp_guard *g, const cha
     return n->list != NULL;
 }
 
-static void notice_add(struct notice *n, const struct address *a, const struct rcpt_options *o, const char *words)
+static void notice_add(struct notice *n, const struct address *a, const struct rcpt_options *o,
+                       const char *words)
 {
-    n->list[n->report.count++] = (struct report_recipient){ .address = a->text, .options = o, .reply = words };
+    n->list[n->report.count++] =
+        (struct report_recipient){ .address = a->text, .options = o, .reply = words };
 }
 
 /* The header section of the message, which is in `room` or where it was. */
@@ -110,7 +113,8 @@ static enum status queue_report(const struct smtp_guard *g, const char *id, stru
                                       .recipients = &g->envelope.sender,
                                       .recipient_count = 1,
                                       .eight_bit = eight_bit,
-                                      .options = { .smtputf8 = international, .require_tls = o->require_tls } };
+                                      .options = { .smtputf8 = international,
+                                                   .require_tls = o->require_tls } };
     const struct content c = { .memory = text, .fd = -1, .size = text.n };
     enum status st = queue_prepare(g->settings->spool, id, &e, &c, &q);
     if (st != ST_OK)
@@ -162,8 +166,7 @@ void guard_notice_delivered(const struct smtp_guard *g, const char *id, const st
     size_t wanted = 0;
     for (size_t i = 0; i < count; i++)
         wanted += wants_success(targets[i]->options);
-    if (!wanted || address_is_null(&g->envelope.sender) ||
-        !notice_begin(&n, g, id, REPORT_DELIVERED, wanted))
+    if (!wanted || address_is_null(&g->envelope.sender) || !notice_begin(&n, g, id, REPORT_DELIVERED, wanted))
         return;
     for (size_t i = 0; i < count; i++)
         if (wants_success(targets[i]->options))

@@ -63,8 +63,8 @@ void guard_lmtp_commit(struct smtp_guard *g, enum verdict so_far, struct span tl
 /* VERDICT_OK; VERDICT_POLICY or VERDICT_DELAYED, with the reply in g->said and a line in the log;
  * VERDICT_TABLES. For a recipient that is accepted otherwise. */
 enum verdict policy_recipient(struct smtp_guard *g, const struct address *recipient);
-/* For Received and the message's head: the client's name as DNS confirms it, "" where it doesn't, NULL where it
- * wasn't asked; and what was marked, or "". */
+/* For Received and the message's head: the client's name as DNS confirms it, "" where it doesn't, NULL where
+ * it wasn't asked; and what was marked, or "". */
 const char *policy_reverse_name(const struct smtp_guard *g);
 const char *policy_marks(const struct smtp_guard *g);
 /* When the connection begins: sends the first questions to DNS. */
@@ -73,7 +73,8 @@ void policy_end(struct smtp_guard *g);
 
 /* --- guard_notice.c: what RCPT asked to be told */
 /* Keeps a RCPT's options for the targets it was expanded to, those from `before` on. False: no memory. */
-bool guard_notice_keep(struct envelope *e, const struct address *a, const struct rcpt_options *o, size_t before);
+bool guard_notice_keep(struct envelope *e, const struct address *a, const struct rcpt_options *o,
+                       size_t before);
 void guard_notice_forget(struct envelope *e);
 /* Queues the reports of success that are wanted for message `id`: of the mailboxes that have it, and of the
  * aliases that were expanded. What fails is logged. */
@@ -91,8 +92,8 @@ enum guard_next guard_finish(struct guard *guard, struct message *m);
 void guard_bound_local(struct targets *t);
 
 /* --- guard_copies.c */
-/* Gathers who gets a copy because of this recipient, and with the first one because of the sender. False: can't tell
- * now. */
+/* Gathers who gets a copy because of this recipient, and with the first one because of the sender. False:
+ * can't tell now. */
 bool guard_copies_recipient(struct smtp_guard *g, const struct address *recipient);
 /* Puts the copies behind the envelope's targets. False: no memory. */
 bool guard_copies_join(struct envelope *e);

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * BDAT (RFC 3030): the message in chunks of a size that is said, each with an answer, so that nothing in it ends it.
+ * BDAT (RFC 3030): the message in chunks of a size that is said, each with an answer, so that nothing in it
+ * ends it.
  *
- * The bytes of a chunk are always read, whatever the answer will be: only a BDAT that doesn't say how many they are
- * ends the connection, as nobody can tell then where commands go on. Once a chunk was refused, those behind it are
- * too, until RSET or LAST. Without BODY=BINARYMIME a message must be lines as behind DATA. With it, it is kept as it
- * comes, in memory or in a file that is mapped once all is there, and then made into such lines: parts that are no
- * text become base64, and what is then still no line of text is refused. What this makes of it goes the same way as
- * any other message.
+ * The bytes of a chunk are always read, whatever the answer will be: only a BDAT that doesn't say how many
+ * they are ends the connection, as nobody can tell then where commands go on. Once a chunk was refused, those
+ * behind it are too, until RSET or LAST. Without BODY=BINARYMIME a message must be lines as behind DATA. With
+ * it, it is kept as it comes, in memory or in a file that is mapped once all is there, and then made into
+ * such lines: parts that are no text become base64, and what is then still no line of text is refused. What
+ * this makes of it goes the same way as any other message.
  */
 #include "incoming.h"
 #include "base/files.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * DATA: reads the message to its end (RFC 5321 4.1.1.4). Whatever is wrong is said there, once: there is no other way
- * to answer in the middle of DATA.
+ * DATA: reads the message to its end (RFC 5321 4.1.1.4). Whatever is wrong is said there, once: there is no
+ * other way to answer in the middle of DATA.
  */
 #include "incoming.h"
 

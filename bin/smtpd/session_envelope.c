@@ -165,7 +165,8 @@ void run_rcpt(void *session, struct span argument)
         reply(s, s->submission ? "530 5.7.0 Authentication required" : "550 5.7.1 Relaying denied");
         break;
     case VERDICT_NO_BOUNCE:
-        reply(s, "550 5.7.1 This address takes bounces only, of mail that was sent on from here lately (srs)");
+        reply(s,
+              "550 5.7.1 This address takes bounces only, of mail that was sent on from here lately (srs)");
         break;
     case VERDICT_NO_USER:
         reply(s, "550 5.1.1 No such user here");

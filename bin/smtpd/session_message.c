@@ -192,4 +192,3 @@ void incoming_finish(struct incoming *in)
         commit(in);
     }
 }
-

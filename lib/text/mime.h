@@ -73,10 +73,11 @@ bool mime_is_binary(const struct mime_part *root);
 /* Passes the message on in pieces, such parts as base64. False where `put` or memory failed. */
 bool mime_without_binary(struct span message, const struct mime_part *root,
                          bool (*put)(void *to, struct span piece), void *to);
-/* The same for a message that came by BODY=BINARYMIME (RFC 3030) and goes on as 8BITMIME, where no part is binary:
- * parts whose bytes aren't lines of text (RFC 2045 2.8) become base64, the others that are labelled binary are
- * labelled 8bit. What is wrong outside of parts' bodies, and in encoded ones, stays as it is. A signature over a part
- * that is changed is broken by this, as its signer was told not to sign such parts (RFC 1847 2.1). */
+/* The same for a message that came by BODY=BINARYMIME (RFC 3030) and goes on as 8BITMIME, where no part is
+ * binary: parts whose bytes aren't lines of text (RFC 2045 2.8) become base64, the others that are labelled
+ * binary are labelled 8bit. What is wrong outside of parts' bodies, and in encoded ones, stays as it is. A
+ * signature over a part that is changed is broken by this, as its signer was told not to sign such parts (RFC
+ * 1847 2.1). */
 bool mime_for_transport(struct span message, const struct mime_part *root,
                         bool (*put)(void *to, struct span piece), void *to);
 

@@ -38,8 +38,8 @@ void smtp_data_init(struct smtp_data *d);
  * counted and thrown away. */
 size_t smtp_data_read(struct smtp_data *d, struct span in, struct bytes *out);
 
-/* The same for a message that comes in chunks (RFC 3030), with the same rules for its lines: smtp_data_read() then
- * takes all that it is given, and the caller says when it was the last. */
+/* The same for a message that comes in chunks (RFC 3030), with the same rules for its lines: smtp_data_read()
+ * then takes all that it is given, and the caller says when it was the last. */
 void smtp_data_init_chunks(struct smtp_data *d);
 /* Behind the last chunk: a last line without CRLF gets one. */
 void smtp_data_end_chunks(struct smtp_data *d, struct bytes *out);
