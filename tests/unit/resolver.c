@@ -146,12 +146,12 @@ static void servers(void)
         size_t right;
         int64_t least, most;
     } rows[] = {
-        { "a server", ANSWERS, -1, DNS_QUERIES, 0, 2000 },
-        { "answers to something else before the right one", WRONG_ID, -1, DNS_QUERIES, 0, 2000 },
-        { "a server that fails, and another", FAILS, ANSWERS, DNS_QUERIES, 0, 2000 },
-        { "a silent server, and another", SILENT, ANSWERS, DNS_QUERIES, 900, 3500 },
-        { "a server that only fails", FAILS, -1, 0, 0, 2000 },
-        { "a silent server", SILENT, -1, 0, 1900, RESOLVER_MS + 900 },
+        { "a server", ANSWERS, -1, DNS_QUERIES, 0, 10000 },
+        { "answers to something else before the right one", WRONG_ID, -1, DNS_QUERIES, 0, 10000 },
+        { "a server that fails, and another", FAILS, ANSWERS, DNS_QUERIES, 0, 10000 },
+        { "a silent server, and another", SILENT, ANSWERS, DNS_QUERIES, 900, 10000 },
+        { "a server that only fails", FAILS, -1, 0, 0, 10000 },
+        { "a silent server", SILENT, -1, 0, 1900, RESOLVER_MS + 10000 },
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct scene s;
