@@ -119,6 +119,8 @@ send_and_read() { # MODE
         -au bob@example.test -ap bob-secret --from bob@example.test --to carol@outside.test \
         --header "Subject: $subject-outside"
     check "$mode: ... and goes out at once, without the timer" on_disk /srv/outside/mail/outside.test/carol "$subject-outside"
+    check "$mode: ... and can be traced through the journal" eventually 20 bash -c 'postern trace carol@outside.test |
+        awk "/accepted .*queued to <carol@outside.test>/ { a = 1 } /qrun  *delivered / { d = a } /removed/ { r = d } END { exit !r }"'
     check "$mode: LMTP on its socket" swaks --timeout 10 --protocol LMTP --socket /run/postern/lmtp --from zoe@elsewhere.test \
         --to alice@example.test,bob@example.test --header "Subject: $subject-lmtp"
     check "$mode: ... lies in both Maildirs" bash -c "grep -rqs $subject-lmtp $mail/alice/new && grep -rqs $subject-lmtp $mail/bob/new"

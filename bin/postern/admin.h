@@ -46,6 +46,7 @@ int queue_retry(struct admin *a, int argc, char **argv);
 int queue_hold(struct admin *a, int argc, char **argv);
 int queue_release(struct admin *a, int argc, char **argv);
 int queue_drop(struct admin *a, int argc, char **argv);
+int trace_command(struct admin *a, int argc, char **argv); /* trace.c */
 int tables_command(struct admin *a, int argc, char **argv);
 
 /* --- terminal.c --- */

@@ -80,6 +80,8 @@ static const struct command commands[] = {
       queue_drop },
     { "queue", NULL, "", "the list; a FILTER is --sender A, --recipient A or --domain D", 0, INT_MAX, 0,
       queue_list_command },
+    { "trace", NULL, "[--since TIME] [--file FILE] ID | ADDRESS", "what the log says of a message", 1, 5,
+      NO_SETTINGS | KEEP_ROOT, trace_command },
     { "tables", NULL, "", "compile the tables after editing them by hand", 0, 0, 0, tables_command },
     { "config", NULL, "", "the settings in effect", 0, 0, KEEP_ROOT, config_command },
     { "help", NULL, "", "this", 0, 0, NO_SETTINGS | KEEP_ROOT, help_command },

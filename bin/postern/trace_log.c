@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Where postern trace's lines come from, and how one is cut into an event's fields (lib/base/log.c writes
+ * them).
+ *
+ * The journal is read by journalctl(1): libsystemd's own functions would bring its decompression libraries
+ * into a program that starts for every small command, and do no more. Only what runs in our slice is read, or
+ * logs as mail (under inetd, by syslog): lines of others that look like ours may be in a journal.
+ */
+#include "trace.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <time.h>
+#include <unistd.h>
+
+bool event_next(struct span *rest, struct span *name, struct bytes *value)
+{
+    *rest = span_trim(*rest);
+    bytes_clear(value);
+    size_t equals = span_find(*rest, '=');
+    if (equals == rest->n)
+        return false;
+    *name = span_head(*rest, equals);
+    *rest = span_from(*rest, equals + 1);
+    if (!rest->n || rest->p[0] != '"') {
+        size_t end = span_find(*rest, ' ');
+        bytes_add_span(value, span_head(*rest, end));
+        *rest = span_from(*rest, end);
+        return true;
+    }
+    size_t at = 1;
+    while (at < rest->n && rest->p[at] != '"') {
+        uint64_t byte;
+        struct span left = span_from(*rest, at);
+        if (left.p[0] == '\\' && left.n >= 4 && left.p[1] == 'x' &&
+            span_hex(span_head(span_from(left, 2), 2), 0xff, &byte)) {
+            bytes_add_char(value, (char)byte);
+            at += 4;
+            continue;
+        }
+        at += left.p[0] == '\\' && left.n >= 2;
+        bytes_add_char(value, rest->p[at++]);
+    }
+    *rest = span_from(*rest, at + 1);
+    return true;
+}
+
+bool event_field(const struct event *e, const char *name, struct bytes *value)
+{
+    struct span rest = span_of(e->text), found;
+    while (event_next(&rest, &found, value))
+        if (span_eq_str(found, name))
+            return true;
+    bytes_clear(value);
+    return false;
+}
+
+/* The time at the start of a line: seconds and a fraction, ISO 8601, or "Nov 26 13:25:34". */
+static void read_time(struct span line, char to[TRACE_TIME_LIMIT])
+{
+    struct span word = span_head(line, span_find(line, ' '));
+    struct span seconds = span_head(word, span_find(word, '.'));
+    uint64_t value;
+    struct tm tm;
+    time_t t;
+    to[0] = '\0';
+    if (seconds.n > 8 && seconds.n < word.n && span_u64(seconds, INT64_MAX, &value)) {
+        t = (time_t)value;
+        if (localtime_r(&t, &tm))
+            strftime(to, TRACE_TIME_LIMIT, "%Y-%m-%d %H:%M:%S", &tm);
+    } else if (word.n >= 19 && word.p[4] == '-' && word.p[10] == 'T') {
+        span_copy(span_head(word, 19), to, TRACE_TIME_LIMIT);
+        to[10] = ' ';
+    } else if (line.n > 15 && line.p[3] == ' ' && line.p[6] == ' ' && line.p[9] == ':' && line.p[12] == ':') {
+        span_copy(span_head(line, 15), to, TRACE_TIME_LIMIT);
+    }
+}
+
+/* "... smtpd[123]: " before the event. */
+static void read_program(struct span before, char *to, size_t size)
+{
+    before = span_trim(before);
+    size_t end = before.n;
+    while (end && before.p[end - 1] != '[')
+        end--;
+    size_t start = end ? end - 1 : 0;
+    while (start && before.p[start - 1] != ' ' && before.p[start - 1] != '>')
+        start--;
+    if (!end || !span_copy(span_head(span_from(before, start), end - 1 - start), to, size))
+        to[0] = '\0';
+}
+
+bool event_read(struct span line, struct event *e)
+{
+    static const char mark[] = ": event=";
+    const char *at = memmem(line.p, line.n, mark, sizeof mark - 1);
+    *e = (struct event){ .text = NULL };
+    if (!at)
+        return false;
+    read_time(line, e->time);
+    read_program(span_head(line, (size_t)(at - line.p)), e->program, sizeof e->program);
+    e->text = span_dup(span_from(line, (size_t)(at - line.p) + 2));
+    return e->text != NULL;
+}
+
+static pid_t journal_pid;
+
+static FILE *open_journal(const char *since)
+{
+    int ends[2];
+    if (pipe(ends) != 0 || (journal_pid = fork()) < 0) {
+        complain(EX_OSERR, "journalctl can't be started: %s", strerror(errno));
+        return NULL;
+    }
+    if (journal_pid == 0) {
+        dup2(ends[1], STDOUT_FILENO);
+        close(ends[0]);
+        close(ends[1]);
+        execlp("journalctl", "journalctl", "--quiet", "--no-pager", "--output=short-unix", "--since", since,
+               "_SYSTEMD_SLICE=postern.slice", "+", "SYSLOG_FACILITY=2", (char *)NULL);
+        _exit(complain(EX_UNAVAILABLE, "journalctl: %s; --file FILE reads a log file", strerror(errno)));
+    }
+    close(ends[1]);
+    return fdopen(ends[0], "r");
+}
+
+FILE *trace_open(const char *file, const char *since, bool *journal)
+{
+    *journal = !file;
+    if (!file)
+        return open_journal(since);
+    FILE *f = strcmp(file, "-") == 0 ? stdin : fopen(file, "re");
+    if (!f)
+        complain(EX_NOINPUT, "%s: %s", file, strerror(errno));
+    return f;
+}
+
+int trace_close(FILE *f, bool journal)
+{
+    int how = 0;
+    bool bad = ferror(f) != 0;
+    if (f != stdin)
+        fclose(f);
+    if (journal && waitpid(journal_pid, &how, 0) == journal_pid && WIFEXITED(how))
+        return WEXITSTATUS(how) == 0                ? EX_OK
+               : WEXITSTATUS(how) == EX_UNAVAILABLE ? EX_UNAVAILABLE
+                                                    : EX_NOINPUT;
+    return bad || how ? complain(EX_IOERR, "the log can't be read") : EX_OK;
+}
