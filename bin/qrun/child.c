@@ -88,7 +88,8 @@ static void run(struct qrun *q, const struct child_start *start, int channel, pi
                                   .no_tls = start->no_tls };
         sender_run(channel, &s);
     } else if (start->kind == CHILD_FETCHER) {
-        struct fetcher_start s = { start->socket, start->domain, span_bytes(&q->roots), q->settings->timeout };
+        struct fetcher_start s = { start->socket, start->domain, span_bytes(&q->roots),
+                                   q->settings->timeout };
         fetcher_run(channel, &s);
     } else {
         connect_there(q, start, channel, dnssec);

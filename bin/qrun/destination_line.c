@@ -2,12 +2,13 @@
  *
  * What is in line at a destination: parts of messages, and behind them the IDs of messages that stay closed.
  *
- * A message to many recipients (job->bulk) stands in a line of its own, which has its turn when nothing else is there, and after
- * each BULK_TURN other parts: what is sent after it doesn't wait for all of it, and it doesn't wait for ever.
+ * A message to many recipients (job->bulk) stands in a line of its own, which has its turn when nothing else
+ * is there, and after each BULK_TURN other parts: what is sent after it doesn't wait for all of it, and it
+ * doesn't wait for ever.
  *
- * The setting `destination-rate` says how many recipients a minute there may be. Each part moves d->free_at ahead by the time that its
- * recipients are worth. A bulk part goes when that time has come; others up to BURST_MS earlier, so that a single message goes at once
- * beside a long list.
+ * The setting `destination-rate` says how many recipients a minute there may be. Each part moves d->free_at
+ * ahead by the time that its recipients are worth. A bulk part goes when that time has come; others up to
+ * BURST_MS earlier, so that a single message goes at once beside a long list.
  */
 #include "destination.h"
 

@@ -38,7 +38,8 @@ static bool hand_over(struct qrun *q, const struct link *l)
     message_put_str(&q->packet, forward_sender(q, p, &rewritten));
     message_put_u64(&q->packet, (uint64_t)m->content);
     message_put_u64(&q->packet, m->size);
-    message_put_u64(&q->packet, (m->eight_bit ? MESSAGE_EIGHT_BIT : 0) | (m->options.smtputf8 ? MESSAGE_UTF8 : 0));
+    message_put_u64(&q->packet,
+                    (m->eight_bit ? MESSAGE_EIGHT_BIT : 0) | (m->options.smtputf8 ? MESSAGE_UTF8 : 0));
     dsn_put_mail(&q->packet, &m->options);
     message_put_u64(&q->packet, p->count);
     for (size_t i = 0; i < p->count; i++)

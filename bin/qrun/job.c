@@ -20,7 +20,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define BULK_PARTS 20     /* a message with more, or for more recipients than a transaction has, is a bulk message */
+#define BULK_PARTS                                                                                           \
+    20 /* a message with more, or for more recipients than a transaction has, is a bulk message */
 #define HELD_SECONDS 3600 /* a message that is only held is looked at again then */
 
 static void set_text(char **to, const char *text)
@@ -43,8 +44,8 @@ void job_outcome(struct qrun *q, struct job *j, size_t index, char mark, const c
               mark == QUEUE_TODO     ? "deferred"
               : mark == QUEUE_FAILED ? "failed"
                                      : "delivered",
-              "id", j->m.id, "from", j->m.sender, "to", r->address.text, "host", host, "tls", tls,
-              "reply", reply, NULL);
+              "id", j->m.id, "from", j->m.sender, "to", r->address.text, "host", host, "tls", tls, "reply",
+              reply, NULL);
 }
 
 /* What isn't T; what can't be written is kept in memory, and said. */
@@ -165,7 +166,8 @@ void part_finish(struct qrun *q, struct part *p)
 
 /* --- the beginning */
 
-/* Nothing, not even a wake-up, sends it earlier (RFC 4865 4). It goes where a scan doesn't see it until then. */
+/* Nothing, not even a wake-up, sends it earlier (RFC 4865 4). It goes where a scan doesn't see it until then.
+ */
 static void keep_until_release(struct qrun *q, struct job *j)
 {
     if (j->m.next_attempt >= j->m.options.release)

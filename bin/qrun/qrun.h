@@ -145,8 +145,8 @@ void jobs_sync(struct qrun *q);
 void part_finish(struct qrun *q, struct part *p);
 
 /* --- destination*.c */
-/* The destination of a hop, or of a domain where that says `direct`, for messages of this lane; made where there is none. NULL: no
- * memory. */
+/* The destination of a hop, or of a domain where that says `direct`, for messages of this lane; made where there
+ * is none. NULL: no memory. */
 struct destination *destination_get(struct qrun *q, const struct hop *hop, const char *domain,
                                     enum lane lane);
 /* The part of the message that is being split that has room; for job.c alone. */

@@ -200,7 +200,9 @@ enum status sasl_client_answer(struct sasl_client *c, struct span challenge, str
 {
     unsigned step = c->step++;
     if (c->mechanism == SCRAM) {
-        enum status st = step == 0 ? scram_prove(c, challenge, out) : step == 1 ? scram_check(c, challenge) : ST_PERM;
+        enum status st = step == 0   ? scram_prove(c, challenge, out)
+                         : step == 1 ? scram_check(c, challenge)
+                                     : ST_PERM;
         if (st != ST_OK) /* without a signature of ours nothing may be compared with it */
             c->step = OVER;
         return st;

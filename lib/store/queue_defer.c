@@ -156,8 +156,8 @@ static enum status make_due_dir(int queue_dir, const char *path, struct queue_ch
     return errno == EEXIST ? ST_OK : ST_TEMP;
 }
 
-/* Beside its message, readable whole or not at all to whoever runs at the same time. Mostly it isn't synced: it
- * is only a memory, and what a power cut leaves of it is passed over if it isn't right. */
+/* Beside its message, readable whole or not at all to whoever runs at the same time. Mostly it isn't synced:
+ * it is only a memory, and what a power cut leaves of it is passed over if it isn't right. */
 static enum status write_beside(int queue_dir, const char *path, struct span text, bool sync)
 {
     char fresh[QUEUE_PATH_LIMIT + QUEUE_ID_LIMIT + 16];

@@ -90,9 +90,8 @@ static void in_and_out(void)
            strcmp(m.options.envid, "QQ+2B1") == 0 && m.options.release == 1763759545,
        "what its MAIL said");
     ok(!m.recipients[0].options && m.recipients[2].options && m.recipients[2].options->forwarded &&
-           m.recipients[2].options->account &&
-           strcmp(m.recipients[2].options->program, "0:list") == 0 && m.recipients[1].options &&
-           m.recipients[1].options->notify == (NOTIFY_SUCCESS | NOTIFY_DELAY) &&
+           m.recipients[2].options->account && strcmp(m.recipients[2].options->program, "0:list") == 0 &&
+           m.recipients[1].options && m.recipients[1].options->notify == (NOTIFY_SUCCESS | NOTIFY_DELAY) &&
            strcmp(m.recipients[1].options->orcpt, "rfc822;c+20d@there.test") == 0,
        "what a RCPT said");
     ok(m.size == sizeof message - 1 + 16 && llabs((long long)(m.queued - clock_now())) < 5,
@@ -268,7 +267,8 @@ static void bounce_ids(void)
        "a bounce's ID: %s", first);
     queue_report_id(id, "delay", 3, again);
     queue_report_id(id, "success", 3, other);
-    ok(queue_id_valid(again) && strcmp(again, first) != 0 && strcmp(again, other) != 0, "other reports have others");
+    ok(queue_id_valid(again) && strcmp(again, first) != 0 && strcmp(again, other) != 0,
+       "other reports have others");
     queue_report_id(id, "", 3, again);
     ok(strcmp(again, first) == 0, "a bounce's is that of no kind");
     ok(prepare(first, &q) == ST_OK && queue_publish(&q) == ST_OK && queue_finish(&q) == ST_OK,
