@@ -48,7 +48,7 @@ X
     system 'chown postfix /var/lib/postfix';
 }
 
-my $queue = 'find /var/spool/postfix/maildrop /var/spool/postfix/incoming /var/spool/postfix/active /var/spool/postfix/deferred -type f -perm -100'; # without: a crash left it half written
+my $queue = 'find /var/spool/postfix/maildrop /var/spool/postfix/incoming /var/spool/postfix/active /var/spool/postfix/deferred -type f -perm -100 2>/dev/null'; # without: a crash left it half written
 Interop->run(
     name => 'postfix', package => 'postfix', users => [qw(postfix postdrop)], programs => qr{^/usr/(?:lib/postfix/sbin|sbin/post)}, setup => \&setup, log => '/var/log/postfix.log',
     start_commands => ['rm -f /var/spool/postfix/pid/master.pid', 'postfix start'], flush => 'postqueue -f', queue_length => "$queue | wc -l",

@@ -224,10 +224,11 @@ sub wait_for {
 
 sub idle {
     my ($self, $what) = @_;
-    my $next = 0;
+    my ($next, $empty) = (0, 0); # twice in a row: a message may be moving from one directory to the next
     ok $self->{t}->eventually(60 + $messages / 5, sub {
         ($self->{flush} && $self->command($self->{flush})), $next = time + 1 if time > $next;
-        return $self->peer_queue == 0;
+        $empty = $self->peer_queue == 0 ? $empty + 1 : 0;
+        return $empty == 2;
     }), $what or diag $self->log;
 }
 
