@@ -38,6 +38,8 @@ check '... each way' has '100: FETCH envelopes, first' '100: FETCH envelopes, wa
 check 'connections' bench 'banner smtp login held'
 check '... each way' has 'connect to banner, warm, imapd' 'CPU of a 4 KiB message, cold' 'CPU of connect, LOGIN, LOGOUT, warm' \
     'CPU of an IMAPS session with LOGIN'
+check '... messages, however many at a time' has '4 KiB, 1 a connection, 50 at a time' '4 KiB, 100 a connection, 10 at a time' \
+    '100 KiB, 1 a connection, 50 at a time' 'one message of 50 MiB'
 check '... and those that stay open' grep -q "$private" "$work/table"
 check 'the queue' env QUEUED=100 DEFERRED=100 BENCH=queue BENCH_RUNS=1 bash -c 'timeout 120 tests/bench/run >"$0/table" 2>&1' "$work"
 check '... each way' has 'the queue to a sink, 1 domain ' 'the queue to a sink, 100 domains' 'a run with 100 messages, nothing due'

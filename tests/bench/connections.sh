@@ -43,6 +43,64 @@ per() { # COUNT: microseconds of $cpu
     awk -v cpu="$cpu" -v n="$1" 'BEGIN { print cpu / n * 1e6 }'
 }
 
+# delivered COUNT SIZE EACH WORKERS: accepted and in the Maildir, warm; the floor is a 4 KiB file with its two fsyncs
+delivered() {
+    local count=$1 size=$2 each=$3 workers=$4 name
+    name="$((size / 1024)) KiB, $each a connection, $workers at a time"
+    send_delivered() { "$tools/load" messages "$5" "$1" "$4" "$2" "$3"; }
+    progress "$name"
+    cpu_of warm smtpd -- send_delivered "$@"
+    progress
+    awk -v name="$name" -v rate="$said" -v cpu="$(per "$count")" -v floor="$floor_fsync" 'BEGIN {
+        printf "%-46s %8.0f/s %8.2f ms CPU, %.2f of the floor (%.0f/s)\n", name, rate, cpu / 1000, rate * floor / 1e6, 1e6 / floor }'
+}
+
+# The largest resident set that any process of the cgroup has had, in KiB, until its standard input ends.
+watch_memory() {
+    local pid most=0 now
+    until read -r -t 0.005 _ || [ $? -le 128 ]; do
+        for pid in $(cat "$cgroup/cgroup.procs"); do
+            now=$(awk '$1 == "VmHWM:" { print $2 }' "/proc/$pid/status" 2>/dev/null) || true
+            [ "${now:-0}" -le "$most" ] || most=$now
+        done
+    done
+    echo "$most"
+}
+
+# One message of nearly 50 MiB.
+large_message() {
+    local size=$((50 * 1048576 - 65536))
+    send_large() {
+        if [ -n "$cgroup" ]; then
+            { "$tools/load" messages "$1" 1 1 $size 1 >&3; } 3>"$place/rate" | watch_memory >"$place/peak"
+        else
+            "$tools/load" messages "$1" 1 1 $size 1 >"$place/rate"
+        fi
+    }
+    progress 'a message of 50 MiB'
+    : >"$place/peak"
+    cpu_of warm smtpd -- send_large
+    progress
+    awk -v size=$size -v rate="$(cat "$place/rate")" -v peak="$(cat "$place/peak")" 'BEGIN {
+        printf "%-46s %8.0f MB/s%s\n", "one message of 50 MiB", size * rate / 1e6,
+            peak ? sprintf(", %.1f MiB resident at most in any process", peak / 1024) : "" }'
+}
+
+bench_delivered() {
+    local workers
+    echo
+    for workers in 1 10 50; do
+        delivered "$COUNT" 4096 1 "$workers"
+    done
+    for workers in 1 10 50; do
+        delivered $((COUNT * workers / 5)) 4096 100 "$workers"
+    done
+    for workers in 10 50; do
+        delivered "$COUNT" 102400 1 "$workers"
+    done
+    large_message
+}
+
 bench_smtp() {
     local mode workers
     heading_floors
@@ -51,6 +109,7 @@ bench_smtp() {
             messages $mode $workers
         done
     done
+    bench_delivered
 }
 
 # The passwords are stored in the plain, so that no time is in it that a hash is meant to take.

@@ -4,8 +4,8 @@
  *
  *     load banner PORT COUNT
  *         connects, reads the greeting, hangs up. Prints the median and the least in microseconds
- *     load messages PORT COUNT WORKERS
- *         COUNT messages of 4 KiB, each over a connection of its own, from WORKERS clients at a time. Prints
+ *     load messages PORT COUNT WORKERS [SIZE EACH]
+ *         COUNT messages of SIZE bytes (4096), EACH (1) over a connection, from WORKERS clients at a time. Prints
  *         messages a second
  *     load sessions PORT COUNT imap|imaps [login]
  *         IMAP sessions one after the other: greeting, LOGIN or NOOP, LOGOUT
@@ -103,26 +103,30 @@ static void banners(const char *port, size_t count)
     free(times);
 }
 
-static void one_message(const char *port, const char *text)
+static void one_connection(const char *port, const char *text, size_t count)
 {
     struct conn *c = open_conn(port);
     expect(c, "220 ", "220-");
     say(c, "EHLO client.test\r\n", "250 ", "250-");
-    conn_write_str(c, "MAIL FROM:<load@client.test>\r\nRCPT TO:<alice@example.test>\r\nDATA\r\n");
-    expect(c, "250 ", NULL);
-    expect(c, "250 ", NULL);
-    expect(c, "354 ", NULL);
-    say(c, text, "250 ", NULL);
+    for (size_t i = 0; i < count; i++) {
+        conn_write_str(c, "MAIL FROM:<load@client.test>\r\nRCPT TO:<alice@example.test>\r\nDATA\r\n");
+        expect(c, "250 ", NULL);
+        expect(c, "250 ", NULL);
+        expect(c, "354 ", NULL);
+        say(c, text, "250 ", NULL);
+    }
     say(c, "QUIT\r\n", "221 ", NULL);
     close_conn(c);
 }
 
-static const char *message_text(void)
+static char *message_text(size_t size)
 {
-    static char text[MESSAGE_BYTES + LINE_BYTES + 8];
+    char *text = malloc(size + 256);
+    if (!text)
+        bench_die("memory");
     size_t n =
         (size_t)sprintf(text, "From: load@client.test\r\nTo: alice@example.test\r\nSubject: bench\r\n\r\n");
-    while (n + LINE_BYTES < MESSAGE_BYTES) {
+    while (n + LINE_BYTES < size) {
         memset(text + n, 'x', LINE_BYTES - 2);
         memcpy(text + n + LINE_BYTES - 2, "\r\n", 2);
         n += LINE_BYTES;
@@ -131,14 +135,17 @@ static const char *message_text(void)
     return text;
 }
 
-static void messages(const char *port, size_t count, size_t workers)
+static void messages(const char *port, size_t count, size_t workers, size_t size, size_t each)
 {
-    const char *text = message_text();
+    char *text = message_text(size);
     double begin = bench_now();
     for (size_t w = 0; w < workers; w++)
         if (fork() == 0) {
-            for (size_t i = w; i < count; i += workers)
-                one_message(port, text);
+            for (size_t left = count / workers + (w < count % workers); left;) {
+                size_t now = left < each ? left : each;
+                one_connection(port, text, now);
+                left -= now;
+            }
             _exit(0);
         }
     int status;
@@ -147,7 +154,8 @@ static void messages(const char *port, size_t count, size_t workers)
         failed |= status != 0;
     if (failed)
         exit(1);
-    printf("%.0f\n", (double)count / (bench_now() - begin) * 1e6);
+    printf("%.2f\n", (double)count / (bench_now() - begin) * 1e6);
+    free(text);
 }
 
 static struct conn *hold_smtp(const char *port, bool tls)
@@ -214,8 +222,9 @@ int main(int argc, char **argv)
     size_t count = argc > 3 ? (size_t)atoi(argv[3]) : 0;
     if (argc == 4 && strcmp(argv[1], "banner") == 0)
         banners(argv[2], count);
-    else if (argc == 5 && strcmp(argv[1], "messages") == 0)
-        messages(argv[2], count, (size_t)atoi(argv[4]));
+    else if ((argc == 5 || argc == 7) && strcmp(argv[1], "messages") == 0)
+        messages(argv[2], count, (size_t)atoi(argv[4]), argc == 7 ? (size_t)atol(argv[5]) : MESSAGE_BYTES,
+                 argc == 7 ? (size_t)atoi(argv[6]) : 1);
     else if (argc >= 5 && strcmp(argv[1], "sessions") == 0)
         sessions(argv[2], count, strcmp(argv[4], "imaps") == 0, argc > 5);
     else if (argc >= 5 && strcmp(argv[1], "hold") == 0)
