@@ -223,6 +223,18 @@ subtest 'domain-block' => sub {
     like client(helo => '[127.0.0.1]', sender => ''), $ok, 'nothing to ask for';
 };
 
+subtest 'names and client together' => sub {
+    settings('helo-check' => 'strict', 'dns-block' => 'block.test', 'reverse-dns' => 'refuse', 'sender-domain' => 'refuse');
+    my %good = (from => '127.0.0.10', helo => 'plain.test', sender => 'x@mx.test');
+    like client(%good), $ok, 'nothing against any of them';
+    like client(%good, helo => 'nosuch.test'), qr/\(helo-check\)$/, 'the name in HELO';
+    like client(%good, from => '127.0.0.2'), qr/^554 .*block\.test: see .*\(dns-block\)$/, 'the address';
+    like client(%good, from => '127.0.0.20'), qr/\(reverse-dns\)$/, 'its name';
+    is client(%good, sender => 'x@null.test'), "550 5.7.27 The sender's domain takes no mail (null MX) (sender-domain)", 'the sender';
+    settings('helo-check' => 'mark', 'dns-block' => 'block.test');
+    like client(%good, helo => 'nosuch.test', from => '127.0.0.2'), qr/\(dns-block\)$/, 'what is only marked hides nothing';
+};
+
 subtest 'several transactions' => sub {
     settings('sender-domain' => 'refuse');
     my $s = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port, Timeout => 10) or die;

@@ -38,12 +38,18 @@ static bool may_ask(struct smtp_guard *g, size_t count)
     return true;
 }
 
+static void know_client(struct smtp_guard *g);
+
+/* The client's questions may be under way: their answers come first. */
 void policy_ask(struct smtp_guard *g, const struct dns_query *queries, size_t count,
                 struct resolver_answer *answers)
 {
+    struct policy *p = g->policy;
     int channel = g->serving->resolver;
-    if (count && may_ask(g, count) && resolver_ask(channel, queries, count))
-        resolver_wait(channel, answers, count);
+    if (p->client_asked && !p->client_known)
+        know_client(g);
+    if (count && may_ask(g, count) && resolver_ask(channel, ++p->asked, queries, count))
+        resolver_wait(channel, p->asked, answers, count);
     else
         all_temporary(answers, count);
 }
@@ -123,7 +129,7 @@ void policy_client_ask(struct smtp_guard *g)
     struct dns_query queries[DNS_QUERIES];
     size_t count = make_questions(g, queries);
     g->policy->client_asked =
-        count && may_ask(g, count) && resolver_ask(g->serving->resolver, queries, count);
+        count && may_ask(g, count) && resolver_ask(g->serving->resolver, ++g->policy->asked, queries, count);
 }
 
 static const struct zone *first_listed(const struct zones *zones, const struct resolver_answer *answers)
@@ -187,7 +193,7 @@ static void know_client(struct smtp_guard *g)
     p->client_known = true;
     size_t count = make_questions(g, queries);
     if (p->client_asked)
-        resolver_wait(g->serving->resolver, answers, count);
+        resolver_wait(g->serving->resolver, p->asked, answers, count);
     else
         all_temporary(answers, count);
     p->blocked = first_listed(&s->dns_block, answers);

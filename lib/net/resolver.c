@@ -4,6 +4,7 @@
  * that isn't one ends it.
  */
 #include "net/resolver.h"
+#include "base/clock.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -14,12 +15,13 @@ enum { RESOLVER_QUESTIONS = 1, RESOLVER_ANSWERS };
 
 /* --- the guard's end */
 
-bool resolver_ask(int channel, const struct dns_query *queries, size_t count)
+bool resolver_ask(int channel, uint64_t number, const struct dns_query *queries, size_t count)
 {
     struct message *m = channel >= 0 && count <= DNS_QUERIES ? malloc(sizeof *m) : NULL;
     if (!m)
         return false;
     message_start(m, RESOLVER_QUESTIONS);
+    message_put_u64(m, number);
     message_put_u64(m, count);
     for (size_t i = 0; i < count; i++) {
         message_put_str(m, queries[i].name);
@@ -52,11 +54,25 @@ static bool get_answer(struct message *m, struct resolver_answer *a)
     return (a->status == ST_OK) == (count > 0);
 }
 
-void resolver_wait(int channel, struct resolver_answer *answers, size_t count)
+/* Reads up to the answers themselves. Those of other numbers are dropped, which makes nobody wait longer. */
+static bool receive(int channel, uint64_t number, struct message *m)
+{
+    const int64_t until = clock_ms() + RESOLVER_MS + SLACK_MS;
+    uint64_t got;
+    for (int64_t left; (left = until - clock_ms()) > 0;) {
+        if (!channel_receive(channel, m, (int)left) || m->verb != RESOLVER_ANSWERS || m->fd >= 0 ||
+            !message_get_u64(m, &got))
+            return false;
+        if (got == number)
+            return true;
+    }
+    return false;
+}
+
+void resolver_wait(int channel, uint64_t number, struct resolver_answer *answers, size_t count)
 {
     struct message *m = channel >= 0 ? malloc(sizeof *m) : NULL;
-    bool good =
-        m && channel_receive(channel, m, RESOLVER_MS + SLACK_MS) && m->verb == RESOLVER_ANSWERS && m->fd < 0;
+    bool good = m && receive(channel, number, m);
     for (size_t i = 0; good && i < count; i++)
         good = get_answer(m, &answers[i]);
     good = good && message_end(m);
@@ -99,9 +115,11 @@ static void take_answer(void *arg, size_t i, enum status st, const struct dns_an
         take_record(&answer->records[k], &to->records[k]);
 }
 
-static void put_answers(struct message *m, const struct resolver_answer *answers, size_t count)
+static void put_answers(struct message *m, uint64_t number, const struct resolver_answer *answers,
+                        size_t count)
 {
     message_start(m, RESOLVER_ANSWERS);
+    message_put_u64(m, number);
     for (size_t i = 0; i < count; i++) {
         message_put_u64(m, answers[i].status);
         message_put_u64(m, answers[i].count);
@@ -113,10 +131,11 @@ static void put_answers(struct message *m, const struct resolver_answer *answers
     }
 }
 
-static bool get_questions(struct message *m, struct dns_query *queries, size_t *count)
+static bool get_questions(struct message *m, uint64_t *number, struct dns_query *queries, size_t *count)
 {
     uint64_t n, type;
-    if (m->verb != RESOLVER_QUESTIONS || m->fd >= 0 || !message_get_u64(m, &n) || n > DNS_QUERIES)
+    if (m->verb != RESOLVER_QUESTIONS || m->fd >= 0 || !message_get_u64(m, number) ||
+        !message_get_u64(m, &n) || n > DNS_QUERIES)
         return false;
     *count = (size_t)n;
     for (size_t i = 0; i < n; i++) {
@@ -131,14 +150,15 @@ static bool get_questions(struct message *m, struct dns_query *queries, size_t *
 static bool answer(int channel, const struct dns_resolver *r, struct message *m)
 {
     struct dns_query queries[DNS_QUERIES];
+    uint64_t number;
     size_t count;
-    if (!get_questions(m, queries, &count))
+    if (!get_questions(m, &number, queries, &count))
         return false;
     struct resolver_answer *answers = calloc(count + 1, sizeof *answers);
     if (!answers)
         return false;
     dns_ask_many(r, queries, count, RESOLVER_MS, take_answer, answers);
-    put_answers(m, answers, count);
+    put_answers(m, number, answers, count);
     free(answers);
     return channel_send(channel, m);
 }

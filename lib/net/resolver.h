@@ -32,10 +32,12 @@ struct resolver_answer {
     struct resolver_record records[RESOLVER_RECORDS];
 };
 
-/* False: there is no resolver (any more). Call resolver_wait() before asking again. */
-bool resolver_ask(int channel, const struct dns_query *queries, size_t count);
-/* Into as many answers; all are ST_TEMP where none come in time, or what comes is no answer. */
-void resolver_wait(int channel, struct resolver_answer *answers, size_t count);
+/* `number`: another for each call on a channel. False: there is no resolver (any more). Call resolver_wait()
+ * before asking again. */
+bool resolver_ask(int channel, uint64_t number, const struct dns_query *queries, size_t count);
+/* The answers to the questions of that number, into as many; those of other numbers, which came too late for
+ * whoever waited, are dropped. All are ST_TEMP where none come in time, or what comes is no answer. */
+void resolver_wait(int channel, uint64_t number, struct resolver_answer *answers, size_t count);
 
 /* The resolver's process: until the channel is closed. */
 void resolver_run(int channel, const struct dns_resolver *r);

@@ -83,6 +83,7 @@ static pid_t serve(int how, struct sockaddr_in6 *where)
 
 struct scene {
     struct dns_resolver resolver;
+    uint64_t asked; /* so many messages of questions */
     pid_t servers[2], pid;
     int channel;
 };
@@ -129,9 +130,9 @@ static size_t ask(struct scene *s, size_t count)
         snprintf(queries[i].name, sizeof queries[i].name, "%.*s.test", (int)i + 1, x);
         queries[i].type = DNS_A;
     }
-    if (!resolver_ask(s->channel, queries, count))
+    if (!resolver_ask(s->channel, ++s->asked, queries, count))
         return 99;
-    resolver_wait(s->channel, answers, count);
+    resolver_wait(s->channel, s->asked, answers, count);
     for (size_t i = 0; i < count; i++)
         right += answers[i].status == ST_OK && answers[i].count == 1 &&
                  answers[i].records[0].address.s6_addr[15] == i + 1;
@@ -168,11 +169,26 @@ static void servers(void)
     ok(ask(&s, 1) == 1 && ask(&s, 3) == 3,
        "what is lost once is asked again; and more than one message of questions");
     struct dns_query none = { "", DNS_A };
-    ok(resolver_ask(s.channel, &none, 1), "a question for no name");
-    resolver_wait(s.channel, answers, 1);
+    ok(resolver_ask(s.channel, ++s.asked, &none, 1), "a question for no name");
+    resolver_wait(s.channel, s.asked, answers, 1);
     ok(answers[0].status == ST_NONE, "has the answer that there is nothing");
-    ok(!resolver_ask(s.channel, &none, DNS_QUERIES + 1), "too many questions aren't sent");
-    ok(!resolver_ask(-1, &none, 1), "nor is one where there is no resolver");
+    ok(!resolver_ask(s.channel, ++s.asked, &none, DNS_QUERIES + 1), "too many questions aren't sent");
+    ok(!resolver_ask(-1, 1, &none, 1), "nor is one where there is no resolver");
+    end(&s);
+}
+
+/* Who gave up waiting for the first answer asks again before it comes. */
+static void late(void)
+{
+    struct scene s;
+    struct dns_query first = { "x.test", DNS_A }, second = { "xx.test", DNS_A };
+    begin(&s, ANSWERS, -1);
+    ok(resolver_ask(s.channel, 1, &first, 1) && resolver_ask(s.channel, 2, &second, 1), "two questions");
+    resolver_wait(s.channel, 2, answers, 1);
+    ok(answers[0].status == ST_OK && answers[0].records[0].address.s6_addr[15] == 2,
+       "a late answer isn't taken for the next question's");
+    s.asked = 2;
+    ok(ask(&s, 3) == 3, "and then all is well");
     end(&s);
 }
 
@@ -185,6 +201,7 @@ static void guard_lies(void)
         struct scene s;
         begin(&s, ANSWERS, -1);
         message_start(m, i == 0 ? 7 : 1);
+        message_put_u64(m, 1);
         message_put_u64(m, i == 1 ? DNS_QUERIES + 1 : i == 2 ? 2 : 1);
         if (i == 3)
             message_put(m, (struct span){ (char[300]){ 'a' }, 300 });
@@ -215,6 +232,7 @@ static void resolver_lies(void)
         if (channel_pair(pair) != ST_OK)
             abort();
         message_start(m, i == 1 ? 3 : 2);
+        message_put_u64(m, 5);
         message_put_u64(m, i == 2 ? 9 : ST_OK);
         message_put_u64(m, i == 3 ? RESOLVER_RECORDS + 1 : i == 4 ? 0 : 1);
         put_record(m, i == 5 ? 4 : 16, i == 6 ? text : "x.test");
@@ -225,7 +243,7 @@ static void resolver_lies(void)
         else
             channel_send(pair[1], m);
         memset(answers, 0xff, sizeof answers);
-        resolver_wait(pair[0], answers, 1);
+        resolver_wait(pair[0], 5, answers, 1);
         ok(i == 0 ? answers[0].status == ST_OK && answers[0].count == 1
                   : answers[0].status == ST_TEMP && answers[0].count == 0,
            "what a resolver says is %s, %d", i ? "no answer" : "an answer", i);
@@ -233,7 +251,7 @@ static void resolver_lies(void)
         if (i != 8)
             close(pair[1]);
     }
-    resolver_wait(-1, answers, 2);
+    resolver_wait(-1, 5, answers, 2);
     ok(answers[1].status == ST_TEMP, "without one nothing is known");
     free(m);
 }
@@ -242,6 +260,7 @@ int main(void)
 {
     signal(SIGPIPE, SIG_IGN);
     servers();
+    late();
     guard_lies();
     resolver_lies();
     return done_testing();
