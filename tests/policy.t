@@ -252,6 +252,37 @@ subtest 'refusals count' => sub {
     like $replies[-1], qr/^421 /, 'and then the connection ends';
 };
 
+# The replies to one connection's RCPTs, of which each is behind a MAIL of its own, pipelined.
+sub transactions {
+    my @senders = @_;
+    my $s = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port, Timeout => 10) or die;
+    local $SIG{ALRM} = sub { die "no reply\n" };
+    alarm 60;
+    print $s join "\r\n", 'EHLO plain.test', (map { ("MAIL FROM:<$_>", "RCPT TO:<$alice>", 'RSET') } @senders), 'QUIT', '';
+    my @replies = grep { !/^2\d\d[- ]/ || /2\.1\.5/ } <$s>;
+    alarm 0;
+    return map { s/\r\n//r } @replies;
+}
+
+subtest 'delays count' => sub {
+    settings(greylist => '5m');
+    my @replies = transactions(map { "x$_\@far.test" } 1 .. 110);
+    is scalar(grep { /^451 .*\(greylist\)$/ } @replies), 100, 'a hundred are told to come again';
+    is $replies[-1], '421 4.7.0 Too many refusals', 'and then the connection ends';
+    is scalar @replies, 101, 'with that';
+};
+
+subtest 'questions count' => sub {
+    settings('domain-block' => join(' ', 'domains.test', map { "list$_.test" } 2 .. 8));
+    my @replies = transactions((map { "x\@good$_.test" } 1 .. 20), 'x@bad.test');
+    is scalar(grep { /^250/ } @replies), 20, 'some senders are looked up';
+    like $replies[-1], qr/^554 .*\(domain-block\)$/, 'and one after them';
+    my @more = transactions((map { "x\@good$_.test" } 1 .. 40), 'x@bad.test');
+    is scalar(grep { /^250/ } @more), 31, 'of many senders, as many as there are questions for';
+    is $more[-1], '421 4.7.0 Too many names for one connection, please connect again', 'and then nobody passes unasked';
+    ok logged(qr/event=refused .*why="too many questions to DNS/), 'of which the log tells';
+};
+
 subtest 'warm' => sub {
     settings('dns-block' => 'block.test', 'reverse-dns' => 'mark', 'idle-exit' => 1);
     my $warm = QrunTest::free_port();

@@ -30,6 +30,7 @@
 #include <string.h>
 
 #define REFUSALS_LIMIT 50   /* senders and recipients: who asks on tries names, or means somebody else */
+#define DELAYS_LIMIT 100   /* recipients that are to come again, each perhaps in the greylist */
 #define REFUSALS_LOGGED 200 /* of all refusals of a connection */
 #define FOLDERS 8           /* outside of the settings' own, that aliases include files from */
 
@@ -71,14 +72,30 @@ void guard_log_refusal(struct smtp_guard *g, const char *why, const struct addre
               recipient ? recipient->text : NULL, "why", why, NULL);
 }
 
+/* One refusal too many? */
+static bool is_over(struct smtp_guard *g, enum verdict v)
+{
+    switch (v) {
+    case VERDICT_REFUSED:
+    case VERDICT_NO_RELAY:
+    case VERDICT_NO_USER:
+    case VERDICT_NO_BOUNCE:
+    case VERDICT_POLICY:
+        return g->refusals++ >= REFUSALS_LIMIT;
+    case VERDICT_DELAYED:
+        return g->delays++ >= DELAYS_LIMIT;
+    default:
+        return false;
+    }
+}
+
 /* The reply to a sender or recipient; one refusal too many is the last reply. */
 enum guard_next guard_reply_judged(struct smtp_guard *g, struct message *m, enum verdict v)
 {
-    bool refused = v == VERDICT_REFUSED || v == VERDICT_NO_RELAY || v == VERDICT_NO_USER || v == VERDICT_NO_BOUNCE || v == VERDICT_POLICY;
-    if (!refused || g->refusals++ < REFUSALS_LIMIT)
-        return guard_reply(m, v);
-    guard_reply(m, VERDICT_OVER);
-    return GUARD_DONE;
+    if (is_over(g, v))
+        v = VERDICT_OVER;
+    guard_reply(m, v);
+    return v == VERDICT_OVER || v == VERDICT_SPENT ? GUARD_DONE : GUARD_REPLY;
 }
 
 static const struct guard_verb verbs[] = {

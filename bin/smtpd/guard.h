@@ -48,6 +48,7 @@ struct smtp_guard {
     struct policy *policy;         /* guard_policy.c; made when first needed */
     char said[SMTPD_POLICY_LIMIT]; /* its last refusal, as a reply */
     unsigned refusals;             /* of senders and recipients */
+    unsigned delays;               /* of recipients, by policy */
     unsigned refusals_logged;
 };
 

@@ -41,6 +41,8 @@ static void log_finding(struct smtp_guard *g, const struct address *recipient, c
 enum verdict policy_refuse(struct smtp_guard *g, const struct address *recipient, const struct finding *f,
                            const char *code, const char *text)
 {
+    if (g->policy->spent && code[0] != '5')
+        return VERDICT_SPENT;
     snprintf(g->said, sizeof g->said, "%s %.*s (%s)", code, TEXT_LIMIT, text, f->setting);
     for (char *p = g->said; *p; p++)
         if (*p < ' ' || *p == 127)
@@ -119,7 +121,7 @@ static const struct check {
     { policy_sender_domain, 0 },
     { policy_domain_block, 0 },
     { policy_greylist, 0 },
-    { policy_rate, ALL | ALWAYS },
+    { policy_rate, ALL | ALWAYS }, /* the last one: who is to come again doesn't count twice */
 };
 
 static bool is_stranger(const struct smtp_guard *g)
@@ -130,6 +132,13 @@ static bool is_stranger(const struct smtp_guard *g)
 static bool make_policy(struct smtp_guard *g)
 {
     return g->policy || (g->policy = calloc(1, sizeof *g->policy));
+}
+
+/* What couldn't be asked for is not to pass as what isn't listed. */
+static enum verdict run(struct smtp_guard *g, const struct check *c, const struct address *recipient)
+{
+    enum verdict v = c->run(g, recipient);
+    return v == VERDICT_OK && g->policy->spent ? VERDICT_SPENT : v;
 }
 
 enum verdict policy_recipient(struct smtp_guard *g, const struct address *recipient)
@@ -146,7 +155,7 @@ enum verdict policy_recipient(struct smtp_guard *g, const struct address *recipi
             continue;
         if (!(c->flags & ALWAYS) && (postmaster || policy_client_allowed(g)))
             continue;
-        v = c->run(g, recipient);
+        v = run(g, c, recipient);
     }
     return v;
 }

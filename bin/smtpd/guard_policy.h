@@ -26,6 +26,7 @@ struct policy {
     bool refused_opened;
     bool greylist_passed; /* the source did, on this connection */
     unsigned questions;   /* asked of DNS so far */
+    bool spent;           /* no more questions are left */
     uint64_t asked;       /* so many messages of them, the last one's number */
     /* of the client; guard_policy_client.c */
     bool client_asked, client_known;
@@ -49,13 +50,14 @@ struct finding {
     const char *list; /* of several, which; or NULL */
 };
 /* The reply is "CODE TEXT (setting)"; whatever isn't printable in it becomes '?'. Codes 5xx are
- * VERDICT_POLICY, others VERDICT_DELAYED. */
+ * VERDICT_POLICY, others VERDICT_DELAYED; or VERDICT_SPENT, as it might be otherwise with more questions. */
 enum verdict policy_refuse(struct smtp_guard *g, const struct address *recipient, const struct finding *f,
                            const char *code, const char *text);
 /* Notes it for the message's head, and the log; VERDICT_OK. */
 enum verdict policy_mark(struct smtp_guard *g, const struct finding *f);
 
-/* Asks up to DNS_QUERIES questions and waits. All are ST_TEMP where it can't be asked (any more). */
+/* Asks up to DNS_QUERIES questions and waits. All are ST_TEMP where they can't be asked; and where too many
+ * were, which is the last recipient's verdict then. */
 void policy_ask(struct smtp_guard *g, const struct dns_query *queries, size_t count,
                 struct resolver_answer *answers);
 /* Sets a question: `front`, a dot and `behind` (or front alone, where behind is ""). False if that is too

@@ -28,11 +28,14 @@ static void all_temporary(struct resolver_answer *answers, size_t count)
         answers[i] = (struct resolver_answer){ .status = ST_TEMP };
 }
 
-/* Room for so many more? */
+/* Room for so many more? If not, the connection is at its end. */
 static bool may_ask(struct smtp_guard *g, size_t count)
 {
     struct policy *p = g->policy;
-    if (g->serving->resolver < 0 || count > DNS_QUERIES || p->questions + count > QUESTIONS_LIMIT)
+    if (g->serving->resolver < 0 || count > DNS_QUERIES)
+        return false;
+    p->spent = p->spent || p->questions + count > QUESTIONS_LIMIT;
+    if (p->spent)
         return false;
     p->questions += (unsigned)count;
     return true;

@@ -61,7 +61,8 @@ void guard_lmtp_commit(struct smtp_guard *g, enum verdict so_far, struct span tl
 
 /* --- guard_policy.c: what the settings say beside who may send where */
 /* VERDICT_OK; VERDICT_POLICY or VERDICT_DELAYED, with the reply in g->said and a line in the log;
- * VERDICT_TABLES. For a recipient that is accepted otherwise. */
+ * VERDICT_TABLES; VERDICT_SPENT, where DNS has been asked too much to ask on. For a recipient that is
+ * accepted otherwise. */
 enum verdict policy_recipient(struct smtp_guard *g, const struct address *recipient);
 /* For Received and the message's head: the client's name as DNS confirms it, "" where it doesn't, NULL where
  * it wasn't asked; and what was marked, or "". */

@@ -142,6 +142,7 @@ enum guard_next guard_rcpt(struct guard *guard, struct message *m)
         [VERDICT_TABLES] = "tables can't be read",
         [VERDICT_FAILED] = "out of memory",
         [VERDICT_FULL] = "over quota",
+        [VERDICT_SPENT] = "too many questions to DNS for one connection",
     };
     struct smtp_guard *g = guard->program;
     struct address recipient;

@@ -88,6 +88,8 @@ void reply_trouble(struct session *s, enum verdict v)
 {
     if (v == VERDICT_TABLES)
         reply_last(s, "421 4.3.0 Our tables can't be read now, try again later");
+    else if (v == VERDICT_SPENT)
+        reply_last(s, "421 4.7.0 Too many names for one connection, please connect again");
     else if (v == VERDICT_OVER && !s->ended)
         reply_last(s, "421 4.7.0 Too many refusals");
     else if (v != VERDICT_OVER)

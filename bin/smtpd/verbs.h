@@ -50,6 +50,7 @@ enum verdict {
     VERDICT_POLICY, /* RCPT: refused by a setting; a field with the reply follows */
     VERDICT_DELAYED, /* the same, for now */
     VERDICT_NO_BOUNCE, /* RCPT: a rewritten sender (store/srs.h) takes bounces only, with a hash of ours */
+    VERDICT_SPENT, /* RCPT: too many questions to DNS for one connection; the guard is gone */
 };
 
 /* MAIL: what it said. */
