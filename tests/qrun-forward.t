@@ -112,6 +112,16 @@ subtest 'copies' => sub {
     is scalar(() = $T->mailbox('alice')), $before + 1, 'and the sender hears of neither';
     postern(qw(bcc remove from alice@here.test));
 };
+subtest 'copies of what came back' => sub {
+    my @t = smtp('Joe@other.test', 'away@here.test');
+    my $ours = $t[0]{from};
+    postern(qw(bcc add all archive@good.test));
+    @t = smtp($ours, 'alice@here.test');
+    is scalar @t, 0, 'none, as a copy would be copied again';
+    @t = smtp($ours =~ s/^SRS0=[^=]*/SRS0=AAAA/r, 'alice@here.test');
+    is_deeply [ map { @{ $_->{to} } } @t ], ['archive@good.test'], 'but where the sender only looks so';
+    postern(qw(bcc remove all));
+};
 subtest 'srs no' => sub {
     $T->settings(srs => 'no');
     my @t = smtp('joe@other.test', 'away@here.test');

@@ -168,6 +168,13 @@ mv "$conf" "$conf.away"
 check "-bs: no settings: 78" test $? = 78
 check "it says 421" grep -q '^421 4.3.0 ' "$work/said"
 mv "$conf.away" "$conf"
+# Whom the kernel vouches for would be whoever connects.
+perl -MSocket -e 'my ($l, $c, $s); socket($l, PF_INET, SOCK_STREAM, 0) && bind($l, sockaddr_in(0, INADDR_LOOPBACK)) && listen($l, 1) or die;
+    socket($c, PF_INET, SOCK_STREAM, 0) && connect($c, getsockname $l) && accept($s, $l) or die;
+    open STDIN, "<&", $s; open STDOUT, ">&", $s; system @ARGV; my $how = $? >> 8; shutdown $s, 1; close STDIN; close STDOUT; print STDERR <$c>; exit $how' \
+    "$place/bin/sendmail" -c "$conf" -bs 2>"$work/said"
+check "-bs on a connection: 64" test $? = 64
+check "-bs on a connection: 421" grep -q '^421' "$work/said"
 
 # --- a pair, as of socat or a shell: whoever is behind it is no user of this machine
 stranger() {

@@ -71,6 +71,24 @@ check 'it ends when nobody came for idle-exit seconds' eventually 10 gone "$list
 wait "$listener"
 check 'with exit status 0' test $? = 0
 
+# --- a client that is gone when it is accepted
+
+# A whole session, and a reset, while the listener stands still: who that was can't be told any more.
+run_away() {
+    perl -MSocket -e 'my $s; socket($s, PF_INET, SOCK_STREAM, 0) && connect($s, sockaddr_in($ARGV[0], INADDR_LOOPBACK)) or die $!;
+        syswrite $s, "USER alice\@example.test\r\nPASS alice-secret\r\nSTAT\r\n";
+        setsockopt $s, SOL_SOCKET, SO_LINGER, pack("ii", 1, 0); close $s' "$port"
+}
+server run-away
+warm
+check 'a client' greets
+kill -STOP "$listener"
+check 'one that runs away' run_away
+kill -CONT "$listener"
+check 'and another behind it' greets
+check 'nobody without an address was served' sh -c "! grep 'peer=unknown' '$place/log'"
+kill "$listener"
+
 # --- without libsystemd
 
 mkdir "$work/broken" && : >"$work/broken/libsystemd.so.0"

@@ -43,8 +43,7 @@ static bool may_ask(const struct settings *s, int socket)
     struct peer peer;
     struct stat owner;
     char path[PATH_MAX];
-    peer_get(socket, &peer);
-    if (!peer.local)
+    if (!peer_get(socket, &peer) || !peer.local)
         return false;
     if (peer.uid == 0 || peer.uid == getuid())
         return true;

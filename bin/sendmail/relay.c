@@ -91,10 +91,23 @@ static bool turn(struct flow *in, struct flow *out)
     return !out->closed || waits(out);
 }
 
+/* Who is vouched for is who calls us, and behind a connection that would be anybody: inetd's line for SMTP
+ * must name smtpd. */
+static bool is_connection(int fd)
+{
+    int domain;
+    socklen_t size = sizeof domain;
+    return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain != AF_UNIX;
+}
+
 int relay(struct job *job)
 {
     static struct flow in = { .from = STDIN_FILENO }, out = { .to = STDOUT_FILENO };
     signal(SIGPIPE, SIG_IGN);
+    if (is_connection(STDIN_FILENO)) {
+        puts(RELAY_UNAVAILABLE);
+        return complain(EX_USAGE, "-bs doesn't serve a network: smtpd(8) does");
+    }
     int fd = reach_smtpd(job);
     if (fd < 0) {
         int why = errno;

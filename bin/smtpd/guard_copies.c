@@ -9,6 +9,7 @@
  * that came back: a copy would be copied again.
  */
 #include "guard_private.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "store/copies.h"
 #include "store/srs.h"
@@ -42,10 +43,18 @@ static enum status add_copies(struct smtp_guard *g, struct span list)
     return st;
 }
 
+/* By its sender, which we made: anybody can say one that only looks so. */
 static bool came_back(struct smtp_guard *g)
 {
     const struct address *sender = &g->envelope.sender;
-    return srs_is(sender) && directory_domain(g->directory, address_domain(sender)) == ST_OK;
+    struct address first;
+    struct bytes key;
+    if (!srs_is(sender) || directory_domain(g->directory, address_domain(sender)) != ST_OK)
+        return false;
+    bool ours = srs_key(g->settings, &key) == ST_OK &&
+                srs_reverse(span_bytes(&key), sender, clock_now(), &first) == ST_OK;
+    bytes_wipe(&key);
+    return ours;
 }
 
 bool guard_copies_recipient(struct smtp_guard *g, const struct address *recipient)

@@ -12,6 +12,7 @@
 
 #include <arpa/inet.h>
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -119,22 +120,23 @@ static bool get_address(const struct sockaddr_storage *from, struct in6_addr *to
     return from->ss_family == AF_INET || from->ss_family == AF_INET6;
 }
 
-void peer_get(int fd, struct peer *p)
+bool peer_get(int fd, struct peer *p)
 {
     struct sockaddr_storage from, to;
     socklen_t size = sizeof from, to_size = sizeof to;
     *p = (struct peer){ .text = "unknown" };
     if (getpeername(fd, (struct sockaddr *)&from, &size) != 0)
-        return;
+        return errno == ENOTSOCK; /* a pipe, a file, a terminal */
     if (from.ss_family == AF_UNIX)
         from_unix(fd, p);
     if (!get_address(&from, &p->address))
-        return;
+        return true;
     bool mapped = IN6_IS_ADDR_V4MAPPED(&p->address);
     p->known = inet_ntop(mapped ? AF_INET : AF_INET6, p->address.s6_addr + (mapped ? 12 : 0), p->text,
                          sizeof p->text) != NULL;
     if (getsockname(fd, (struct sockaddr *)&to, &to_size) == 0)
         get_address(&to, &p->here);
+    return true;
 }
 
 bool peer_same_source(const struct in6_addr *a, const struct in6_addr *b)

@@ -326,7 +326,8 @@ int connection_run(struct handler *h, int in, int out)
 {
     int pair[2], one = 1;
     struct serving *s = &h->serving;
-    peer_get(in, &s->peer);
+    if (!peer_get(in, &s->peer))
+        return EX_OK;
     setsockopt(in, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     s->client_in = in;
     s->client_out = out;

@@ -220,7 +220,10 @@ static void accept_one(struct warm *w)
             poll(NULL, 0, ACCEPT_PAUSE_MS);
         return;
     }
-    peer_get(fd, &peer);
+    if (!peer_get(fd, &peer)) {
+        close(fd);
+        return;
+    }
     if (w->handler->broken) {
         connection_refuse(w->handler, fd, w->handler->serving.service->unavailable);
         poll(NULL, 0, BROKEN_PAUSE_MS);

@@ -327,6 +327,7 @@ enum status mailbox_assign(struct merging *m, bool last)
     if (failed) {
         log_event(LOG_WARNING, "mailbox-incomplete", "folder", m->box->folder, "reason", strerror(errno), NULL);
         mailbox_private(m->box)->changed = true;
+        m->incomplete = true;
     }
     free(list);
     errno = saved;

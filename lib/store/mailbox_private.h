@@ -140,7 +140,8 @@ struct merging {
     struct scan scan;
     bool whole_new, whole_cur; /* the directory was read as a whole: what isn't there is gone */
     bool damaged; /* a record or name that had to be read can't be */
-    bool touched; /* own changes made the directories' times other than the scan's */
+    bool touched;    /* own changes made the directories' times other than the scan's */
+    bool incomplete; /* a file is left out: only another look will bring it in */
     bool anew;                 /* the index is being made anew: every claim counts, the journal is asked */
     struct index before;       /* then: what could be read of the one before, or nothing */
     const struct journal *journal;

@@ -173,6 +173,7 @@ static enum status make_anew(struct merging *m)
 {
     struct mailbox_private *p = mailbox_private(m->box);
     enum status st = ST_NONE;
+    p->changed = false;
     for (int i = 1; st == ST_NONE && i <= ATTEMPTS; i++) {
         merging_free_match(m);
         scan_clear(&m->scan);
@@ -181,12 +182,11 @@ static enum status make_anew(struct merging *m)
     }
     if (st != ST_OK)
         return st == ST_NONE ? ST_TEMP : st;
-    mailbox_set_times(&m->index->header, &m->scan, m->scan.settled && !m->touched);
+    mailbox_set_times(&m->index->header, &m->scan, m->scan.settled && !m->touched && !m->incomplete);
     m->index->header.floor = m->index->header.uid_next;
     p->touched.new_time = m->scan.new_time;
     p->touched.cur_time = m->scan.cur_time;
     p->touched.settled = m->index->header.settled;
-    p->changed = false;
     index_commit(m->index); /* or it stays in memory */
     return mailbox_attach(m->box, m->index);
 }

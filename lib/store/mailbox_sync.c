@@ -405,7 +405,7 @@ enum status mailbox_sync_locked(struct mailbox *box, struct durable *d)
     if (st == ST_OK) {
         if (!box->read_only && p->index.header.recent)
             take_recent(&m);
-        mailbox_set_times(&p->index.header, &m.scan, m.scan.settled && !m.touched);
+        mailbox_set_times(&p->index.header, &m.scan, m.scan.settled && !m.touched && !m.incomplete);
         scan_clear(&p->touched);
         p->touched.new_time = m.scan.new_time;
         p->touched.cur_time = m.scan.cur_time;
