@@ -41,19 +41,29 @@ void reply_last(struct session *s, const char *line)
     s->ended = true;
 }
 
+/* To a line that can't be read. If it was a BDAT, or may have been one where they come, its chunk is next, and
+ * no command. */
+static void reply_unread(struct session *s, const char *line)
+{
+    if (s->bdat || s->state & (AT_RCPT | AT_BODY))
+        reply_last(s, line);
+    else
+        reply_wrong(s, line);
+}
+
 bool line_is_good(struct session *s, enum conn_result result)
 {
     switch (result) {
     case CONN_OK:
         return true;
     case CONN_TOO_LONG:
-        reply_wrong(s, "500 5.5.6 Line too long");
+        reply_unread(s, "500 5.5.6 Line too long");
         break;
     case CONN_BARE:
-        reply_wrong(s, "500 5.5.2 CR or LF outside CRLF");
+        reply_unread(s, "500 5.5.2 CR or LF outside CRLF");
         break;
     case CONN_NUL:
-        reply_wrong(s, "500 5.5.2 NUL in the line");
+        reply_unread(s, "500 5.5.2 NUL in the line");
         break;
     case CONN_TIMEOUT:
         reply_last(s, "421 4.4.2 Nothing heard for too long");
@@ -257,7 +267,9 @@ static void run_command(struct session *s, struct span line)
 {
     struct span argument;
     const struct command *c = command_find(commands, line, &argument);
-    if (line.n > COMMAND_LIMIT && !(c->flags & LONG_LINE))
+    if (line.n > COMMAND_LIMIT && s->bdat)
+        reply_last(s, "500 5.5.6 Line too long");
+    else if (line.n > COMMAND_LIMIT && !(c->flags & LONG_LINE))
         reply_wrong(s, "500 5.5.6 Line too long");
     else if (c->flags & (s->lmtp ? ONLY_SMTP : ONLY_LMTP))
         reply_wrong(s, s->lmtp ? "500 5.5.1 This is LMTP: LHLO" : "500 5.5.1 This is no LMTP");
@@ -269,15 +281,17 @@ static void run_command(struct session *s, struct span line)
         c->run(s, argument);
 }
 
-/* Waits until it is clear whether a password comes, so that it stays out of the log. */
+/* Waits until it is clear whether a password comes, so that it stays out of the log, or a BDAT. */
 static enum conn_result read_command(struct session *s, struct span *line)
 {
     struct span have = conn_pending(s->conn);
     enum conn_result result;
+    s->bdat = false;
     conn_begin(s->conn);
     while (have.n < 4 && span_find(have, '\n') == have.n)
         if ((result = conn_peek_more(s->conn, have.n + 1, &have)) != CONN_OK)
             return result;
+    s->bdat = span_istarts(have, "BDAT");
     conn_mask(s->conn, span_istarts(have, "AUTH"));
     result = conn_line(s->conn, AUTH_LINE_LIMIT, line);
     conn_mask(s->conn, false);

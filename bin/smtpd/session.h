@@ -44,6 +44,7 @@ struct session {
     unsigned state;          /* AT_* */
     unsigned wrong;          /* commands that were */
     bool ended;              /* the connection is to be closed */
+    bool bdat;               /* the line that is being read begins so */
     bool submission, lmtp;
     bool extended; /* EHLO */
     bool tls, login;
@@ -64,7 +65,7 @@ void reply_last(struct session *s, const char *line);
 void reply_message(struct session *s, const char *line);
 void reply_message_trouble(struct session *s, enum verdict v);
 /* The connection hung up or was silent for too long, or the line couldn't be read: says so. True if it was
- * read. */
+ * read. One that may have been a BDAT ends the connection. */
 bool line_is_good(struct session *s, enum conn_result result);
 
 /* Asks the guard what s->message holds. The verdict; fields behind it are left to be read. VERDICT_OVER with
