@@ -73,6 +73,9 @@ $(HELPERS): $(BUILD)/%: $(BUILD)/obj/%.o $(BUILD)/libpostern.a
 WITH_GUARD = $(BUILD)/tests/helpers/lying-smtp $(BUILD)/tests/unit/smtpd_guard.t
 $(WITH_GUARD): MORE_OBJECTS = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard bin/smtpd/guard*.c))
 $(WITH_GUARD): | $(BUILD)/bin/smtpd
+# And its session.
+$(BUILD)/tests/unit/smtpd_bdat.t: MORE_OBJECTS = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard bin/smtpd/session*.c) bin/smtpd/extensions.c)
+$(BUILD)/tests/unit/smtpd_bdat.t: | $(BUILD)/bin/smtpd
 
 $(SHIM): tests/crash/shim.c # preloaded into programs, so without their sanitizers
 	@mkdir -p $(@D)

@@ -4,11 +4,12 @@
  * ends it.
  *
  * The bytes of a chunk are always read, whatever the answer will be: only a BDAT that doesn't say how many
- * they are ends the connection, as nobody can tell then where commands go on. Once a chunk was refused, those
- * behind it are too, until RSET or LAST. Without BODY=BINARYMIME a message must be lines as behind DATA. With
- * it, it is kept as it comes, in memory or in a file that is mapped once all is there, and then made into
- * such lines: parts that are no text become base64, and what is then still no line of text is refused. What
- * this makes of it goes the same way as any other message.
+ * they are ends the connection, as nobody can tell then where commands go on, and so does a first chunk for
+ * which there is no memory. Once a chunk was refused, those behind it are too, until RSET or LAST. Without
+ * BODY=BINARYMIME a message must be lines as behind DATA. With it, it is kept as it comes, in memory or in a
+ * file that is mapped once all is there, and then made into such lines: parts that are no text become base64,
+ * and what is then still no line of text is refused. What this makes of it goes the same way as any other
+ * message.
  */
 #include "incoming.h"
 #include "base/files.h"
@@ -161,7 +162,8 @@ void run_bdat(void *session, struct span argument)
     if (why) {
         reply_wrong(s, why);
     } else if (!in) {
-        reply_trouble(s, VERDICT_FAILED);
+        /* the chunk is lost, so none may follow it */
+        reply_last(s, "421 4.3.0 Internal error, try again later");
     } else if (!last) {
         answer_chunk(s, in, size);
     } else {
