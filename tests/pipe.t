@@ -55,6 +55,15 @@ check '... and nothing of ours' bash -c "! grep -E '^(LISTEN_|NOTIFY_|SHIM|BUILD
 check 'what strangers write means nothing to a shell' deliver list '"a;$(touch '"$tail"'/evil)`b`"@far.test'
 check '... in the environment' grep -qx 'SENDER=_a___touch_.*@far.test' "$tail/env"
 check '... nothing was run' test ! -e "$tail/evil"
+check 'nor is it an option to a program' deliver list+-rf@example.test -oQx@far.test
+for word in SENDER=_oQx@far.test EXTENSION=_rf LOCAL=list+-rf; do
+    check "... $word" grep -qxF -- "$word" "$tail/env"
+done
+postern alias add -x "|env >$tail/dash" >/dev/null
+check '... nor is the alias' deliver -x@example.test
+for word in RECIPIENT=_x@example.test ORIGINAL_RECIPIENT=_x@example.test LOCAL=_x USER=_x LOGNAME=_x; do
+    check "... $word" grep -qxF -- "$word" "$tail/dash"
+done
 
 for row in '0 gone' '75 waits' '71 waits' '74 waits' '78 waits' '127 waits' '67 fails' '69 fails' '65 fails' '1 fails' '300 fails'; do
     code=${row% *}

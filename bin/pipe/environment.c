@@ -11,7 +11,8 @@
  *     HOME SHELL PATH     of the user that it runs as; /bin/sh; /usr/local/bin:/usr/bin:/bin
  *
  * Addresses come from strangers and commands are shell text: of their characters only those are kept that
- * mean nothing to a shell, the others become '_', as with Postfix' command_expansion_filter.
+ * mean nothing to a shell, the others become '_', as with Postfix' command_expansion_filter. So does a '-' in
+ * front, which a program would take for an option.
  */
 #include "pipe.h"
 #include "text/xtext.h"
@@ -47,6 +48,8 @@ static void add(struct environment *e, const char *name, struct span value, bool
     for (char *p = text + strlen(name) + 1; from_mail && *p; p++)
         if (!is_harmless(*p))
             *p = '_';
+    if (from_mail && text[strlen(name) + 1] == '-')
+        text[strlen(name) + 1] = '_';
     e->list[e->count++] = text;
 }
 
