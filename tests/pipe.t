@@ -64,6 +64,10 @@ check '... nor is the alias' deliver -x@example.test
 for word in RECIPIENT=_x@example.test ORIGINAL_RECIPIENT=_x@example.test LOCAL=_x USER=_x LOGNAME=_x; do
     check "... $word" grep -qxF -- "$word" "$tail/dash"
 done
+postern alias add a-long-name-of-a-program "|cat >$tail/long" >/dev/null
+postern alias add n a-long-name-of-a-program >/dev/null
+check 'a detail that fits an alias, but no longer what it leads to, is left away' deliver "n+$(printf '%050d' 0)"
+check '... and the program is run' grep -qx 'Delivered-To: a-long-name-of-a-program@example.test' "$tail/long"
 
 for row in '0 gone' '75 waits' '71 waits' '74 waits' '78 waits' '127 waits' '67 fails' '69 fails' '65 fails' '1 fails' '300 fails'; do
     code=${row% *}

@@ -66,7 +66,7 @@ struct targets {
 enum status directory_expand(struct directory *d, const struct address *a, struct targets *targets);
 /* The same mailbox, outside address or program? */
 bool target_same(const struct target *a, const struct target *b);
-/* The address of a target with its detail, as the queue gets it. */
+/* The address of a target with its detail, as the queue gets it: without it where it would be too long. */
 void target_address(const struct target *t, const struct settings *s, struct address *a);
 /* The account of this name, with any detail, whatever aliases say. ST_NONE: there is none. Appends to
  * *targets. */

@@ -55,12 +55,13 @@ void target_address(const struct target *t, const struct settings *s, struct add
     *a = t->address;
     if (!t->detail[0])
         return;
+    size_t local = t->address.local_length + 1 + strlen(t->detail);
     int n = snprintf(a->text, sizeof a->text, "%.*s%c%s@%.*s", SPAN_FMT(address_local(&t->address)),
                      s->recipient_delimiter[0], t->detail, SPAN_FMT(address_domain(&t->address)));
-    if (n < 0 || n > ADDRESS_LIMIT)
+    if (n < 0 || n > ADDRESS_LIMIT || local > ADDRESS_LOCAL_LIMIT)
         *a = t->address;
     else
-        a->local_length = t->address.local_length + 1 + strlen(t->detail);
+        a->local_length = local;
 }
 
 bool targets_add_outside(struct targets *targets, const struct address *a)
