@@ -173,11 +173,13 @@ static enum status expand_address(struct expansion *x, const struct found *f, co
     return ST_OK;
 }
 
-static void log_include(struct span path, unsigned line)
+/* `line` is the first of `count` bad ones: a file may have very many, and is read at each RCPT. */
+static void log_include(struct span path, unsigned line, unsigned count)
 {
-    char *file = span_dup(path), number[16];
+    char *file = span_dup(path), number[16], lines[16];
     snprintf(number, sizeof number, "%u", line);
-    log_event(LOG_WARNING, "include-line", "file", file, "line", number, "why",
+    snprintf(lines, sizeof lines, "%u", count);
+    log_event(LOG_WARNING, "include-line", "file", file, "line", number, "bad-lines", lines, "why",
               "is no address, and was passed over", NULL);
     free(file);
 }
@@ -205,6 +207,7 @@ static enum status expand_file(struct expansion *x, const struct found *f, const
     struct bytes text, word;
     struct span rest, line;
     enum status st = directory_include(x->d, path, &text);
+    unsigned first = 0, bad = 0;
     bytes_init(&word, ADDRESS_LIMIT);
     rest = span_bytes(&text);
     for (unsigned number = 1; st == ST_OK && span_cut(&rest, '\n', &line); number++) {
@@ -212,11 +215,13 @@ static enum status expand_file(struct expansion *x, const struct found *f, const
         line = aliases_uncomment(line);
         if (line.n)
             st = expand_line(x, f, detail, line, &word, &good);
-        if (!good)
-            log_include(path, number);
+        if (!good && bad++ == 0)
+            first = number;
     }
     x->reached = x->reached || st == ST_OK; /* an empty list is one that takes mail */
     int saved = errno;
+    if (bad)
+        log_include(path, first, bad);
     bytes_free(&word);
     bytes_free(&text);
     errno = saved;
