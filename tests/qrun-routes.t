@@ -6,6 +6,7 @@ use strict;
 use warnings;
 use lib 'tests/lib';
 use QrunTest;
+use IO::Socket::INET;
 use Test::More;
 use MIME::Base64 ();
 use Time::HiRes qw(time sleep);
@@ -168,6 +169,22 @@ subtest 'logins' => sub {
     $T->run_as('qrun', '-v', '-c', $T->{conf});
     like $T->log, qr/AUTH PLAIN \(secret\)/, 'nor with the dialogue in it';
     unlike $T->log, qr/@{[ MIME::Base64::encode_base64("\0alice\0alice-secret", '') ]}/, 'in no form';
+};
+
+subtest 'an address needs no DNS' => sub {
+    my $silent = IO::Socket::INET->new(Proto => 'udp', LocalAddr => '127.0.0.1') or die $!;
+    my $other = QrunTest->new(resolver => '127.0.0.1:' . $silent->sockport, 'smtp-port' => $T->{smtp_port});
+    open my $f, '>', "$other->{server}/routes" or die;
+    print $f "* [$ip{direct}] tls=none\n";
+    close $f;
+    $other->own;
+    $other->run_as('postern', '-c', $other->{conf}, 'tables') == 0 or die $other->log;
+    $other->put('alice@here.test', ['x@direct.test']);
+    $other->qrun;
+    like $other->log, qr/event=delivered/, 'and gets its mail';
+    $silent->blocking(0);
+    my $question;
+    is $silent->recv($question, 512), undef, 'with no question asked' or diag unpack 'H*', $question;
 };
 
 subtest 'another Postern\'s submission' => sub {

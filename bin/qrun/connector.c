@@ -290,9 +290,13 @@ static bool begin_dnssec(struct walk *w)
 /* A resolver that doesn't answer at all may pass signatures on another time. */
 static enum status find_route(struct walk *w, int channel, struct message *m)
 {
+    if (w->start->hop->exact) {
+        enum status given = route_exact(w->start->domain, &w->route, &w->why);
+        if (!w->route.literal)
+            begin_dnssec(w);
+        return given;
+    }
     bool unable = begin_dnssec(w);
-    if (w->start->hop->exact)
-        return route_exact(w->start->domain, &w->route, &w->why);
     enum status st =
         route_find(&w->resolver, w->start->domain, w->start->settings->hostname, &w->route, &w->why);
     if (unable && st != ST_TEMP) {
