@@ -10,10 +10,12 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-#define BENCH_FILE "floor.file"
+#define BENCH_FROM "floor.tmp"
+#define BENCH_TO "floor.new"
 #define BENCH_FILE_BYTES 4096
 
 static inline double bench_now(void)
@@ -49,15 +51,46 @@ _Noreturn static inline void bench_die(const char *what)
     exit(1);
 }
 
-/* The least that a durable file of 4 KiB takes: created in `dir`, written, fsynced, renamed to BENCH_FILE,
- * `dir` fsynced. */
-static inline void bench_file(int dir)
+/* The least that a durable message of 4 KiB takes in a Maildir: created in one directory, written, fsynced,
+ * renamed to a new name in another, that one fsynced. They stay there, as messages do, until they are removed. */
+struct bench_files {
+    int from, to;
+    unsigned long count;
+};
+
+static inline int bench_dir(int dir, const char *name)
+{
+    int fd = mkdirat(dir, name, 0700) == 0 ? openat(dir, name, O_RDONLY | O_DIRECTORY) : -1;
+    if (fd < 0)
+        bench_die(name);
+    return fd;
+}
+
+static inline struct bench_files bench_files(int dir)
+{
+    return (struct bench_files){ bench_dir(dir, BENCH_FROM), bench_dir(dir, BENCH_TO), 0 };
+}
+
+static inline void bench_file(struct bench_files *f)
 {
     static const char contents[BENCH_FILE_BYTES];
-    int fd = openat(dir, BENCH_FILE ".new", O_CREAT | O_WRONLY | O_TRUNC, 0600);
+    char name[32];
+    snprintf(name, sizeof name, "%lu", f->count++);
+    int fd = openat(f->from, name, O_CREAT | O_WRONLY | O_EXCL, 0600);
     if (fd < 0 || write(fd, contents, sizeof contents) != BENCH_FILE_BYTES || fsync(fd) < 0 ||
-        close(fd) < 0 || renameat(dir, BENCH_FILE ".new", dir, BENCH_FILE) < 0 || fsync(dir) < 0)
+        close(fd) < 0 || renameat(f->from, name, f->to, name) < 0 || fsync(f->to) < 0)
         bench_die("file");
+}
+
+static inline void bench_files_remove(struct bench_files *f, int dir)
+{
+    char name[32];
+    while (f->count) {
+        snprintf(name, sizeof name, "%lu", --f->count);
+        unlinkat(f->to, name, 0);
+    }
+    unlinkat(dir, BENCH_FROM, AT_REMOVEDIR);
+    unlinkat(dir, BENCH_TO, AT_REMOVEDIR);
 }
 
 #endif

@@ -5,7 +5,8 @@
  *
  *     fork      a child that ends at once, until it has been waited for
  *     exec      the same with an empty program (this one, called `floor nothing`) in between
- *     fsync     a 4 KiB file in DIRECTORY: created, written, fsynced, renamed, its directory fsynced
+ *     fsync     a 4 KiB file as a Maildir's, below DIRECTORY: created, written, fsynced, renamed to another directory,
+ *               that one fsynced
  *     loopback  OCTETS over a TCP connection on 127.0.0.1, written and read in pieces of 64 KiB
  */
 #include "bench.h"
@@ -91,10 +92,13 @@ int main(int argc, char **argv)
     size_t octets = loopback ? strtoul(argv[3], NULL, 10) : 0;
     int dir = fsyncs ? open(argv[3], O_RDONLY | O_DIRECTORY) : -1,
         peer = loopback ? octets_server(octets) : -1;
+    struct bench_files files = { 0 };
+    if (fsyncs)
+        files = bench_files(dir);
     for (size_t i = 0; i < count; i++) {
         double begin = bench_now();
         if (fsyncs)
-            bench_file(dir);
+            bench_file(&files);
         else if (loopback)
             one_transfer(peer, octets);
         else
@@ -102,7 +106,7 @@ int main(int argc, char **argv)
         times[i] = bench_now() - begin;
     }
     if (dir >= 0)
-        unlinkat(dir, BENCH_FILE, 0);
+        bench_files_remove(&files, dir);
     double sum = 0;
     for (size_t i = 0; i < count; i++)
         sum += times[i];

@@ -233,7 +233,7 @@ bench_append() {
     done
     stop
     progress
-    row 'APPEND of 4 KiB with fsync' "$f/append" /s "fsync of file and directory: $(median "$f/append.floor" | cut -d. -f1)/s"
+    row 'APPEND of 4 KiB with fsync' "$f/append" /s "fsync of file and directory, as a Maildir: $(median "$f/append.floor" | cut -d. -f1)/s"
     row '    of what fsync allows' "$f/append.part" %
 }
 

@@ -20,6 +20,18 @@
 #define INBOX SPAN("INBOX")
 #define ARCHIVE SPAN("Archive")
 
+/* Its last line, which is all that tells it from others. */
+static void read_text(struct mailbox *box, size_t i, char *to, size_t room)
+{
+    struct mailbox_map map;
+    need(mailbox_map(box, i, &map), "map");
+    size_t end = map.bytes.n ? map.bytes.n - 1 : 0, line = end;
+    while (line > 0 && map.bytes.p[line - 1] != '\n')
+        line--;
+    need(span_copy(span_head(span_from(map.bytes, line), end - line), to, room) ? ST_OK : ST_PERM, "text");
+    mailbox_unmap(&map);
+}
+
 static void say_message(struct mailbox *box, size_t i)
 {
     struct mailbox_map map;
@@ -98,8 +110,11 @@ static void work(struct mail *mail)
     char id[FOLDER_ID_SIZE];
     need(folder_create_for(mail, ARCHIVE, USE_TRASH, id), "create");
     say("Archive is %s\n", id);
+    char texts[2][40]; /* where a file couldn't be renamed at first, the order isn't that of their names */
+    read_text(box, 0, texts[0], sizeof texts[0]);
+    read_text(box, 2, texts[1], sizeof texts[1]);
     need(mailbox_copy(box, (size_t[]){ 0, 2 }, 2, ARCHIVE, &validity, &uids), "copy");
-    say("Archive validity %u\nArchive has %u one\nArchive has %u appended\n", validity, uids[0], uids[1]);
+    say("Archive validity %u\nArchive has %u %s\nArchive has %u %s\n", validity, uids[0], texts[0], uids[1], texts[1]);
     free(uids);
     enum status st = mailbox_expunge(box, (size_t[]){ 0, 2 }, 2, &c);
     for (size_t i = 0; i < c.expunged_count && st == ST_OK; i++)
