@@ -126,10 +126,11 @@ sub connections {
 sub kill_peer { my $self = shift; return kill_all($self->{programs}, shift // $theirs) }
 sub kill_ours { my ($self, $program, $address) = @_; return kill_all(qr{^\Q$self->{t}{bin}\E/$program\b}, $address) }
 
+# Exim waits for half a minute where the port isn't free yet.
 sub start {
     my $self = shift;
     $self->command($_) for @{ $self->{start_commands} };
-    return $self->{t}->eventually(20, sub { IO::Socket::INET->new(PeerAddr => $theirs, PeerPort => 25) });
+    return $self->{t}->eventually(100, sub { IO::Socket::INET->new(PeerAddr => $theirs, PeerPort => 25) });
 }
 
 # Runs one as root; its output goes to a log.
