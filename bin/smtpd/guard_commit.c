@@ -321,15 +321,7 @@ static enum status queue_failed(struct commit *k, const struct content *c)
     queue_new_id(id);
     enum status st = prepare_queue(k, id, &failed, *c, &q);
     recipients_free(&failed);
-    if (st != ST_OK)
-        return st;
-    if (queue_publish(&q) != ST_OK) {
-        queue_abort(&q);
-        return ST_TEMP;
-    }
-    st = queue_finish(&q);
-    queue_wake(k->settings->spool, id);
-    return st;
+    return st == ST_OK ? queue_commit(&q, k->settings->spool) : st;
 }
 
 static enum verdict finish_all(struct commit *k, const struct content *c)

@@ -117,15 +117,7 @@ static enum status queue_report(const struct smtp_guard *g, const char *id, stru
                                                    .require_tls = o->require_tls } };
     const struct content c = { .memory = text, .fd = -1, .size = text.n };
     enum status st = queue_prepare(g->settings->spool, id, &e, &c, &q);
-    if (st != ST_OK)
-        return st;
-    if (queue_publish(&q) != ST_OK) {
-        queue_abort(&q);
-        return ST_TEMP;
-    }
-    st = queue_finish(&q);
-    queue_wake(g->settings->spool, id);
-    return st;
+    return st == ST_OK ? queue_commit(&q, g->settings->spool) : st;
 }
 
 /* Writes it, if there is anything to tell, and somebody to be told. */

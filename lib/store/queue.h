@@ -50,6 +50,9 @@ enum status queue_prepare(const char *spool, const char *id, const struct queue_
 enum status queue_publish(struct queue_new *q);
 enum status queue_finish(struct queue_new *q);
 void queue_abort(struct queue_new *q);
+/* What was prepared and stands alone: publishes and finishes it, and wakes qrun. ST_TEMP: as for those; where it
+ * couldn't be published nothing is left of it. */
+enum status queue_commit(struct queue_new *q, const char *spool);
 /* A new ID into `to`: time and 64 random bits. IDs sort by time. */
 void queue_new_id(char to[QUEUE_ID_LIMIT]);
 /* The ID of the bounce of message `id` whose first failed recipient has this index: the same each time, so

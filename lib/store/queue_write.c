@@ -138,6 +138,17 @@ enum status queue_finish(struct queue_new *q)
     return st;
 }
 
+enum status queue_commit(struct queue_new *q, const char *spool)
+{
+    if (queue_publish(q) != ST_OK) {
+        queue_abort(q);
+        return ST_TEMP;
+    }
+    enum status st = queue_finish(q);
+    queue_wake(spool, q->id);
+    return st;
+}
+
 void queue_abort(struct queue_new *q)
 {
     char path[QUEUE_PATH_LIMIT];
