@@ -109,11 +109,12 @@ linked_elsewhere() { # LIBRARY PROGRAM: the other programs that have it
     done
 }
 
-# A layer uses only those above it: base, text, net, store.
+# A layer uses only those above it: base, text, net, store, trust.
 wrong_layers() {
-    grep -rnE '#include "(text|net|store)/' lib/base
-    grep -rnE '#include "(net|store)/' lib/text
-    grep -rnE '#include "store/' lib/net
+    grep -rnE '#include "(text|net|store|trust)/' lib/base
+    grep -rnE '#include "(net|store|trust)/' lib/text
+    grep -rnE '#include "(store|trust)/' lib/net
+    grep -rnE '#include "trust/' lib/store
 }
 
 check 'every file begins with its licence' none licence

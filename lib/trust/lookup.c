@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Asking the resolver that was passed in; see lookup.h.
+ */
+#include "trust/lookup.h"
+
+enum status trust_ask(const struct trust_lookup *lookup, const char *name, enum dns_type type,
+                      struct dns_answer *answer)
+{
+    *answer = (struct dns_answer){ .count = 0 };
+    return lookup->ask(lookup->arg, name, type, answer);
+}
+
+void trust_expect(const struct trust_lookup *lookup, const struct dns_query *queries, size_t count)
+{
+    if (lookup->expect && count)
+        lookup->expect(lookup->arg, queries, count);
+}
+
+bool trust_txt(const struct dns_record *record, struct bytes *text)
+{
+    struct span rest = record->data;
+    while (rest.n) {
+        size_t n = (unsigned char)rest.p[0];
+        if (n >= rest.n || !bytes_add(text, rest.p + 1, n))
+            return false;
+        rest = span_from(rest, n + 1);
+    }
+    return !text->failed;
+}
