@@ -36,6 +36,7 @@ struct named_certificate {
 enum helo_check { HELO_OFF, HELO_OWN, HELO_MARK, HELO_REFUSE, HELO_STRICT };
 enum reverse_dns { REVERSE_OFF, REVERSE_MARK, REVERSE_REFUSE, REVERSE_STRICT };
 enum sender_domain { DOMAIN_OFF, DOMAIN_MARK, DOMAIN_REFUSE };
+enum dmarc_handling { DMARC_OFF, DMARC_MARK, DMARC_JUNK, DMARC_REFUSE };
 enum sandbox_mode { SANDBOX_REQUIRE, SANDBOX_TRY, SANDBOX_NONE };
 
 /* Strings are owned by the settings; paths are absolute. */
