@@ -144,16 +144,14 @@ static int allow_socket_families(scmp_filter_ctx ctx, enum sandbox_role role)
     return err;
 }
 
-/* fork(2), but no thread and no new namespace; and of prctl(2) what takes rights away. */
+/* fork(2), but no thread and no new namespace; and of prctl(2) what takes rights away. That it isn't dumpable a child has
+ * from its parent. */
 static int allow_children(scmp_filter_ctx ctx)
 {
     static const unsigned options[] = { PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS };
     int err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, S(clone), 1, SCMP_A0(SCMP_CMP_MASKED_EQ, NOT_A_FORK, 0));
     for (size_t i = 0; i < 2 && !err; i++)
         err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, S(prctl), 1, SCMP_A0(SCMP_CMP_EQ, options[i], 0));
-    if (!err)
-        err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, S(prctl), 2, SCMP_A0(SCMP_CMP_EQ, PR_SET_DUMPABLE, 0),
-                               SCMP_A1(SCMP_CMP_EQ, 0, 0));
     return err;
 }
 
@@ -205,16 +203,12 @@ static bool read_program(int fd, struct sock_fprog *filter)
     return true;
 }
 
-/* In libseccomp's plain order: of its binary tree (SCMP_FLTATR_CTL_OPTIMIZE 2), 2.5.4 made a program that let through
- * prctl(PR_SET_DUMPABLE, 1), which its own listing of the same filter denies. What is always allowed the kernel knows
- * by a bitmap, so that calls cost the same; but it makes that when a filter is loaded, which takes three times as long
- * as it did with the tree. */
-static bool compile(enum sandbox_role role, struct sock_fprog *filter)
+bool sandbox_program(enum sandbox_role role, enum sandbox_order order, struct sock_fprog *program)
 {
     scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM));
     int fd = memfd_create("filter", MFD_CLOEXEC);
-    bool ok = ctx && fd >= 0 && add_rules(ctx, role) == 0 &&
-              seccomp_export_bpf(ctx, fd) == 0 && read_program(fd, filter);
+    bool ok = ctx && fd >= 0 && seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, order) == 0 &&
+              add_rules(ctx, role) == 0 && seccomp_export_bpf(ctx, fd) == 0 && read_program(fd, program);
     if (ctx)
         seccomp_release(ctx);
     if (fd >= 0)
@@ -323,7 +317,7 @@ enum status sandbox_prepare(enum sandbox_role role, enum sandbox_mode mode, cons
 void sandbox_compile(struct sandbox *box)
 {
     if (box->mode != SANDBOX_NONE && !box->filter.len)
-        compile(box->role, &box->filter);
+        sandbox_program(box->role, SANDBOX_TREE, &box->filter);
 }
 
 void sandbox_leave(struct sandbox *box)
