@@ -31,6 +31,7 @@ struct envelope {
     struct lmtp_recipient *each;
     struct asked *asked;      /* guard_notice.c */
     unsigned authors;         /* addresses asked for */
+    unsigned questions;       /* to DNS, from the session */
     struct bytes body;        /* pieces received so far */
 };
 
@@ -47,6 +48,7 @@ struct smtp_guard {
     unsigned files_out; /* given out for this message: the second one takes what the session makes of the first */
     struct policy *policy;         /* guard_policy.c; made when first needed */
     char said[SMTPD_POLICY_LIMIT]; /* its last refusal, as a reply */
+    unsigned questions;            /* to DNS, from the session */
     unsigned refusals;             /* of senders and recipients */
     unsigned delays;               /* of recipients, by policy */
     unsigned refusals_logged;
@@ -73,7 +75,7 @@ enum verdict guard_commit(const struct smtp_guard *g, struct span tls, struct co
 
 /* `guard`, `guard_paths` and `asks_dns` of smtpd's struct service. */
 int guard_run(struct serving *serving);
-bool policy_asks_dns(const struct serving *serving, bool any); /* guard_policy.c */
+enum dns_need policy_asks_dns(const struct serving *serving, bool any); /* guard_policy.c */
 size_t guard_paths(const struct settings *s, struct sandbox_path *paths, size_t room);
 
 #endif

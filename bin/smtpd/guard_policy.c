@@ -124,7 +124,7 @@ static const struct check {
     { policy_rate, ALL | ALWAYS }, /* the last one: who is to come again doesn't count twice */
 };
 
-static bool is_stranger(const struct smtp_guard *g)
+bool guard_is_stranger(const struct smtp_guard *g)
 {
     return !guard_may_relay(g) && !guard_is_lmtp(g);
 }
@@ -143,7 +143,7 @@ static enum verdict run(struct smtp_guard *g, const struct check *c, const struc
 
 enum verdict policy_recipient(struct smtp_guard *g, const struct address *recipient)
 {
-    bool stranger = is_stranger(g), postmaster = span_ieq_str(address_local(recipient), "postmaster");
+    bool stranger = guard_is_stranger(g), postmaster = span_ieq_str(address_local(recipient), "postmaster");
     enum verdict v = VERDICT_OK;
     if (!make_policy(g))
         return VERDICT_FAILED;
@@ -190,15 +190,17 @@ const char *policy_reverse_name(const struct smtp_guard *g)
 
 /* --- beginning and end */
 
-bool policy_asks_dns(const struct serving *s, bool any)
+enum dns_need policy_asks_dns(const struct serving *s, bool any)
 {
     const struct settings *set = s->settings;
+    bool checking = set->spf != SPF_OFF || set->dmarc != DMARC_OFF;
     bool on = set->dns_block.count || set->dns_allow.count || set->domain_block.count ||
               set->helo_check == HELO_MARK || set->helo_check == HELO_STRICT ||
               set->reverse_dns != REVERSE_OFF || set->sender_domain != DOMAIN_OFF;
-    if (!on || serving_flag(s, 's') || serving_flag(s, 'l'))
-        return false;
-    return any || (s->peer.known && !settings_trusts(set, &s->peer.address));
+    enum dns_need need = on ? DNS_AT_ONCE : checking ? DNS_ON_REQUEST : DNS_NEVER;
+    if (serving_flag(s, 's') || serving_flag(s, 'l'))
+        return DNS_NEVER;
+    return any || (s->peer.known && !settings_trusts(set, &s->peer.address)) ? need : DNS_NEVER;
 }
 
 void policy_begin(struct smtp_guard *g)

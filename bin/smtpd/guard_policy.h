@@ -60,6 +60,8 @@ enum verdict policy_mark(struct smtp_guard *g, const struct finding *f);
  * were, which is the last recipient's verdict then. */
 void policy_ask(struct smtp_guard *g, const struct dns_query *queries, size_t count,
                 struct resolver_answer *answers);
+/* Raw answers, put behind what `to` holds as resolver_wait_raw() does. Those who ask count for themselves. */
+void policy_ask_raw(struct smtp_guard *g, const struct dns_query *queries, size_t count, struct message *to);
 /* Sets a question: `front`, a dot and `behind` (or front alone, where behind is ""). False if that is too
  * long. */
 bool policy_question(struct dns_query *q, const char *front, const char *behind, enum dns_type type);

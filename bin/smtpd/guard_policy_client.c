@@ -57,6 +57,16 @@ void policy_ask(struct smtp_guard *g, const struct dns_query *queries, size_t co
         all_temporary(answers, count);
 }
 
+void policy_ask_raw(struct smtp_guard *g, const struct dns_query *queries, size_t count, struct message *to)
+{
+    struct policy *p = g->policy;
+    int channel = g->serving->resolver;
+    if (p->client_asked && !p->client_known)
+        know_client(g);
+    bool sent = resolver_ask_raw(channel, ++p->asked, queries, count);
+    resolver_wait_raw(sent ? channel : -1, p->asked, count, to);
+}
+
 bool policy_question(struct dns_query *q, const char *front, const char *behind, enum dns_type type)
 {
     int n = snprintf(q->name, sizeof q->name, "%s%s%s", front, behind[0] ? "." : "", behind);

@@ -72,6 +72,14 @@ const char *policy_marks(const struct smtp_guard *g);
 void policy_begin(struct smtp_guard *g);
 void policy_end(struct smtp_guard *g);
 
+/* Neither logged in, nor a user of this machine, nor from `networks`, nor by LMTP. */
+bool guard_is_stranger(const struct smtp_guard *g);
+
+/* --- guard_dns.c: for a session that checks who sent a message */
+/* Does it, for this client? Not for one at our own address: that is this machine. */
+bool guard_checks(const struct smtp_guard *g);
+enum guard_next guard_dns(struct guard *guard, struct message *m);
+
 /* --- guard_notice.c: what RCPT asked to be told */
 /* Keeps a RCPT's options for the targets it was expanded to, those from `before` on. False: no memory. */
 bool guard_notice_keep(struct envelope *e, const struct address *a, const struct rcpt_options *o,

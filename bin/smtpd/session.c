@@ -8,6 +8,7 @@
  */
 #include "session.h"
 #include "extensions.h"
+#include "session_dns.h"
 #include "net/command.h"
 #include "store/sasl.h"
 
@@ -318,5 +319,6 @@ void session_run(struct serving *serving)
             run_command(&s, line);
     conn_flush(s.conn);
     bdat_forget(&s);
+    session_dns_free(&s);
     free(s.message);
 }

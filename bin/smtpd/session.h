@@ -7,6 +7,7 @@
  *     session_envelope.c  MAIL and RCPT
  *     session_data.c      DATA
  *     session_bdat.c      BDAT; incoming.h names what the two share
+ *     session_dns.c       DNS, by way of the guard
  *     extensions.c        what EHLO lists
  *     session_login.c     STARTTLS and AUTH
  */
@@ -50,6 +51,8 @@ struct session {
     bool tls, login;
     char helo[SMTPD_HELO_LIMIT + 1];
     struct transaction transaction;
+    struct session_dns *dns; /* session_dns.c */
+    bool dns_spent;          /* no more questions for this connection */
 };
 
 /* `session` of smtpd's struct service. */

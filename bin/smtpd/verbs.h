@@ -9,6 +9,8 @@
  *     RCPT     path with brackets; NOTIFY_* bits and        the reply, where the verdict is of policy
  *              ORCPT=, where either was said
  *     AUTHOR   an address of From or Sender, without brackets
+ *     DNS      a number of questions, each a name     for each question a status and the answer's bytes: see
+ *              and a type                             resolver_wait_raw() of net/resolver.h
  *     PIECE    bytes of the message, CRLF
  *     FILE                                                  a descriptor to write the message to
  *     COMMIT   TLS description, bits, last bytes            the message's ID; LMTP: a verdict and an ID for each
@@ -32,6 +34,7 @@ enum {
     VERB_PIECE,
     VERB_FILE,
     VERB_COMMIT,
+    VERB_DNS,
 };
 
 enum verdict {
@@ -50,7 +53,7 @@ enum verdict {
     VERDICT_POLICY, /* RCPT: refused by a setting; a field with the reply follows */
     VERDICT_DELAYED, /* the same, for now */
     VERDICT_NO_BOUNCE, /* RCPT: a rewritten sender (store/srs.h) takes bounces only, with a hash of ours */
-    VERDICT_SPENT, /* RCPT: too many questions to DNS for one connection; the guard is gone */
+    VERDICT_SPENT, /* RCPT, DNS: too many questions to DNS for one connection; the guard is gone */
 };
 
 /* MAIL: what it said. */
@@ -66,6 +69,7 @@ enum {
 enum {
     ORIGIN_COMPLETE = 1, /* they begin here: add the fields that are missing */
     ORIGIN_AUTHORS = 2,  /* ask for each address of From and Sender */
+    ORIGIN_CHECK = 4,    /* a stranger's: check who sent them, which may ask DNS */
 };
 
 /* COMMIT */
@@ -81,6 +85,7 @@ enum {
 #define SMTPD_MEMORY_LIMIT 1048576
 #define SMTPD_LMTP_RECIPIENTS 1000 /* a message: their verdicts go in one packet */
 #define SMTPD_ADDED_LIMIT 4096  /* bytes of the fields that the session adds to a message */
+#define SMTPD_QUESTIONS_LIMIT 400 /* to DNS, for one message */
 #define SMTPD_AUTHORS_LIMIT 100 /* addresses in From and Sender fields */
 #define SMTPD_RECEIVED_LIMIT 50 /* Received fields: above it a message runs in a loop */
 

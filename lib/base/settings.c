@@ -19,7 +19,7 @@
 #define NETWORKS_LIMIT 256
 
 enum type { TYPE_STRING, TYPE_NAME, TYPE_PATH, TYPE_FILE, TYPE_SIZE, TYPE_SECONDS, TYPE_NUMBER, TYPE_COUNT, TYPE_PORT, TYPE_YESNO,
-            TYPE_NETWORKS, TYPE_CERTIFICATES, TYPE_ZONES, /* words: */ TYPE_SANDBOX, TYPE_HELO, TYPE_REVERSE, TYPE_DOMAIN };
+            TYPE_NETWORKS, TYPE_CERTIFICATES, TYPE_ZONES, /* words: */ TYPE_SANDBOX, TYPE_HELO, TYPE_REVERSE, TYPE_DOMAIN, TYPE_DMARC };
 
 struct key {
     const char *name;
@@ -37,6 +37,7 @@ static const struct {
     { { "off", "own", "mark", "refuse", "strict" }, "must be off, own, mark, refuse or strict" },
     { { "off", "mark", "refuse", "strict" }, "must be off, mark, refuse or strict" },
     { { "off", "mark", "refuse" }, "must be off, mark or refuse" },
+    { { "off", "mark", "junk", "refuse" }, "must be off, mark, junk or refuse" },
 };
 
 #define AT(member) offsetof(struct settings, member)
@@ -79,6 +80,9 @@ static const struct key keys[] = {
     { "helo-check", TYPE_HELO, AT(helo_check), "own" },
     { "reverse-dns", TYPE_REVERSE, AT(reverse_dns), "off" },
     { "sender-domain", TYPE_DOMAIN, AT(sender_domain), "off" },
+    { "dmarc", TYPE_DMARC, AT(dmarc), "junk" },
+    { "spf", TYPE_DOMAIN, AT(spf), "mark" },
+    { "dns-defer", TYPE_SECONDS, AT(dns_defer), "1h" },
     { "retry-first", TYPE_SECONDS, AT(retry_first), "1m" },
     { "retry-max", TYPE_SECONDS, AT(retry_max), "4h" },
     { "queue-lifetime", TYPE_SECONDS, AT(queue_lifetime), "5d" },
@@ -276,6 +280,7 @@ static const char *set(struct settings *s, const struct key *k, const char *valu
     case TYPE_HELO:
     case TYPE_REVERSE:
     case TYPE_DOMAIN:
+    case TYPE_DMARC:
         return set_word(s, k, value);
     }
     return "has no such type";
@@ -435,6 +440,7 @@ void settings_print(const struct settings *s, struct bytes *out)
         case TYPE_HELO:
         case TYPE_REVERSE:
         case TYPE_DOMAIN:
+        case TYPE_DMARC:
             bytes_add_str(out, words[keys[i].type - TYPE_SANDBOX].list[*(const int *)at]);
             break;
         }

@@ -36,7 +36,9 @@ struct named_certificate {
 enum helo_check { HELO_OFF, HELO_OWN, HELO_MARK, HELO_REFUSE, HELO_STRICT };
 enum reverse_dns { REVERSE_OFF, REVERSE_MARK, REVERSE_REFUSE, REVERSE_STRICT };
 enum sender_domain { DOMAIN_OFF, DOMAIN_MARK, DOMAIN_REFUSE };
+/* What becomes of a message that the domain in From, or in MAIL FROM, disowns. */
 enum dmarc_handling { DMARC_OFF, DMARC_MARK, DMARC_JUNK, DMARC_REFUSE };
+enum spf_handling { SPF_OFF, SPF_MARK, SPF_REFUSE };
 enum sandbox_mode { SANDBOX_REQUIRE, SANDBOX_TRY, SANDBOX_NONE };
 
 /* Strings are owned by the settings; paths are absolute. */
@@ -81,6 +83,9 @@ struct settings {
     enum helo_check helo_check;
     enum reverse_dns reverse_dns;
     enum sender_domain sender_domain;
+    enum dmarc_handling dmarc;
+    enum spf_handling spf;
+    uint64_t dns_defer; /* seconds for which mail comes again when DNS can't tell who sent it; 0: it is taken at once */
     uint64_t retry_first; /* seconds to the first retry of a deferred message; doubles up to retry_max */
     uint64_t retry_max;
     uint64_t queue_lifetime; /* seconds until a deferred message goes back to its sender */

@@ -203,7 +203,7 @@ static void start_resolver(struct handler *h)
 {
     int pair[2];
     struct serving *s = &h->serving;
-    if (!h->resolver_box || !s->service->asks_dns(s, false) || channel_pair(pair) != ST_OK)
+    if (channel_pair(pair) != ST_OK)
         return;
     pid_t pid = fork_child();
     if (pid == 0) {
@@ -216,6 +216,28 @@ static void start_resolver(struct handler *h)
         s->resolver = pair[0];
     else
         close(pair[0]);
+}
+
+/* Waits for the session's first request, or its end. Nothing of a request is read: no session can take over
+ * this process. */
+static bool guard_is_wanted(int channel)
+{
+    struct pollfd p = { .fd = channel, .events = POLLIN };
+    while (poll(&p, 1, -1) < 0 && errno == EINTR)
+        ;
+    return recv(channel, NULL, 0, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT) > 0; /* its length */
+}
+
+/* With its resolver, where it needs one. The exit code. */
+static int become_guard(struct handler *h)
+{
+    struct serving *s = &h->serving;
+    enum dns_need need = h->resolver_box ? s->service->asks_dns(s, false) : DNS_NEVER;
+    if (need == DNS_ON_REQUEST && !guard_is_wanted(s->channel))
+        return EX_OK;
+    if (need != DNS_NEVER)
+        start_resolver(h);
+    return enter_only(h, h->guard_box) ? s->service->guard(s) : EX_CONFIG;
 }
 
 /* smtpd: this process is the guard, its child the session. */
@@ -233,10 +255,7 @@ static int run_guarded(struct handler *h, int pair[2])
         return no_processes(h);
     close_both(s->client_in, s->client_out);
     s->channel = pair[0];
-    start_resolver(h);
-    int code = EX_CONFIG;
-    if (enter_only(h, h->guard_box))
-        code = s->service->guard(s);
+    int code = become_guard(h);
     close(s->channel);
     file_close(s->resolver);
     return died_by_signal(h, session, clock_ms() + GOODBYE_MS, "session") ? EX_SOFTWARE : code;
@@ -278,16 +297,6 @@ static pid_t fork_guard(struct handler *h, const struct joints *j)
     h->serving.channel = j->channel[1];
     h->serving.control = j->control[1];
     run_guard(h);
-}
-
-/* Waits for the session's first request, or its end. Nothing of a request is read: no session can take over
- * this process. */
-static bool guard_is_wanted(int channel)
-{
-    struct pollfd p = { .fd = channel, .events = POLLIN };
-    while (poll(&p, 1, -1) < 0 && errno == EINTR)
-        ;
-    return recv(channel, NULL, 0, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT) > 0; /* its length */
 }
 
 /* imapd and pop3d: this process is the mailbox process to be. All that waits for the guard waits in a sandbox

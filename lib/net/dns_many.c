@@ -69,8 +69,10 @@ static void try_next(struct many *m, struct asking *a)
         send(a->fd, question.data, question.len, MSG_NOSIGNAL) < 0)
         a->next = 0; /* nobody listens there */
     bytes_free(&question);
-    if (st == ST_PERM)
+    if (st == ST_PERM) {
+        bytes_clear(&m->answer.raw);
         finish(m, a, ST_NONE); /* no domain name: nothing is there */
+    }
 }
 
 static bool take_datagram(struct many *m, const struct asking *a)

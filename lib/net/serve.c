@@ -97,7 +97,7 @@ static bool prepare_boxes(struct handler *h, struct bytes *error)
             ST_OK ||
         sandbox_prepare(SANDBOX_GUARD, s->sandbox, paths, count, GUARD_MEMORY, &h->guard_box, error) != ST_OK)
         return false;
-    if (service->asks_dns && service->asks_dns(&h->serving, true) &&
+    if (service->asks_dns && service->asks_dns(&h->serving, true) != DNS_NEVER &&
         sandbox_prepare(SANDBOX_RESOLVER, s->sandbox, NULL, 0, SESSION_MEMORY, &h->resolver_box, error) != ST_OK)
         return false;
     if (!service->mailbox)

@@ -48,6 +48,13 @@ struct serving {
 
 struct mailbox_start; /* store/handover.h */
 
+/* When a connection's guard needs a resolver. */
+enum dns_need {
+    DNS_NEVER,
+    DNS_ON_REQUEST, /* once its session has asked something: who only connects costs no third process */
+    DNS_AT_ONCE,
+};
+
 struct service {
     const char *name;        /* "smtpd" */
     const char *usage;       /* printed by --help */
@@ -65,7 +72,7 @@ struct service {
      * process is made and any sandbox entered; it may set s->place. False: it says why in the log. */
     bool (*admit)(struct serving *s);
     /* Does this connection's guard need a resolver; or, where `any`, could some? NULL: none does. smtpd only. */
-    bool (*asks_dns)(const struct serving *s, bool any);
+    enum dns_need (*asks_dns)(const struct serving *s, bool any);
     /* imapd and pop3d: handover_await, which waits for the login and then calls `mailbox`. True if it did.
      * NULL for smtpd. */
     bool (*await)(struct serving *s);

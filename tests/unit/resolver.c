@@ -177,6 +177,86 @@ static void servers(void)
     end(&s);
 }
 
+/* What is put there is read from the beginning. */
+static void start_reading(struct message *to)
+{
+    message_start(to, 0);
+    to->at = to->len;
+}
+
+static void raw(void)
+{
+    struct message *to = malloc(sizeof *to);
+    struct dns_query queries[2] = { { "x.test", DNS_A }, { "", DNS_A } };
+    struct dns_answer *a = calloc(1, sizeof *a);
+    struct scene s;
+    uint64_t status, none;
+    struct span bytes, no_bytes;
+    begin(&s, ANSWERS, -1);
+    start_reading(to);
+    ok(resolver_ask_raw(s.channel, 1, queries, 2), "two questions for raw answers");
+    resolver_wait_raw(s.channel, 1, 2, to);
+    bool good = message_get_u64(to, &status) && message_get(to, &bytes) && message_get_u64(to, &none) &&
+                message_get(to, &no_bytes) && message_end(to);
+    ok(good && status == ST_OK && none == ST_TEMP && !no_bytes.n, "have answers in their order");
+    bytes_init(&a->raw, 1000);
+    bytes_add_span(&a->raw, bytes);
+    uint16_t id = (uint16_t)((unsigned char)bytes.p[0] << 8 | (unsigned char)bytes.p[1]);
+    ok(dns_read(a, "x.test", DNS_A, id) == ST_OK && a->records[0].address.s6_addr[15] == 1, "that are DNS's own bytes");
+    ok(resolver_ask(s.channel, 2, queries, 1), "a question of the other kind");
+    start_reading(to);
+    resolver_wait_raw(s.channel, 2, 1, to);
+    ok(message_get_u64(to, &status) && status == ST_TEMP, "has no raw answer");
+    s.asked = 2;
+    ok(ask(&s, 3) == 3, "and then all is well");
+    end(&s);
+    dns_answer_free(a);
+    free(a);
+    free(to);
+}
+
+/* What a resolver may say of one question, and what it may not. */
+static void raw_lies(void)
+{
+    static const struct {
+        const char *name;
+        uint64_t status;
+        size_t n;
+        bool good;
+    } rows[] = {
+        { "an answer", ST_OK, 40, true },
+        { "one for which there was no room", ST_PERM, 0, true },
+        { "the largest", ST_OK, RESOLVER_RAW_LIMIT, true },
+        { "a larger one", ST_OK, RESOLVER_RAW_LIMIT + 1, false },
+        { "a failure with bytes", ST_TEMP, 40, false },
+        { "an answer without", ST_OK, 0, false },
+        { "no status", 4, 0, false },
+    };
+    struct message *m = malloc(sizeof *m), *to = malloc(sizeof *to);
+    static char bytes[RESOLVER_RAW_LIMIT + 1];
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        int pair[2];
+        uint64_t status;
+        struct span got;
+        if (channel_pair(pair) != ST_OK)
+            abort();
+        message_start(m, 4);
+        message_put_u64(m, 7);
+        message_put_u64(m, rows[i].status);
+        message_put(m, (struct span){ bytes, rows[i].n });
+        channel_send(pair[1], m);
+        start_reading(to);
+        resolver_wait_raw(pair[0], 7, 1, to);
+        bool got_it = message_get_u64(to, &status) && message_get(to, &got) && message_end(to);
+        ok(got_it && (rows[i].good ? status == rows[i].status && got.n == rows[i].n : status == ST_TEMP && !got.n),
+           "raw answers: %s", rows[i].name);
+        close(pair[0]);
+        close(pair[1]);
+    }
+    free(m);
+    free(to);
+}
+
 /* Who gave up waiting for the first answer asks again before it comes. */
 static void late(void)
 {
@@ -261,6 +341,8 @@ int main(void)
     signal(SIGPIPE, SIG_IGN);
     servers();
     late();
+    raw();
+    raw_lies();
     guard_lies();
     resolver_lies();
     return done_testing();

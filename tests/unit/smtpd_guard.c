@@ -216,7 +216,7 @@ static bool piece(struct play *p, size_t n)
 
 static void order(struct play *p)
 {
-    static const unsigned too_early[] = { VERB_RCPT, VERB_AUTHOR, VERB_PIECE, VERB_FILE, VERB_COMMIT, 15, 99, 0 };
+    static const unsigned too_early[] = { VERB_RCPT, VERB_AUTHOR, VERB_DNS, VERB_PIECE, VERB_FILE, VERB_COMMIT, 15, 99, 0 };
     for (size_t i = 0; i < sizeof too_early / sizeof too_early[0]; i++) {
         start(p, "", "192.0.2.1");
         ok(one(p, too_early[i], "<alice@here.test>") == ENDED, "verb %u at the start", too_early[i]);
@@ -259,6 +259,80 @@ static void malformed(struct play *p)
     start_mail(p, "<x@far.test>", MAIL_BITS + 1);
     message_put_u64(p->m, 0);
     ok(call(p) == ENDED, "MAIL with a bit that nobody knows");
+    stop(p);
+}
+
+/* --- questions to DNS */
+
+static unsigned questions(struct play *p, size_t count)
+{
+    message_start(p->m, VERB_DNS);
+    message_put_u64(p->m, count);
+    for (size_t i = 0; i < count; i++) {
+        message_put_str(p->m, "far.test");
+        message_put_u64(p->m, 16);
+    }
+    return call(p);
+}
+
+static void envelope(struct play *p)
+{
+    mail(p, "<x@far.test>");
+    message_get_u64(p->m, &p->origin);
+    one(p, VERB_RCPT, "<alice@here.test>");
+}
+
+/* A message's worth of them, which is allowed. */
+static unsigned many_questions(struct play *p)
+{
+    unsigned v = VERDICT_OK;
+    for (size_t n = 0; v == VERDICT_OK && n + 32 <= SMTPD_QUESTIONS_LIMIT; n += 32)
+        v = questions(p, 32);
+    return v;
+}
+
+static void dns(struct play *p)
+{
+    static const struct {
+        const char *name, *flags, *address;
+        bool checks;
+    } rows[] = {
+        { "a stranger", "", "192.0.2.1", true },
+        { "this machine, at its own address", "", "192.0.2.25", false },
+        { "LMTP", "l", NULL, false },
+        { "a user of this machine", "u", NULL, false },
+    };
+    static const size_t wrong[] = { 0, 33 };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        start(p, rows[i].flags, rows[i].address);
+        envelope(p);
+        ok(!(p->origin & ORIGIN_CHECK) == !rows[i].checks && questions(p, 1) == (rows[i].checks ? VERDICT_OK : ENDED),
+           "questions for %s", rows[i].name);
+        stop(p);
+    }
+    start(p, "", "192.0.2.1");
+    mail(p, "<x@far.test>");
+    ok(questions(p, 1) == ENDED, "questions without a recipient");
+    stop(p);
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        start(p, "", "192.0.2.1");
+        envelope(p);
+        ok(questions(p, wrong[i]) == ENDED, "%zu questions at a time", wrong[i]);
+        stop(p);
+    }
+    start(p, "", "192.0.2.1");
+    envelope(p);
+    ok(many_questions(p) == VERDICT_OK && questions(p, 32) == ENDED, "more questions than a message needs");
+    stop(p);
+    start(p, "", "192.0.2.1");
+    unsigned v = VERDICT_OK;
+    size_t messages = 0;
+    for (; v == VERDICT_OK && messages < 100; messages++) {
+        envelope(p);
+        v = many_questions(p);
+    }
+    ok(v == VERDICT_SPENT && messages > 10 && questions(p, 1) == ENDED, "more than a connection may ask: after %zu messages",
+       messages);
     stop(p);
 }
 
@@ -341,7 +415,7 @@ static void relaying(struct play *p)
 {
     start(p, "", "192.0.2.1");
     ok(mail(p, "<alice@here.test>") == VERDICT_OK, "a stranger");
-    ok(message_get_u64(p->m, &p->origin) && p->origin == 0, "has no privilege");
+    ok(message_get_u64(p->m, &p->origin) && p->origin == ORIGIN_CHECK, "has no privilege");
     ok(one(p, VERB_RCPT, "<x@far.test>") == VERDICT_NO_RELAY, "can't relay");
     ok(one(p, VERB_RCPT, "<outside@here.test>") == VERDICT_OK, "may use an alias that leads outside");
     ok(one(p, VERB_RCPT, "<c@here.test>") == VERDICT_OK && one(p, VERB_RCPT, "<d@here.test>") == VERDICT_OK &&
@@ -478,6 +552,7 @@ int main(void)
     make_server(&p);
     order(&p);
     malformed(&p);
+    dns(&p);
     extensions(&p);
     relaying(&p);
     submission(&p);
