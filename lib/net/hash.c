@@ -14,6 +14,39 @@ bool hash_sha256(struct span data, unsigned char out[HASH_SIZE])
     return gnutls_hash_fast(GNUTLS_DIG_SHA256, data.p, data.n, out) == 0;
 }
 
+bool hash_start(struct hash *h)
+{
+    gnutls_hash_hd_t state = NULL;
+    h->failed = gnutls_hash_init(&state, GNUTLS_DIG_SHA256) != 0;
+    h->state = h->failed ? NULL : state;
+    return !h->failed;
+}
+
+void hash_add(struct hash *h, struct span data)
+{
+    if (h->state && data.n && gnutls_hash(h->state, data.p, data.n) != 0)
+        h->failed = true;
+}
+
+bool hash_end(struct hash *h, unsigned char out[HASH_SIZE])
+{
+    unsigned char result[HASH_SIZE];
+    bool good = h->state && !h->failed;
+    if (h->state)
+        gnutls_hash_deinit(h->state, result);
+    if (good)
+        memcpy(out, result, HASH_SIZE);
+    h->state = NULL;
+    return good;
+}
+
+void hash_drop(struct hash *h)
+{
+    if (h->state)
+        gnutls_hash_deinit(h->state, NULL);
+    h->state = NULL;
+}
+
 bool hash_hmac_sha256(struct span key, struct span data, unsigned char out[HASH_SIZE])
 {
     return gnutls_hmac_fast(GNUTLS_MAC_SHA256, key.p, key.n, data.p, data.n, out) == 0;

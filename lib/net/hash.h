@@ -13,6 +13,17 @@
 #define HASH_SIZE 32 /* bytes of each of them */
 
 bool hash_sha256(struct span data, unsigned char out[HASH_SIZE]);
+/* The same of what comes in pieces. hash_start() is followed by hash_end() or hash_drop(); after a failure the others do
+ * nothing, and hash_end() says false. */
+struct hash {
+    void *state; /* gnutls_hash_hd_t */
+    bool failed;
+};
+bool hash_start(struct hash *h);
+void hash_add(struct hash *h, struct span data);
+bool hash_end(struct hash *h, unsigned char out[HASH_SIZE]);
+void hash_drop(struct hash *h); /* also where it has ended, or is { 0 } */
+
 bool hash_hmac_sha256(struct span key, struct span data, unsigned char out[HASH_SIZE]);
 #define HASH_SHA1_SIZE 20
 /* For formats that ask for it. */
