@@ -20,7 +20,7 @@
 #define DMARC_AUTHORS 4      /* domains of From that are checked; with more of them the message is suspect */
 #define DMARC_WALK 8         /* questions of one tree walk (4.10) */
 #define DMARC_IDENTITIES 100 /* of DKIM that are looked at */
-#define DMARC_QUESTIONS 64   /* of one dmarc_check(); one that would need more is a permerror */
+#define DMARC_QUESTIONS 64   /* records that one dmarc_check() asks for; what takes more is not aligned */
 #define DMARC_WHY_LIMIT 256
 #define DMARC_RUA_LIMIT 512
 
@@ -28,7 +28,7 @@
 struct dmarc_author {
     size_t count;
     char domains[DMARC_AUTHORS][DNS_NAME_LIMIT];
-    size_t fields;   /* From fields */
+    size_t fields; /* From fields */
     /* From that can't be read for sure: more domains than DMARC_AUTHORS, a domain that is none, text where
      * none may be (11.5). NULL: nothing of the kind. Else what, for a person. */
     const char *suspect;
@@ -50,7 +50,7 @@ struct dmarc_record {
     char fo[8];                   /* "0", "1:d:s" */
     char rua[DMARC_RUA_LIMIT];    /* valid URIs with commas between, without sizes ("!10m"); "": no reports */
     bool failure_reports;         /* ruf has a valid URI */
-    bool repaired; /* p, sp or np couldn't be read, so it is as if it said p=none (4.10.1) */
+    bool repaired;                /* p, sp or np couldn't be read, so it is as if it said p=none (4.10.1) */
 };
 /* Reads the text of a TXT record. ST_NONE: it isn't one of DMARC, version 1. ST_PERM: it is one by which no
  * message is treated (no valid p, or an invalid sp or np, and no valid rua; 4.10.1); `psd` is read all the
@@ -70,12 +70,14 @@ struct dmarc_verdict {
     bool suspect;                       /* From is made to deceive, or broken (11.5) */
     char domain[DNS_NAME_LIMIT];        /* the author domain that the verdict is about; "" if there is none */
     char policy_domain[DNS_NAME_LIMIT]; /* where the record was found; "" if none was */
-    char organization[DNS_NAME_LIMIT];  /* the author's organizational domain; "" where nobody had to know it */
+    char organization[DNS_NAME_LIMIT];  /* the author's organizational domain; "" while nobody had to know */
     struct dmarc_record record;         /* with policy_domain */
     enum dmarc_policy published;        /* which of p, sp, np is for this domain */
-    enum dmarc_policy policy; /* that, a level lower with t=y (4.7); DMARC_POLICY_NONE but for TRUST_FAIL */
+    /* That, a level lower with t=y (4.7); DMARC_POLICY_NONE but for TRUST_FAIL. */
+    enum dmarc_policy policy;
     bool dkim_aligned, spf_aligned; /* passed and aligned */
-    char why[DMARC_WHY_LIMIT];      /* for headers and the log: printable ASCII; domains are strangers' words */
+    bool harmless;                  /* with TRUST_TEMPERROR: the policy is known, and asks for nothing */
+    char why[DMARC_WHY_LIMIT];      /* for headers and the log: printable ASCII, strangers' domains in it */
 };
 
 struct dmarc_query {
@@ -87,8 +89,7 @@ struct dmarc_query {
 /* Of several author domains each is checked, and the strictest outcome counts (11.5). */
 void dmarc_check(const struct trust_lookup *lookup, const struct dmarc_query *query,
                  struct dmarc_verdict *verdict);
-/* Tells the resolver what dmarc_check() is going to ask first; to be called once the header section is there.
- * */
+/* Tells the resolver what dmarc_check() is going to ask first: for when the header section is there. */
 void dmarc_expect(const struct trust_lookup *lookup, const struct dmarc_author *author);
 
 enum dmarc_disposition { DMARC_ACCEPT, DMARC_TO_JUNK, DMARC_REJECT };
@@ -111,9 +112,11 @@ struct dmarc_evidence {
 struct dmarc_decision {
     enum dmarc_disposition disposition;
     enum dmarc_reason reason;
+    /* DNS can't tell now, and what it says might make a difference: worth a 451 (5.3.6, 7.2). */
+    bool defer;
 };
-/* What becomes of the message (5.3.6, 5.4, 7.4, and see above). TRUST_TEMPERROR gives DMARC_ACCEPT: whether
- * it is deferred first is the caller's decision. */
+/* What becomes of the message (5.3.6, 5.4, 7.4, and see above). With `defer` the rest of it is for a caller
+ * who doesn't want to wait any longer. */
 struct dmarc_decision dmarc_decide(const struct dmarc_verdict *verdict, enum dmarc_handling setting,
                                    const struct dmarc_evidence *evidence);
 /* Says its header section that it came by a mailing list (List-Id, RFC 2919; List-Post, RFC 2369)? Anybody
