@@ -35,18 +35,34 @@ static bool is_one_of(struct span name, const char *const *names)
     return false;
 }
 
-bool fields_without(struct span header, const char *const *names, struct bytes *out)
+bool fields_leaving_out(struct span header, bool (*unwanted)(void *arg, const struct header_field *field),
+                        void *arg, struct bytes *out)
 {
     struct header_field field;
     struct span rest = header;
     const char *copied = header.p, *end = header.p + header.n;
     while (header_next(&rest, &field)) {
-        if (!is_one_of(field.name, names))
+        if (!unwanted(arg, &field))
             continue;
         bytes_add(out, copied, (size_t)(field.whole.p - copied));
         copied = field.whole.p + field.whole.n;
     }
     return bytes_add(out, copied, (size_t)(end - copied));
+}
+
+struct names {
+    const char *const *names;
+};
+
+static bool is_named(void *arg, const struct header_field *field)
+{
+    return is_one_of(field->name, ((const struct names *)arg)->names);
+}
+
+bool fields_without(struct span header, const char *const *names, struct bytes *out)
+{
+    struct names these = { names };
+    return fields_leaving_out(header, is_named, &these, out);
 }
 
 bool fields_begin(struct span message)

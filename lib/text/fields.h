@@ -6,7 +6,7 @@
 #ifndef POSTERN_TEXT_FIELDS_H
 #define POSTERN_TEXT_FIELDS_H
 
-#include "base/bytes.h"
+#include "text/header.h"
 
 struct fields {
     size_t received; /* Received fields: how many servers it went through */
@@ -20,6 +20,9 @@ void fields_look(struct span header, struct fields *f);
 /* Appends the header section without the fields of these names (an array that NULL ends). False if *out is
  * over its limit. */
 bool fields_without(struct span header, const char *const *names, struct bytes *out);
+/* The same for fields of which `unwanted` says so. */
+bool fields_leaving_out(struct span header, bool (*unwanted)(void *arg, const struct header_field *field),
+                        void *arg, struct bytes *out);
 /* Does the message begin as messages do: with a field, or with the empty line of an empty header section?
  * What doesn't is all body, and needs an empty line in front before fields are put there. */
 bool fields_begin(struct span message);
