@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * Programs that aliases name: the message is handed to who runs them, as a user of its own, behind the socket
- * of the setting `pipe-socket` (bin/pipe; store/programs.h has the protocol). Here is only the waiting: for
- * an answer, or for longer than a program may take and its runner needs to say so.
+ * of the setting `pipe-socket` (runner.c). Here is only the waiting: for an answer, or for longer than a
+ * program may take and its runner needs to say so.
  *
  * A few run at a time; the others wait their turn, and hold up nothing else. A program whose answer is lost,
  * because one of us was killed, may have done its work, and is run again: rather twice than never.
@@ -11,17 +11,13 @@
 
 #include "base/clock.h"
 #include "base/files.h"
-#include "store/programs.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 
 #define RUNNING_LIMIT 10
-#define GRACE_MS 30000 /* beyond the time that a program may take */
 
 struct program_run {
     struct program_run *next;
@@ -30,7 +26,7 @@ struct program_run {
     int64_t until;
 };
 
-/* Its outcome; takes it out of the list. `reply` may be in q->packet. */
+/* Its outcome; takes it out of the list. */
 static void finish(struct qrun *q, struct program_run *r, char mark, const char *reply)
 {
     struct program_run **at = &q->programs;
@@ -62,46 +58,27 @@ void program_add(struct qrun *q, struct part *p)
     *at = r;
 }
 
-static int connect_runner(const struct settings *s)
-{
-    struct sockaddr_un name = { .sun_family = AF_UNIX };
-    if (!span_copy(span_of(s->pipe_socket), name.sun_path, sizeof name.sun_path)) {
-        errno = ENAMETOOLONG;
-        return -1;
-    }
-    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd >= 0 && connect(fd, (struct sockaddr *)&name, sizeof name) != 0) {
-        file_close(fd);
-        fd = -1;
-    }
-    return fd;
-}
-
 static bool ask(struct qrun *q, const struct program_run *r, const struct queue_message *m)
 {
     const struct queue_recipient *to = &m->recipients[r->part->indexes[0]];
-    int file = queue_reopen(q->queue_dir, m);
-    if (file < 0)
-        return false;
-    message_start(&q->packet, PROGRAM_RUN);
-    message_put_str(&q->packet, to->options->program);
-    message_put_str(&q->packet, m->id);
-    message_put_str(&q->packet, m->sender);
-    message_put_str(&q->packet, to->address.text);
-    message_put_str(&q->packet, to->options->orcpt);
-    message_put_u64(&q->packet, (uint64_t)m->content);
-    message_put_u64(&q->packet, m->size);
-    q->packet.fd = file;
-    bool sent = channel_send(r->fd, &q->packet);
-    file_close(file);
+    struct runner_request request = { .program = to->options->program,
+                                      .id = m->id,
+                                      .sender = m->sender,
+                                      .to = to->address.text,
+                                      .original = to->options->orcpt,
+                                      .fd = queue_reopen(q->queue_dir, m),
+                                      .content = (uint64_t)m->content,
+                                      .size = m->size };
+    bool sent = request.fd >= 0 && runner_ask(q, r->fd, &request);
+    file_close(request.fd);
     return sent;
 }
 
 static void begin(struct qrun *q, struct program_run *r)
 {
     char why[QUEUE_REPLY_LIMIT];
-    r->fd = connect_runner(q->settings);
-    r->until = clock_ms() + (int64_t)q->settings->pipe_timeout * 1000 + GRACE_MS;
+    r->fd = runner_connect(q);
+    r->until = runner_until(q);
     if (r->fd >= 0 && ask(q, r, &r->part->job->m))
         return;
     snprintf(why, sizeof why, "4.3.0 Nobody runs programs at %.200s (%s); enable postern-pipe.socket",
@@ -135,31 +112,12 @@ size_t program_fds(const struct qrun *q, int *fds, size_t room)
     return n;
 }
 
-/* The runner is another user: what it says is one line of printable text. */
-static void clean(char *text)
-{
-    for (; *text; text++)
-        if ((unsigned char)*text < ' ' || *text == 0x7f)
-            *text = ' ';
-}
-
 void program_input(struct qrun *q, int fd)
 {
     char reply[QUEUE_REPLY_LIMIT];
-    uint64_t mark = 0;
     struct program_run *r = q->programs;
     while (r && r->fd != fd)
         r = r->next;
-    if (!r)
-        return;
-    bool came = channel_receive(fd, &q->packet, 0);
-    if (came)
-        file_close(q->packet.fd);
-    bool good = came && q->packet.verb == PROGRAM_ENDED && message_get_u64(&q->packet, &mark) &&
-                message_get_str(&q->packet, reply, sizeof reply) && message_end(&q->packet) &&
-                (mark == QUEUE_DONE || mark == QUEUE_TODO || mark == QUEUE_FAILED);
-    if (good)
-        clean(reply);
-    finish(q, r, good ? (char)mark : QUEUE_TODO,
-           good ? reply : "4.3.0 Who runs programs ended without an answer");
+    if (r)
+        finish(q, r, runner_answer(q, fd, reply), reply);
 }

@@ -9,6 +9,7 @@
  *                    share it
  *     local.c        delivery here
  *     program.c      programs that aliases name
+ *     runner.c       who runs them
  *     forward.c      the sender of what aliases send on
  *     notice.c       who is told what, and when: failures, delays, successes
  *     bounce.c       the report itself on its way to the sender; text/report.c writes it
@@ -200,6 +201,22 @@ void program_look(struct qrun *q);
 size_t program_fds(const struct qrun *q, int *fds, size_t room);
 /* An answer, or the end, is there on this descriptor. */
 void program_input(struct qrun *q, int fd);
+
+/* --- runner.c */
+struct runner_request {
+    const char *program, *id, *sender, *to, *original; /* as store/programs.h says */
+    int fd;                                            /* of a file */
+    uint64_t content, size;                            /* where the message is in it */
+};
+/* A connection to who runs programs, or -1 with errno. */
+int runner_connect(const struct qrun *q);
+/* clock_ms() until which an answer to what is asked now must have come. */
+int64_t runner_until(const struct qrun *q);
+/* False: it couldn't be sent. */
+bool runner_ask(struct qrun *q, int fd, const struct runner_request *r);
+/* The answer that has come, or the connection's end: enum queue_mark, and a line that begins with an enhanced
+ * status code. */
+char runner_answer(struct qrun *q, int fd, char reply[QUEUE_REPLY_LIMIT]);
 
 /* --- forward.c */
 /* The sender with which a part goes out: the message's, or *rewritten. */
