@@ -201,6 +201,24 @@ programs() {
     check 'programs: the queue is empty' eventually 10 bash -c '! postern queue | grep tickets'
 }
 
+# What a user moves into Junk is learned, at once, by the user of programs.
+learning() {
+    local out=/srv/learning
+    install -d -m 1777 $out || return
+    printf 'learn-spam cat >%s/message; id -un >%s/id; env >%s/env; sa-learn --spam --dbpath %s/bayes -p /dev/null </srv/learning/message\n' \
+        $out $out $out $out >>/etc/postern/postern.conf
+    check 'learning: a message' swaks --timeout 10 -s 127.0.0.1 -p 25 --from zoe@elsewhere.test --to bob@example.test \
+        --header 'Subject: cheap pills' --body 'Cheap pills and cheap watches for you'
+    check 'learning: it is moved into Junk' curl -sS -k --ssl-reqd --max-time 20 -u bob@example.test:bob-secret \
+        -X 'MOVE * Junk' imap://127.0.0.1/INBOX
+    check 'learning: sa-learn has it, without the timer' eventually 30 bash -c \
+        "sa-learn --dump magic --dbpath $out/bayes -p /dev/null | awk '/nspam/ { n = \$3 } END { exit n != 1 }'"
+    check 'learning: as it lies there' eventually 10 bash -c "cmp $out/message $mail/bob/.Junk/cur/*"
+    check 'learning: its user is that of programs, who is told the account' bash -c \
+        "[ \$(cat $out/id) = postern-pipe ] && grep -qx RECIPIENT=bob@example.test $out/env"
+    check 'learning: nothing waits' eventually 10 bash -c "! ls -A $mail/bob/postern-learn | grep ."
+}
+
 # A relayed domain whose mail exchanger is this machine, under another name than `hostname`: mail waits there, and doesn't run in circles.
 relaying() {
     check 'relaying: an address of this machine' ip addr add 192.0.2.25/32 dev lo
@@ -216,6 +234,7 @@ relaying() {
 
 cold
 programs
+learning
 relaying
 warm
 check 'mailq lists an empty queue, as root' bash -c 'PATH=/usr/local/bin:$PATH; out=$(mailq) && ! grep -q outside.test <<<"$out"'

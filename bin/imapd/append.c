@@ -9,6 +9,7 @@
  * refused, leaves none.
  */
 #include "capabilities.h"
+#include "learn.h"
 #include "list.h"
 
 #include <errno.h>
@@ -20,6 +21,7 @@ struct appending {
     struct imap *i;
     struct mailbox_append *append;
     struct append_message message; /* the one that comes now */
+    struct span folder;
     uint32_t count;                /* those that have come */
     uint64_t bytes;                /* of these */
 };
@@ -173,8 +175,9 @@ static void publish(struct appending *a)
     uint32_t validity, first;
     enum status st = mailbox_append_publish(a->append, &validity, &first);
     if (st != ST_OK)
-        reply_not_appended(i, st);
-    else if (a->count == 1)
+        return reply_not_appended(i, st);
+    learning_appended(i, a->folder, first, a->count);
+    if (a->count == 1)
         reply(i, "OK [APPENDUID %u %u] Done", validity, first);
     else
         reply(i, "OK [APPENDUID %u %u:%u] Done", validity, first, first + a->count - 1);
@@ -208,6 +211,7 @@ void append_message(struct imap *i, struct span argument)
     enum status st = mailbox_append_begin(i->mail, i->box, folder, &a.append);
     if (st == ST_OK) {
         a.message = args.message;
+        a.folder = folder;
         return take_messages(&a);
     }
     reply_not_appended(i, st);

@@ -5,7 +5,7 @@
  * MOVE renames files from folder to folder, each in one or the other at any moment; within one folder it is a copy,
  * durable before the first message is removed.
  */
-#include "imapd.h"
+#include "learn.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -65,9 +65,14 @@ static void write_copyuid(struct imap *i, uint32_t validity, const uint32_t *fro
 static void copy_entries(struct imap *i, const size_t *indexes, size_t count, struct span folder, bool move)
 {
     uint32_t validity, *to = NULL, *from = uids_of(i->box, indexes, count);
+    struct learning learning;
     if (!from)
         return reply(i, "NO [UNAVAILABLE] Out of memory");
+    learning_begin(i, &learning, folder, indexes, count);
     enum status st = mailbox_copy(i->box, indexes, count, folder, &validity, &to);
+    int error = errno;
+    learning_end(i, &learning, indexes, st == ST_OK ? count : 0);
+    errno = error;
     if (st != ST_OK) {
         reply_not_copied(i, st);
     } else if (!move) {
@@ -85,8 +90,11 @@ static void copy_entries(struct imap *i, const size_t *indexes, size_t count, st
 static void move_entries(struct imap *i, const size_t *indexes, size_t count, struct span folder)
 {
     struct mailbox_moved moved;
+    struct learning learning;
+    learning_begin(i, &learning, folder, indexes, count);
     enum status st = mailbox_move(i->box, indexes, count, folder, &moved);
     int error = errno;
+    learning_end(i, &learning, moved.indexes, moved.count);
     if (st == ST_PERM && error == EXDEV)
         return copy_entries(i, indexes, count, folder, true);
     if (moved.count)

@@ -12,6 +12,7 @@
  *     sets.c      sequence sets, and UIDs as sets
  *     qresync.c   mod-sequences, and what has vanished
  *     compress.c  COMPRESS
+ *     learn.c     messages that are moved into or out of Junk
  *
  * The commands: folders.c, list.c with pattern.c, select.c, status.c, quota.c, append.c, copy.c (and MOVE,
  * EXPUNGE), store.c, idle.c; fetch.c with fetch_items.c, section.c (the bytes of BODY[...]), binary.c

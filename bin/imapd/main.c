@@ -23,6 +23,7 @@ static const struct service imapd = {
     .guard_paths = handover_guard_paths,
     .admit = limits_admit,
     .mailbox = imap_mailbox,
+    .learns = true,
 };
 
 int main(int argc, char **argv)

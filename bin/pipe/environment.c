@@ -71,7 +71,7 @@ char **environment_make(const struct settings *s, const struct request *r)
     const struct passwd *own = getpwuid(getuid());
     if (!e.list)
         return NULL;
-    if (!address_part(&r->recipient, s->recipient_delimiter, &user, detail))
+    if (r->learns || !address_part(&r->recipient, s->recipient_delimiter, &user, detail))
         user = r->recipient;
     add(&e, "SENDER", span_of(r->sender), true);
     add(&e, "RECIPIENT", span_of(r->recipient.text), true);

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * pipe [-c FILE] [-v]: runs one program that aliases name, for one message, and ends. systemd starts it for
- * each connection to postern-pipe.socket, as a user of its own that owns nothing of the mail server.
+ * pipe [-c FILE] [-v]: runs one program that aliases name, or a command that learns, for one message, and
+ * ends. systemd starts it for each connection to postern-pipe.socket, as a user of its own that owns nothing
+ * of the mail server.
  *
  * Who asks must be the owner of the aliases, root, or the same user; the kernel says who it is. The request
- * names the alias, and the command comes from the compiled aliases alone: whoever could make the queue runner
- * send what it doesn't mean to could run no more than what stands there. It never runs as root.
+ * names the alias, and the command comes from the compiled aliases, or the settings, alone: whoever could
+ * make the queue runner send what it doesn't mean to could run no more than what stands there. It never runs
+ * as root.
  */
 #include "pipe.h"
 #include "base/log.h"
@@ -60,6 +62,7 @@ static bool get_request(struct message *m, struct request *r)
                 message_get_str(m, r->original, sizeof r->original) && message_get_u64(m, &r->content) &&
                 message_get_u64(m, &r->size) && message_end(m);
     r->fd = m->fd;
+    r->learns = good && programs_learns(span_of(r->program));
     return good && r->fd >= 0 && queue_id_valid(r->id) && r->content <= INT64_MAX &&
            r->size <= INT64_MAX / 2 && address_parse(span_of(recipient), &r->recipient) == ADDRESS_OK;
 }
@@ -89,12 +92,13 @@ static enum status run(const struct settings *s, const struct request *r, struct
     bytes_init(&command, COMMAND_LIMIT);
     enum status st = programs_command(s, span_of(r->program), &command);
     if (st == ST_NONE) {
-        bytes_add_str(why, "5.1.1 The alias names no such program any more");
+        bytes_add_str(why, r->learns ? "5.3.5 The settings have no such command any more"
+                                     : "5.1.1 The alias names no such program any more");
         st = ST_PERM;
     } else if (st != ST_OK) {
         bytes_add_str(
             why, "4.3.0 The aliases can't be read; they must be readable for the user that runs programs");
-    } else if (loops(r)) {
+    } else if (!r->learns && loops(r)) {
         bytes_add_str(why, "5.4.6 The message has been here before: a loop");
         st = ST_PERM;
     } else {
@@ -119,8 +123,8 @@ static int serve(const struct settings *s, int socket)
     }
     bytes_init(&why, WHY_LIMIT);
     enum status st = run(s, &r, &why);
-    log_event(st == ST_OK ? LOG_INFO : LOG_NOTICE, "program", "id", r.id, "to", r.recipient.text, "from",
-              r.sender, "said", bytes_str(&why), NULL);
+    log_event(st == ST_OK ? LOG_INFO : LOG_NOTICE, r.learns ? r.program : "program", "id", r.id, "to",
+              r.recipient.text, "from", r.sender, "said", bytes_str(&why), NULL);
     message_start(&m, PROGRAM_ENDED);
     message_put_u64(&m, st == ST_OK ? QUEUE_DONE : st == ST_TEMP ? QUEUE_TODO : QUEUE_FAILED);
     message_put_str(&m, bytes_str(&why));

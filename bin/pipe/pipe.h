@@ -17,6 +17,7 @@
 
 struct request {
     char program[ENVELOPE_PROGRAM_LIMIT];
+    bool learns; /* it is one that learns: the recipient is the account, the message as it is stored */
     char id[QUEUE_ID_LIMIT];
     char sender[ADDRESS_LIMIT + 4];
     struct address recipient;                /* the alias, with the detail that it was written with */

@@ -107,6 +107,8 @@ static bool start(struct command *c, const struct settings *s, const char *comma
 
 static void begin_message(struct command *c)
 {
+    if (c->request->learns)
+        return;
     int n = snprintf(c->piece, sizeof c->piece, "Return-Path: <%s>\nDelivered-To: %s\n", c->request->sender,
                      c->request->recipient.text);
     c->length = n > 0 && (size_t)n < sizeof c->piece ? (size_t)n : 0;

@@ -9,7 +9,8 @@
  *                    share it
  *     local.c        delivery here
  *     program.c      programs that aliases name
- *     runner.c       who runs them
+ *     learning.c     messages that users moved into or out of Junk, to commands that learn
+ *     runner.c       who runs both
  *     forward.c      the sender of what aliases send on
  *     notice.c       who is told what, and when: failures, delays, successes
  *     bounce.c       the report itself on its way to the sender; text/report.c writes it
@@ -57,6 +58,7 @@ struct job {
 };
 
 struct program_run; /* program.c */
+struct learner;     /* learning.c */
 
 /* The recipients of a job that go to one destination in one transaction. */
 struct part {
@@ -102,6 +104,8 @@ struct qrun {
     struct queue_changes later; /* messages removed or deferred, not yet synced */
     bool unsynced;              /* some job is */
     struct program_run *programs; /* running, and behind them those that wait */
+    struct learner *learners;     /* accounts whose messages are learned, and behind them those that wait */
+    size_t learned;               /* messages, in this run */
     int64_t next_scan;          /* clock_ms() */
     struct message packet;
     struct route_login login; /* on its way to a sender; else wiped */
@@ -201,6 +205,18 @@ void program_look(struct qrun *q);
 size_t program_fds(const struct qrun *q, int *fds, size_t room);
 /* An answer, or the end, is there on this descriptor. */
 void program_input(struct qrun *q, int fd);
+
+/* --- learning.c */
+/* Messages of this account wait to be learned, somebody says. */
+void learning_wake(struct qrun *q, struct span account);
+/* Looks for such messages in all accounts, at most once a minute whoever runs. */
+void learning_sweep(struct qrun *q);
+/* Begins what there is room for, and gives up what took too long. */
+void learning_look(struct qrun *q);
+/* As those of program.c. */
+size_t learning_fds(const struct qrun *q, int *fds, size_t room);
+/* False: the descriptor is none of learning.c's. */
+bool learning_input(struct qrun *q, int fd);
 
 /* --- runner.c */
 struct runner_request {

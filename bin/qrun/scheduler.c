@@ -74,6 +74,7 @@ static void scan(struct qrun *q)
     size_t count;
     struct ticket old;
     q->next_scan = clock_ms() + SCAN_MS;
+    learning_sweep(q);
     while (line_take(&q->scanned, &old))
         continue;
     destination_unpark_scanned(q);
@@ -109,7 +110,8 @@ static bool can_take_up(const struct qrun *q)
 
 static bool has_work(const struct qrun *q)
 {
-    return q->jobs || q->active || q->programs || q->waiting_first || q->forced.count || q->scanned.count;
+    return q->jobs || q->active || q->programs || q->learners || q->waiting_first || q->forced.count ||
+           q->scanned.count;
 }
 
 static void wait_and_answer(struct qrun *q)
@@ -119,10 +121,11 @@ static void wait_and_answer(struct qrun *q)
     struct pollfd p[POLL_FDS + 1];
     size_t n = destination_fds(q, fds, owners, POLL_FDS), destinations = n;
     n += program_fds(q, fds + n, POLL_FDS - n);
+    n += learning_fds(q, fds + n, POLL_FDS - n);
     int64_t left = q->next_scan - clock_ms();
     if (q->waiting_first)
         left = destinations_pause(q, left < SLOT_MS ? left : SLOT_MS);
-    if (q->programs && left > SLOT_MS)
+    if ((q->programs || q->learners) && left > SLOT_MS)
         left = SLOT_MS;
     if (can_take_up(q))
         left = 0;
@@ -134,7 +137,7 @@ static void wait_and_answer(struct qrun *q)
     for (size_t i = 0; i < n; i++)
         if (p[i].revents && i < destinations)
             destination_input(q, owners[i], fds[i]);
-        else if (p[i].revents)
+        else if (p[i].revents && !learning_input(q, fds[i]))
             program_input(q, fds[i]);
 }
 
@@ -150,11 +153,12 @@ void scheduler_run(struct qrun *q)
         take_up(q);
         destination_start_waiting(q);
         program_look(q);
+        learning_look(q);
         if (!has_work(q)) {
             jobs_sync(q);
             return;
         }
-        if (q->active || q->waiting_first || q->programs)
+        if (q->active || q->waiting_first || q->programs || q->learners)
             wait_and_answer(q);
         destinations_settle(q);
     }

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The wake-up FIFO: each line an ID to try now, or anything else for "look what is due". It is emptied before
- * a scan and never after: a writer has its message in place before it writes here, so what was read here is
- * found there.
+ * The wake-up FIFO: each line an ID to try now, "learn ACCOUNT" (store/learn.h), or anything else for "look
+ * what is due". It is emptied before a scan and never after: a writer has its message in place before it
+ * writes here, so what was read here is found there.
+ *
+ * Mailbox processes have a descriptor of it where messages are learned. One that was taken over could write
+ * lines, which only make us look, and change the mode, which is set right at each start.
  */
 #include "qrun.h"
 
@@ -18,6 +21,7 @@
 #include <unistd.h>
 
 #define WAKE_BUFFER 4096
+#define WAKE_LINE (QUEUE_ID_LIMIT + ADDRESS_LIMIT)
 #define WAKE_LINES 100000 /* in one go: a writer that never stops mustn't keep us here */
 #define WAKE_FULL 32768   /* so much at once: the FIFO may have been full, and wake-ups lost */
 
@@ -38,6 +42,8 @@ int wake_open(const struct settings *s, const struct activation *given)
     struct stat in, named = { 0 };
     snprintf(path, sizeof path, "%s/wake", s->spool);
     bool there = lstat(path, &named) == 0;
+    if (there && S_ISFIFO(named.st_mode) && (named.st_mode & 07777) != 0600)
+        chmod(path, 0600);
     bool ours = is_fifo(given->in, &in) && (given->in != STDIN_FILENO ||
                                            (there && in.st_dev == named.st_dev && in.st_ino == named.st_ino));
     if (ours && make_nonblocking(given->in))
@@ -60,6 +66,10 @@ int wake_open(const struct settings *s, const struct activation *given)
 static bool take_line(struct qrun *q, struct span line)
 {
     char id[QUEUE_ID_LIMIT];
+    if (span_starts(line, QUEUE_WAKE_LEARN)) {
+        learning_wake(q, span_from(line, sizeof QUEUE_WAKE_LEARN - 1));
+        return true;
+    }
     return span_copy(line, id, sizeof id) && queue_id_valid(id) && line_add(&q->forced, id, true);
 }
 
@@ -81,7 +91,7 @@ bool wake_drain(struct qrun *q)
             lines++;
         }
         held = rest.n;
-        if (held >= QUEUE_ID_LIMIT) { /* no line of ours */
+        if (held >= WAKE_LINE) { /* no line of ours */
             held = 0;
             scan = true;
         }

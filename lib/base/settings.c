@@ -59,6 +59,8 @@ static const struct key keys[] = {
     { "srs", TYPE_YESNO, AT(srs), "yes" },
     { "pipe-socket", TYPE_PATH, AT(pipe_socket), "/run/postern/pipe" },
     { "pipe-timeout", TYPE_SECONDS, AT(pipe_timeout), "15m" },
+    { "learn-spam", TYPE_STRING, AT(learn_spam), "" },
+    { "learn-ham", TYPE_STRING, AT(learn_ham), "" },
     { "resolver", TYPE_STRING, AT(resolver), "" },
     { "smtp-port", TYPE_PORT, AT(smtp_port), "25" },
     { "https-port", TYPE_PORT, AT(https_port), "443" },

@@ -63,6 +63,7 @@ struct settings {
     bool srs;              /* rewrite the sender of what aliases send on to others' servers */
     char *pipe_socket;     /* where programs that aliases name are run */
     uint64_t pipe_timeout; /* seconds that one may take */
+    char *learn_spam, *learn_ham; /* commands that learn what users move into or out of Junk; "": none */
     char *resolver;        /* "", or ADDRESS[:PORT] ([V6]:PORT); "" means /etc/resolv.conf */
     uint64_t smtp_port;    /* where other servers listen */
     uint64_t https_port;   /* where MTA-STS policies are asked for */

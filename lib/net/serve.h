@@ -76,6 +76,7 @@ struct service {
     /* imapd and pop3d: handover_await, which waits for the login and then calls `mailbox`. True if it did.
      * NULL for smtpd. */
     bool (*await)(struct serving *s);
+    bool learns; /* its mailbox process tells qrun of messages to be learned (store/learn.h) */
     /* imapd and pop3d: the protocol after login, in the mailbox process's sandbox. NULL for smtpd. */
     void (*mailbox)(struct mailbox_start *start);
 };

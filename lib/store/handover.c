@@ -8,11 +8,14 @@
  */
 #include "store/handover.h"
 #include "base/clock.h"
+#include "base/files.h"
 #include "base/log.h"
 #include "net/channel.h"
 #include "net/guard.h"
 #include "store/directory.h"
+#include "store/learn.h"
 #include "store/maildir.h"
+#include "store/queue.h"
 #include "store/sasl.h"
 
 #include <errno.h>
@@ -153,6 +156,12 @@ struct gate {
     struct serving *serving;
 };
 
+/* What the mailbox process may wake the queue runner by: it can open nothing of the spool. */
+static int wake_for(const struct serving *s)
+{
+    return s->service->learns && learn_is_set(s->settings) ? queue_wake_open(s->settings->spool) : -1;
+}
+
 /* Tells the mailbox process who it is. */
 static bool name_user(struct gate *gate, bool tls, struct span context, struct message *m)
 {
@@ -169,7 +178,9 @@ static bool name_user(struct gate *gate, bool tls, struct span context, struct m
     message_put_u64(m, ok ? quota.messages : 0);
     message_put_u64(m, tls);
     message_put(m, context);
+    m->fd = wake_for(gate->serving);
     ok = ok && channel_send(gate->serving->control, m);
+    file_close(m->fd);
     bytes_free(&maildir);
     return ok;
 }
@@ -317,6 +328,7 @@ static bool read_start(struct message *m, struct mailbox_start *start)
         !message_get_u64(m, &tls) || !message_get(m, &context) || !message_end(m) ||
         context.n > HANDOVER_CONTEXT)
         return false;
+    start->wake = m->fd;
     memcpy(start->context, context.p, context.n);
     start->context_length = context.n;
     start->tls = tls != 0;

@@ -29,6 +29,7 @@ struct mailbox_start {
     struct address account; /* who logged in */
     char maildir[PATH_MAX];
     struct quota quota;                 /* what the account may hold */
+    int wake; /* the queue's FIFO, for queue_wake_learn(); -1: nothing is learned, or nobody listens */
     bool tls;                           /* the client's side is encrypted */
     char context[HANDOVER_CONTEXT + 1]; /* what the session gave along: the tag of IMAP's login command, "" */
     size_t context_length;

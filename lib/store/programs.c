@@ -4,6 +4,7 @@
  * so that this is one word whatever the alias is called.
  */
 #include "store/programs.h"
+#include "store/learn.h"
 #include "store/tables.h"
 #include "text/xtext.h"
 
@@ -48,13 +49,32 @@ static enum status look_up(const struct settings *s, struct span key, uint64_t i
     return st;
 }
 
+static enum learn_kind learns(struct span name)
+{
+    return span_eq_str(name, PROGRAM_LEARN_SPAM)  ? LEARN_SPAM
+           : span_eq_str(name, PROGRAM_LEARN_HAM) ? LEARN_HAM
+                                                  : LEARN_NOTHING;
+}
+
+bool programs_learns(struct span name)
+{
+    return learns(name) != LEARN_NOTHING;
+}
+
+static enum status of_settings(struct span text, struct bytes *command)
+{
+    return text.n == 0 ? ST_NONE : bytes_add_span(command, text) ? ST_OK : ST_TEMP;
+}
+
 enum status programs_command(const struct settings *s, struct span name, struct bytes *command)
 {
     struct bytes key;
     struct span number;
     uint64_t index;
-    bytes_init(&key, KEY_LIMIT);
     enum status st = ST_NONE;
+    if (programs_learns(name))
+        return of_settings(span_of(learn_command(s, learns(name))), command);
+    bytes_init(&key, KEY_LIMIT);
     if (span_cut(&name, ':', &number) && span_u64(number, INDEX_MOST, &index) && name.n &&
         xtext_decode(name, &key))
         st = look_up(s, span_bytes(&key), index, command);

@@ -24,10 +24,15 @@
  */
 enum { PROGRAM_RUN = 1, PROGRAM_ENDED = 2 };
 
+/* The names of the commands in the settings `learn-spam` and `learn-ham`: no alias' name has no colon. */
+#define PROGRAM_LEARN_SPAM "learn-spam"
+#define PROGRAM_LEARN_HAM "learn-ham"
+bool programs_learns(struct span name);
+
 /* The name of a key's program. False: there are too many. */
 bool programs_name(char to[PROGRAM_NAME_LIMIT], const char *key, unsigned index);
-/* The command, without '|', as compiled. ST_NONE: the alias names no such program (any more). ST_TEMP: can't
- * tell, and logged. */
+/* The command, without '|', as compiled or as set. ST_NONE: the alias names no such program (any more), or
+ * none is set. ST_TEMP: can't tell, and logged. */
 enum status programs_command(const struct settings *s, struct span name, struct bytes *command);
 
 #endif

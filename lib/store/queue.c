@@ -220,20 +220,37 @@ enum status queue_find_near(int queue_dir, const char *id, int64_t near, char pa
     return queue_find(queue_dir, id, path);
 }
 
+int queue_wake_open(const char *spool)
+{
+    char path[PATH_MAX];
+    struct stat st;
+    if ((size_t)snprintf(path, sizeof path, "%s/wake", spool) >= sizeof path)
+        return -1;
+    int fd = open(path, O_WRONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 || (fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode)))
+        return fd;
+    close(fd);
+    return -1;
+}
+
+/* Whatever goes wrong here, the timer's next run finds the message. */
+static void write_line(int wake, const char *word, const char *text)
+{
+    char line[QUEUE_ID_LIMIT + ADDRESS_LIMIT];
+    int saved = errno, n = snprintf(line, sizeof line, "%s%s\n", word, text);
+    if (wake >= 0 && n > 0 && (size_t)n < sizeof line && write(wake, line, (size_t)n) < 0)
+        errno = saved;
+}
+
 void queue_wake(const char *spool, const char *id)
 {
-    char path[PATH_MAX], line[QUEUE_ID_LIMIT + 2];
-    int saved = errno;
-    int n = snprintf(line, sizeof line, "%s\n", id ? id : "*");
-    if ((size_t)snprintf(path, sizeof path, "%s/wake", spool) >= sizeof path || (size_t)n >= sizeof line)
-        return;
-    int fd = open(path, O_WRONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
-    struct stat st;
-    if (fd >= 0) {
-        /* Whatever goes wrong here, the timer's next run finds the message. */
-        if (fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode) && write(fd, line, (size_t)n) < 0)
-            errno = saved;
-        close(fd);
-    }
+    int saved = errno, wake = queue_wake_open(spool);
+    write_line(wake, "", id ? id : "*");
+    file_close(wake);
     errno = saved;
+}
+
+void queue_wake_learn(int wake, const char *account)
+{
+    write_line(wake, QUEUE_WAKE_LEARN, account);
 }

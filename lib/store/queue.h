@@ -65,6 +65,11 @@ bool queue_id_valid(const char *id);
 /* Tells qrun, through the FIFO spool/wake, to try this message now, or (id NULL) to look for what is due;
  * never blocks, never fails: the timer catches what is missed. */
 void queue_wake(const char *spool, const char *id);
+/* The FIFO for who writes there later, and could open nothing then. -1: nobody listens. */
+int queue_wake_open(const char *spool);
+/* Tells qrun that messages of an account wait to be learned (store/learn.h). Nothing where wake is -1. */
+#define QUEUE_WAKE_LEARN "learn "
+void queue_wake_learn(int wake, const char *account);
 
 /* --- out and administration: what qrun and `postern queue` do. */
 struct queue_recipient {

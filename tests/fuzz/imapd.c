@@ -43,6 +43,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size == 0 || copies_too_often(fuzz_span(data, size)))
         return 0;
     settings.hostname = (char *)(uintptr_t) "fuzz.test";
+    settings.learn_spam = settings.learn_ham = (char *)(uintptr_t) "";
     settings.message_size = 10000;
     settings.timeout = 1;
     settings.plaintext_login = true;
