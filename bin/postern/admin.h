@@ -48,6 +48,11 @@ int queue_release(struct admin *a, int argc, char **argv);
 int queue_drop(struct admin *a, int argc, char **argv);
 int trace_command(struct admin *a, int argc, char **argv); /* trace.c */
 int tables_command(struct admin *a, int argc, char **argv);
+int dkim_list(struct admin *a, int argc, char **argv); /* dkim.c */
+int dkim_make(struct admin *a, int argc, char **argv);
+int dkim_rotate(struct admin *a, int argc, char **argv); /* dkim_rotate.c */
+int dkim_remove(struct admin *a, int argc, char **argv);
+int dns_command(struct admin *a, int argc, char **argv);
 
 /* --- terminal.c --- */
 /* "postern: " and a line on standard error; returns `status`, so that `return complain(EX_..., ...)` reads
@@ -99,6 +104,10 @@ int edit_address(struct admin *a, const char *text, struct address *address);
 /* A self-signed ECDSA P-256 certificate and key for hostname, in files that don't exist yet (0644, 0600). */
 enum status certificate_make(const char *hostname, const char *certificate_file, const char *key_file,
                              struct bytes *error);
+
+/* --- dkim.c --- */
+/* A domain's first pair of keys, where it has none. Lock held. EX_OK, or complains. */
+int dkim_make_first(struct admin *a, const char *domain, bool *made);
 
 /* --- user.c --- */
 /* Says how many secrets have no SCRAM verifier, where it is offered and there are such. */

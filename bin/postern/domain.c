@@ -105,10 +105,28 @@ static int change(struct admin *a, int argc, char **argv,
     return result;
 }
 
+/* Mail from there is signed, where there is such. */
+static int make_keys(struct admin *a, const struct domain_entry *e)
+{
+    bool made = false;
+    if (e->kind != DOMAIN_OURS && e->kind != DOMAIN_ALIAS)
+        return EX_OK;
+    int result = edit_lock(a);
+    if (result != EX_OK)
+        return result;
+    result = dkim_make_first(a, e->name, &made);
+    edit_unlock(a);
+    if (made && result == EX_OK)
+        printf("Mail from %s is signed from now on: `postern dns %s` shows the records to publish.\n", e->name, e->name);
+    return result;
+}
+
 int domain_add(struct admin *a, int argc, char **argv)
 {
     struct domain_entry e;
     int result = change(a, argc, argv, add_locked, &e);
+    if (result == EX_OK)
+        result = make_keys(a, &e);
     if (result == EX_OK && e.kind == DOMAIN_RELAY)
         printf("Mail for %s is taken for recipients that `postern relay add` has named, and sent on.\n",
                e.name);

@@ -69,6 +69,17 @@ static const struct command commands[] = {
       INT_MAX, 0, route_add },
     { "route", "remove", "WHO", "send it to the domain's own servers again", 1, 1, 0, route_remove },
     { "route", "list", "", "all of these", 0, 0, 0, route_list },
+    { "dkim", "list", "[--dns] [DOMAIN...]", "the keys that mail is signed with; and whether DNS has them", 0,
+      INT_MAX, 0, dkim_list },
+    { "dkim", "make", "DOMAIN...", "make a pair of keys, RSA and Ed25519, and print their records", 1,
+      INT_MAX, 0, dkim_make },
+    { "dkim", "rotate", "[--now] [DOMAIN...]",
+      "make new keys; run again, have them sign in place of the old ones once DNS has them", 0, INT_MAX, 0,
+      dkim_rotate },
+    { "dkim", "remove", "[--now] DOMAIN [SELECTOR...]", "remove keys that sign no more and left DNS", 1,
+      INT_MAX, 0, dkim_remove },
+    { "dns", NULL, "[DOMAIN...]", "the records to publish, as lines of a zone file: keys", 0, INT_MAX, 0,
+      dns_command },
     { "queue", "list", "[--json] [FILTER...]", "what waits to go out, a line for each recipient", 0, INT_MAX, 0,
       queue_list_command },
     { "queue", "show", "[--json] ID", "one message, with its envelope", 1, INT_MAX, 0, queue_show },
@@ -88,19 +99,35 @@ static const struct command commands[] = {
 };
 #define COMMANDS (sizeof commands / sizeof commands[0])
 
+static void print_help(const struct command *c)
+{
+    char line[80];
+    snprintf(line, sizeof line, "%s%s%s%s%s", c->word, c->second ? " " : "", c->second ? c->second : "",
+             c->arguments[0] ? " " : "", c->arguments);
+    printf("  %-34s %s\n", line, c->help);
+}
+
+/* `postern WORD --help`. False: that is no command. */
+static bool help_word(const char *word)
+{
+    bool known = false;
+    for (size_t i = 0; i < COMMANDS; i++) {
+        if (strcmp(commands[i].word, word) != 0)
+            continue;
+        print_help(&commands[i]);
+        known = true;
+    }
+    return known;
+}
+
 static int help_command(struct admin *a, int argc, char **argv)
 {
     (void)a, (void)argc, (void)argv;
     puts("usage: postern [-c FILE] COMMAND\n");
-    for (size_t i = 0; i < COMMANDS; i++) {
-        char line[80];
-        snprintf(line, sizeof line, "%s%s%s%s%s", commands[i].word, commands[i].second ? " " : "",
-                 commands[i].second ? commands[i].second : "", commands[i].arguments[0] ? " " : "",
-                 commands[i].arguments);
-        printf("  %-34s %s\n", line, commands[i].help);
-    }
+    for (size_t i = 0; i < COMMANDS; i++)
+        print_help(&commands[i]);
     puts("\n  -c FILE     the settings, " SETTINGS_DEFAULT_FILE " if not given; the tables lie beside them\n"
-         "  --help      this\n"
+         "  --help      this; behind a command's first word: that command's\n"
          "  --version   the version\n\n"
          "See postern(8), and postern.conf(5) for the settings.");
     return EX_OK;
@@ -178,6 +205,8 @@ int main(int argc, char **argv)
         else
             return complain(EX_USAGE, "%s: no such option; `postern help` shows them", argv[at]);
     }
+    if (argc - at > 1 && strcmp(argv[argc - 1], "--help") == 0 && help_word(argv[at]))
+        return EX_OK;
     const struct command *c = find(argc - at, argv + at);
     if (!c)
         return usage(argv[at]);

@@ -215,6 +215,7 @@ static int add_aliases(struct setup *u)
 static int write_tables(struct setup *u)
 {
     char path[PATH_MAX];
+    bool made;
     int result = edit_lock(u->a);
     if (result != EX_OK)
         return result;
@@ -232,6 +233,8 @@ static int write_tables(struct setup *u)
         result = add_aliases(u);
     if (result == EX_OK)
         result = edit_compile_all(u->a);
+    if (result == EX_OK)
+        result = dkim_make_first(u->a, u->domain, &made);
     edit_unlock(u->a);
     return result;
 }
@@ -259,8 +262,9 @@ static void say_next(struct setup *u)
            option, u->address ? u->address : "YOU", u->address ? u->address : "the first one");
     printf("  2. In the DNS, give %s the addresses of this machine (A, AAAA; and the same name back,\n"
            "     PTR, which your provider sets), and name it as the mail server of %s:\n"
-           "       %s. MX 10 %s.\n",
-           host, u->domain, u->domain, host);
+           "       %s. MX 10 %s.\n"
+           "     Mail from %s is signed: publish the records that `postern%s dns` prints too.\n",
+           host, u->domain, u->domain, host, u->domain, option);
     printf("  3. The certificate is self-signed: servers accept it, mail programs warn. Set tls-certificate\n"
            "     and tls-key in %s to a real one; it is used from the next connection on.\n",
            u->a->file);
