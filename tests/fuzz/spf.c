@@ -10,6 +10,8 @@
  */
 #include "fuzz.h"
 
+#include "../helpers/zone_packet.h"
+
 #include "trust/spf.h"
 
 #define LINES 64
@@ -19,23 +21,6 @@ struct lines {
     size_t count, at;
     unsigned asked;
 };
-
-static void put_u16(struct bytes *b, size_t n)
-{
-    bytes_add_char(b, (char)(n >> 8));
-    bytes_add_char(b, (char)n);
-}
-
-static void put_rdata(struct bytes *raw, enum dns_type type, const struct bytes *rdata)
-{
-    put_u16(raw, 0xc00c);
-    put_u16(raw, type);
-    put_u16(raw, 1);
-    put_u16(raw, 0);
-    put_u16(raw, 60);
-    put_u16(raw, rdata->len);
-    bytes_add_span(raw, span_bytes(rdata));
-}
 
 static void put_strings(struct bytes *rdata, struct span text)
 {
@@ -49,18 +34,6 @@ static void put_strings(struct bytes *rdata, struct span text)
         }
 }
 
-static void put_name(struct bytes *rdata, struct span name)
-{
-    struct span label;
-    while (span_cut(&name, '.', &label))
-        if (label.n) {
-            label = span_head(label, 63);
-            bytes_add_char(rdata, (char)label.n);
-            bytes_add_span(rdata, label);
-        }
-    bytes_add_char(rdata, '\0');
-}
-
 static bool put_record(struct bytes *raw, enum dns_type type, char kind, struct span text)
 {
     struct bytes rdata;
@@ -69,8 +42,8 @@ static bool put_record(struct bytes *raw, enum dns_type type, char kind, struct 
         put_strings(&rdata, text);
     } else if (kind == 'n') {
         if (type == DNS_MX)
-            put_u16(&rdata, 1);
-        put_name(&rdata, text);
+            packet_u16(&rdata, 1);
+        packet_name(&rdata, text);
     } else {
         bytes_add(&rdata, type == DNS_A ? "\xc0\0\2" : "\x20\1\r\xb8\0\0\0\0\0\0\0\0\0\0\0",
                   type == DNS_A ? 3 : 15);
@@ -78,7 +51,7 @@ static bool put_record(struct bytes *raw, enum dns_type type, char kind, struct 
     }
     bool good = !rdata.failed;
     if (good)
-        put_rdata(raw, type, &rdata);
+        packet_record(raw, type, span_bytes(&rdata));
     bytes_free(&rdata);
     return good;
 }
@@ -96,13 +69,9 @@ static enum status ask(void *arg, const char *name, enum dns_type type, struct d
     struct span rest = span_from(line, 1);
     if (kind == 'f')
         return ST_TEMP;
-    enum status st = dns_question(name, type, 1, &answer->raw);
+    enum status st = packet_begin(&answer->raw, name, type, 1);
     if (st != ST_OK)
         return st;
-    answer->raw.len -= 11; /* its OPT */
-    answer->raw.data[2] = (char)0x80;
-    answer->raw.data[3] = kind == 'x' ? 3 : 0;
-    answer->raw.data[11] = 0;
     size_t records = 0;
     if (kind == 'r') {
         records = rest.n ? (unsigned char)rest.p[0] : 0;
@@ -113,7 +82,7 @@ static enum status ask(void *arg, const char *name, enum dns_type type, struct d
         for (size_t i = 0; rest.n && rest.p[rest.n - 1] == '*' && i < 12; i++)
             records += put_record(&answer->raw, type, kind, rest);
     }
-    answer->raw.data[7] = (char)records;
+    packet_end(&answer->raw, records, kind == 'x' ? 3 : 0);
     return dns_read(answer, name, type, 1);
 }
 

@@ -12,7 +12,7 @@
 
 #include "trust/spf.h"
 
-static struct zone zone;
+static struct dns_zone zone;
 
 static void unescape(struct span s, char *to, size_t size)
 {

@@ -29,7 +29,7 @@ struct zone_line {
     struct bytes data;  /* RDATA of TXT, else text */
 };
 
-struct zone {
+struct dns_zone {
     size_t count;
     struct zone_line lines[ZONE_LINES];
     unsigned asked;
@@ -82,7 +82,7 @@ static enum dns_type zone_type(struct span word)
     return 0;
 }
 
-static void zone_add(struct zone *z, const char *text)
+static void zone_add(struct dns_zone *z, const char *text)
 {
     struct span rest = span_of(text), name, type;
     struct zone_line *line = &z->lines[z->count++];
@@ -100,7 +100,7 @@ static void zone_add(struct zone *z, const char *text)
         bytes_add_span(&line->data, rest);
 }
 
-static bool zone_has(const struct zone *z, const char *name, enum dns_type type)
+static bool zone_has(const struct dns_zone *z, const char *name, enum dns_type type)
 {
     for (size_t i = 0; i < z->count; i++)
         if (strcasecmp(z->lines[i].name, name) == 0 && z->lines[i].type == type)
@@ -131,7 +131,7 @@ static void zone_record(const struct zone_line *line, struct dns_record *record)
 
 static enum status zone_ask(void *arg, const char *name, enum dns_type type, struct dns_answer *answer)
 {
-    struct zone *z = arg;
+    struct dns_zone *z = arg;
     char at[DNS_NAME_LIMIT];
     snprintf(at, sizeof at, "%s", name);
     z->asked++;
@@ -165,17 +165,17 @@ static enum status zone_ask(void *arg, const char *name, enum dns_type type, str
 
 static void zone_expect(void *arg, const struct dns_query *queries, size_t count)
 {
-    struct zone *z = arg;
+    struct dns_zone *z = arg;
     for (size_t i = 0; i < count && z->expected_count < ZONE_EXPECTED; i++)
         z->expected[z->expected_count++] = queries[i];
 }
 
-static struct trust_lookup zone_lookup(struct zone *z)
+__attribute__((unused)) static struct trust_lookup zone_lookup(struct dns_zone *z)
 {
     return (struct trust_lookup){ z, zone_ask, zone_expect };
 }
 
-static void zone_clear(struct zone *z)
+__attribute__((unused)) static void zone_clear(struct dns_zone *z)
 {
     for (size_t i = 0; i < z->count; i++)
         bytes_free(&z->lines[i].data);

@@ -10,7 +10,7 @@
 
 #include "trust/spf.h"
 
-static struct zone zone;
+static struct dns_zone zone;
 
 __attribute__((unused)) static void zone_of(const char *const *lines)
 {
