@@ -169,6 +169,8 @@ static void show_options(const struct queue_message *m)
     show_text("envid", o->envid);
     if (o->release)
         show_time("release", o->release);
+    if (o->junk)
+        show_text("folder", "junk");
 }
 
 static void show_recipient_options(const struct rcpt_options *o)

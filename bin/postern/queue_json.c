@@ -95,6 +95,8 @@ int queue_json(const struct queue_message *m, bool header)
         put_pair(",", "envid", o->envid);
     if (o->release)
         printf(",\"release\":%" PRId64, o->release);
+    if (o->junk)
+        put_pair(",", "folder", "junk");
     put_pair(",", "sender", m->sender);
     fputs(",\"recipients\":[", stdout);
     for (size_t i = 0; i < m->recipient_count; i++)

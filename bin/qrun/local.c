@@ -10,6 +10,7 @@
  */
 #include "qrun.h"
 
+#include "store/junk.h"
 #include "store/maildir.h"
 #include "store/recipients.h"
 #include "text/trace.h"
@@ -49,6 +50,14 @@ enum status local_is(struct qrun *q, const struct address *a)
     return domain.n == 0 ? ST_OK : directory_domain(q->directory, domain);
 }
 
+/* The folder for junk, where it is some; else, or where there can't be one, INBOX. */
+static const char *choose_folder(struct qrun *q, const struct local_mail *m, const char *maildir,
+                                 char room[FOLDER_NAME_LIMIT + 1])
+{
+    bool junk = m->options && m->options->junk;
+    return junk && junk_folder(maildir, q->settings->hostname, room) == ST_OK ? room : NULL;
+}
+
 /* ST_PERM: over its quota; ST_NONE: it is there from before a crash. */
 static enum status prepare_box(struct qrun *q, const struct target *t, struct content c,
                                const struct local_mail *m, struct maildir_delivery *d)
@@ -56,6 +65,8 @@ static enum status prepare_box(struct qrun *q, const struct target *t, struct co
     const struct address *account = &t->address;
     struct bytes path, trace;
     struct quota quota;
+    char room[FOLDER_NAME_LIMIT + 1];
+    const char *folder = NULL;
     bytes_init(&path, 4096);
     bytes_init(&trace, TRACE_LIMIT);
     bytes_add_span(&trace, c.trace);
@@ -66,13 +77,15 @@ static enum status prepare_box(struct qrun *q, const struct target *t, struct co
         st = ST_TEMP;
     if (st == ST_OK && m->sender[0])
         fits = quota_room_at(bytes_str(&path), &quota, c.size);
+    if (st == ST_OK && fits == ST_OK)
+        folder = choose_folder(q, m, bytes_str(&path), room);
     if (st == ST_OK && m->id && m->look) {
-        fits = maildir_holds(bytes_str(&path), m->id, q->settings->hostname);
+        fits = maildir_holds(bytes_str(&path), folder, m->id, q->settings->hostname);
         st = fits == ST_TEMP ? ST_TEMP : ST_OK;
         fits = fits == ST_OK ? ST_NONE : ST_OK;
     }
     if (st == ST_OK && fits == ST_OK)
-        st = maildir_prepare(bytes_str(&path), NULL, q->settings->hostname, &c, d);
+        st = maildir_prepare(bytes_str(&path), folder, q->settings->hostname, &c, d);
     if (st == ST_OK && fits == ST_OK && m->id)
         maildir_name_after(d, m->id, q->settings->hostname);
     bytes_free(&trace);

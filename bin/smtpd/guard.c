@@ -7,15 +7,15 @@
  *     guard_sender.c     MAIL and AUTHOR: who sends
  *     guard_recipient.c  RCPT: to whom
  *     guard_policy.c     what the settings have against it
- *     guard_dns.c        DNS: what the session asks to know who sent it
+ *     guard_dns.c        who sent it: what the session asks DNS about that, and finds
  *     guard_message.c    PIECE, FILE, COMMIT: the message; guard_commit.c puts it on disk
  *
  *     state   means                               timely verbs
  *     IDLE    no transaction
  *     SENDER  MAIL was accepted                   RCPT
- *     RCPTS   at least one recipient was too      RCPT AUTHOR DNS PIECE FILE COMMIT
- *     BODY    pieces of the message have come     DNS PIECE COMMIT
- *     FILE    the session has a file to write to  FILE (a second one) AUTHOR DNS COMMIT
+ *     RCPTS   at least one recipient was too      RCPT AUTHOR DNS CHECKED PIECE FILE COMMIT
+ *     BODY    pieces of the message have come     DNS CHECKED PIECE COMMIT
+ *     FILE    the session has a file to write to  FILE (a second one) AUTHOR DNS CHECKED COMMIT
  *     any                                         LOGIN, those of SCRAM, MAIL
  *
  * A login, once, and MAIL forget the transaction before them. An answer to "does this user exist" is only given
@@ -108,6 +108,7 @@ static const struct guard_verb verbs[] = {
     { VERB_RCPT, GUARD_SENDER | GUARD_RCPTS, "rcpt", guard_rcpt },
     { VERB_AUTHOR, GUARD_RCPTS | GUARD_FILE_OUT, "author", guard_author },
     { VERB_DNS, GUARD_RCPTS | GUARD_BODY | GUARD_FILE_OUT, "dns", guard_dns },
+    { VERB_CHECKED, GUARD_RCPTS | GUARD_BODY | GUARD_FILE_OUT, "checked", guard_checked },
     { VERB_PIECE, GUARD_RCPTS | GUARD_BODY, "piece", guard_piece },
     { VERB_FILE, GUARD_RCPTS | GUARD_FILE_OUT, "file", guard_file },
     { VERB_COMMIT, GUARD_RCPTS | GUARD_BODY | GUARD_FILE_OUT, "commit", guard_finish },

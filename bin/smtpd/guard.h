@@ -32,7 +32,9 @@ struct envelope {
     struct asked *asked;      /* guard_notice.c */
     unsigned authors;         /* addresses asked for */
     unsigned questions;       /* to DNS, from the session */
+    bool checked;             /* the session said what it found */
     struct bytes body;        /* pieces received so far */
+    struct span added;        /* fields that the session wants before the message; in its request to commit */
 };
 
 struct smtp_guard {

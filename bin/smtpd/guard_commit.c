@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "net/idna.h"
+#include "store/junk.h"
 #include "store/maildir.h"
 #include "store/recipients.h"
 #include "text/trace.h"
@@ -30,7 +31,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TRACE_LIMIT 4096
+#define TRACE_LIMIT (4096 + SMTPD_FIELDS_LIMIT)
 #define MARKS_FIELD "X-Postern-Marked" /* what a setting of policy said mark to */
 #define LOG_RECIPIENTS 900             /* bytes of recipients in the log's line */
 
@@ -44,7 +45,7 @@ struct commit {
     const struct smtp_guard *g;
     const struct settings *settings;
     const char *id;
-    struct bytes trace_local; /* Return-Path and Received; Received alone is its end */
+    struct bytes trace_local; /* Return-Path, Received, what the session adds; without the first its end */
     size_t return_path;       /* bytes of Return-Path in it */
     struct delivery *deliveries;
     size_t delivery_count;
@@ -96,7 +97,7 @@ static bool write_trace(struct commit *k, struct span tls)
     bool good = trace_received(&t, &k->trace_local);
     if (policy_marks(g)[0])
         good = bytes_printf(&k->trace_local, MARKS_FIELD ": %s\r\n", policy_marks(g));
-    return good;
+    return bytes_add_span(&k->trace_local, g->envelope.added) && good;
 }
 
 /* --- quota */
@@ -147,18 +148,33 @@ static bool write_delivered_to(const struct commit *k, const struct delivery *d,
     return bytes_add_span(trace, span_from(all, k->return_path));
 }
 
+/* The folder for junk, where it is some; else, or where there can't be one, INBOX. */
+static const char *choose_folder(const struct commit *k, const struct delivery *d, const char *maildir,
+                                 char room[FOLDER_NAME_LIMIT + 1])
+{
+    if (!k->g->envelope.options.junk)
+        return NULL;
+    if (junk_folder(maildir, k->settings->hostname, room) == ST_OK)
+        return room;
+    log_event(LOG_WARNING, "no-junk-folder", "id", k->id, "to", d->target->address.text, "why", strerror(errno),
+              NULL);
+    return NULL;
+}
+
 static enum status prepare_local(const struct commit *k, struct delivery *d, struct content c)
 {
     struct bytes path, trace;
+    char room[FOLDER_NAME_LIMIT + 1];
     bytes_init(&path, PATH_MAX);
-    bytes_init(&trace, TRACE_LIMIT);
+    bytes_init(&trace, 2 * TRACE_LIMIT);
     enum status st = ST_TEMP;
     errno = ENOMEM;
     bool written = write_delivered_to(k, d, &trace);
     c.trace = span_bytes(&trace);
     if (written && settings_maildir(k->settings, address_local(&d->target->address),
                                     address_domain(&d->target->address), &path))
-        st = maildir_prepare(bytes_str(&path), NULL, k->settings->hostname, &c, &d->maildir);
+        st = maildir_prepare(bytes_str(&path), choose_folder(k, d, bytes_str(&path), room), k->settings->hostname, &c,
+                             &d->maildir);
     int why = errno;
     if (st != ST_OK)
         log_event(LOG_ERR, "not-delivered", "id", k->id, "to", d->target->address.text, "maildir",
@@ -364,7 +380,7 @@ static void log_accepted(const struct commit *k, const struct content *c)
                      e->targets.list[i].address.text);
     log_event(LOG_INFO, "accepted", "id", k->id, "peer", k->g->serving->peer.text, "login",
               k->g->login.done ? k->g->login.account.text : NULL, "from", e->sender.text, "size", size, "to",
-              bytes_str(&to), NULL);
+              bytes_str(&to), "folder", e->options.junk ? "junk" : NULL, NULL);
     bytes_free(&to);
 }
 

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * DNS for a session that checks who sent a stranger's message: its questions go to the resolver's process, and the
- * answers back to it, as bytes that nobody reads here. The guard only counts: SMTPD_QUESTIONS_LIMIT questions a message,
- * which a session never goes above that isn't taken over, and CONNECTION_QUESTIONS in all, after which the client has to
- * connect again.
+ * DNS for a session that checks who sent a stranger's message: its questions go to the resolver's process,
+ * and the answers back to it, as bytes that nobody reads here. The guard only counts: SMTPD_QUESTIONS_LIMIT
+ * questions a message, which a session never goes above that isn't taken over, and CONNECTION_QUESTIONS in
+ * all, after which the client has to connect again.
+ *
+ * Of what the session found the log has a line, once a message, in the session's words: they decide nothing
+ * but what a session could do anyway, refuse a message or take it.
  */
 #include "guard_policy.h"
+#include "base/log.h"
 
 #include <string.h>
 
@@ -30,8 +34,7 @@ enum guard_next guard_dns(struct guard *guard, struct message *m)
     struct smtp_guard *g = guard->program;
     struct dns_query queries[DNS_QUERIES];
     size_t count;
-    if (!g->policy || !guard_checks(g) || !resolver_get_queries(m, queries, &count) ||
-        count == 0)
+    if (!g->policy || !guard_checks(g) || !resolver_get_queries(m, queries, &count) || count == 0)
         return GUARD_END;
     g->envelope.questions += (unsigned)count;
     g->questions += (unsigned)count;
@@ -44,4 +47,44 @@ enum guard_next guard_dns(struct guard *guard, struct message *m)
     guard_reply(m, VERDICT_OK);
     policy_ask_raw(g, queries, count, m);
     return GUARD_REPLY;
+}
+
+/* --- what it found */
+
+static const char *const outcomes[] = { "accept", "junk", "refuse", "defer" };
+
+static void log_checked(struct smtp_guard *g, enum outcome outcome, const char *reply,
+                        char results[3][SMTPD_RESULT_LIMIT + 1])
+{
+    const struct envelope *e = &g->envelope;
+    const char *text[3];
+    if (outcome >= OUTCOME_REFUSE && !guard_may_log_refusal(g))
+        return;
+    for (int i = 0; i < 3; i++)
+        text[i] = results[i][0] ? results[i] : NULL;
+    log_event(LOG_INFO, "checked", "peer", g->serving->peer.text, "helo", e->helo, "from", e->sender.text,
+              "to", e->recipient.text, "spf", text[0], "dkim", text[1], "dmarc", text[2], "outcome",
+              outcomes[outcome], "reply", outcome >= OUTCOME_REFUSE ? reply : NULL, NULL);
+}
+
+enum guard_next guard_checked(struct guard *guard, struct message *m)
+{
+    struct smtp_guard *g = guard->program;
+    char reply[SMTPD_POLICY_LIMIT], results[3][SMTPD_RESULT_LIMIT + 1];
+    uint64_t outcome;
+    if (g->envelope.checked || !guard_checks(g) || !message_get_u64(m, &outcome) || outcome >= OUTCOMES ||
+        !message_get_str(m, reply, sizeof reply))
+        return GUARD_END;
+    for (int i = 0; i < 3; i++)
+        if (!message_get_str(m, results[i], sizeof results[i]))
+            return GUARD_END;
+    if (!message_end(m))
+        return GUARD_END;
+    g->envelope.checked = true;
+    bool late = outcome == OUTCOME_DEFER && !policy_defers(g);
+    log_checked(g, late ? OUTCOME_ACCEPT : (enum outcome)outcome, reply, results);
+    return guard_reply_judged(g, m,
+                              outcome == OUTCOME_REFUSE           ? VERDICT_POLICY
+                              : outcome == OUTCOME_DEFER && !late ? VERDICT_DELAYED
+                                                                  : VERDICT_OK);
 }

@@ -5,6 +5,7 @@
  */
 #include "guard_private.h"
 #include "base/log.h"
+#include "text/fields.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -93,13 +94,16 @@ enum guard_next guard_finish(struct guard *guard, struct message *m)
     struct span tls, last;
     uint64_t bits;
     char id[QUEUE_ID_LIMIT] = "";
-    if (!message_get(m, &tls) || !message_get_u64(m, &bits) || !message_get(m, &last) || !message_end(m))
+    if (!message_get(m, &tls) || !message_get_u64(m, &bits) || bits > COMMIT_BITS ||
+        !message_get(m, &g->envelope.added) || g->envelope.added.n > SMTPD_FIELDS_LIMIT ||
+        !fields_whole(g->envelope.added) || !message_get(m, &last) || !message_end(m))
         return GUARD_END;
     bool in_file = bits & COMMIT_FILE;
     if (in_file != (guard->state == GUARD_FILE_OUT) || (in_file && last.n))
         return GUARD_END;
     if (bits & COMMIT_EIGHT_BIT)
         g->envelope.eight_bit = true;
+    g->envelope.options.junk = bits & COMMIT_JUNK;
     enum verdict v = gather(g, last, in_file, &content);
     if (v == VERDICT_OK && content.size > g->settings->message_size + SMTPD_ADDED_LIMIT)
         return GUARD_END;

@@ -12,6 +12,8 @@
  * by default: it delays the first message from everybody, among them codes and links that are waited for, and
  * senders with many networks by hours; most spam now comes from what tries again. Where it can't be used mail
  * is taken: it fails open.
+ *
+ * spool/slots/deferred has in the same way who was told to come again as DNS couldn't tell who sent what.
  */
 #include "guard_policy.h"
 #include "base/clock.h"
@@ -27,6 +29,7 @@
 #define HOUR 3600
 #define DAY 86400
 #define GREYLIST_SLOTS 65536 /* 4 MiB */
+#define DEFERRED_SLOTS 16384 /* 1 MiB */
 #define RETRY_SECONDS (2 * DAY)
 #define PASSED_SECONDS (36 * DAY)
 
@@ -122,6 +125,16 @@ static void add_lower(struct bytes *to, const char *text)
     bytes_add_char(to, '\0');
 }
 
+/* A file of slots; its path is for the log. */
+static enum status open_slots(const struct smtp_guard *g, const char *name, size_t count, char path[PATH_MAX],
+                              struct slots **slots)
+{
+    errno = ENAMETOOLONG;
+    if ((size_t)snprintf(path, PATH_MAX, "%s/slots/%s", g->settings->spool, name) >= PATH_MAX)
+        return ST_TEMP;
+    return slots_open(path, count, slots);
+}
+
 /* With the file open. */
 static enum status judge(struct smtp_guard *g, struct slots *slots, const struct address *recipient,
                          int64_t *left)
@@ -157,9 +170,7 @@ enum verdict policy_greylist(struct smtp_guard *g, const struct address *recipie
     int64_t left = 0;
     if (!g->settings->greylist || !g->serving->peer.known || g->policy->greylist_passed)
         return VERDICT_OK;
-    enum status st = ST_TEMP;
-    if ((size_t)snprintf(path, sizeof path, "%s/slots/greylist", g->settings->spool) < sizeof path)
-        st = slots_open(path, GREYLIST_SLOTS, &slots);
+    enum status st = open_slots(g, "greylist", GREYLIST_SLOTS, path, &slots);
     if (st == ST_OK)
         st = judge(g, slots, recipient, &left);
     if (st == ST_TEMP)
@@ -170,4 +181,29 @@ enum verdict policy_greylist(struct smtp_guard *g, const struct address *recipie
         return VERDICT_OK;
     snprintf(text, sizeof text, "Greylisted, try again in %lld seconds", (long long)left);
     return policy_refuse(g, recipient, &f, "451 4.7.1", text);
+}
+
+/* --- what DNS hides */
+
+bool policy_defers(struct smtp_guard *g)
+{
+    char path[PATH_MAX];
+    struct slots *slots = NULL;
+    struct limits_source network;
+    struct bytes name;
+    int64_t left = 0;
+    if (!g->settings->dns_defer)
+        return false;
+    limits_source_of(&g->serving->peer.address, LIMITS_IPV4_NETWORK, &network);
+    bytes_init(&name, sizeof network.octets + 2 * ADDRESS_LIMIT);
+    bytes_add(&name, network.octets, network.length);
+    add_lower(&name, g->envelope.sender.text);
+    enum status st = open_slots(g, "deferred", DEFERRED_SLOTS, path, &slots);
+    if (st == ST_OK && !name.failed)
+        st = triplet(slots, span_bytes(&name), clock_now(), (int64_t)g->settings->dns_defer, &left);
+    if (st == ST_TEMP)
+        log_event(LOG_WARNING, "deferred-unusable", "file", path, "why", strerror(errno), NULL);
+    slots_close(slots);
+    bytes_free(&name);
+    return st == ST_NONE;
 }

@@ -79,6 +79,7 @@ bool guard_is_stranger(const struct smtp_guard *g);
 /* Does it, for this client? Not for one at our own address: that is this machine. */
 bool guard_checks(const struct smtp_guard *g);
 enum guard_next guard_dns(struct guard *guard, struct message *m);
+enum guard_next guard_checked(struct guard *guard, struct message *m);
 
 /* --- guard_notice.c: what RCPT asked to be told */
 /* Keeps a RCPT's options for the targets it was expanded to, those from `before` on. False: no memory. */

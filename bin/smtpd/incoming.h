@@ -4,6 +4,7 @@
  *
  *     session_message.c  keeps its bytes, in memory or a file, and hands it over
  *     session_header.c   judges and rewrites its header section
+ *     session_trust.c    checks who sent it
  *     session_data.c     DATA
  *     session_bdat.c     BDAT
  */
@@ -17,11 +18,17 @@ struct incoming {
     struct session *session;
     struct smtp_data reader;
     bool raw;            /* any bytes, which aren't lines yet and go nowhere as they are */
+    bool seen;           /* what came was another form of it, and has been looked at in that form */
     struct bytes memory; /* what was read and not written yet */
     struct bytes head;   /* what replaces the first head_length bytes of memory, once judged */
     size_t head_length;
+    size_t header_length; /* bytes of memory that are the header section as it came, once judged */
+    struct trust *trust;  /* session_trust.c; NULL: nobody asks who sent it */
+    struct bytes added;  /* fields to stand before the message, below our trace fields */
+    bool junk;           /* mailboxes here file it as junk */
     int file;             /* -1 while all is in memory */
     const char *refusal;  /* the reply, when something is wrong */
+    char said[SMTPD_POLICY_LIMIT]; /* room for one that isn't constant */
     enum verdict trouble; /* or a verdict of the guard's */
 };
 
@@ -40,6 +47,16 @@ bool incoming_is_lost(const struct incoming *in);
 const char *incoming_refusal(const struct incoming *in);
 /* All of it is there: judges it, hands it to the guard, and answers. */
 void incoming_finish(struct incoming *in);
+
+/* --- session_trust.c. All do nothing where the guard didn't want it checked. */
+/* Before the first byte of the message: may refuse it. */
+void trust_envelope(struct incoming *in);
+/* The header section and the body as they came: once, and in pieces. */
+void trust_header(struct incoming *in, struct span header);
+void trust_body(struct incoming *in, struct span piece);
+/* All was there: what it came to, in `added` and `junk`, or a refusal. */
+void trust_finish(struct incoming *in);
+void trust_free(struct incoming *in);
 
 /* Judges the header section, which must be in memory, and makes what replaces it. */
 void judge_header(struct incoming *in);

@@ -13,6 +13,8 @@
  */
 #include "incoming.h"
 #include "base/files.h"
+#include "text/fields.h"
+#include "text/header.h"
 #include "text/mime.h"
 
 #include <stdlib.h>
@@ -70,6 +72,17 @@ static bool make_text(struct span message, struct incoming *text)
     return good;
 }
 
+/* Signatures are of what was sent. */
+static void see_whole(struct incoming *raw, struct incoming *text, struct span message)
+{
+    size_t header = fields_begin(message) ? header_end(message) : 0;
+    trust_header(raw, span_head(message, header));
+    trust_body(raw, span_from(message, header));
+    text->trust = raw->trust;
+    text->seen = true;
+    raw->trust = NULL;
+}
+
 static void finish_binary(struct incoming *raw)
 {
     struct incoming text;
@@ -82,6 +95,8 @@ static void finish_binary(struct incoming *raw)
         map = mmap(NULL, message.n, PROT_READ, MAP_PRIVATE, raw->file, 0);
         message.p = map != MAP_FAILED ? map : NULL;
     }
+    if (message.p)
+        see_whole(raw, &text, message);
     if (!message.p)
         text.trouble = VERDICT_FAILED;
     else if (make_text(message, &text))
@@ -141,6 +156,7 @@ static struct incoming *begin(struct session *s)
         smtp_data_init_chunks(&in->reader);
     s->transaction.incoming = in;
     s->state = AT_BODY;
+    trust_envelope(in);
     return in;
 }
 

@@ -41,11 +41,16 @@ void run_data(void *session, struct span argument)
         reply_wrong(s, why);
         return;
     }
-    reply(s, "354 End the message with CRLF.CRLF");
     incoming_init(&in, s);
     smtp_data_init(&in.reader);
-    if (read_message(&in))
+    trust_envelope(&in);
+    if (incoming_is_lost(&in)) {
         incoming_finish(&in);
+    } else if (!s->ended) {
+        reply(s, "354 End the message with CRLF.CRLF");
+        if (read_message(&in))
+            incoming_finish(&in);
+    }
     incoming_free(&in);
     forget_transaction(s);
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * DNS for the checks that a session makes; see session_dns.h. The guard passes questions on and counts them, and bytes
- * come back, which are read here (net/dns.h), anew for each time that they are asked for.
+ * DNS for the checks that a session makes; see session_dns.h. The guard passes questions on and counts them,
+ * and bytes come back, which are read here (net/dns.h), anew for each time that they are asked for.
  *
- * Bounds: SMTPD_QUESTIONS_LIMIT questions and MESSAGE_MS of waiting for a message (RFC 7208 4.6.4 wants 20 seconds at
- * least), after which everything is a temporary failure; CACHE_ENTRIES answers and CACHE_BYTES are kept, for CACHE_MS
- * whatever their TTL, temporary failures for the message at hand only. Where they have no more room all go.
+ * Bounds: SMTPD_QUESTIONS_LIMIT questions and MESSAGE_MS of waiting for a message (RFC 7208 4.6.4 wants 20
+ * seconds at least), after which everything is a temporary failure; CACHE_ENTRIES answers and CACHE_BYTES are
+ * kept, for CACHE_MS whatever their TTL, temporary failures for the message at hand only. Where they have no
+ * more room all go.
  */
 #include "session_dns.h"
 #include "base/clock.h"
@@ -51,7 +52,8 @@ static const struct entry *find(const struct session_dns *d, const struct dns_qu
     return NULL;
 }
 
-static void keep(struct session_dns *d, const struct dns_query *q, enum status st, struct span bytes, int64_t now)
+static void keep(struct session_dns *d, const struct dns_query *q, enum status st, struct span bytes,
+                 int64_t now)
 {
     char *copy = NULL;
     if (bytes.n && !(copy = malloc(bytes.n)))

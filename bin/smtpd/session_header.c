@@ -78,6 +78,9 @@ void judge_header(struct incoming *in)
     struct span header = { message.p, fields_begin(message) ? header_end(message) : 0 };
     unsigned origin = in->session->transaction.origin;
     struct fields have;
+    in->header_length = header.n;
+    if (!in->seen)
+        trust_header(in, header);
     fields_look(header, &have);
     if (have.received > SMTPD_RECEIVED_LIMIT)
         in->refusal = "554 5.4.6 The message runs in a loop: too many Received fields";

@@ -18,6 +18,7 @@ void incoming_init(struct incoming *in, struct session *s)
     *in = (struct incoming){ .session = s, .file = -1 };
     bytes_init(&in->memory, SMTPD_MEMORY_LIMIT + CONN_BUFFER);
     bytes_init(&in->head, SMTPD_MEMORY_LIMIT + SMTPD_ADDED_LIMIT);
+    bytes_init(&in->added, SMTPD_FIELDS_LIMIT);
 }
 
 void incoming_free(struct incoming *in)
@@ -26,9 +27,18 @@ void incoming_free(struct incoming *in)
     in->file = -1;
     bytes_free(&in->memory);
     bytes_free(&in->head);
+    bytes_free(&in->added);
+    trust_free(in);
 }
 
 /* --- coming in */
+
+/* Body bytes as they came, each once, for all that look at them on the way. */
+static void see_body(struct incoming *in, struct span piece)
+{
+    if (!in->seen && piece.n)
+        trust_body(in, piece);
+}
 
 static void write_out(struct incoming *in, struct span bytes)
 {
@@ -55,6 +65,8 @@ void incoming_to_file(struct incoming *in)
         in->trouble = VERDICT_FAILED;
     write_out(in, span_bytes(&in->head));
     write_out(in, span_from(span_bytes(&in->memory), in->head_length));
+    if (!in->raw)
+        see_body(in, span_from(span_bytes(&in->memory), in->header_length));
     bytes_clear(&in->memory);
 }
 
@@ -73,8 +85,11 @@ static void settle(struct incoming *in)
         in->trouble = VERDICT_FAILED;
     else if (in->file < 0 && in->memory.len > SMTPD_MEMORY_LIMIT)
         incoming_to_file(in);
-    else if (in->file >= 0)
+    else if (in->file >= 0) {
         write_out(in, span_bytes(&in->memory));
+        if (!in->raw)
+            see_body(in, span_bytes(&in->memory));
+    }
     if (in->file >= 0 || incoming_is_lost(in))
         bytes_clear(&in->memory);
 }
@@ -156,7 +171,9 @@ static void commit(struct incoming *in)
     message_start(s->message, VERB_COMMIT);
     message_put_str(s->message, s->tls ? tls_description(s->conn) : "");
     message_put_u64(s->message, (in->file >= 0 ? COMMIT_FILE : 0) |
-                                    (in->reader.found & SMTP_DATA_EIGHT_BIT ? COMMIT_EIGHT_BIT : 0));
+                                    (in->reader.found & SMTP_DATA_EIGHT_BIT ? COMMIT_EIGHT_BIT : 0) |
+                                    (in->junk ? COMMIT_JUNK : 0));
+    message_put(s->message, span_bytes(&in->added));
     message_put(s->message, rest);
     if (s->lmtp)
         reply_commits(s, ask(s));
@@ -175,16 +192,34 @@ const char *incoming_refusal(const struct incoming *in)
     return in->refusal;
 }
 
+/* What is done with a message that is there as a whole, in this order, while nothing is against it. */
+static void (*const steps[])(struct incoming *in) = {
+    trust_finish,
+};
+
+static void judge(struct incoming *in)
+{
+    if (in->file < 0) {
+        judge_header(in);
+        see_body(in, span_from(span_bytes(&in->memory), in->header_length));
+    }
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0] && !incoming_is_lost(in) && !in->session->ended; i++)
+        steps[i](in);
+}
+
 void incoming_finish(struct incoming *in)
 {
     struct session *s = in->session;
-    if (in->file < 0 && !incoming_is_lost(in))
-        judge_header(in);
+    if (!incoming_is_lost(in))
+        judge(in);
+    if (s->ended)
+        return;
     const char *refusal = incoming_refusal(in);
     if (in->trouble != VERDICT_OK) {
         reply_message_trouble(s, in->trouble);
     } else if (refusal) {
-        guard_log(s->serving->channel, "refused-message", span_of(refusal));
+        if (refusal != in->said) /* of that the guard has said more */
+            guard_log(s->serving->channel, "refused-message", span_of(refusal));
         reply_message(s, refusal);
     } else if (in->head.failed) {
         reply_message_trouble(s, VERDICT_FAILED);

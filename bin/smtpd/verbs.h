@@ -11,9 +11,12 @@
  *     AUTHOR   an address of From or Sender, without brackets
  *     DNS      a number of questions, each a name     for each question a status and the answer's bytes: see
  *              and a type                             resolver_wait_raw() of net/resolver.h
+ *     CHECKED  an outcome, the refusal or nothing,
+ *              what SPF, DKIM and DMARC came to
  *     PIECE    bytes of the message, CRLF
  *     FILE                                                  a descriptor to write the message to
- *     COMMIT   TLS description, bits, last bytes            the message's ID; LMTP: a verdict and an ID for each
+ *     COMMIT   TLS description, bits, fields to stand
+ *              before the message, last bytes                  the message's ID; LMTP: a verdict and an ID for each
  *                                                           recipient that was accepted, in their order
  *
  * and those of SCRAM (store/sasl.h). MAIL begins a transaction, and it and a login forget the one before, so
@@ -35,6 +38,16 @@ enum {
     VERB_FILE,
     VERB_COMMIT,
     VERB_DNS,
+    VERB_CHECKED,
+};
+
+/* CHECKED: what is to become of the message by what is known of who sent it. */
+enum outcome {
+    OUTCOME_ACCEPT,
+    OUTCOME_JUNK,
+    OUTCOME_REFUSE,
+    OUTCOME_DEFER, /* unless it has come again for long enough */
+    OUTCOMES,
 };
 
 enum verdict {
@@ -50,7 +63,7 @@ enum verdict {
     VERDICT_DISK_FULL,
     VERDICT_FAILED, /* anything else of ours */
     VERDICT_FULL,   /* RCPT, COMMIT: over the account's quota */
-    VERDICT_POLICY, /* RCPT: refused by a setting; a field with the reply follows */
+    VERDICT_POLICY, /* RCPT: refused by a setting; a field with the reply follows. CHECKED: so be it */
     VERDICT_DELAYED, /* the same, for now */
     VERDICT_NO_BOUNCE, /* RCPT: a rewritten sender (store/srs.h) takes bounces only, with a hash of ours */
     VERDICT_SPENT, /* RCPT, DNS: too many questions to DNS for one connection; the guard is gone */
@@ -76,6 +89,8 @@ enum {
 enum {
     COMMIT_FILE = 1,      /* the message is in the file */
     COMMIT_EIGHT_BIT = 2, /* bytes above 127 were seen */
+    COMMIT_JUNK = 4,      /* mailboxes here file it as junk */
+    COMMIT_BITS = 7,
 };
 
 #define SMTPD_HELO_LIMIT 255
@@ -85,7 +100,9 @@ enum {
 #define SMTPD_MEMORY_LIMIT 1048576
 #define SMTPD_LMTP_RECIPIENTS 1000 /* a message: their verdicts go in one packet */
 #define SMTPD_ADDED_LIMIT 4096  /* bytes of the fields that the session adds to a message */
+#define SMTPD_FIELDS_LIMIT 16384 /* and of those that it has put before it, below our trace fields */
 #define SMTPD_QUESTIONS_LIMIT 400 /* to DNS, for one message */
+#define SMTPD_RESULT_LIMIT 800 /* bytes of what SPF, or DKIM, or DMARC came to */
 #define SMTPD_AUTHORS_LIMIT 100 /* addresses in From and Sender fields */
 #define SMTPD_RECEIVED_LIMIT 50 /* Received fields: above it a message runs in a loop */
 

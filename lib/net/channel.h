@@ -12,7 +12,7 @@
 #include "base/status.h"
 
 #define CHANNEL_PIECE 65536                   /* message bytes in one packet at most */
-#define CHANNEL_PACKET (CHANNEL_PIECE + 8192) /* a whole packet at most */
+#define CHANNEL_PACKET (CHANNEL_PIECE + 24576) /* a whole packet at most */
 
 struct message {
     unsigned verb;

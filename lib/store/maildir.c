@@ -120,9 +120,11 @@ void maildir_name_after(struct maildir_delivery *d, const char *id, const char *
     snprintf(d->name, sizeof d->name, "%s%.30s", unique, fields);
 }
 
-/* A name that begins so, in new/ or cur/ of the Maildir at `dir`. */
-static enum status find_name(int dir, const char *part, const char *unique)
+/* A name that begins so, in new/ or cur/ of the folder at `path` below `dir`. */
+static enum status find_name(int dir, const char *path, const char *name, const char *unique)
 {
+    char part[FOLDER_NAME_LIMIT + 16];
+    snprintf(part, sizeof part, "%s/%s", path, name);
     int fd = file_open_beneath(dir, part, DIRECTORY_FLAGS, 0);
     DIR *list = fd < 0 ? NULL : fdopendir(fd);
     enum status found = ST_NONE;
@@ -141,16 +143,18 @@ static enum status find_name(int dir, const char *part, const char *unique)
     return found;
 }
 
-enum status maildir_holds(const char *maildir, const char *id, const char *hostname)
+enum status maildir_holds(const char *maildir, const char *folder, const char *id, const char *hostname)
 {
+    char path[FOLDER_NAME_LIMIT + 2] = ".";
     char unique[sizeof ((struct maildir_delivery *)0)->temporary];
     int dir = open(maildir, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (dir < 0)
         return errno == ENOENT ? ST_NONE : ST_TEMP;
     name_of_id(id, hostname, unique, sizeof unique);
-    enum status st = find_name(dir, "new", unique);
-    if (st == ST_NONE)
-        st = find_name(dir, "cur", unique);
+    bool named = !folder || folder_path(span_of(folder), path, sizeof path);
+    enum status st = named ? find_name(dir, path, "new", unique) : ST_NONE;
+    if (named && st == ST_NONE)
+        st = find_name(dir, path, "cur", unique);
     file_close(dir);
     return st;
 }

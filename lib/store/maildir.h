@@ -30,8 +30,9 @@ enum status maildir_publish(struct maildir_delivery *d);
 enum status maildir_finish(struct maildir_delivery *d);
 /* Between prepare and publish: it is to appear under a name made from a queue's ID, the same each time. */
 void maildir_name_after(struct maildir_delivery *d, const char *id, const char *hostname);
-/* Is there a message of such a name in INBOX, seen or not? ST_NONE: no, or there is no such Maildir. */
-enum status maildir_holds(const char *maildir, const char *id, const char *hostname);
+/* Is there a message of such a name in the folder (NULL: INBOX), seen or not? ST_NONE: no, or there is no such Maildir
+ * or folder. */
+enum status maildir_holds(const char *maildir, const char *folder, const char *id, const char *hostname);
 /* Instead of publish: removes what was prepared. Closes. */
 void maildir_abort(struct maildir_delivery *d);
 

@@ -8,6 +8,7 @@
  *     return headers           RET; or full
  *     envid QQ314159           ENVID, in xtext
  *     release 1763759545       not before this time (FUTURERELEASE)
+ *     junk                     mailboxes here file it as junk
  *
  * and below a recipient, behind a space: notify=success,delay orcpt=rfc822;bob@example.net
  * account=yes, where aliases have been followed; program=0:list, the program of an alias that the message is for
@@ -43,6 +44,8 @@ bool queue_write_options(const struct mail_options *o, struct bytes *out)
         bytes_printf(out, "envid %s\n", o->envid);
     if (o->release > 0)
         bytes_printf(out, "release %" PRId64 "\n", o->release);
+    if (o->junk)
+        bytes_add_str(out, "junk\n");
     return is_word(span_of(o->envid));
 }
 
@@ -98,6 +101,7 @@ bool queue_read_options(struct span *rest, struct mail_options *o)
     if (take(rest, "release ", &value))
         good = span_u64(value, INT64_MAX, &release) && good;
     o->release = (int64_t)release;
+    o->junk = take(rest, "junk\n", &value);
     return good;
 }
 

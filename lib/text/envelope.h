@@ -25,6 +25,7 @@ struct mail_options {
     enum mail_ret ret;
     char envid[ENVELOPE_ENVID_LIMIT + 1]; /* as it came, in xtext; "": not said */
     int64_t release; /* seconds since 1970: not before this time (RFC 4865 HOLDUNTIL, HOLDFOR); 0: at once */
+    bool junk;       /* not from MAIL: mailboxes here file it as junk */
 };
 
 /* NOTIFY (RFC 3461 4.1); no bit: not said, which means failure and perhaps delay. */

@@ -78,3 +78,22 @@ bool fields_begin(struct span message)
         i++;
     return i < message.n && message.p[i] == ':';
 }
+
+bool fields_whole(struct span fields)
+{
+    struct span line;
+    bool first = true;
+    while (fields.n) {
+        size_t end = span_find(fields, '\n');
+        if (end == fields.n || end == 0 || fields.p[end - 1] != '\r')
+            return false;
+        line = span_head(fields, end - 1);
+        bool folded = line.n && (line.p[0] == ' ' || line.p[0] == '\t');
+        if (!line.n || span_find(line, '\r') < line.n || span_find(line, '\0') < line.n ||
+            (folded ? first : !fields_begin(line)))
+            return false;
+        first = false;
+        fields = span_from(fields, end + 1);
+    }
+    return true;
+}

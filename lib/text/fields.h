@@ -23,6 +23,8 @@ bool fields_without(struct span header, const char *const *names, struct bytes *
 /* The same for fields of which `unwanted` says so. */
 bool fields_leaving_out(struct span header, bool (*unwanted)(void *arg, const struct header_field *field),
                         void *arg, struct bytes *out);
+/* Are these header fields, each whole and with CRLF at its end, and nothing else? Also true of nothing. */
+bool fields_whole(struct span fields);
 /* Does the message begin as messages do: with a field, or with the empty line of an empty header section?
  * What doesn't is all body, and needs an empty line in front before fields are put there. */
 bool fields_begin(struct span message);

@@ -76,9 +76,9 @@ static void hear_rcpt(struct other_side *o)
 static void hear_commit(struct other_side *o)
 {
     static const unsigned verdicts[16] = { [13] = VERDICT_DISK_FULL, [14] = VERDICT_FAILED };
-    struct span tls, last;
+    struct span tls, added, last;
     uint64_t bits;
-    HOLDS(o->rcpt && message_get(&o->m, &tls) && message_get_u64(&o->m, &bits) &&
+    HOLDS(o->rcpt && message_get(&o->m, &tls) && message_get_u64(&o->m, &bits) && message_get(&o->m, &added) &&
           message_get(&o->m, &last) && message_end(&o->m));
     HOLDS(last.n <= CHANNEL_PIECE && !(bits & COMMIT_FILE));
     check_message(o, last);

@@ -68,6 +68,7 @@ static void commit_as(struct serving *s, uint64_t bits, struct span last)
     message_start(&packet, VERB_COMMIT);
     message_put_str(&packet, "");
     message_put_u64(&packet, bits);
+    message_put_str(&packet, "");
     message_put(&packet, last);
     ask(s);
 }

@@ -29,6 +29,24 @@ static const struct {
     { "", "" },
 };
 
+static const struct {
+    const char *fields;
+    bool whole;
+} whole[] = {
+    { "", true },
+    { "A: 1\r\n", true },
+    { "A: 1\r\n\tmore\r\nB:\r\n", true },
+    { "A: 1", false },
+    { "A: 1\n", false },
+    { "\r\n", false },
+    { "A: 1\r\n\r\n", false },
+    { "A: 1\r\n\r\nB: 2\r\n", false },
+    { " A: 1\r\n", false },
+    { "text\r\n", false },
+    { "A: 1\rB: 2\r\n", false },
+    { "A: 1\r\r\n", false },
+};
+
 int main(void)
 {
     static const char *const names[] = { "Bcc", "Return-Path", NULL };
@@ -47,6 +65,9 @@ int main(void)
     ok(f.received == 2 && f.date && f.from && f.return_path && f.bcc && !f.message_id, "a header section looked through");
     fields_look(SPAN("Message-Id: <x@y>\r\n"), &f);
     ok(f.message_id && !f.date && !f.received, "another");
+    for (size_t i = 0; i < sizeof whole / sizeof whole[0]; i++)
+        ok(fields_whole(span_of(whole[i].fields)) == whole[i].whole, "whole fields, row %zu", i + 1);
+    ok(!fields_whole(SPAN("A: \0\r\n")), "no NUL in them");
     bytes_free(&out);
     return done_testing();
 }

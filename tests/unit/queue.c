@@ -40,7 +40,7 @@ static enum status prepare(const char *id, struct queue_new *q)
                                 .recipients = to,
                                 .recipient_count = 3,
                                 .eight_bit = true,
-                                .options = { true, true, RET_HDRS, "QQ+2B1", 1763759545 },
+                                .options = { true, true, RET_HDRS, "QQ+2B1", 1763759545, true },
                                 .recipient_options = options };
     struct content c = {
         .trace = SPAN("Received: here\r\n"), .memory = SPAN(message), .fd = -1, .size = sizeof message - 1
@@ -87,7 +87,7 @@ static void in_and_out(void)
            m.recipients[1].address.local_length == 5,
        "a quoted recipient");
     ok(m.options.smtputf8 && m.options.require_tls && m.options.ret == RET_HDRS &&
-           strcmp(m.options.envid, "QQ+2B1") == 0 && m.options.release == 1763759545,
+           strcmp(m.options.envid, "QQ+2B1") == 0 && m.options.release == 1763759545 && m.options.junk,
        "what its MAIL said");
     ok(!m.recipients[0].options && m.recipients[2].options && m.recipients[2].options->forwarded &&
            m.recipients[2].options->account && strcmp(m.recipients[2].options->program, "0:list") == 0 &&

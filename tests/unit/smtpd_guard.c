@@ -187,13 +187,19 @@ static unsigned login(struct play *p, const char *name, const char *password)
     return call(p);
 }
 
-static unsigned commit_with(struct play *p, uint64_t bits, struct span last)
+static unsigned commit_adding(struct play *p, uint64_t bits, struct span added, struct span last)
 {
     message_start(p->m, VERB_COMMIT);
     message_put_str(p->m, "TLS1.3 (forged)");
     message_put_u64(p->m, bits);
+    message_put(p->m, added);
     message_put(p->m, last);
     return call(p);
+}
+
+static unsigned commit_with(struct play *p, uint64_t bits, struct span last)
+{
+    return commit_adding(p, bits, SPAN(""), last);
 }
 
 static unsigned file(struct play *p, int *fd)
@@ -333,6 +339,75 @@ static void dns(struct play *p)
     }
     ok(v == VERDICT_SPENT && messages > 10 && questions(p, 1) == ENDED, "more than a connection may ask: after %zu messages",
        messages);
+    stop(p);
+}
+
+/* What the session found. */
+static unsigned checked(struct play *p, uint64_t outcome, const char *reply)
+{
+    message_start(p->m, VERB_CHECKED);
+    message_put_u64(p->m, outcome);
+    message_put_str(p->m, reply);
+    message_put_str(p->m, "fail far.test");
+    message_put_str(p->m, "none");
+    message_put_str(p->m, "\r\nfail far.test");
+    return call(p);
+}
+
+static void outcomes(struct play *p)
+{
+    static char long_reply[SMTPD_POLICY_LIMIT + 1];
+    memset(long_reply, 'x', sizeof long_reply - 1);
+    static const struct {
+        const char *name;
+        uint64_t outcome;
+        unsigned verdict;
+        bool at_home;
+        const char *reply;
+    } rows[] = {
+        { "accept", OUTCOME_ACCEPT, VERDICT_OK, false, "" },
+        { "junk", OUTCOME_JUNK, VERDICT_OK, false, "" },
+        { "refuse", OUTCOME_REFUSE, VERDICT_POLICY, false, "550 no" },
+        { "one that nobody knows", OUTCOMES, ENDED, false, "" },
+        { "what nobody asked for", OUTCOME_ACCEPT, ENDED, true, "" },
+        { "a reply that is too long", OUTCOME_REFUSE, ENDED, false, long_reply },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        start(p, "", rows[i].at_home ? "192.0.2.25" : "192.0.2.1");
+        envelope(p);
+        ok(checked(p, rows[i].outcome, rows[i].reply) == rows[i].verdict, "an outcome: %s", rows[i].name);
+        if (rows[i].verdict != ENDED)
+            ok(checked(p, OUTCOME_ACCEPT, "") == ENDED, "and one only");
+        stop(p);
+    }
+    start(p, "", "192.0.2.1");
+    mail(p, "<x@far.test>");
+    ok(checked(p, OUTCOME_ACCEPT, "") == ENDED, "none without a recipient");
+    stop(p);
+    start(p, "", "192.0.2.1");
+    envelope(p);
+    ok(checked(p, OUTCOME_DEFER, "451 later") == VERDICT_DELAYED, "what DNS hides comes again");
+    p->settings.dns_defer = 0;
+    stop(p);
+    start(p, "", "192.0.2.1");
+    envelope(p);
+    ok(checked(p, OUTCOME_DEFER, "451 later") == VERDICT_OK, "with the setting 0 it doesn't");
+    stop(p);
+    p->settings.dns_defer = 1;
+    start(p, "", "192.0.2.1");
+    unsigned v = VERDICT_DELAYED;
+    for (int i = 0; v == VERDICT_DELAYED && i < 90; i++) {
+        usleep(100000);
+        envelope(p);
+        v = checked(p, OUTCOME_DEFER, "451 later");
+    }
+    ok(v == VERDICT_OK, "nor when its time is over");
+    v = VERDICT_POLICY;
+    for (int i = 0; v == VERDICT_POLICY && i < 100; i++) {
+        envelope(p);
+        v = checked(p, OUTCOME_REFUSE, "550 no");
+    }
+    ok(v == VERDICT_OVER, "too many refusals end it");
     stop(p);
 }
 
@@ -510,6 +585,48 @@ static void delivery(struct play *p)
     ok(f && pclose(f) == 0 && received && !forged, "its trace can't be forged");
 }
 
+/* What the session adds, and junk. */
+static void added(struct play *p)
+{
+    static const struct {
+        const char *fields;
+        bool good;
+    } rows[] = {
+        { "Authentication-Results: mail.test;\r\n\tspf=pass\r\n", true },
+        { "no field\r\n", false },
+        { "A: 1\r\n\r\nbody\r\n", false },
+        { "A: 1\nB: 2\r\n", false },
+        { "A: 1", false },
+    };
+    static char large[SMTPD_FIELDS_LIMIT + 8];
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        begin_message(p);
+        ok(commit_adding(p, 0, span_of(rows[i].fields), SPAN("Subject: x\r\n\r\nx\r\n")) ==
+               (rows[i].good ? VERDICT_OK : ENDED),
+           "fields that the session adds, row %zu", i + 1);
+        stop(p);
+    }
+    memset(large, 'x', sizeof large);
+    memcpy(large, "A: ", 3);
+    memcpy(large + SMTPD_FIELDS_LIMIT - 2, "\r\n", 2);
+    begin_message(p);
+    ok(commit_adding(p, 0, (struct span){ large, SMTPD_FIELDS_LIMIT }, SPAN("\r\nx\r\n")) == VERDICT_OK, "as many as may be");
+    stop(p);
+    memcpy(large + SMTPD_FIELDS_LIMIT - 2, "xx\r\n", 4);
+    begin_message(p);
+    ok(commit_adding(p, 0, (struct span){ large, SMTPD_FIELDS_LIMIT + 2 }, SPAN("\r\nx\r\n")) == ENDED, "and more");
+    stop(p);
+    begin_message(p);
+    ok(commit_with(p, COMMIT_BITS + 1, SPAN("x\r\n")) == ENDED, "a bit that nobody knows");
+    stop(p);
+    int before = count("mail/here.test/bob/new");
+    ok(count("mail/here.test/bob/.Junk") < 0, "no folder for junk so far");
+    begin_message(p);
+    ok(commit_with(p, COMMIT_JUNK, SPAN("Subject: x\r\n\r\nx\r\n")) == VERDICT_OK, "junk");
+    stop(p);
+    ok(count("mail/here.test/bob/.Junk/new") == 1 && count("mail/here.test/bob/new") == before, "lies in Junk");
+}
+
 /* RCPT of who says that name in HELO; connected to 192.0.2.25. */
 static unsigned rcpt_as(struct play *p, const char *helo)
 {
@@ -553,11 +670,13 @@ int main(void)
     order(&p);
     malformed(&p);
     dns(&p);
+    outcomes(&p);
     extensions(&p);
     relaying(&p);
     submission(&p);
     sizes(&p);
     delivery(&p);
+    added(&p);
     own_name(&p);
     snprintf(command, sizeof command, "rm -rf %s", folder);
     ok(system(command) == 0, "cleared away");

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * What is known of who sent a stranger's message, while it comes in and until it is handed over. incoming.h
+ * has what is done when; here is what others that look at the message may want to know: filters, and ARC.
+ */
+#ifndef POSTERN_SMTPD_SESSION_TRUST_H
+#define POSTERN_SMTPD_SESSION_TRUST_H
+
+#include "trust/dkim.h"
+#include "trust/spf.h"
+
+struct trust {
+    struct trust_lookup lookup;
+    struct spf_verdict spf;
+    bool spf_known;
+    struct dkim_verifier *dkim; /* NULL before the header section is there */
+    struct dkim_result signatures[DKIM_SIGNATURES];
+    size_t signature_count;
+};
+
+#endif
