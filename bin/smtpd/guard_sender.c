@@ -162,7 +162,8 @@ enum guard_next guard_mail(struct guard *guard, struct message *m)
         guard_log_refusal(g, "LMTP from an address that is not in networks", NULL);
     enum guard_next next = guard_reply_judged(g, m, v);
     message_put_u64(m, (guard_may_relay(g) ? ORIGIN_COMPLETE : 0) | (g->login.done ? ORIGIN_AUTHORS : 0) |
-                           (guard_checks(g) ? ORIGIN_CHECK : 0));
+                           (guard_checks(g) ? ORIGIN_CHECK : 0) |
+                           (is_trusted_network(g) || guard_is_lmtp(g) ? 0 : ORIGIN_CLAIMS));
     return next;
 }
 

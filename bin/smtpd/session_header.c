@@ -3,7 +3,8 @@
  * The header section of a message that comes in, see incoming.h.
  *
  * Return-Path fields are dropped (they are for us to write), Original-Recipient fields where a RCPT brings
- * what goes there instead (RFC 8098 2.3), and where a message begins its journey here, missing From, Date and
+ * what goes there instead (RFC 8098 2.3), and Authentication-Results that claim to be ours and come from nobody
+ * whom the settings trust (RFC 8601 5), and where a message begins its journey here, missing From, Date and
  * Message-ID are added, and Bcc is dropped, which is nobody else's business. The guard has only the session's
  * word for what the fields From and Sender hold, as it parses no message: a session that its logged-in user
  * took over could forge these, and nothing else.
@@ -14,6 +15,7 @@
 #include "text/date.h"
 #include "text/fields.h"
 #include "text/header.h"
+#include "trust/auth_results.h"
 
 static enum verdict ask_author(struct session *s, const struct address_entry *entry)
 {
@@ -70,10 +72,24 @@ static void add_missing(struct incoming *in, const struct fields *have)
                      (unsigned long long)random_u64(), s->serving->settings->hostname);
 }
 
+/* Which fields don't go on. */
+struct unwanted {
+    bool bcc, original_recipient, results;
+    const char *hostname;
+};
+
+static bool is_unwanted(void *arg, const struct header_field *field)
+{
+    const struct unwanted *u = arg;
+    return span_ieq_str(field->name, "Return-Path") ||
+           (u->bcc && (span_ieq_str(field->name, "Bcc") || span_ieq_str(field->name, "Resent-Bcc"))) ||
+           (u->original_recipient && span_ieq_str(field->name, "Original-Recipient")) ||
+           (u->results && span_ieq_str(field->name, "Authentication-Results") &&
+            auth_results_claims(field->value, u->hostname));
+}
+
 void judge_header(struct incoming *in)
 {
-    const char *dropped[5] = { "Return-Path" };
-    size_t count = 1;
     struct span message = span_bytes(&in->memory);
     struct span header = { message.p, fields_begin(message) ? header_end(message) : 0 };
     unsigned origin = in->session->transaction.origin;
@@ -90,16 +106,14 @@ void judge_header(struct incoming *in)
         add_missing(in, &have);
     if (message.n && !header.n)
         bytes_add_str(&in->head, "\r\n"); /* it is all body */
-    bool bcc = origin & ORIGIN_COMPLETE && have.bcc;
-    bool original = in->session->transaction.orcpt && have.original_recipient;
-    if (!have.return_path && !bcc && !original)
+    struct unwanted u = {
+        .bcc = origin & ORIGIN_COMPLETE && have.bcc,
+        .original_recipient = in->session->transaction.orcpt && have.original_recipient,
+        .results = origin & ORIGIN_CLAIMS && have.results,
+        .hostname = in->session->serving->settings->hostname,
+    };
+    if (!have.return_path && !u.bcc && !u.original_recipient && !u.results)
         return;
-    if (bcc) {
-        dropped[count++] = "Bcc";
-        dropped[count++] = "Resent-Bcc";
-    }
-    if (original)
-        dropped[count++] = "Original-Recipient";
     in->head_length = header.n;
-    fields_without(header, dropped, &in->head);
+    fields_leaving_out(header, is_unwanted, &u, &in->head);
 }

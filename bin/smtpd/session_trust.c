@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Who sent a stranger's message: SPF and DKIM (lib/trust), and what follows from them.
+ * Who sent a stranger's message: SPF, DKIM and DMARC (lib/trust), and what follows from them.
  *
  *     the envelope is there   with `spf refuse`, SPF; what it refuses needn't come
- *     the header section is   signatures are read
+ *     the header section is   signatures are read, and the author's domain
  *     body bytes come         they are hashed, as they go by
- *     all is there            the other questions to DNS, in as few goes as can be; and the
- *                             outcome, of which the guard is told for the log, before the message is handed
- *                             over
+ *     all is there            the other questions to DNS, in as few goes as can be; Authentication-Results;
+ *                             and the outcome, of which the guard is told for the log, before the message is
+ *                             handed over
  *
  * A failure of DNS that hides what would decide is an outcome of its own: the guard knows whether the sender
  * was told to come again long enough.
@@ -16,6 +16,7 @@
 #include "session_dns.h"
 #include "session_trust.h"
 #include "base/clock.h"
+#include "trust/auth_results.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -85,6 +86,8 @@ void trust_header(struct incoming *in, struct span header)
     struct trust *t = trust_of(in);
     if (!t)
         return;
+    dmarc_author(header, &t->author);
+    t->from_list = dmarc_from_list(header);
     t->dkim = dkim_verify_start(header, clock_now());
     if (!t->dkim)
         in->trouble = VERDICT_FAILED;
@@ -99,21 +102,89 @@ void trust_body(struct incoming *in, struct span piece)
 /* --- what it comes to */
 
 /* All that is sure to be asked, in one go with the first of it. */
-static void expect(struct trust *t)
+static void expect(struct trust *t, bool dmarc)
 {
     struct dns_query queries[DKIM_SIGNATURES];
     size_t count = t->dkim ? dkim_verify_queries(t->dkim, queries, DKIM_SIGNATURES) : 0;
     trust_expect(&t->lookup, queries, count);
+    if (dmarc)
+        dmarc_expect(&t->lookup, &t->author);
+}
+
+static void check_dmarc(struct trust *t, const struct settings *s)
+{
+    struct dmarc_identity signers[DKIM_SIGNATURES];
+    const struct dmarc_evidence evidence = { .mailing_list = t->from_list };
+    for (size_t i = 0; i < t->signature_count; i++)
+        signers[i] = (struct dmarc_identity){ t->signatures[i].result, t->signatures[i].domain };
+    const struct dmarc_query query = {
+        .author = &t->author,
+        .spf = { t->spf.result, t->spf.domain },
+        .dkim = signers,
+        .dkim_count = t->signature_count,
+    };
+    dmarc_check(&t->lookup, &query, &t->dmarc);
+    t->decision = dmarc_decide(&t->dmarc, s->dmarc, &evidence);
 }
 
 static void check(struct incoming *in, struct trust *t)
 {
     const struct settings *s = in->session->serving->settings;
-    expect(t);
+    expect(t, s->dmarc != DMARC_OFF);
     if (s->spf != SPF_OFF || s->dmarc != DMARC_OFF)
         check_spf(in, t);
     if (t->dkim)
         t->signature_count = dkim_verify_end(t->dkim, &t->lookup, t->signatures);
+    if (s->dmarc != DMARC_OFF && t->dkim)
+        check_dmarc(t, s);
+}
+
+/* --- Authentication-Results (RFC 8601) */
+
+static void write_spf(struct auth_results *w, const struct trust *t, const struct session *s)
+{
+    auth_results_method(w, "spf", trust_result_name(t->spf.result));
+    auth_results_comment(w, t->spf.why);
+    if (t->spf.by_helo)
+        auth_results_property(w, "smtp", "helo", s->helo);
+    else
+        auth_results_property(w, "smtp", "mailfrom", s->transaction.sender);
+}
+
+static void write_dkim(struct auth_results *w, const struct dkim_result *r)
+{
+    auth_results_method(w, "dkim", trust_result_name(r->result));
+    auth_results_comment(w, r->why);
+    auth_results_property(w, "header", "d", r->domain);
+    auth_results_property(w, "header", "i", r->identity);
+    auth_results_property(w, "header", "s", r->selector);
+    auth_results_property(w, "header", "a", r->algorithm);
+    auth_results_property(w, "header", "b", r->hash_head);
+}
+
+static void write_dmarc(struct auth_results *w, const struct dmarc_verdict *v)
+{
+    auth_results_method(w, "dmarc", trust_result_name(v->result));
+    auth_results_comment(w, v->why);
+    auth_results_property(w, "header", "from", v->domain);
+    if (v->result == TRUST_FAIL)
+        auth_results_property(w, "policy", "dmarc", dmarc_policy_name(v->policy));
+}
+
+static bool write_results(struct incoming *in, const struct trust *t)
+{
+    const struct settings *s = in->session->serving->settings;
+    struct auth_results w;
+    auth_results_start(&w, &in->added, s->hostname, 0);
+    if (s->dmarc != DMARC_OFF)
+        write_dmarc(&w, &t->dmarc);
+    if (t->spf_known)
+        write_spf(&w, t, in->session);
+    for (size_t i = 0; i < t->signature_count; i++)
+        write_dkim(&w, &t->signatures[i]);
+    if (t->dkim && !t->signature_count)
+        auth_results_method(&w, "dkim", trust_result_name(TRUST_NONE));
+    return auth_results_end(&w);
 }
 
 /* --- the outcome */
@@ -135,6 +206,15 @@ static void refuse_spf(struct incoming *in, const struct spf_verdict *v)
     refuse(in, "550 5.7.23", text, "spf");
 }
 
+static void refuse_dmarc(struct incoming *in, const struct dmarc_verdict *v)
+{
+    char text[REPLY_LIMIT + 1];
+    snprintf(text, sizeof text,
+             "Neither SPF nor DKIM vouches for the author's domain %.200s, which wants that refused",
+             v->domain);
+    refuse(in, "550 5.7.1", text, "dmarc");
+}
+
 static enum outcome decide(struct incoming *in, const struct trust *t)
 {
     bool spf = in->session->serving->settings->spf == SPF_REFUSE;
@@ -142,11 +222,15 @@ static enum outcome decide(struct incoming *in, const struct trust *t)
         refuse_spf(in, &t->spf);
         return OUTCOME_REFUSE;
     }
-    if (spf && t->spf.result == TRUST_TEMPERROR) {
+    if (t->decision.disposition == DMARC_REJECT && !t->decision.defer) {
+        refuse_dmarc(in, &t->dmarc);
+        return OUTCOME_REFUSE;
+    }
+    if (t->decision.defer || (spf && t->spf.result == TRUST_TEMPERROR)) {
         refuse(in, "451 4.4.3", "DNS can't tell now who sent this, try again later", "dns-defer");
         return OUTCOME_DEFER;
     }
-    return OUTCOME_ACCEPT;
+    return t->decision.disposition == DMARC_TO_JUNK ? OUTCOME_JUNK : OUTCOME_ACCEPT;
 }
 
 /* For the log: each result with the domain that it is about. */
@@ -165,6 +249,8 @@ static void put_texts(struct message *m, const struct trust *t)
         bytes_add_str(&text, trust_result_name(TRUST_NONE));
     message_put(m, span_bytes(&text));
     bytes_clear(&text);
+    if (t->dmarc.why[0])
+        bytes_printf(&text, "%s %s", trust_result_name(t->dmarc.result), t->dmarc.domain);
     message_put(m, span_bytes(&text));
     bytes_free(&text);
 }
@@ -191,7 +277,9 @@ void trust_finish(struct incoming *in)
         return;
     }
     enum outcome outcome = decide(in, t);
-    in->junk = in->junk || outcome == OUTCOME_JUNK;
+    in->junk = in->junk || t->decision.disposition == DMARC_TO_JUNK;
+    if (!write_results(in, t))
+        in->trouble = VERDICT_FAILED;
     enum verdict v = in->session->ended || in->trouble ? VERDICT_OVER : tell(in, t, outcome);
     if (v == VERDICT_POLICY || v == VERDICT_DELAYED)
         in->refusal = in->said;

@@ -7,15 +7,20 @@
 #define POSTERN_SMTPD_SESSION_TRUST_H
 
 #include "trust/dkim.h"
+#include "trust/dmarc.h"
 #include "trust/spf.h"
 
 struct trust {
     struct trust_lookup lookup;
     struct spf_verdict spf;
     bool spf_known;
+    struct dmarc_author author;
+    bool from_list;             /* it says that it came by a mailing list */
     struct dkim_verifier *dkim; /* NULL before the header section is there */
     struct dkim_result signatures[DKIM_SIGNATURES];
     size_t signature_count;
+    struct dmarc_verdict dmarc; /* of zeros where the setting dmarc is off */
+    struct dmarc_decision decision;
 };
 
 #endif

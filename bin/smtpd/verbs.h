@@ -83,6 +83,7 @@ enum {
     ORIGIN_COMPLETE = 1, /* they begin here: add the fields that are missing */
     ORIGIN_AUTHORS = 2,  /* ask for each address of From and Sender */
     ORIGIN_CHECK = 4,    /* a stranger's: check who sent them, which may ask DNS */
+    ORIGIN_CLAIMS = 8,   /* what claims to be our own result of such checks isn't */
 };
 
 /* COMMIT */

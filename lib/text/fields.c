@@ -24,6 +24,8 @@ void fields_look(struct span header, struct fields *f)
             f->bcc = true;
         else if (span_ieq_str(field.name, "Original-Recipient"))
             f->original_recipient = true;
+        else if (span_ieq_str(field.name, "Authentication-Results"))
+            f->results = true;
     }
 }
 

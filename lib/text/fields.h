@@ -13,6 +13,7 @@ struct fields {
     bool date, message_id, from, return_path;
     bool bcc; /* Bcc or Resent-Bcc */
     bool original_recipient;
+    bool results; /* Authentication-Results */
 };
 
 /* One pass over a header section (see text/header.h). */

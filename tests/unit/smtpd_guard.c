@@ -490,7 +490,7 @@ static void relaying(struct play *p)
 {
     start(p, "", "192.0.2.1");
     ok(mail(p, "<alice@here.test>") == VERDICT_OK, "a stranger");
-    ok(message_get_u64(p->m, &p->origin) && p->origin == ORIGIN_CHECK, "has no privilege");
+    ok(message_get_u64(p->m, &p->origin) && p->origin == (ORIGIN_CHECK | ORIGIN_CLAIMS), "has no privilege");
     ok(one(p, VERB_RCPT, "<x@far.test>") == VERDICT_NO_RELAY, "can't relay");
     ok(one(p, VERB_RCPT, "<outside@here.test>") == VERDICT_OK, "may use an alias that leads outside");
     ok(one(p, VERB_RCPT, "<c@here.test>") == VERDICT_OK && one(p, VERB_RCPT, "<d@here.test>") == VERDICT_OK &&
