@@ -28,6 +28,13 @@ void hash_add(struct hash *h, struct span data)
         h->failed = true;
 }
 
+bool hash_copy(const struct hash *from, struct hash *to)
+{
+    to->state = from->state && !from->failed ? gnutls_hash_copy(from->state) : NULL;
+    to->failed = !to->state;
+    return !to->failed;
+}
+
 bool hash_end(struct hash *h, unsigned char out[HASH_SIZE])
 {
     unsigned char result[HASH_SIZE];

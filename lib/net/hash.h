@@ -21,6 +21,8 @@ struct hash {
 };
 bool hash_start(struct hash *h);
 void hash_add(struct hash *h, struct span data);
+/* What came so far, to go on in two ways. False, and *to has nothing to be freed, where it can't. */
+bool hash_copy(const struct hash *from, struct hash *to);
 bool hash_end(struct hash *h, unsigned char out[HASH_SIZE]);
 void hash_drop(struct hash *h); /* also where it has ended, or is { 0 } */
 

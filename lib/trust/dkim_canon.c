@@ -40,6 +40,15 @@ bool dkim_hash_end(struct dkim_hash *h, unsigned char out[HASH_SIZE])
     return hash_end(&h->hash, out);
 }
 
+bool dkim_hash_copy(struct dkim_hash *from, struct dkim_hash *to)
+{
+    flush(from);
+    to->seen = NULL;
+    to->total = from->total;
+    to->have = 0;
+    return hash_copy(&from->hash, &to->hash);
+}
+
 void dkim_hash_drop(struct dkim_hash *h)
 {
     hash_drop(&h->hash);

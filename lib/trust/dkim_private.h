@@ -55,6 +55,9 @@ void dkim_hash_add(struct dkim_hash *h, struct span s);
 /* The result; h is then free. False if something failed on the way. */
 bool dkim_hash_end(struct dkim_hash *h, unsigned char out[HASH_SIZE]);
 void dkim_hash_drop(struct dkim_hash *h); /* instead of dkim_hash_end(); also twice */
+/* Both go on from what was added so far; nothing is seen of the copy. False, and *to isn't started, if it
+ * can't. */
+bool dkim_hash_copy(struct dkim_hash *from, struct dkim_hash *to);
 
 /* One field with the CRLF at its end; `last` without, as the signature's own field is hashed. `cut`, within
  * the field's value, is left out: the raw value of b=; { NULL, 0 } for none. */
@@ -126,5 +129,19 @@ void dkim_signature_verify(struct dkim_signature *s, const struct trust_lookup *
 void dkim_signature_is(struct dkim_signature *s, enum trust_result result, const char *why);
 /* The name under which the key is asked for: selector._domainkey.domain. False if that is none. */
 bool dkim_key_name(const struct dkim_signature *s, char to[DNS_NAME_LIMIT]);
+
+/* ---- Signing for ARC: dkim_sign.c */
+
+/* As dkim_sign_start(), but that it writes ARC-Message-Signature fields of this instance, which cover the
+ * DKIM-Signature fields too (RFC 8617 4.1.2). 0: DKIM-Signature fields. */
+struct dkim_signer *dkim_sign_start_arc(struct span header, const struct dkim_signing *what,
+                                        unsigned instance);
+/* As dkim_sign_end(), where the hash of the body is known, and none was given. */
+enum status dkim_sign_hashed(struct dkim_signer *s, const unsigned char body[HASH_SIZE],
+                             enum status (*sign)(void *arg, size_t key, const unsigned char hash[HASH_SIZE],
+                                                 struct bytes *signature),
+                             void *arg, struct bytes *out);
+/* A signature behind "b=" at the end of a field, folded, and its line end. */
+bool dkim_sign_value(struct bytes *text, const struct bytes *signature);
 
 #endif

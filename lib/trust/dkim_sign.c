@@ -18,7 +18,7 @@
     65536 /* bytes of h= that we write: a header with more fields of these names gets no signature */
 #define FIELD_LIMIT (NAMES_LIMIT + 8192)
 
-enum over { AS_IS, IF_THERE, ALWAYS };
+enum over { AS_IS, IF_THERE, ALWAYS, IN_ARC /* as it is, and not by DKIM */ };
 
 static const struct {
     const char *name;
@@ -55,11 +55,13 @@ static const struct {
     { "List-Owner", AS_IS },
     { "List-Archive", AS_IS },
     { "Autocrypt", IF_THERE },
+    { "DKIM-Signature", IN_ARC },
 };
 
 struct dkim_signer {
     struct dkim_body body;
     enum dkim_canonical header;
+    unsigned instance; /* of an ARC-Message-Signature; 0: a DKIM-Signature */
     size_t count;
     struct {
         struct bytes text; /* the field up to bh= */
@@ -87,6 +89,8 @@ static bool add_fields(struct dkim_signer *s, struct dkim_fields *fields, struct
     for (size_t i = 0; i < sizeof covered / sizeof covered[0]; i++) {
         struct span name = span_of(covered[i].name);
         size_t there = 0, listed = 0;
+        if (covered[i].over == IN_ARC && !s->instance)
+            continue;
         while (dkim_fields_take(fields, name, &field)) {
             there++;
             for (size_t k = 0; k < s->count; k++)
@@ -109,10 +113,14 @@ static const char *canonical_name(enum dkim_canonical canonical)
     return canonical == DKIM_SIMPLE ? "simple" : "relaxed";
 }
 
-static void begin_field(struct bytes *text, const struct dkim_signing *what, size_t key,
+static void begin_field(struct bytes *text, unsigned instance, const struct dkim_signing *what, size_t key,
                         const struct bytes *names)
 {
-    bytes_printf(text, "DKIM-Signature: v=1; a=%s; c=%s/%s;\r\n\td=%s; s=%s;\r\n\tt=%lld; ",
+    if (instance)
+        bytes_printf(text, "ARC-Message-Signature: i=%u;", instance);
+    else
+        bytes_add_str(text, "DKIM-Signature: v=1;");
+    bytes_printf(text, " a=%s; c=%s/%s;\r\n\td=%s; s=%s;\r\n\tt=%lld; ",
                  signature_algorithm_name(what->keys[key].algorithm), canonical_name(what->header),
                  canonical_name(what->body), what->domain, what->keys[key].selector, (long long)what->now);
     if (what->lifetime > 0)
@@ -131,20 +139,22 @@ static bool start(struct dkim_signer *s, struct dkim_fields *fields, const struc
     bytes_init(&names, NAMES_LIMIT);
     good = good && add_fields(s, fields, &names);
     for (size_t i = 0; good && i < s->count; i++) {
-        begin_field(&s->keys[i].text, what, i, &names);
+        begin_field(&s->keys[i].text, s->instance, what, i, &names);
         good = !s->keys[i].text.failed;
     }
     bytes_free(&names);
     return good;
 }
 
-struct dkim_signer *dkim_sign_start(struct span header, const struct dkim_signing *what)
+struct dkim_signer *dkim_sign_start_arc(struct span header, const struct dkim_signing *what,
+                                        unsigned instance)
 {
     struct dkim_fields fields;
     struct dkim_signer *s = what->count <= DKIM_KEYS ? calloc(1, sizeof *s) : NULL;
     if (!s)
         return NULL;
     s->header = what->header;
+    s->instance = instance;
     s->count = what->count;
     bool good = dkim_fields_init(&fields, header) && start(s, &fields, what);
     dkim_fields_free(&fields);
@@ -153,6 +163,11 @@ struct dkim_signer *dkim_sign_start(struct span header, const struct dkim_signin
         return NULL;
     }
     return s;
+}
+
+struct dkim_signer *dkim_sign_start(struct span header, const struct dkim_signing *what)
+{
+    return dkim_sign_start_arc(header, what, 0);
 }
 
 void dkim_sign_body(struct dkim_signer *s, struct span piece)
@@ -172,7 +187,7 @@ static bool hash_own_field(struct dkim_hash *h, enum dkim_canonical canonical, c
     return dkim_hash_end(h, out);
 }
 
-static bool add_value(struct bytes *text, const struct bytes *signature)
+bool dkim_sign_value(struct bytes *text, const struct bytes *signature)
 {
     struct bytes encoded;
     size_t column = 10;
@@ -194,15 +209,15 @@ static bool add_value(struct bytes *text, const struct bytes *signature)
     return good;
 }
 
-enum status dkim_sign_end(struct dkim_signer *s,
-                          enum status (*sign)(void *arg, size_t key, const unsigned char hash[HASH_SIZE],
-                                              struct bytes *signature),
-                          void *arg, struct bytes *out)
+enum status dkim_sign_hashed(struct dkim_signer *s, const unsigned char body[HASH_SIZE],
+                             enum status (*sign)(void *arg, size_t key, const unsigned char hash[HASH_SIZE],
+                                                 struct bytes *signature),
+                             void *arg, struct bytes *out)
 {
-    unsigned char body[HASH_SIZE], hash[HASH_SIZE];
+    unsigned char hash[HASH_SIZE];
     struct bytes signature;
     size_t before = out->len;
-    enum status st = dkim_body_end(&s->body, body) ? ST_OK : ST_TEMP;
+    enum status st = ST_OK;
     bytes_init(&signature, SIGNATURE_LIMIT);
     for (size_t i = 0; i < s->count && st == ST_OK; i++) {
         struct bytes *text = &s->keys[i].text;
@@ -211,7 +226,7 @@ enum status dkim_sign_end(struct dkim_signer *s,
         bytes_clear(&signature);
         st = hash_own_field(&s->keys[i].hash, s->header, text, hash) ? sign(arg, i, hash, &signature)
                                                                      : ST_TEMP;
-        if (st == ST_OK && (!add_value(text, &signature) || !bytes_add_span(out, span_bytes(text))))
+        if (st == ST_OK && (!dkim_sign_value(text, &signature) || !bytes_add_span(out, span_bytes(text))))
             st = ST_TEMP;
     }
     if (st != ST_OK && out->len > before) {
@@ -220,6 +235,15 @@ enum status dkim_sign_end(struct dkim_signer *s,
     }
     bytes_free(&signature);
     return st;
+}
+
+enum status dkim_sign_end(struct dkim_signer *s,
+                          enum status (*sign)(void *arg, size_t key, const unsigned char hash[HASH_SIZE],
+                                              struct bytes *signature),
+                          void *arg, struct bytes *out)
+{
+    unsigned char body[HASH_SIZE];
+    return dkim_body_end(&s->body, body) ? dkim_sign_hashed(s, body, sign, arg, out) : ST_TEMP;
 }
 
 void dkim_sign_free(struct dkim_signer *s)

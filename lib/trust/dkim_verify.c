@@ -12,6 +12,8 @@
 struct dkim_verifier {
     struct dkim_body bodies[2];
     bool used[2];
+    unsigned char hashes[2][HASH_SIZE]; /* once the body has ended, where `good` */
+    bool good[2];
     size_t count;
     struct dkim_signature signatures[DKIM_SIGNATURES];
 };
@@ -87,6 +89,23 @@ size_t dkim_verify_queries(const struct dkim_verifier *v, struct dns_query *quer
     return count;
 }
 
+bool dkim_verify_also(struct dkim_verifier *v, enum dkim_canonical canonical)
+{
+    if (!v->used[canonical])
+        v->used[canonical] = dkim_body_start(&v->bodies[canonical], canonical, NULL);
+    return v->used[canonical];
+}
+
+bool dkim_verify_hash(const struct dkim_verifier *v, enum dkim_canonical canonical,
+                      unsigned char hash[HASH_SIZE], uint64_t *length)
+{
+    if (!v->good[canonical])
+        return false;
+    memcpy(hash, v->hashes[canonical], HASH_SIZE);
+    *length = v->bodies[canonical].hash.total;
+    return true;
+}
+
 void dkim_verify_body(struct dkim_verifier *v, struct span piece)
 {
     for (int i = 0; i < 2; i++)
@@ -97,15 +116,13 @@ void dkim_verify_body(struct dkim_verifier *v, struct span piece)
 /* Whether bh= is that of the body. */
 static void compare_bodies(struct dkim_verifier *v)
 {
-    unsigned char hashes[2][HASH_SIZE];
-    bool good[2] = { false, false };
     for (int i = 0; i < 2; i++)
         if (v->used[i])
-            good[i] = dkim_body_end(&v->bodies[i], hashes[i]);
+            v->good[i] = dkim_body_end(&v->bodies[i], v->hashes[i]);
     for (size_t i = 0; i < v->count; i++) {
         struct dkim_signature *s = &v->signatures[i];
-        if (s->result.result == TRUST_NONE && good[s->body])
-            dkim_signature_body(s, hashes[s->body], v->bodies[s->body].hash.total);
+        if (s->result.result == TRUST_NONE && v->good[s->body])
+            dkim_signature_body(s, v->hashes[s->body], v->bodies[s->body].hash.total);
         else
             dkim_signature_is(s, TRUST_TEMPERROR, "no memory");
     }
