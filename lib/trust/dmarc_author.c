@@ -2,7 +2,8 @@
  *
  * Who wrote it, for DMARC; see dmarc.h. From is read as generously as any address list (text/address.h), and
  * then once more for what another program might read otherwise than we do: a second <...> in one entry, text
- * behind an address, quotes and comments without end. Such a message has no author that one could vouch for.
+ * within or behind an address, quotes and comments without end, something like an address that is none. Such
+ * a message has no author that one could vouch for.
  */
 #include "net/idna.h"
 #include "text/domains.h"
@@ -12,16 +13,24 @@
 
 #define NO_DOMAIN "From has a domain that is none"
 #define ODD "From has text where none may be"
+#define NO_ADDRESS "From has what looks like an address, and is none"
 #define UNCLOSED "From has an end missing: quote, comment or bracket"
 #define REPEATED "several From fields"
 static const char too_many[] = "From names too many domains";
 
 /* --- what reads otherwise elsewhere */
 
+/* Behind '@': what may follow depends on what stood there. */
+enum place { NO_AT, AT, ATOM, DOT, BLANK, LITERAL };
+
 struct scan {
     struct span rest;
     bool open, closed; /* within <...>; behind it */
+    bool route;        /* "<@" began a source route, whose end is not there yet */
+    bool name;         /* what stands before '<' has an '@' */
     size_t ats;
+    enum place place;
+    char before; /* the last character that was no blank */
 };
 
 /* Behind the comment at the start; false if it has no end. */
@@ -48,29 +57,80 @@ static const char *end_part(struct scan *s, const char *wrong)
     if (s->ats > 1)
         wrong = ODD;
     s->ats = 0;
+    s->place = NO_AT;
     return wrong;
+}
+
+/* Of words without a dot between, some read the first only; we would make one of them. */
+static void pass_blank(struct scan *s)
+{
+    if (s->place == ATOM)
+        s->place = BLANK;
+}
+
+/* A character of a domain. */
+static const char *pass_domain(struct scan *s, char c)
+{
+    enum place was = s->place;
+    s->place = c == '.' ? DOT : c == '[' ? LITERAL : ATOM;
+    if (c == '[')
+        return was == AT ? NULL : ODD;
+    if (was == LITERAL || (was == BLANK && c != '.'))
+        return ODD;
+    return c == '.' || !(lexical_class[(unsigned char)c] & LEXICAL_SPECIAL) ? NULL : ODD;
+}
+
+/* ',', ';' or ':'. In brackets they may only part a source route, which begins with '@'; a ':' elsewhere only
+ * ends a group's name. */
+static const char *pass_delimiter(struct scan *s, char c)
+{
+    const char *wrong = (s->open && (!s->route || c == ';')) || (c == ':' && !s->open && s->ats) ? ODD : NULL;
+    s->route = s->route && c == ',';
+    s->closed = s->open && s->closed;
+    return end_part(s, wrong);
 }
 
 /* A character outside of quotes and comments. NULL, or what is wrong with it there. */
 static const char *pass_character(struct scan *s, char c)
 {
-    const char *wrong = NULL;
+    if (lexical_blank(c)) {
+        pass_blank(s);
+        return NULL;
+    }
+    char before = s->before;
+    s->before = c;
     if (c == '<') {
-        wrong = s->open || s->closed ? ODD : NULL;
+        const char *wrong = s->open || s->closed ? ODD : NULL;
         s->open = true;
-        s->ats = 0; /* what stood in front was a name */
-    } else if (c == '>') {
-        wrong = end_part(s, s->open ? NULL : ODD);
+        s->route = false;
+        s->name = s->ats; /* what stood in front was a name */
+        s->ats = 0;
+        s->place = NO_AT;
+        return wrong;
+    }
+    if (c == '>') {
+        const char *wrong = end_part(s, s->open && !s->route && (s->ats || !s->name) ? NULL : ODD);
         s->open = false;
         s->closed = true;
-    } else if (c == ',' || c == ';' || c == ':') {
-        wrong = end_part(s, NULL);
-        s->closed = s->open && s->closed;
-    } else if (s->closed && !lexical_blank(c)) {
-        wrong = ODD;
+        return wrong;
     }
-    s->ats += c == '@';
-    return wrong;
+    if (c == ',' || c == ';' || c == ':')
+        return pass_delimiter(s, c);
+    if (s->closed)
+        return ODD;
+    if (c == '@') {
+        s->ats++;
+        s->place = AT;
+        s->route = s->route || before == '<';
+        return NULL;
+    }
+    return s->place != NO_AT ? pass_domain(s, c) : NULL;
+}
+
+/* An address literal, as far as its ']'. */
+static void pass_literal(struct scan *s)
+{
+    s->rest = span_from(s->rest, span_find(s->rest, ']') + 1);
 }
 
 static const char *scan_value(struct span value)
@@ -80,14 +140,19 @@ static const char *scan_value(struct span value)
     while (s.rest.n && !wrong) {
         char c = s.rest.p[0];
         if (c == '(') {
+            pass_blank(&s);
             wrong = pass_comment(&s.rest) ? NULL : UNCLOSED;
         } else if (c == '"') {
-            wrong = s.closed ? ODD : NULL;
+            wrong = s.closed || s.place != NO_AT ? ODD : NULL;
+            s.before = c;
             if (!lexical_quoted(&s.rest, NULL))
                 wrong = UNCLOSED;
         } else {
+            bool literal = c == '[' && s.place == AT;
             wrong = pass_character(&s, c);
             s.rest = span_from(s.rest, 1);
+            if (literal)
+                pass_literal(&s);
         }
     }
     if (!wrong)
@@ -110,11 +175,23 @@ static void add_domain(struct dmarc_author *author, const char *domain)
         author->count++;
 }
 
+/* Could a reader's program show an address where there is none: in a name, or in an encoded word? */
+static bool looks_like_address(const struct bytes *text)
+{
+    struct span s = span_bytes(text);
+    for (size_t i = 0; i < s.n; i++)
+        if (s.p[i] == '@' || (s.p[i] == '=' && i + 1 < s.n && s.p[i + 1] == '?'))
+            return true;
+    return false;
+}
+
 /* An address literal is no domain, and nobody's. */
 static void take_entry(struct dmarc_author *author, const struct address_entry *entry)
 {
     char ascii[ADDRESS_DOMAIN_LIMIT + 1], domain[ADDRESS_DOMAIN_LIMIT + 1];
     struct span text = span_bytes(&entry->domain);
+    if (text.n == 0 && (looks_like_address(&entry->name) || looks_like_address(&entry->local)))
+        author->suspect = NO_ADDRESS;
     if (entry->kind != ADDRESS_MAILBOX || text.n == 0 || text.p[0] == '[')
         return;
     if (text.n > 1 && text.p[text.n - 1] == '.')
