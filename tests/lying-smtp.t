@@ -102,6 +102,16 @@ check "files without number" hears plain '' hoard 'one file '
 check "names without number" hears plain '' harvest 'status 0 51 answers '
 check "a message in a file" hears plain '' late-write 'status 0 status 0 status 0 status 0 ' 1
 check "is not what was written to it later" sh -c "! grep LATE '$work/message' && grep -q '^Subject: x' '$work/message'"
+# Who sent it: no questions to DNS for whom nobody checks, and fields that are fields.
+check "no names for DNS" hears plain '' dns 'status 0 status 0 ended '
+check "nothing found by who wasn't to look" hears plain '' checked 'status 0 status 0 ended '
+check "fields before the message" hears plain '' added 'status 0 status 0 status 0 ' 1
+check "stand there" grep -q '^X-Added: yes' "$work/message"
+for lie in added-body added-line added-much; do
+    check "no more than fields: $lie" hears plain '' "$lie" 'status 0 status 0 ended '
+done
+check "junk" hears plain '' junk 'status 0 status 0 status 0 ' 1
+check "a bit that nobody knows" hears plain '' bits 'status 0 status 0 ended '
 check "garbage" hears plain '' garbage 'ended '
 if [ "${SANDBOX:-}" != none ]; then
     check "the file gets no name" hears plain '' link-file 'status 0 status 0 status 0 no link '

@@ -63,14 +63,19 @@ static void author(struct serving *s, const char *address)
     ask(s);
 }
 
-static void commit_as(struct serving *s, uint64_t bits, struct span last)
+static void commit_adding(struct serving *s, uint64_t bits, struct span added, struct span last)
 {
     message_start(&packet, VERB_COMMIT);
     message_put_str(&packet, "");
     message_put_u64(&packet, bits);
-    message_put_str(&packet, "");
+    message_put(&packet, added);
     message_put(&packet, last);
     ask(s);
+}
+
+static void commit_as(struct serving *s, uint64_t bits, struct span last)
+{
+    commit_adding(s, bits, SPAN(""), last);
 }
 
 static void commit(struct serving *s)
@@ -400,6 +405,68 @@ static void lie_link_file(struct serving *s)
     conn_write_str(s->conn, linked && confined(s) ? "LINKED\r\n" : "no link\r\n");
 }
 
+/* --- who sent it: nobody asks that of a client without an address */
+
+static void lie_dns(struct serving *s)
+{
+    envelope(s);
+    message_start(&packet, VERB_DNS);
+    message_put_u64(&packet, 1);
+    message_put_str(&packet, "secret.far.test");
+    message_put_u64(&packet, 16);
+    ask(s);
+}
+
+static void lie_checked(struct serving *s)
+{
+    envelope(s);
+    message_start(&packet, VERB_CHECKED);
+    message_put_u64(&packet, OUTCOME_ACCEPT);
+    for (int i = 0; i < 4; i++)
+        message_put_str(&packet, "");
+    ask(s);
+}
+
+static void lie_added(struct serving *s)
+{
+    envelope(s);
+    commit_adding(s, 0, SPAN("X-Added: yes\r\n"), SPAN(BODY));
+}
+
+static void lie_added_body(struct serving *s)
+{
+    envelope(s);
+    commit_adding(s, 0, SPAN("X-Added: yes\r\n\r\nbody\r\n"), SPAN(BODY));
+}
+
+static void lie_added_line(struct serving *s)
+{
+    envelope(s);
+    commit_adding(s, 0, SPAN("X-Added: yes\nT x@far.test\r\n"), SPAN(BODY));
+}
+
+static void lie_added_much(struct serving *s)
+{
+    static char field[SMTPD_FIELDS_LIMIT + 2];
+    memset(field, 'x', sizeof field);
+    memcpy(field, "X: ", 3);
+    memcpy(field + sizeof field - 2, "\r\n", 2);
+    envelope(s);
+    commit_adding(s, 0, (struct span){ field, sizeof field }, SPAN(BODY));
+}
+
+static void lie_junk(struct serving *s)
+{
+    envelope(s);
+    commit_as(s, COMMIT_JUNK, SPAN(BODY));
+}
+
+static void lie_bits(struct serving *s)
+{
+    envelope(s);
+    commit_as(s, COMMIT_BITS + 1, SPAN(BODY));
+}
+
 static void lie_garbage(struct serving *s)
 {
     static char noise[30000] = { VERB_COMMIT };
@@ -418,6 +485,14 @@ static void lie_break_out(struct serving *s)
 
 static const struct lie lies[] = {
     { "none", lie_none },
+    { "dns", lie_dns },
+    { "checked", lie_checked },
+    { "added", lie_added },
+    { "added-body", lie_added_body },
+    { "added-line", lie_added_line },
+    { "added-much", lie_added_much },
+    { "junk", lie_junk },
+    { "bits", lie_bits },
     { "rcpt-first", lie_rcpt_first },
     { "commit-first", lie_commit_first },
     { "no-rcpt", lie_no_rcpt },
