@@ -22,7 +22,7 @@ listening() { [ -n "$(ss -Hltn "sport = :$1")" ]; }
 check "a server of its own" prepare
 
 # How often somebody has logged in by this mechanism.
-logins() { grep -c "event=login user=$1@example.test.* tls=$2 mechanism=$3\$" "$place/log"; }
+logins() { grep -c "event=login user=$1@example.test.* tls=$2 mechanism=$3 session=" "$place/log"; }
 
 # --- gsasl
 

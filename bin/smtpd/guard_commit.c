@@ -88,6 +88,7 @@ static bool write_trace(struct commit *k, struct span tls)
         .login = g->login.done,
         .tls_description = tls,
         .id = k->id,
+        .session = log_session_id(),
         .recipient = traced_recipient(&g->envelope, &recipient),
         .time = clock_now(),
     };

@@ -4,6 +4,7 @@
  * several processes don't mix.
  */
 #include "base/log.h"
+#include "base/clock.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -13,12 +14,14 @@
 #include <unistd.h>
 
 #define LOG_LINE_LIMIT 8192
+#define SESSION_ROOM 64 /* at the end of a line that is full */
 
 static struct {
     const char *program;
     bool to_syslog;
     bool prefix; /* the journal reads "<6>" as the level */
     bool verbose;
+    char session[LOG_SESSION_LENGTH + 1];
 } log_state = { .program = "postern" };
 
 void log_open(const char *program)
@@ -48,6 +51,19 @@ void log_leave(void)
     dup2(null, STDERR_FILENO);
     if (null != STDERR_FILENO)
         close(null);
+}
+
+void log_begin_session(void)
+{
+    static const char digits[] = "abcdefghijklmnopqrstuvwxyz234567";
+    uint64_t random = random_u64();
+    for (size_t i = 0; i < LOG_SESSION_LENGTH; i++, random >>= 5)
+        log_state.session[i] = digits[random & 31];
+}
+
+const char *log_session_id(void)
+{
+    return log_state.session;
 }
 
 void log_verbose(bool on)
@@ -110,6 +126,16 @@ static void add_value(struct bytes *out, const char *name, struct span value)
     bytes_add_str(out, shown.n < value.n ? "...\"" : "\"");
 }
 
+/* A line that is full was cut, but says whose it is. */
+static void add_session(struct bytes *line)
+{
+    if (!log_state.session[0])
+        return;
+    line->limit += SESSION_ROOM;
+    line->failed = false;
+    add_value(line, "session", span_of(log_state.session));
+}
+
 void log_event(int level, const char *event, ...)
 {
     if (level == LOG_DEBUG && !log_state.verbose)
@@ -125,6 +151,7 @@ void log_event(int level, const char *event, ...)
             add_value(&line, name, span_of(value));
     }
     va_end(ap);
+    add_session(&line);
     emit(level, &line);
     bytes_free(&line);
 }

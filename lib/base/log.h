@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The log: one logfmt line an event, `smtpd: event=delivered id=... to=...`.
+ * The log: one logfmt line an event, `smtpd: event=accepted id=... to=... session=...`.
  *
  * It goes to standard error where that is the journal, a file, a pipe or a terminal, and to syslog(3) where
  * it is the client's socket, as under inetd. Everything from outside is escaped here: control bytes, quotes
@@ -13,6 +13,7 @@
 
 #include <syslog.h>
 
+#define LOG_SESSION_LENGTH 12
 #define LOG_VALUE_LIMIT 1024 /* bytes of a value that are logged; the rest is cut and marked with "..." */
 
 /* Once, before anything else opens or closes descriptors. `program` must outlive the log. Opens syslog
@@ -22,6 +23,12 @@ void log_open(const char *program);
 /* This process says nothing more: the way to the log is closed, so that nobody who takes it over can forge
  * lines. Before a sandbox. */
 void log_leave(void);
+
+/* What is logged from now on, by this process and by those that it forks, belongs to one connection: each
+ * event ends with session=ID, a new random one of small letters and digits. */
+void log_begin_session(void);
+/* That ID; "" where there is none. Stays the log's. */
+const char *log_session_id(void);
 
 /* With `-v`: log_trace() lines appear. */
 void log_verbose(bool on);

@@ -337,6 +337,7 @@ int connection_run(struct handler *h, int in, int out)
     struct serving *s = &h->serving;
     if (!peer_get(in, &s->peer))
         return EX_OK;
+    log_begin_session();
     setsockopt(in, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     s->client_in = in;
     s->client_out = out;

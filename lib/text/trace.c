@@ -59,6 +59,8 @@ bool trace_received(const struct trace *t, struct bytes *out)
         bytes_printf(out, "\r\n\tby %s", t->hostname);
     }
     bytes_printf(out, " with %s id %s", protocol_name(t), t->id);
+    if (t->session && t->session[0])
+        bytes_printf(out, " (session %s)", t->session);
     if (t->tls && t->tls_description.n) {
         bytes_add_str(out, "\r\n\t(");
         add_safe(out, t->tls_description, TRACE_TLS_LIMIT, "-._: ");

@@ -24,6 +24,7 @@ struct trace {
     bool login;
     struct span tls_description;
     const char *id;
+    const char *session; /* the connection's ID in the log; NULL or "": none */
     const struct address *recipient; /* the only one, or NULL */
     int64_t time;                    /* seconds since 1970 */
 };
