@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "net/activation.h"
 #include "net/dnssec.h"
+#include "store/dmarc_results.h"
 #include "store/tls_results.h"
 
 #include <errno.h>
@@ -214,6 +215,7 @@ static void run(struct qrun *q, const struct options *o, int lock)
     if (random_u64() % 64 == 0) {
         queue_sweep(q->queue_dir);
         tls_results_sweep(q->settings->spool, clock_now());
+        dmarc_results_sweep(q->settings->spool, clock_now());
     }
     q->hosts = hosts_open(q->settings);
     q->next_scan = clock_ms() + (o->id_count ? INT32_MAX : 0);

@@ -1,25 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Appends lines to a day's file; see tls_results.h. What comes from outside is printable ASCII by the time it
- * is written: anything else, quotes and backslashes become '?'.
+ * Lines about connections; see tls_results.h.
  */
 #include "store/tls_results.h"
-#include "base/bytes.h"
-#include "base/files.h"
+#include "store/day_file.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <stdio.h>
-#include <sys/stat.h>
-#include <time.h>
-#include <unistd.h>
-
-#define FOLDER "tls-results"
 #define LINE_LIMIT 32768
-#define DAY 86400
 
+static const struct day_file kind = { "tls-results", TLS_RESULTS_LIMIT, TLS_RESULTS_DAYS };
 static const char *const policies[] = { "no-policy-found", "sts", "tlsa" };
 static const char *const results[TLS_RESULTS] = {
     [TLS_RESULT_SUCCESS] = "success",
@@ -46,76 +34,19 @@ const char *tls_result_name(enum tls_result result)
     return results[result];
 }
 
-static void add_pair(struct bytes *line, const char *name, const char *value, bool quoted)
-{
-    if (!value || !value[0])
-        return;
-    bytes_printf(line, "%s%s=%s", line->len ? " " : "", name, quoted ? "\"" : "");
-    for (const char *p = value; *p; p++) {
-        bool plain = *p > ' ' && *p < 0x7f && *p != '"' && *p != '\\';
-        bytes_add_char(line, plain || (quoted && *p == ' ') ? *p : '?');
-    }
-    if (quoted)
-        bytes_add_char(line, '"');
-}
-
-static bool day_name(int64_t at, char to[16])
-{
-    time_t t = (time_t)at;
-    struct tm tm;
-    return gmtime_r(&t, &tm) && strftime(to, 16, "%Y-%m-%d", &tm) > 0;
-}
-
-static int open_day(const char *spool, int64_t at)
-{
-    char path[PATH_MAX], day[16];
-    if (!day_name(at, day)) {
-        errno = EINVAL;
-        return -1;
-    }
-    if (snprintf(path, sizeof path, "%s/" FOLDER "/%s", spool, day) >= (int)sizeof path) {
-        errno = ENAMETOOLONG;
-        return -1;
-    }
-    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (fd >= 0 || errno != ENOENT)
-        return fd;
-    char folder[PATH_MAX];
-    snprintf(folder, sizeof folder, "%s/" FOLDER, spool);
-    if (mkdir(folder, 0700) != 0 && errno != EEXIST)
-        return -1;
-    return open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-}
-
-static enum status append(const char *spool, int64_t at, struct bytes *line)
-{
-    struct stat st;
-    bytes_add_char(line, '\n');
-    int fd = line->failed ? -1 : open_day(spool, at);
-    if (fd < 0)
-        return ST_TEMP;
-    enum status status = fstat(fd, &st) != 0 ? ST_TEMP : ST_OK;
-    if (status == ST_OK && st.st_size + (off_t)line->len > (off_t)TLS_RESULTS_LIMIT)
-        status = ST_PERM;
-    if (status == ST_OK)
-        status = file_write(fd, span_bytes(line));
-    file_close(fd);
-    return status;
-}
-
 enum status tls_results_add(const char *spool, const struct tls_session *s)
 {
     struct bytes line;
     bytes_init(&line, LINE_LIMIT);
     bytes_printf(&line, "at=%lld", (long long)s->at);
-    add_pair(&line, "domain", s->domain, false);
-    add_pair(&line, "policy", policies[s->policy], false);
-    add_pair(&line, "mx", s->mx, false);
-    add_pair(&line, "from", s->from, false);
-    add_pair(&line, "to", s->to, false);
-    add_pair(&line, "result", results[s->result], false);
-    add_pair(&line, "text", s->text, true);
-    enum status st = append(spool, s->at, &line);
+    day_line_add(&line, "domain", s->domain, false);
+    day_line_add(&line, "policy", policies[s->policy], false);
+    day_line_add(&line, "mx", s->mx, false);
+    day_line_add(&line, "from", s->from, false);
+    day_line_add(&line, "to", s->to, false);
+    day_line_add(&line, "result", results[s->result], false);
+    day_line_add(&line, "text", s->text, true);
+    enum status st = day_file_append(&kind, spool, s->at, &line);
     bytes_free(&line);
     return st;
 }
@@ -126,24 +57,15 @@ enum status tls_results_policy(const char *spool, int64_t at, const char *domain
     struct bytes line;
     bytes_init(&line, LINE_LIMIT);
     bytes_add_str(&line, "policy");
-    add_pair(&line, "domain", domain, false);
-    add_pair(&line, "policy", policies[policy], false);
-    add_pair(&line, "text", text, true);
-    enum status st = append(spool, at, &line);
+    day_line_add(&line, "domain", domain, false);
+    day_line_add(&line, "policy", policies[policy], false);
+    day_line_add(&line, "text", text, true);
+    enum status st = day_file_append(&kind, spool, at, &line);
     bytes_free(&line);
     return st;
 }
 
 void tls_results_sweep(const char *spool, int64_t now)
 {
-    char folder[PATH_MAX], oldest[16];
-    const struct dirent *entry;
-    snprintf(folder, sizeof folder, "%s/" FOLDER, spool);
-    DIR *dir = day_name(now - (int64_t)TLS_RESULTS_DAYS * DAY, oldest) ? opendir(folder) : NULL;
-    if (!dir)
-        return;
-    while ((entry = readdir(dir)) != NULL)
-        if (ascii_digit(entry->d_name[0]) && strcmp(entry->d_name, oldest) < 0)
-            unlinkat(dirfd(dir), entry->d_name, 0);
-    closedir(dir);
+    day_file_sweep(&kind, spool, now);
 }

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * How connections to other servers fared, for reports (RFC 8460): one line of text each, a file a day (UTC).
+ * How connections to other servers fared, for reports (RFC 8460): a line each in a day's file
+ * (store/day_file.h).
  *
  *     spool/tls-results/2026-11-26
  *     at=1795696711 domain=example.org policy=sts mx=mx.example.org from=192.0.2.1 to=198.51.100.7
- * result=success at=1795696790 domain=example.net policy=tlsa mx=mx.example.net from=192.0.2.1
- * to=198.51.100.9 result=validation-failure text="its certificate fits none of its TLSA records"   (in one
- * line) policy domain=example.org policy=sts text="version: STSv1|mode: enforce|mx: mx.example.org|max_age:
- * 604800"
+ *         result=success
+ *     at=1795696790 domain=example.net policy=tlsa mx=mx.example.net from=192.0.2.1 to=198.51.100.9
+ *         result=validation-failure text="its certificate fits none of its TLSA records"
+ *     policy domain=example.org policy=sts
+ *         text="version: STSv1|mode: enforce|mx: mx.example.org|max_age: 604800"
  *
- * A report counts lines that are equal but for `at` and `text`. Policies are said once for each run of qrun
- * that used them. Files are bounded (TLS_RESULTS_LIMIT; what comes later that day isn't recorded) and go
- * after TLS_RESULTS_DAYS. A line is one write(2): a crash leaves it whole or not at all.
+ * (here in two lines each). A report counts lines that are equal but for `at` and `text`. Policies are said
+ * once for each run of qrun that used them.
  */
 #ifndef POSTERN_STORE_TLS_RESULTS_H
 #define POSTERN_STORE_TLS_RESULTS_H
