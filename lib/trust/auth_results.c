@@ -9,7 +9,7 @@
 
 #include <stdio.h>
 
-#define LINE_WISH 78
+#define LINE_WISH 77 /* and a ';' may follow */
 #define FOLD "\r\n\t"
 #define TAB 8
 
@@ -74,17 +74,18 @@ static void add_quoted(struct bytes *word, struct span s)
     bytes_add_char(word, '"');
 }
 
-static void add_value(struct bytes *word, const char *value)
+/* Only a property's value may be an address without quotes. */
+static void add_value(struct bytes *word, const char *value, bool of_property)
 {
     struct span s = span_head(span_of(value), AUTH_RESULTS_VALUE_LIMIT);
-    if (is_token(s) || is_mailbox(s))
+    if (is_token(s) || (of_property && is_mailbox(s)))
         bytes_add_span(word, s);
     else
         add_quoted(word, s);
 }
 
 /* "NAME=VALUE" as one word, which has its room. */
-static void add_pair(struct auth_results *w, const char *name, const char *value)
+static void add_pair(struct auth_results *w, const char *name, const char *value, bool of_property)
 {
     struct bytes word;
     if (!value || !value[0])
@@ -92,7 +93,7 @@ static void add_pair(struct auth_results *w, const char *name, const char *value
     bytes_init(&word, 2 * AUTH_RESULTS_VALUE_LIMIT + 2 * AUTH_RESULTS_WORD_LIMIT + 4);
     bytes_add_str(&word, name);
     bytes_add_char(&word, '=');
-    add_value(&word, value);
+    add_value(&word, value, of_property);
     w->out->failed |= word.failed;
     add_word(w, span_bytes(&word), false);
     bytes_free(&word);
@@ -104,7 +105,7 @@ void auth_results_start(struct auth_results *w, struct bytes *out, const char *a
     *w = (struct auth_results){ .out = out };
     size_t before = out->len;
     bytes_init(&word, 2 * AUTH_RESULTS_VALUE_LIMIT + 2);
-    add_value(&word, authserv_id);
+    add_value(&word, authserv_id, false);
     bytes_add_str(out, instance ? "ARC-Authentication-Results:" : "Authentication-Results:");
     if (instance)
         bytes_printf(out, " i=%u;", instance);
@@ -148,14 +149,14 @@ void auth_results_comment(struct auth_results *w, const char *text)
 
 void auth_results_reason(struct auth_results *w, const char *text)
 {
-    add_pair(w, "reason", text);
+    add_pair(w, "reason", text, false);
 }
 
 void auth_results_property(struct auth_results *w, const char *type, const char *name, const char *value)
 {
     char full[2 * AUTH_RESULTS_WORD_LIMIT];
     snprintf(full, sizeof full, "%s.%s", type, name);
-    add_pair(w, full, value);
+    add_pair(w, full, value, true);
 }
 
 bool auth_results_end(struct auth_results *w)

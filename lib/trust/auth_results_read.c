@@ -120,10 +120,8 @@ bool auth_results_open(struct span value, char *id, size_t room, unsigned *versi
     if (instance && !take_instance(reader, instance))
         return false;
     reader->rest = lexical_skip(reader->rest);
-    bytes_init(&text, room ? room - 1 : 0);
-    struct span from = reader->rest;
-    bool good = take_id(reader, &text) && span_copy(span_trim(span_bytes(&text)), id, room) && id[0];
-    good = good && (size_t)(reader->rest.p - from.p) < room + 2; /* else it was cut */
+    bytes_init(&text, room); /* more than `id` takes, so that none is cut */
+    bool good = take_id(reader, &text) && text.len < room && span_copy(span_trim(span_bytes(&text)), id, room) && id[0];
     bytes_free(&text);
     reader->rest = lexical_skip(reader->rest);
     if (good && reader->rest.n && ascii_digit(reader->rest.p[0]))

@@ -130,6 +130,14 @@ static void hostile_values(void)
            values[i].written);
     }
     bytes_clear(&out);
+    auth_results_start(&w, &out, "a@b", 0);
+    auth_results_method(&w, "spf", "fail");
+    auth_results_reason(&w, "joe@example.net");
+    auth_results_end(&w);
+    ok(strcmp(bytes_str(&out),
+              "Authentication-Results: \"a@b\";\r\n\tspf=fail reason=\"joe@example.net\"\r\n") == 0,
+       "an address is no value of anything but a property");
+    bytes_clear(&out);
     auth_results_start(&w, &out, "x", 0);
     auth_results_method(&w, "spf", "fail");
     auth_results_comment(&w, "  -all)  of (x\r\nBcc: \\ y\x80   ");
@@ -296,6 +304,11 @@ static void instances(void)
        "a property is found by its name");
     ok(!auth_results_open(SPAN("mail.example.org; spf=pass"), id, sizeof id, &version, NULL, &reader),
        "an authserv-id that doesn't fit isn't cut");
+    char blanks[300];
+    snprintf(blanks, sizeof blanks, "\"%240s\"; none", OURS);
+    ok(auth_results_claims(span_of(blanks), OURS), "nor one with many blanks in quotes");
+    snprintf(blanks, sizeof blanks, "\"%262s\"; none", OURS);
+    ok(auth_results_claims(span_of(blanks), OURS), "... and more of them");
 }
 
 /* --- ours */

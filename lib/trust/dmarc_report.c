@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * From a verdict to a line; see dmarc_report.h.
+ */
+#include "trust/dmarc_report.h"
+
+static const char *disposition(const struct dmarc_report *r)
+{
+    if (r->verdict->result == TRUST_PASS && r->verdict->published != DMARC_POLICY_NONE)
+        return "pass";
+    return r->decision.disposition == DMARC_REJECT    ? "reject"
+           : r->decision.disposition == DMARC_TO_JUNK ? "quarantine"
+                                                      : "none";
+}
+
+bool dmarc_report_line(const struct dmarc_report *r, struct bytes *line)
+{
+    const struct dmarc_verdict *v = r->verdict;
+    char mail_from[ADDRESS_DOMAIN_LIMIT + 1];
+    if ((v->result != TRUST_PASS && v->result != TRUST_FAIL) || !v->record.rua[0])
+        return false;
+    span_copy(r->mail_from, mail_from, sizeof mail_from);
+    const struct dmarc_results results = {
+        .from = v->domain,
+        .mail_from = mail_from,
+        .policy_domain = v->policy_domain,
+        .p = dmarc_policy_name(v->record.p),
+        .sp = dmarc_policy_name(v->record.sp),
+        .np = dmarc_policy_name(v->record.np),
+        .strict_dkim = v->record.strict_dkim,
+        .strict_spf = v->record.strict_spf,
+        .testing = v->record.testing,
+        .fo = v->record.fo,
+        .rua = v->record.rua,
+        .disposition = disposition(r),
+        .dkim_aligned = v->dkim_aligned,
+        .spf_aligned = v->spf_aligned,
+        .reason = dmarc_reason_name(r->decision.reason),
+        .spf_domain = r->spf->domain,
+        .spf_result = trust_result_name(r->spf->result),
+    };
+    dmarc_results_start(&results, line);
+    for (size_t i = 0; i < r->count; i++)
+        dmarc_results_signature(r->signatures[i].domain, r->signatures[i].selector,
+                                trust_result_name(r->signatures[i].result), line);
+    return !line->failed;
+}
