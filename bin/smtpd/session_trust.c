@@ -16,7 +16,7 @@
 #include "session_dns.h"
 #include "session_trust.h"
 #include "base/clock.h"
-#include "trust/auth_results.h"
+#include "trust/auth_results_checks.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -141,49 +141,18 @@ static void check(struct incoming *in, struct trust *t)
 
 /* --- Authentication-Results (RFC 8601) */
 
-static void write_spf(struct auth_results *w, const struct trust *t, const struct session *s)
-{
-    auth_results_method(w, "spf", trust_result_name(t->spf.result));
-    auth_results_comment(w, t->spf.why);
-    if (t->spf.by_helo)
-        auth_results_property(w, "smtp", "helo", s->helo);
-    else
-        auth_results_property(w, "smtp", "mailfrom", s->transaction.sender);
-}
-
-static void write_dkim(struct auth_results *w, const struct dkim_result *r)
-{
-    auth_results_method(w, "dkim", trust_result_name(r->result));
-    auth_results_comment(w, r->why);
-    auth_results_property(w, "header", "d", r->domain);
-    auth_results_property(w, "header", "i", r->identity);
-    auth_results_property(w, "header", "s", r->selector);
-    auth_results_property(w, "header", "a", r->algorithm);
-    auth_results_property(w, "header", "b", r->hash_head);
-}
-
-static void write_dmarc(struct auth_results *w, const struct dmarc_verdict *v)
-{
-    auth_results_method(w, "dmarc", trust_result_name(v->result));
-    auth_results_comment(w, v->why);
-    auth_results_property(w, "header", "from", v->domain);
-    if (v->result == TRUST_FAIL)
-        auth_results_property(w, "policy", "dmarc", dmarc_policy_name(v->policy));
-}
-
 static bool write_results(struct incoming *in, const struct trust *t)
 {
     const struct settings *s = in->session->serving->settings;
     struct auth_results w;
     auth_results_start(&w, &in->added, s->hostname, 0);
     if (s->dmarc != DMARC_OFF)
-        write_dmarc(&w, &t->dmarc);
+        auth_results_dmarc(&w, &t->dmarc);
     if (t->spf_known)
-        write_spf(&w, t, in->session);
-    for (size_t i = 0; i < t->signature_count; i++)
-        write_dkim(&w, &t->signatures[i]);
-    if (t->dkim && !t->signature_count)
-        auth_results_method(&w, "dkim", trust_result_name(TRUST_NONE));
+        auth_results_spf(&w, &t->spf,
+                         t->spf.by_helo ? in->session->helo : in->session->transaction.sender);
+    if (t->dkim)
+        auth_results_dkim(&w, t->signatures, t->signature_count);
     return auth_results_end(&w);
 }
 
