@@ -55,7 +55,32 @@ sub talk {
     }
 }
 
-# The activator, the client, and the connection's processes, the first one first.
+# A connection's processes, the first one first, among those below the activator. A warm listener has two children: the
+# younger one waits, with its own child, for the next connection.
+sub connected {
+    my ($activator) = @_;
+    my @all = below($activator);
+    return @all if $mode ne 'warm';
+    my @children = sort { $a <=> $b } grep { ((stat_of($_))[1] // 0) == $activator } @all;
+    my @waiting = @children == 2 ? ($children[1], below($children[1])) : return;
+    return @waiting == 2 ? grep { my $pid = $_; !grep { $_ == $pid } @waiting } @all : ();
+}
+
+sub greeted {
+    my ($at) = @_;
+    my $client;
+    for (1 .. 200) {
+        $client = $tls eq 'tls' ? IO::Socket::SSL->new(PeerAddr => $at, SSL_verify_mode => 0)
+                                : IO::Socket::INET->new(PeerAddr => $at);
+        last if $client;
+        sleep 0.05;
+    }
+    $client or die "can't connect\n";
+    talk($client, undef, $talk{$program}{hello});
+    return $client;
+}
+
+# The activator, the client, and the connection's processes.
 sub begin {
     my $free = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 1) or die;
     my $at = '127.0.0.1:' . $free->sockport;
@@ -68,21 +93,21 @@ sub begin {
         exec @drop, 'systemd-socket-activate', @{$modes{$mode}}, '-l', $at, "$place/bin/$program", '-c',
             "$place/one/postern.conf", $tls eq 'tls' ? '-t' : ();
     }
-    my $client;
-    for (1 .. 200) {
-        $client = $tls eq 'tls' ? IO::Socket::SSL->new(PeerAddr => $at, SSL_verify_mode => 0)
-                                : IO::Socket::INET->new(PeerAddr => $at);
-        last if $client;
-        sleep 0.05;
+    my $client = greeted($at);
+    if ($mode eq 'warm') { # whom processes have waited for
+        close $client;
+        for (1 .. 200) {
+            last if below($activator) == 2;
+            sleep 0.02;
+        }
+        $client = greeted($at);
     }
-    $client or die "can't connect\n";
-    talk($client, undef, $talk{$program}{hello});
     talk($client, @{$talk{$program}{$state}});
     # Before a login the guard is there only if it has been asked for something: a signature.
     my $wanted = $program eq 'smtpd' ? 2 : $state eq 'before' ? ($tls eq 'tls' ? 3 : 2) : $tls eq 'tls' ? 2 : 1;
     my @processes;
     for (1 .. 100) {
-        @processes = below($activator);
+        @processes = connected($activator);
         last if @processes == $wanted;
         sleep 0.05;
     }

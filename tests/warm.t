@@ -39,6 +39,7 @@ play() { # INPUT...: sends lines, prints what came back until the server closes
 greets() { play QUIT | grep -q '^+OK'; }
 # Sends nothing: bytes that a refusal leaves unread would reset the connection.
 says() { timeout 20 nc -N 127.0.0.1 "$port" </dev/null | grep -qe "^$1"; }
+dead() { ! grep -q '^State:.[^Z]' "/proc/$1/status" 2>/dev/null; }
 gone() { ! kill -0 "$1" 2>/dev/null; }
 same_file() { [ "$(stat -Lc %d:%i "$1")" = "$(stat -Lc %d:%i "$2")" ]; }
 
@@ -61,15 +62,44 @@ family() { # all processes below $1
     done
 }
 
+# The same of a listener, but for the youngest of its children and what is below that: the next connection's.
+connected() {
+    family "$1" | grep -vxF "$(next "$1")"
+}
+next() {
+    youngest=$(pgrep -n -P "$1") && echo "$youngest" && family "$youngest"
+}
+next_waits() { [ "$(next "$listener" | wc -l)" = 2 ]; }
+
 # --- idle exit
 
 server idle 'idle-exit 1s'
 warm
 check 'a warm listener answers' greets
 check 'and again' greets
+check 'the next connection is waited for' eventually 10 next_waits
+waiting=$(next "$listener")
 check 'it ends when nobody came for idle-exit seconds' eventually 10 gone "$listener"
 wait "$listener"
 check 'with exit status 0' test $? = 0
+for pid in $waiting; do
+    check 'who waited is gone too' eventually 10 gone "$pid"
+done
+
+# --- who waits for the next connection is killed
+
+server waiting
+warm
+for victim in 1 2; do
+    check 'a client' greets
+    check 'the next one is waited for' eventually 10 next_waits
+    killed=$(next "$listener" | sed -n "${victim}p")
+    kill -KILL "$killed"
+    check "process $victim of two that wait is killed" eventually 10 dead "$killed"
+    check 'the client is told, or served' says '[+-]'
+    check 'and the next one is served' eventually 10 greets
+done
+kill "$listener"
 
 # --- a client that is gone when it is accepted
 
@@ -102,7 +132,7 @@ warm
 check 'a listener' greets
 hold one 3
 check 'greets a client that stays' heard one '^+OK'
-held=$(family "$listener")
+held=$(connected "$listener")
 check 'with two processes' test "$(echo "$held" | wc -l)" = 2
 status_of() { sed -n "s/^$2:[[:space:]]*//p" "/proc/$1/status"; }
 each() { for pid in $held; do "$@" "$pid" || return; done; }
@@ -114,7 +144,7 @@ not_dumpable() { [ "$(stat -c %u "/proc/$1/fd")" = 0 ]; }
 printf 'AUTH SCRAM-SHA-256 biwsbj11c2VyLHI9ck9wck5HZndFYmVSV2diTkVrcU8=\r\n' >&3 # n,,n=user,r=rOprNGfwEbeRWgbNEkqO
 check 'and a guard, when something is asked' eventually 10 heard one '^+ [A-Za-z0-9]'
 printf '*\r\n' >&3
-held=$(family "$listener")
+held=$(connected "$listener")
 check 'which makes three processes' test "$(echo "$held" | wc -l)" = 3
 [ "${SANDBOX:-}" = none ] || check 'each of the three with a filter' eventually 10 each filtered
 check 'none is root' each not_root
@@ -153,13 +183,13 @@ sed -i '/^bogus/d' "$conf"
 check 'and settings that were mended are taken' eventually 10 greets
 printf 'QUIT\r\n' >&3
 exec 3>&-
-alone() { [ -z "$(family "$listener")" ]; }
+alone() { [ -z "$(connected "$listener")" ]; }
 check 'the old connection ends' eventually 10 alone
 
 # --- after a process died by a signal, so that the next one has other addresses
 
 hold six 4
-kill -KILL $(family "$listener" | tail -n 1)
+kill -KILL $(connected "$listener" | tail -n 1)
 exec 4>&-
 check 'the rest of its connection ends' eventually 10 alone
 check 'the listener still answers' greets
@@ -220,7 +250,7 @@ X
         eventually 10 grep -q 'Handshake was completed' "$work/tls.out"
     }
     check 'a TLS session' tls_client
-    held=$(family "$listener")
+    held=$(connected "$listener")
     with_key=0
     for pid in $held; do
         holds_key "$pid" >/dev/null && with_key=$((with_key + 1))

@@ -83,16 +83,83 @@ static bool enter_only(struct handler *h, struct sandbox *box)
     return sandbox_enter(box);
 }
 
-static _Noreturn void run_session(struct handler *h)
+/* --- a client that comes when its processes are there */
+
+enum { GIVEN_CLIENT = 1 };
+
+bool connection_give(int to, int client, const struct peer *peer)
+{
+    struct message *m = malloc(sizeof *m);
+    if (!m)
+        return false;
+    message_start(m, GIVEN_CLIENT);
+    message_put(m, (struct span){ (const char *)peer, sizeof *peer });
+    m->fd = client;
+    bool given = channel_send(to, m);
+    free(m);
+    return given;
+}
+
+static bool take_client(struct serving *s, int from)
+{
+    struct span peer;
+    struct message *m = malloc(sizeof *m);
+    bool taken = m && channel_receive(from, m, -1);
+    if (taken) {
+        s->client_in = s->client_out = m->fd;
+        taken = m->fd >= 0 && m->verb == GIVEN_CLIENT && message_get(m, &peer) && message_end(m) &&
+                peer.n == sizeof s->peer;
+        if (taken)
+            memcpy(&s->peer, peer.p, sizeof s->peer);
+    }
+    free(m);
+    return taken;
+}
+
+static bool admitted(struct handler *h)
 {
     struct serving *s = &h->serving;
+    if (!s->service->admit || s->service->admit(s))
+        return true;
+    connection_refuse(h, s->client_out, s->service->busy);
+    return false;
+}
+
+/* The first process takes the client, where it may come in, and gives it to the session. */
+static bool take_and_pass_on(struct handler *h, int from, int session)
+{
+    struct serving *s = &h->serving;
+    bool taken = take_client(s, from);
+    close(from);
+    if (!taken || !admitted(h))
+        return false;
+    if (connection_give(session, s->client_in, &s->peer))
+        return true;
+    connection_refuse(h, s->client_out, s->service->unavailable);
+    return false;
+}
+
+/* --- processes */
+
+/* What it has before it has a client, when it waits for that. */
+static bool enter_session(struct handler *h)
+{
     struct rlimit most = { h->settings.message_size + SPOOL_SLACK, h->settings.message_size + SPOOL_SLACK };
-    s->conn = conn_new(s->client_in, s->client_out);
     setrlimit(RLIMIT_FSIZE, &most);
-    file_close(s->place);
-    if (!log_is_verbose() && s->settings->sandbox != SANDBOX_NONE)
+    file_close(h->serving.place);
+    if (!log_is_verbose() && h->settings.sandbox != SANDBOX_NONE)
         log_leave();
-    if (!s->conn || !enter_only(h, h->session_box)) {
+    return enter_only(h, h->session_box);
+}
+
+static _Noreturn void run_session(struct handler *h, bool next)
+{
+    struct serving *s = &h->serving;
+    bool boxed = enter_session(h);
+    if (next && !take_client(s, s->channel))
+        _exit(EX_OK);
+    s->conn = boxed ? conn_new(s->client_in, s->client_out) : NULL;
+    if (!s->conn) {
         connection_refuse(h, s->client_out, s->service->unavailable);
         _exit(EX_CONFIG);
     }
@@ -178,7 +245,8 @@ static bool died_by_signal(const struct handler *h, pid_t pid, int64_t until, co
 static int no_processes(const struct handler *h)
 {
     log_event(LOG_ERR, "no-processes", "peer", h->serving.peer.text, "why", strerror(errno), NULL);
-    connection_refuse(h, h->serving.client_out, h->serving.service->unavailable);
+    if (h->serving.client_out >= 0)
+        connection_refuse(h, h->serving.client_out, h->serving.service->unavailable);
     return EX_OSERR;
 }
 
@@ -240,22 +308,26 @@ static int become_guard(struct handler *h)
     return enter_only(h, h->guard_box) ? s->service->guard(s) : EX_CONFIG;
 }
 
-/* smtpd: this process is the guard, its child the session. */
-static int run_guarded(struct handler *h, int pair[2])
+/* smtpd: this process is the guard, its child the session. `from`: where their client comes from; -1: it is there. */
+static int run_guarded(struct handler *h, int pair[2], int from)
 {
     struct serving *s = &h->serving;
     pid_t session = fork_child();
     if (session == 0) {
         close(pair[0]);
+        file_close(from);
         s->channel = pair[1];
-        run_session(h);
+        run_session(h, from >= 0);
     }
     close(pair[1]);
     if (session < 0)
         return no_processes(h);
-    close_both(s->client_in, s->client_out);
     s->channel = pair[0];
-    int code = become_guard(h);
+    int code = EX_OK;
+    if (from < 0 || take_and_pass_on(h, from, s->channel)) {
+        close_both(s->client_in, s->client_out);
+        code = become_guard(h);
+    }
     close(s->channel);
     file_close(s->resolver);
     return died_by_signal(h, session, clock_ms() + GOODBYE_MS, "session") ? EX_SOFTWARE : code;
@@ -273,7 +345,7 @@ static bool make_joints(struct joints *j)
            socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, j->relay) == 0;
 }
 
-static pid_t fork_session(struct handler *h, const struct joints *j)
+static pid_t fork_session(struct handler *h, const struct joints *j, int from)
 {
     pid_t pid = fork_child();
     if (pid != 0)
@@ -281,9 +353,10 @@ static pid_t fork_session(struct handler *h, const struct joints *j)
     close(j->channel[1]);
     close_both(j->control[0], j->control[1]);
     close(j->relay[1]);
+    file_close(from);
     h->serving.channel = j->channel[0];
     h->serving.relay = j->relay[0];
-    run_session(h);
+    run_session(h, from >= 0);
 }
 
 static pid_t fork_guard(struct handler *h, const struct joints *j)
@@ -301,13 +374,13 @@ static pid_t fork_guard(struct handler *h, const struct joints *j)
 
 /* imapd and pop3d: this process is the mailbox process to be. All that waits for the guard waits in a sandbox
  * that lets both be made; each of them then enters its own. */
-static int run_with_mailbox(struct handler *h)
+static int run_with_mailbox(struct handler *h, int from)
 {
     struct joints j;
     struct serving *s = &h->serving;
     if (!make_joints(&j))
         return no_processes(h);
-    pid_t session = fork_session(h, &j);
+    pid_t session = fork_session(h, &j, from);
     if (session < 0)
         return no_processes(h);
     sandbox_compile(h->guard_box); /* while nothing forbids it */
@@ -318,7 +391,8 @@ static int run_with_mailbox(struct handler *h)
     s->control = j.control[0];
     s->relay = j.relay[1];
     pid_t guard = -1; /* without it the session hears that its channel is closed, and says so */
-    if (sandbox_enter(h->waiting_box) && guard_is_wanted(j.channel[1]))
+    if (sandbox_enter(h->waiting_box) && (from < 0 || take_and_pass_on(h, from, j.channel[1])) &&
+        guard_is_wanted(j.channel[1]))
         guard = fork_guard(h, &j);
     close(j.channel[1]);
     close(j.control[1]);
@@ -331,9 +405,20 @@ static int run_with_mailbox(struct handler *h)
     return died ? EX_SOFTWARE : EX_OK;
 }
 
+static int run_processes(struct handler *h, int from)
+{
+    int pair[2];
+    /* The other filters when the session runs: a cold start's greeting waits for none but its own. Not in
+     * each process for itself: all that libseccomp touches would be copied for each. */
+    sandbox_compile(h->session_box);
+    if (h->serving.service->mailbox)
+        return run_with_mailbox(h, from);
+    return channel_pair(pair) == ST_OK ? run_guarded(h, pair, from) : no_processes(h);
+}
+
 int connection_run(struct handler *h, int in, int out)
 {
-    int pair[2], one = 1;
+    int one = 1;
     struct serving *s = &h->serving;
     if (!peer_get(in, &s->peer))
         return EX_OK;
@@ -341,14 +426,11 @@ int connection_run(struct handler *h, int in, int out)
     setsockopt(in, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     s->client_in = in;
     s->client_out = out;
-    if (s->service->admit && !s->service->admit(s)) {
-        connection_refuse(h, out, s->service->busy);
-        return EX_OK;
-    }
-    /* The other filters when the session runs: a cold start's greeting waits for none but its own. Not in
-     * each process for itself: all that libseccomp touches would be copied for each. */
-    sandbox_compile(h->session_box);
-    if (s->service->mailbox)
-        return run_with_mailbox(h);
-    return channel_pair(pair) == ST_OK ? run_guarded(h, pair) : no_processes(h);
+    return admitted(h) ? run_processes(h, -1) : EX_OK;
+}
+
+int connection_run_next(struct handler *h, int from)
+{
+    h->serving.client_in = h->serving.client_out = -1;
+    return run_processes(h, from);
 }

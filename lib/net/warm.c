@@ -3,8 +3,9 @@
  * Accepting, counting and forking; see warm.h.
  *
  * The listener holds no secret and reads nothing from clients. It counts connections in all and by source,
- * and tells those over a limit so. SIGCHLD is blocked except while it waits, so no ended child is missed.
- * Executing itself anew keeps the process id, the children and the socket; what it knew of its children goes
+ * and tells those over a limit so. Once it has one connection it makes the processes of the next, which wait in
+ * their sandboxes for a client: a greeting then takes a part of the time. SIGCHLD is blocked except while it waits,
+ * so no ended child is missed. Executing itself anew keeps the process id, the children and the socket; what it knew of its children goes
  * along in a memory file named by POSTERN_WARM_CHILDREN.
  *
  * It never ends with a connection unaccepted: it looks once more after deciding to go, and what comes later
@@ -13,9 +14,11 @@
 #include "net/warm.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "net/channel.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -52,6 +55,8 @@ struct warm {
     struct watched *files; /* executable, settings, certificates, keys */
     size_t watched;
     bool renew; /* a child died by a signal */
+    pid_t next; /* the first of the next connection's processes, which wait for it; 0: there are none */
+    int next_to; /* to that one */
     sigset_t waiting_mask;
 };
 
@@ -122,6 +127,10 @@ static void reap(struct warm *w)
     for (pid_t pid; (pid = waitpid(-1, &how, WNOHANG)) > 0;) {
         if (WIFSIGNALED(how) || WEXITSTATUS(how) == EX_SOFTWARE)
             w->renew = true;
+        if (pid == w->next) {
+            close(w->next_to);
+            w->next = 0;
+        }
         for (size_t i = 0; i < w->count; i++)
             if (w->children[i].pid == pid) {
                 w->children[i] = w->children[--w->count];
@@ -186,12 +195,51 @@ static void execute_anew(struct warm *w)
 
 /* --- accepting */
 
-static _Noreturn void serve_child(struct warm *w, int fd)
+static pid_t fork_child(struct warm *w)
 {
-    signal(SIGCHLD, SIG_DFL);
-    sigprocmask(SIG_SETMASK, &w->waiting_mask, NULL);
-    close(w->listening);
-    _exit(connection_run(w->handler, fd, fd));
+    pid_t pid = fork();
+    if (pid == 0) {
+        signal(SIGCHLD, SIG_DFL);
+        sigprocmask(SIG_SETMASK, &w->waiting_mask, NULL);
+        close(w->listening);
+    }
+    return pid;
+}
+
+/* Without them the next connection's are made when it comes. */
+static void make_next(struct warm *w)
+{
+    int pair[2];
+    if (w->next || channel_pair(pair) != ST_OK)
+        return;
+    pid_t pid = fork_child(w);
+    if (pid == 0) {
+        close(pair[0]);
+        _exit(connection_run_next(w->handler, pair[1]));
+    }
+    close(pair[1]);
+    w->next_to = pair[0];
+    if (pid > 0)
+        w->next = pid;
+    else
+        close(pair[0]);
+}
+
+/* To those who wait for it, else to new ones. The first of them, or -1. */
+static pid_t begin(struct warm *w, int fd, const struct peer *peer)
+{
+    pid_t pid = w->next;
+    w->next = 0;
+    if (pid > 0) {
+        bool given = connection_give(w->next_to, fd, peer);
+        close(w->next_to);
+        if (given)
+            return pid;
+    }
+    pid = fork_child(w);
+    if (pid == 0)
+        _exit(connection_run(w->handler, fd, fd));
+    return pid;
 }
 
 static void start(struct warm *w, int fd, const struct peer *peer)
@@ -202,9 +250,7 @@ static void start(struct warm *w, int fd, const struct peer *peer)
         connection_refuse(w->handler, fd, service->busy);
         return;
     }
-    pid_t pid = fork();
-    if (pid == 0)
-        serve_child(w, fd);
+    pid_t pid = begin(w, fd, peer);
     if (pid < 0 || !remember(w, pid, peer)) {
         log_event(LOG_ERR, "fork-failed", "why", strerror(errno), NULL);
         connection_refuse(w->handler, fd, service->busy);
@@ -213,6 +259,7 @@ static void start(struct warm *w, int fd, const struct peer *peer)
 
 static void accept_one(struct warm *w)
 {
+    int one = 1;
     struct peer peer;
     int fd = accept4(w->listening, NULL, NULL, SOCK_CLOEXEC);
     if (fd < 0) {
@@ -228,9 +275,12 @@ static void accept_one(struct warm *w)
         connection_refuse(w->handler, fd, w->handler->serving.service->unavailable);
         poll(NULL, 0, BROKEN_PAUSE_MS);
     } else {
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
         start(w, fd, &peer);
     }
     close(fd);
+    if (!w->handler->broken)
+        make_next(w);
 }
 
 static bool must_renew(const struct warm *w)
