@@ -144,8 +144,8 @@ sub wrong {
     $wrong .= "$bounded processes with bounded processor time\n" if $bounded != ($tls eq 'tls' || $state eq 'before');
     for my $i (0 .. $#processes) {
         my ($sockets, $files) = (0, 0);
-        # The guard's two ends and both rulesets, until there is a guard.
-        my $waits = $i == 0 && $program ne 'smtpd' && $state eq 'before' && $tls ne 'tls';
+        # Until something is asked: the guard's two ends, and the rulesets of those that are made then.
+        my $waits = $i == 0 && $state eq 'before' && $tls ne 'tls';
         for (glob "/proc/$processes[$i]/fd/*") {
             my $to = readlink $_;
             my ($fd) = /(\d+)$/;
