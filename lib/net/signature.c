@@ -61,7 +61,7 @@ static enum signature_verdict import_rsa(gnutls_pubkey_t public, struct span key
     *bits = der_bits(modulus);
     if (*bits < SIGNATURE_RSA_LEAST)
         return SIGNATURE_KEY_SHORT;
-    if (*bits > SIGNATURE_RSA_MOST || der_bits(exponent) > 64)
+    if (*bits > SIGNATURE_RSA_MOST || der_bits(exponent) > SIGNATURE_EXPONENT_MOST)
         return SIGNATURE_KEY_LONG;
     if (!der_is_odd(modulus) || !der_is_odd(exponent) || der_bits(exponent) < 2)
         return SIGNATURE_KEY_BAD;

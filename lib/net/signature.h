@@ -19,6 +19,7 @@ enum signature_algorithm { SIGNATURE_RSA_SHA256, SIGNATURE_ED25519_SHA256 };
 
 #define SIGNATURE_RSA_LEAST 1024 /* bits of a key that is believed (RFC 8301 3.2) */
 #define SIGNATURE_RSA_MOST 8192
+#define SIGNATURE_EXPONENT_MOST 32 /* bits; 17 in use. Time grows with them */
 #define SIGNATURE_RSA_MADE 2048
 #define SIGNATURE_LIMIT (SIGNATURE_RSA_MOST / 8) /* bytes of a signature */
 #define SIGNATURE_PUBLIC_LIMIT 2048              /* bytes of a public key that are read */
@@ -36,7 +37,7 @@ enum signature_verdict {
     SIGNATURE_BAD,       /* not made with that key over that hash */
     SIGNATURE_KEY_BAD,   /* that is no public key of this kind */
     SIGNATURE_KEY_SHORT, /* RSA under SIGNATURE_RSA_LEAST: not tried */
-    SIGNATURE_KEY_LONG,  /* RSA over SIGNATURE_RSA_MOST, or an exponent over 64 bits: not tried */
+    SIGNATURE_KEY_LONG,  /* RSA over SIGNATURE_RSA_MOST, or SIGNATURE_EXPONENT_MOST: not tried */
     SIGNATURE_FAILED,    /* the library couldn't, for want of memory */
 };
 /* `key` is what a record has in p=, decoded: for RSA the DER of a SubjectPublicKeyInfo or of a bare

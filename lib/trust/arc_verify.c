@@ -11,10 +11,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* `within`: within the limit of what is hashed. */
 static void read_set(struct arc_verified *to, const struct arc_set *set, int64_t now,
-                     struct dkim_fields *fields, struct dkim_tags *tags)
+                     struct dkim_fields *fields, struct dkim_tags *tags, bool within)
 {
     dkim_signature_read(DKIM_ARC_MESSAGE, &set->fields[ARC_MESSAGE], now, tags, &to->message);
+    if (!within)
+        dkim_signature_is(&to->message, TRUST_NEUTRAL, "not looked at, as the header is large");
     dkim_signature_hash(&to->message, &set->fields[ARC_MESSAGE], tags, fields, NULL);
     const struct dkim_tag *covered = dkim_tag(tags, "h");
     if (covered && dkim_list_has(covered->value, "ARC-Seal"))
@@ -32,7 +35,8 @@ static bool read_sets(struct arc_verifier *v, struct span header, const struct a
         hashes && tags && v->sets && dkim_fields_init(&fields, header) && arc_chain_hash(chain, 1, hashes);
     for (unsigned i = 0; good && i < chain->newest; i++) {
         struct span results = chain->sets[i].fields[ARC_RESULTS].value;
-        read_set(&v->sets[i], &chain->sets[i], now, &fields, tags);
+        bool within = (chain->newest - 1 - i) * header.n <= ARC_OLDER_LIMIT;
+        read_set(&v->sets[i], &chain->sets[i], now, &fields, tags, within);
         memcpy(v->sets[i].seal.header_hash, hashes[i], HASH_SIZE);
         v->sets[i].results_at = v->results.len;
         v->sets[i].results_length = results.n;
