@@ -120,11 +120,11 @@ static void begin_field(struct bytes *text, unsigned instance, const struct dkim
         bytes_printf(text, "ARC-Message-Signature: i=%u;", instance);
     else
         bytes_add_str(text, "DKIM-Signature: v=1;");
-    bytes_printf(text, " a=%s; c=%s/%s;\r\n\td=%s; s=%s;\r\n\tt=%lld; ",
+    bytes_printf(text, " a=%s; c=%s/%s;\r\n\td=%s; s=%s;\r\n\tt=%lld;",
                  signature_algorithm_name(what->keys[key].algorithm), canonical_name(what->header),
                  canonical_name(what->body), what->domain, what->keys[key].selector, (long long)what->now);
     if (what->lifetime > 0)
-        bytes_printf(text, "x=%lld; ", (long long)(what->now + what->lifetime));
+        bytes_printf(text, " x=%lld;", (long long)(what->now + what->lifetime));
     bytes_printf(text, "\r\n\th=%s;\r\n\tbh=", bytes_str(names));
 }
 
