@@ -118,8 +118,10 @@ bool dkim_fields_take(struct dkim_fields *f, struct span name, struct header_fie
         else
             high = middle;
     }
+    if (low == f->count)
+        return false;
     struct dkim_place *first = f->places + low;
-    if (low == f->count || compare_names(name_of(first), name) != 0 || first->taken == first->group)
+    if (compare_names(name_of(first), name) != 0 || first->taken == first->group)
         return false;
     const struct dkim_place *place = first + (first->group - ++first->taken);
     struct span rest = { place->header + place->at, place->length };
