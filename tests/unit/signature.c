@@ -115,9 +115,9 @@ static const struct {
     { "1,023 bits", "30 8188 02 8180 7f *127:ff 02 03 010001", SIGNATURE_KEY_SHORT, 1023 },
     { "8,192 bits", "30 82040a 02 820401 00 *1024:ff 02 03 010001", SIGNATURE_BAD, 8192 },
     { "8,200 bits", "30 82040b 02 820402 00 *1025:ff 02 03 010001", SIGNATURE_KEY_LONG, 8200 },
-    { "8,192 bits and an exponent of 64", "30 820410 02 820401 00 *1024:ff 02 09 00 *8:ff", SIGNATURE_BAD,
+    { "8,192 bits and an exponent of 32", "30 82040c 02 820401 00 *1024:ff 02 05 00 *4:ff", SIGNATURE_BAD,
       8192 },
-    { "1,024 bits and an exponent of 72", "30 8190 02 8181 00 *128:ff 02 0a 00 *9:ff", SIGNATURE_KEY_LONG,
+    { "1,024 bits and an exponent of 33", "30 818b 02 8181 00 *128:ff 02 05 01 *4:ff", SIGNATURE_KEY_LONG,
       1024 },
     { "an exponent of 1", "30 8187 02 8181 00 *128:ff 02 01 01", SIGNATURE_KEY_BAD, 1024 },
     { "an even exponent", "30 8187 02 8181 00 *128:ff 02 01 04", SIGNATURE_KEY_BAD, 1024 },
@@ -204,7 +204,7 @@ static void time_it_takes(void)
     unsigned bits;
     bytes_init(&der, 65536);
     bytes_init(&signature, 4096);
-    add_hex(&der, "30 820410 02 820401 00 *1024:ff 02 09 00 *8:ff");
+    add_hex(&der, "30 82040c 02 820401 00 *1024:ff 02 05 00 *4:ff");
     add_hex(&signature, "*1024:7f");
     clock_t start = clock();
     for (int i = 0; i < 10; i++)
