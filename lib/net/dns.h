@@ -29,8 +29,8 @@ enum dns_type {
 
 #define DNS_NAME_LIMIT 256 /* text with a NUL */
 #define DNS_ANSWER_LIMIT 65535
-#define DNS_RECORDS 64 /* of an answer that are looked at */
-#define DNS_CNAMES 8   /* followed in one answer */
+#define DNS_RECORDS 256 /* of an answer that are looked at: some have a hundred TXT records, one of them SPF */
+#define DNS_CNAMES 8    /* followed in one answer */
 
 struct dns_record {
     uint16_t type;

@@ -4,10 +4,12 @@
  */
 #include "trust/lookup.h"
 
+#include <string.h>
+
 enum status trust_ask(const struct trust_lookup *lookup, const char *name, enum dns_type type,
                       struct dns_answer *answer)
 {
-    *answer = (struct dns_answer){ .count = 0 };
+    memset(answer, 0, offsetof(struct dns_answer, records));
     return lookup->ask(lookup->arg, name, type, answer);
 }
 

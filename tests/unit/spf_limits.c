@@ -198,6 +198,19 @@ static void void_hosts(void)
     ok(came_to(&v, TRUST_PERMERROR, ""), "three");
 }
 
+/* The one that counts may come last of many. */
+static void many_texts(void)
+{
+    struct spf_verdict v;
+    zone_base();
+    add_many("example.org TXT some-verification=", 150);
+    add_many("many.test A 198.51.100.", 150);
+    zone_add(&zone, "many.test A 192.0.2.1");
+    policy_is("example.org", "v=spf1 a:many.test -all");
+    v = asked("192.0.2.1", "h.test", "u@example.org");
+    ok(came_to(&v, TRUST_PASS, ""), "a record behind 150 others, and an address too");
+}
+
 static bool expects(const char *const *names, const enum dns_type *types, size_t count)
 {
     bool same = zone.expected_count == count;
@@ -266,6 +279,7 @@ int main(void)
     names();
     most_questions();
     void_hosts();
+    many_texts();
     foresight();
     zone_clear(&zone);
     return done_testing();
