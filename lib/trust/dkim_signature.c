@@ -277,7 +277,8 @@ void dkim_signature_hash(struct dkim_signature *s, const struct header_field *fi
     dkim_hash_start(&hash, seen);
     dkim_fields_again(fields);
     while (dkim_list_next(&rest, &name))
-        if (dkim_fields_take(fields, name, &covered))
+        /* Its own field wasn't there when it was made (3.5). */
+        if (dkim_fields_take(fields, name, &covered) && covered.whole.p != field->whole.p)
             dkim_hash_field(&hash, s->header, &covered, false, (struct span){ NULL, 0 });
     dkim_hash_field(&hash, s->header, field, true, value->raw);
     if (!dkim_hash_end(&hash, s->header_hash))

@@ -109,6 +109,7 @@ static const struct rule rules[] = {
     { "h= in any case", LIST("FROM:tO"), TRUST_PASS, NULL },
     { "h= with names that aren't there", LIST("from:reply-to:x:y"), TRUST_PASS, NULL },
     { "h= with more than there are", LIST("from:from:from:to:to"), TRUST_PASS, NULL },
+    { "h= with the field that it stands in itself", LIST("from:dkim-signature"), TRUST_PASS, NULL },
     { "h= with an empty name", LIST("from::to"), TRUST_NEUTRAL, "h=" },
     { "h= with a colon at the end", LIST("from:to:"), TRUST_NEUTRAL, "h=" },
     { "h= with a blank within a name", LIST("from:to subject"), TRUST_NEUTRAL, "h=" },
