@@ -78,11 +78,12 @@ struct arc_sealing {
     enum signature_algorithm algorithm;
     int64_t now;
 };
-/* Appends the three fields, for the head of the message, with CRLF. `sign` is asked twice, for key 0 (as
- * dkim_sign_end() does). ST_PERM: there is no From field, or arc_next_instance() is 0; else what `sign`
- * answered; then nothing is appended. */
-typedef enum status (*arc_sign)(void *arg, size_t key, const unsigned char hash[HASH_SIZE],
-                                struct bytes *signature);
+/* `data` is what is hashed, with SHA-256, for a signature that it appends: fields in relaxed form, of which
+ * the last is the one that gets the signature, without its line end. So whoever has the key can see what he
+ * signs. */
+typedef enum status (*arc_sign)(void *arg, struct span data, struct bytes *signature);
+/* Appends the three fields, for the head of the message, with CRLF. `sign` is asked twice. ST_PERM: there is
+ * no From field, or arc_next_instance() is 0; else what `sign` answered; then nothing is appended. */
 enum status arc_seal(const struct arc_sealing *s, arc_sign sign, void *arg, struct bytes *out);
 
 #endif

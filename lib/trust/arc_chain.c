@@ -94,21 +94,32 @@ void arc_chain_read(struct span header, struct arc_chain *chain)
         chain->broken = "the newest seal says cv=fail";
 }
 
+static const struct span nothing = { NULL, 0 };
+
+/* A seal, the last field of what it signs itself. */
+static void hash_own_seal(struct dkim_hash *h, const struct header_field *seal)
+{
+    struct dkim_tags tags;
+    const struct dkim_tag *value = dkim_tags_read(seal->value, &tags) ? dkim_tag(&tags, "b") : NULL;
+    dkim_hash_field(h, DKIM_RELAXED, seal, true, value ? value->raw : nothing);
+}
+
+static void hash_below_seal(struct dkim_hash *h, const struct header_field *fields)
+{
+    dkim_hash_field(h, DKIM_RELAXED, &fields[ARC_RESULTS], false, nothing);
+    dkim_hash_field(h, DKIM_RELAXED, &fields[ARC_MESSAGE], false, nothing);
+}
+
 /* A set into the hash of those before it; and what its own seal signs. */
 static bool hash_set(struct dkim_hash *running, const struct header_field *fields,
                      unsigned char out[HASH_SIZE])
 {
-    const struct span whole = { NULL, 0 };
     struct dkim_hash own;
-    struct dkim_tags tags;
-    const struct dkim_tag *value =
-        dkim_tags_read(fields[ARC_SEAL].value, &tags) ? dkim_tag(&tags, "b") : NULL;
-    dkim_hash_field(running, DKIM_RELAXED, &fields[ARC_RESULTS], false, whole);
-    dkim_hash_field(running, DKIM_RELAXED, &fields[ARC_MESSAGE], false, whole);
+    hash_below_seal(running, fields);
     if (!dkim_hash_copy(running, &own))
         return false;
-    dkim_hash_field(&own, DKIM_RELAXED, &fields[ARC_SEAL], true, value ? value->raw : whole);
-    dkim_hash_field(running, DKIM_RELAXED, &fields[ARC_SEAL], false, whole);
+    hash_own_seal(&own, &fields[ARC_SEAL]);
+    dkim_hash_field(running, DKIM_RELAXED, &fields[ARC_SEAL], false, nothing);
     return dkim_hash_end(&own, out);
 }
 
@@ -120,4 +131,20 @@ bool arc_chain_hash(const struct arc_chain *chain, unsigned first, unsigned char
         good = hash_set(&running, chain->sets[i - 1].fields, hashes[i - 1]);
     dkim_hash_drop(&running);
     return good;
+}
+
+bool arc_chain_data(const struct arc_chain *chain, unsigned first, struct bytes *data)
+{
+    struct dkim_hash hash;
+    bool good = dkim_hash_start(&hash, data);
+    for (unsigned i = first; good && i <= chain->newest; i++) {
+        const struct header_field *fields = chain->sets[i - 1].fields;
+        hash_below_seal(&hash, fields);
+        if (i < chain->newest)
+            dkim_hash_field(&hash, DKIM_RELAXED, &fields[ARC_SEAL], false, nothing);
+        else
+            hash_own_seal(&hash, &fields[ARC_SEAL]);
+    }
+    dkim_hash_drop(&hash);
+    return good && !data->failed;
 }

@@ -41,6 +41,8 @@ void arc_chain_read(struct span header, struct arc_chain *chain);
  * signature of goes to hashes[instance - 1]. Takes time that grows with the sets' size only. False if it
  * failed. */
 bool arc_chain_hash(const struct arc_chain *chain, unsigned first, unsigned char (*hashes)[HASH_SIZE]);
+/* Appends what is hashed for the newest seal. False: no memory, or over the limit. */
+bool arc_chain_data(const struct arc_chain *chain, unsigned first, struct bytes *data);
 
 /* A chain that is being verified. */
 struct arc_verified {

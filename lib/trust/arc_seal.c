@@ -7,7 +7,8 @@
 
 #include <stdlib.h>
 
-#define ARC_FIELD_LIMIT 131072 /* bytes of one that we write: h= may be long */
+#define FIELD_LIMIT 131072           /* bytes of one that we write: h= may be long */
+#define DATA_LIMIT ((size_t)4 << 20) /* and of what is hashed */
 
 unsigned arc_next_instance(const struct arc_result *chain)
 {
@@ -27,12 +28,11 @@ static bool read_field(struct span text, struct header_field *field)
 
 /* What the seal is a signature of: all sets and this one; after a failure only this one (5.1.2). False too
  * where the header hasn't the chain any more that was verified. */
-static bool hash_sets(const struct arc_sealing *s, unsigned instance, struct span message, struct span seal,
-                      unsigned char hash[HASH_SIZE])
+static bool gather_sets(const struct arc_sealing *s, unsigned instance, struct span message, struct span seal,
+                        struct bytes *data)
 {
-    unsigned char(*hashes)[HASH_SIZE] = calloc(ARC_INSTANCES, sizeof *hashes);
     struct arc_chain *chain = malloc(sizeof *chain);
-    bool good = hashes && chain, failed = s->chain->result == TRUST_FAIL;
+    bool good = chain, failed = s->chain->result == TRUST_FAIL;
     if (good) {
         arc_chain_read(s->header, chain);
         struct header_field *own = chain->sets[instance - 1].fields;
@@ -40,13 +40,25 @@ static bool hash_sets(const struct arc_sealing *s, unsigned instance, struct spa
                read_field(s->results, &own[ARC_RESULTS]) && read_field(message, &own[ARC_MESSAGE]) &&
                read_field(seal, &own[ARC_SEAL]);
         chain->newest = instance;
-        good = good && arc_chain_hash(chain, failed ? instance : 1, hashes);
+        good = good && arc_chain_data(chain, failed ? instance : 1, data);
     }
-    if (good)
-        memcpy(hash, hashes[instance - 1], HASH_SIZE);
     free(chain);
-    free(hashes);
     return good;
+}
+
+struct sign_data {
+    const struct bytes *data; /* what was hashed */
+    arc_sign sign;
+    void *arg;
+};
+
+static enum status sign_data(void *arg, size_t key, const unsigned char hash[HASH_SIZE],
+                             struct bytes *signature)
+{
+    const struct sign_data *d = arg;
+    (void)key;
+    (void)hash;
+    return d->data->failed ? ST_TEMP : d->sign(d->arg, span_bytes(d->data), signature);
 }
 
 static enum status sign_message(const struct arc_sealing *s, unsigned instance, arc_sign sign, void *arg,
@@ -60,27 +72,32 @@ static enum status sign_message(const struct arc_sealing *s, unsigned instance, 
         .header = DKIM_RELAXED,
         .body = DKIM_RELAXED,
     };
-    struct dkim_signer *signer = dkim_sign_start_arc(s->header, &what, instance);
-    enum status st = signer ? dkim_sign_hashed(signer, s->body_hash, sign, arg, out) : ST_PERM;
+    struct bytes data;
+    struct sign_data how = { &data, sign, arg };
+    bytes_init(&data, DATA_LIMIT);
+    struct dkim_signer *signer = dkim_sign_start_arc(s->header, &what, instance, &data);
+    enum status st = signer ? dkim_sign_hashed(signer, s->body_hash, sign_data, &how, out) : ST_PERM;
     dkim_sign_free(signer);
+    bytes_free(&data);
     return st;
 }
 
 static enum status sign_sets(const struct arc_sealing *s, unsigned instance, struct span message,
                              arc_sign sign, void *arg, struct bytes *out)
 {
-    unsigned char hash[HASH_SIZE];
-    struct bytes signature;
+    struct bytes data, signature;
+    bytes_init(&data, DATA_LIMIT);
     bytes_init(&signature, SIGNATURE_LIMIT);
     bytes_printf(out, "ARC-Seal: i=%u; a=%s; cv=%s;\r\n\td=%s; s=%s;\r\n\tt=%lld;\r\n\tb=", instance,
                  signature_algorithm_name(s->algorithm), chain_status(s->chain), s->domain, s->selector,
                  (long long)s->now);
     enum status st = ST_TEMP;
-    if (!out->failed && hash_sets(s, instance, message, span_bytes(out), hash))
-        st = sign(arg, 0, hash, &signature);
+    if (!out->failed && gather_sets(s, instance, message, span_bytes(out), &data))
+        st = sign(arg, span_bytes(&data), &signature);
     if (st == ST_OK && !dkim_sign_value(out, &signature))
         st = ST_TEMP;
     bytes_free(&signature);
+    bytes_free(&data);
     return st;
 }
 
@@ -88,8 +105,8 @@ enum status arc_seal(const struct arc_sealing *s, arc_sign sign, void *arg, stru
 {
     unsigned instance = arc_next_instance(s->chain);
     struct bytes message, seal;
-    bytes_init(&message, ARC_FIELD_LIMIT);
-    bytes_init(&seal, ARC_FIELD_LIMIT);
+    bytes_init(&message, FIELD_LIMIT);
+    bytes_init(&seal, FIELD_LIMIT);
     enum status st = instance ? sign_message(s, instance, sign, arg, &message) : ST_PERM;
     if (st == ST_OK)
         st = sign_sets(s, instance, span_bytes(&message), sign, arg, &seal);

@@ -133,9 +133,10 @@ bool dkim_key_name(const struct dkim_signature *s, char to[DNS_NAME_LIMIT]);
 /* ---- Signing for ARC: dkim_sign.c */
 
 /* As dkim_sign_start(), but that it writes ARC-Message-Signature fields of this instance, which cover the
- * DKIM-Signature fields too (RFC 8617 4.1.2). 0: DKIM-Signature fields. */
+ * DKIM-Signature fields too (RFC 8617 4.1.2). `seen` (may be NULL) gets what is hashed for the first key.
+ * Instance 0: DKIM-Signature fields. */
 struct dkim_signer *dkim_sign_start_arc(struct span header, const struct dkim_signing *what,
-                                        unsigned instance);
+                                        unsigned instance, struct bytes *seen);
 /* As dkim_sign_end(), where the hash of the body is known, and none was given. */
 enum status dkim_sign_hashed(struct dkim_signer *s, const unsigned char body[HASH_SIZE],
                              enum status (*sign)(void *arg, size_t key, const unsigned char hash[HASH_SIZE],

@@ -128,13 +128,14 @@ static void begin_field(struct bytes *text, unsigned instance, const struct dkim
     bytes_printf(text, "\r\n\th=%s;\r\n\tbh=", bytes_str(names));
 }
 
-static bool start(struct dkim_signer *s, struct dkim_fields *fields, const struct dkim_signing *what)
+static bool start(struct dkim_signer *s, struct dkim_fields *fields, const struct dkim_signing *what,
+                  struct bytes *seen)
 {
     struct bytes names;
     bool good = dkim_body_start(&s->body, what->body, NULL);
     for (size_t i = 0; i < s->count; i++) {
         bytes_init(&s->keys[i].text, FIELD_LIMIT);
-        good = dkim_hash_start(&s->keys[i].hash, NULL) && good;
+        good = dkim_hash_start(&s->keys[i].hash, i == 0 ? seen : NULL) && good;
     }
     bytes_init(&names, NAMES_LIMIT);
     good = good && add_fields(s, fields, &names);
@@ -147,7 +148,7 @@ static bool start(struct dkim_signer *s, struct dkim_fields *fields, const struc
 }
 
 struct dkim_signer *dkim_sign_start_arc(struct span header, const struct dkim_signing *what,
-                                        unsigned instance)
+                                        unsigned instance, struct bytes *seen)
 {
     struct dkim_fields fields;
     struct dkim_signer *s = what->count <= DKIM_KEYS ? calloc(1, sizeof *s) : NULL;
@@ -156,7 +157,7 @@ struct dkim_signer *dkim_sign_start_arc(struct span header, const struct dkim_si
     s->header = what->header;
     s->instance = instance;
     s->count = what->count;
-    bool good = dkim_fields_init(&fields, header) && start(s, &fields, what);
+    bool good = dkim_fields_init(&fields, header) && start(s, &fields, what, seen);
     dkim_fields_free(&fields);
     if (!good) {
         dkim_sign_free(s);
@@ -167,7 +168,7 @@ struct dkim_signer *dkim_sign_start_arc(struct span header, const struct dkim_si
 
 struct dkim_signer *dkim_sign_start(struct span header, const struct dkim_signing *what)
 {
-    return dkim_sign_start_arc(header, what, 0);
+    return dkim_sign_start_arc(header, what, 0, NULL);
 }
 
 void dkim_sign_body(struct dkim_signer *s, struct span piece)

@@ -48,10 +48,10 @@ static void verify(struct dns_zone *zone, struct span message, struct arc_result
     dkim_verify_free(body);
 }
 
-static enum status sign(void *arg, size_t which, const unsigned char hash[HASH_SIZE], struct bytes *signature)
+static enum status sign(void *arg, struct span data, struct bytes *signature)
 {
-    (void)which;
-    return signature_sign(arg, hash, signature);
+    unsigned char hash[HASH_SIZE];
+    return hash_sha256(data, hash) ? signature_sign(arg, hash, signature) : ST_TEMP;
 }
 
 static bool seal(char **argv, struct signature_key *key, struct span message, const struct arc_result *chain,
