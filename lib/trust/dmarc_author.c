@@ -61,10 +61,10 @@ static const char *end_part(struct scan *s, const char *wrong)
     return wrong;
 }
 
-/* Of words without a dot between, some read the first only; we would make one of them. */
+/* Of words with blanks between, some read the first only; we would make one domain of them (RFC 5322 4.4). */
 static void pass_blank(struct scan *s)
 {
-    if (s->place == ATOM)
+    if (s->place == ATOM || s->place == DOT)
         s->place = BLANK;
 }
 
@@ -75,7 +75,7 @@ static const char *pass_domain(struct scan *s, char c)
     s->place = c == '.' ? DOT : c == '[' ? LITERAL : ATOM;
     if (c == '[')
         return was == AT ? NULL : ODD;
-    if (was == LITERAL || (was == BLANK && c != '.'))
+    if (was == LITERAL || was == BLANK)
         return ODD;
     return c == '.' || !(lexical_class[(unsigned char)c] & LEXICAL_SPECIAL) ? NULL : ODD;
 }
@@ -84,10 +84,10 @@ static const char *pass_domain(struct scan *s, char c)
  * ends a group's name. */
 static const char *pass_delimiter(struct scan *s, char c)
 {
-    const char *wrong = (s->open && (!s->route || c == ';')) || (c == ':' && !s->open && s->ats) ? ODD : NULL;
+    bool odd = s->open ? !s->route || c == ';' : c == ':' && (s->ats || s->closed);
     s->route = s->route && c == ',';
     s->closed = s->open && s->closed;
-    return end_part(s, wrong);
+    return end_part(s, odd ? ODD : NULL);
 }
 
 /* A character outside of quotes and comments. NULL, or what is wrong with it there. */
@@ -127,10 +127,13 @@ static const char *pass_character(struct scan *s, char c)
     return s->place != NO_AT ? pass_domain(s, c) : NULL;
 }
 
-/* An address literal, as far as its ']'. */
-static void pass_literal(struct scan *s)
+/* An address literal, as far as its ']'; false if it has none. */
+static bool pass_literal(struct scan *s)
 {
-    s->rest = span_from(s->rest, span_find(s->rest, ']') + 1);
+    size_t end = span_find(s->rest, ']');
+    bool ended = end < s->rest.n;
+    s->rest = span_from(s->rest, end + 1);
+    return ended;
 }
 
 static const char *scan_value(struct span value)
@@ -151,8 +154,8 @@ static const char *scan_value(struct span value)
             bool literal = c == '[' && s.place == AT;
             wrong = pass_character(&s, c);
             s.rest = span_from(s.rest, 1);
-            if (literal)
-                pass_literal(&s);
+            if (literal && !pass_literal(&s))
+                wrong = UNCLOSED;
         }
     }
     if (!wrong)
