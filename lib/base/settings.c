@@ -19,7 +19,8 @@
 #define NETWORKS_LIMIT 256
 
 enum type { TYPE_STRING, TYPE_NAME, TYPE_PATH, TYPE_FILE, TYPE_SIZE, TYPE_SECONDS, TYPE_NUMBER, TYPE_COUNT, TYPE_PORT, TYPE_YESNO,
-            TYPE_NETWORKS, TYPE_CERTIFICATES, TYPE_ZONES, /* words: */ TYPE_SANDBOX, TYPE_HELO, TYPE_REVERSE, TYPE_DOMAIN, TYPE_DMARC };
+            TYPE_NETWORKS, TYPE_CERTIFICATES, TYPE_MILTERS, TYPE_ZONES,
+            /* words: */ TYPE_SANDBOX, TYPE_HELO, TYPE_REVERSE, TYPE_DOMAIN, TYPE_DMARC };
 
 struct key {
     const char *name;
@@ -85,6 +86,7 @@ static const struct key keys[] = {
     { "dmarc", TYPE_DMARC, AT(dmarc), "junk" },
     { "spf", TYPE_DOMAIN, AT(spf), "mark" },
     { "dns-defer", TYPE_SECONDS, AT(dns_defer), "1h" },
+    { "milter", TYPE_MILTERS, AT(milters), "" },
     { "retry-first", TYPE_SECONDS, AT(retry_first), "1m" },
     { "retry-max", TYPE_SECONDS, AT(retry_max), "4h" },
     { "queue-lifetime", TYPE_SECONDS, AT(queue_lifetime), "5d" },
@@ -155,7 +157,7 @@ bool settings_parse_size(const char *value, uint64_t *to)
     return parse_scaled(value, "kmgt", factors, to);
 }
 
-static bool parse_seconds(const char *value, uint64_t *to)
+bool settings_parse_seconds(const char *value, uint64_t *to)
 {
     static const uint64_t factors[] = { 1, 60, 3600, 86400 };
     return parse_scaled(value, "smhd", factors, to);
@@ -256,7 +258,7 @@ static const char *set(struct settings *s, const struct key *k, const char *valu
         return settings_parse_size(value, number) ? NULL
                                                   : "must be a number of bytes, K, M, G or T, such as 50M";
     case TYPE_SECONDS:
-        return parse_seconds(value, number) ? NULL : "must be a time in s, m, h or d, such as 5m";
+        return settings_parse_seconds(value, number) ? NULL : "must be a time in s, m, h or d, such as 5m";
     case TYPE_NUMBER:
         return span_u64(span_of(value), 1000000, number) && *number ? NULL
                                                                     : "must be a number from 1 to 1000000";
@@ -268,6 +270,8 @@ static const char *set(struct settings *s, const struct key *k, const char *valu
         return parse_networks(s, value) ? NULL : "must be addresses with a prefix, such as 10.0.0.0/8 ::1";
     case TYPE_CERTIFICATES:
         return settings_add_certificate(s, span_of(value));
+    case TYPE_MILTERS:
+        return settings_add_milter(s, span_of(value));
     case TYPE_YESNO:
         if (strcmp(value, "yes") != 0 && strcmp(value, "no") != 0)
             return "must be yes or no";
@@ -381,6 +385,7 @@ void settings_free(struct settings *s)
             keys[i].type == TYPE_FILE)
             free(*(char **)member(s, &keys[i]));
     settings_free_certificates(s);
+    settings_free_milters(s);
     for (size_t i = 0; i < KEYS; i++)
         if (keys[i].type == TYPE_ZONES)
             zones_free(member(s, &keys[i]));
@@ -412,6 +417,10 @@ void settings_print(const struct settings *s, struct bytes *out)
             settings_print_certificates(s, keys[i].name, out);
             continue;
         }
+        if (keys[i].type == TYPE_MILTERS && s->milter_count) {
+            settings_print_milters(s, keys[i].name, out);
+            continue;
+        }
         bytes_printf(out, "%s ", keys[i].name);
         switch (keys[i].type) {
         case TYPE_STRING:
@@ -434,6 +443,7 @@ void settings_print(const struct settings *s, struct bytes *out)
             print_networks(s, out);
             break;
         case TYPE_CERTIFICATES:
+        case TYPE_MILTERS:
             break;
         case TYPE_ZONES:
             bytes_add_str(out, ((const struct zones *)at)->text);

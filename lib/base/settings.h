@@ -32,6 +32,19 @@ struct named_certificate {
 };
 #define SETTINGS_CERTIFICATES 100
 
+/* A filter that speaks the milter protocol, in the order in which they are asked. */
+enum milter_down { MILTER_DOWN_DEFER, MILTER_DOWN_ACCEPT, MILTER_DOWN_REFUSE };
+enum { MILTER_FOR_IN = 1, MILTER_FOR_SUBMISSION = 2, MILTER_FOR_ALL = 3 };
+struct milter_setting {
+    char *address;         /* as it is written: "unix:/run/rspamd.sock", "inet:127.0.0.1:11332", "inet:[::1]:11332" */
+    char *path;            /* of a Unix socket; NULL: host and port */
+    char *host, *port;
+    uint64_t timeout;      /* seconds that an answer may take */
+    enum milter_down down; /* what becomes of mail where it doesn't answer */
+    unsigned uses;         /* MILTER_FOR_* */
+};
+#define SETTINGS_MILTERS 16
+
 /* Each includes what stands before it, but for *_MARK, which only notes what its last one would refuse. */
 enum helo_check { HELO_OFF, HELO_OWN, HELO_MARK, HELO_REFUSE, HELO_STRICT };
 enum reverse_dns { REVERSE_OFF, REVERSE_MARK, REVERSE_REFUSE, REVERSE_STRICT };
@@ -52,6 +65,8 @@ struct settings {
     char *tls_key;            /* PEM */
     struct named_certificate *certificates; /* beside that one */
     size_t certificate_count;
+    struct milter_setting *milters;
+    size_t milter_count;
     struct network *networks; /* may relay without login */
     size_t network_count;
     uint64_t message_size; /* bytes; the SIZE we announce */

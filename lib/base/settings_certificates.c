@@ -27,7 +27,7 @@ void settings_free_certificates(struct settings *s)
     s->certificate_count = 0;
 }
 
-static struct span next_word(struct span *rest)
+struct span settings_next_word(struct span *rest)
 {
     struct span word;
     *rest = span_trim(*rest);
@@ -64,7 +64,7 @@ static struct named_certificate *find_place(struct settings *s, const char *doma
 
 const char *settings_add_certificate(struct settings *s, struct span value)
 {
-    struct span domain = next_word(&value), certificate = next_word(&value), key = next_word(&value);
+    struct span domain = settings_next_word(&value), certificate = settings_next_word(&value), key = settings_next_word(&value);
     if (!domain.n) {
         settings_free_certificates(s);
         return NULL;

@@ -38,6 +38,16 @@ static void wrong_lines(struct bytes *error)
         { "a certificate without a key", "certificate mail.a.test cert.pem\n", ":1: certificate: must be a host name" },
         { "a certificate for nothing", "certificate *. cert.pem key.pem\n", ":1: certificate: must be a host name" },
         { "a certificate for a wrong name", "certificate a*.test cert.pem key.pem\n", ":1: certificate: must be a host name" },
+        { "a filter by no address", "milter /run/x.sock\n", ":1: milter: must begin with a filter's address" },
+        { "a filter without a port", "milter inet:127.0.0.1\n", ":1: milter: must begin with a filter's address" },
+        { "a filter at port 0", "milter inet:127.0.0.1:0\n", ":1: milter: must begin with a filter's address" },
+        { "a filter at an IPv6 address without brackets", "milter inet:::1:99\n", ":1: milter: must begin with" },
+        { "a filter at no host", "milter inet::99\n", ":1: milter: must begin with a filter's address" },
+        { "a filter at a network", "milter inet:[::1/64]:99\n", ":1: milter: must begin with a filter's address" },
+        { "a filter without a time", "milter unix:x timeout=0\n", ":1: milter: takes timeout=30s" },
+        { "a filter with another fate", "milter unix:x down=drop\n", ":1: milter: takes timeout=30s" },
+        { "a filter for nobody", "milter unix:x for=\n", ":1: milter: takes timeout=30s" },
+        { "a filter and more", "milter unix:x for=in more\n", ":1: milter: takes timeout=30s" },
         { "a certificate and more", "certificate a.test cert.pem key.pem x\n", ":1: certificate: must be a host name" },
         { "no zone", "dns-block zen.test=127.0.0.256\n", ":1: dns-block: must be" },
         { "no word", "helo-check maybe\n", ":1: helo-check: must be off, own, mark" },
@@ -50,6 +60,35 @@ static void wrong_lines(struct bytes *error)
         ok(st == ST_PERM && strstr(bytes_str(error), rows[i].expected) && strstr(bytes_str(error), path),
            "%s: %s", rows[i].name, bytes_str(error));
     }
+}
+
+static void milters(struct bytes *error)
+{
+    struct settings s, again;
+    struct bytes out;
+    bytes_init(&out, 100000);
+    ok(load("milter unix:run/a.sock\nmilter inet:[::1]:11332 for=in down=accept timeout=2m\nmilter inet:localhost:99 "
+            "down=refuse for=submission\nmilter unix:/tmp/run/a.sock timeout=5\n", &s, error) == ST_OK && s.milter_count == 3,
+       "three filters");
+    const struct milter_setting *m = s.milters;
+    ok(strcmp(m[0].path, "/tmp/run/a.sock") == 0 && m[0].timeout == 5 && m[0].down == MILTER_DOWN_DEFER && m[0].uses == MILTER_FOR_ALL,
+       "a second line with the same address replaces the first, in its place");
+    ok(!m[1].path && strcmp(m[1].host, "::1") == 0 && strcmp(m[1].port, "11332") == 0 && m[1].timeout == 120 &&
+           m[1].down == MILTER_DOWN_ACCEPT && m[1].uses == MILTER_FOR_IN, "one by IPv6");
+    ok(strcmp(m[2].host, "localhost") == 0 && m[2].timeout == 30 && m[2].down == MILTER_DOWN_REFUSE &&
+           m[2].uses == MILTER_FOR_SUBMISSION, "one by name");
+    settings_print(&s, &out);
+    settings_free(&s);
+    ok(strstr(bytes_str(&out), "milter inet:[::1]:11332 timeout=120 down=accept for=in\n") &&
+           load(bytes_str(&out), &again, error) == ST_OK && again.milter_count == 3, "they are printed as read");
+    settings_free(&again);
+    ok(load("milter unix:a\nmilter\n", &s, error) == ST_OK && s.milter_count == 0, "none after all");
+    settings_free(&s);
+    bytes_clear(&out);
+    for (int i = 0; i < 17; i++)
+        bytes_printf(&out, "milter unix:%d\n", i);
+    ok(load(bytes_str(&out), &s, error) == ST_PERM && strstr(bytes_str(error), ":17: milter: is one too many"), "17 filters are one too many");
+    bytes_free(&out);
 }
 
 static size_t certificate_of(const struct settings *s, const char *name)
@@ -125,6 +164,7 @@ int main(void)
     settings_free(&s);
     wrong_lines(&error);
     certificates(&error);
+    milters(&error);
     unlink(path);
     ok(settings_load(path, &s, &error) == ST_NONE, "a missing file is ST_NONE");
     bytes_free(&out);
