@@ -8,15 +8,18 @@
  *     guard_recipient.c  RCPT: to whom
  *     guard_policy.c     what the settings have against it
  *     guard_dns.c        who sent it: what the session asks DNS about that, and finds
+ *     guard_milter.c     MILTER, SENDER, ADD, REMOVE: what filters want
  *     guard_message.c    PIECE, FILE, COMMIT: the message; guard_commit.c puts it on disk
  *
  *     state   means                               timely verbs
  *     IDLE    no transaction
  *     SENDER  MAIL was accepted                   RCPT
- *     RCPTS   at least one recipient was too      RCPT AUTHOR DNS CHECKED PIECE FILE COMMIT
+ *     RCPTS   at least one recipient was too      RCPT AUTHOR DNS CHECKED SENDER ADD REMOVE PIECE
+ *                                                         FILE COMMIT
  *     BODY    pieces of the message have come     DNS CHECKED PIECE COMMIT
- *     FILE    the session has a file to write to  FILE (a second one) AUTHOR DNS CHECKED COMMIT
- *     any                                         LOGIN, those of SCRAM, MAIL
+ *     FILE    the session has a file to write to  FILE (another one) AUTHOR DNS CHECKED SENDER ADD
+ *                                                         REMOVE COMMIT
+ *     any                                         LOGIN, those of SCRAM, MAIL, MILTER
  *
  * A login, once, and MAIL forget the transaction before them. An answer to "does this user exist" is only given
  * where mail for that domain is taken at all. What can't be looked up is VERDICT_TABLES, never a refusal.
@@ -28,6 +31,7 @@
 #include "store/sasl.h"
 
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define REFUSALS_LIMIT 50   /* senders and recipients: who asks on tries names, or means somebody else */
@@ -41,6 +45,7 @@ void guard_forget_envelope(struct envelope *e)
     targets_free(&e->targets);
     targets_free(&e->copies);
     guard_notice_forget(e);
+    free(e->named);
     bytes_free(&e->body);
     *e = (struct envelope){ .recipients = 0 };
     bytes_init(&e->body, SMTPD_MEMORY_LIMIT + SMTPD_ADDED_LIMIT);
@@ -109,6 +114,10 @@ static const struct guard_verb verbs[] = {
     { VERB_AUTHOR, GUARD_RCPTS | GUARD_FILE_OUT, "author", guard_author },
     { VERB_DNS, GUARD_RCPTS | GUARD_BODY | GUARD_FILE_OUT, "dns", guard_dns },
     { VERB_CHECKED, GUARD_RCPTS | GUARD_BODY | GUARD_FILE_OUT, "checked", guard_checked },
+    { VERB_MILTER, GUARD_ANY, "milter", guard_milter },
+    { VERB_SENDER, GUARD_RCPTS | GUARD_FILE_OUT, "sender", guard_filter_sender },
+    { VERB_ADD, GUARD_RCPTS | GUARD_FILE_OUT, "add", guard_filter_add },
+    { VERB_REMOVE, GUARD_RCPTS | GUARD_FILE_OUT, "remove", guard_filter_remove },
     { VERB_PIECE, GUARD_RCPTS | GUARD_BODY, "piece", guard_piece },
     { VERB_FILE, GUARD_RCPTS | GUARD_FILE_OUT, "file", guard_file },
     { VERB_COMMIT, GUARD_RCPTS | GUARD_BODY | GUARD_FILE_OUT, "commit", guard_finish },
@@ -117,7 +126,7 @@ static const struct guard_verb verbs[] = {
 
 int guard_run(struct serving *serving)
 {
-    struct smtp_guard g = { .serving = serving, .settings = serving->settings, .files = { -1, -1 } };
+    struct smtp_guard g = { .serving = serving, .settings = serving->settings, .files = { -1, -1, -1 }, .milters = serving->milters };
     struct guard guard = {
         .channel = serving->channel,
         .state = GUARD_IDLE,
@@ -133,8 +142,8 @@ int guard_run(struct serving *serving)
     login_forget(&g.login);
     guard_forget_envelope(&g.envelope);
     policy_end(&g);
-    file_close(g.files[0]);
-    file_close(g.files[1]);
+    for (size_t i = 0; i < sizeof g.files / sizeof g.files[0]; i++)
+        file_close(g.files[i]);
     if (g.directory)
         directory_close(g.directory);
     table_close(g.copies);

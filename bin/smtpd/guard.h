@@ -33,6 +33,9 @@ struct envelope {
     unsigned authors;         /* addresses asked for */
     unsigned questions;       /* to DNS, from the session */
     bool checked;             /* the session said what it found */
+    struct named *named;      /* guard_milter.c: the recipients, where a filter may take some away */
+    unsigned wished;          /* recipients that filters wanted */
+    char id[QUEUE_ID_LIMIT];  /* the message's, where filters were told it; else "" */
     struct bytes body;        /* pieces received so far */
     struct span added;        /* fields that the session wants before the message; in its request to commit */
 };
@@ -46,8 +49,9 @@ struct smtp_guard {
     struct table *copies; /* opened when first needed */
     bool no_copies;       /* there is no such table */
     struct envelope envelope;
-    int files[2];      /* that the session writes large messages to, one after the other; -1: none yet */
-    unsigned files_out; /* given out for this message: the second one takes what the session makes of the first */
+    int *milters;      /* serving's */
+    int files[3];      /* that the session writes large messages to, one after the other; -1: none yet */
+    unsigned files_out; /* given out for this message: the next one takes what the session makes of the one before */
     struct policy *policy;         /* guard_policy.c; made when first needed */
     char said[SMTPD_POLICY_LIMIT]; /* its last refusal, as a reply */
     unsigned questions;            /* to DNS, from the session */
@@ -78,6 +82,7 @@ enum verdict guard_commit(const struct smtp_guard *g, struct span tls, struct co
 /* `guard`, `guard_paths` and `asks_dns` of smtpd's struct service. */
 int guard_run(struct serving *serving);
 enum dns_need policy_asks_dns(const struct serving *serving, bool any); /* guard_policy.c */
+unsigned guard_milter_uses(const struct serving *serving); /* guard_milter.c */
 size_t guard_paths(const struct settings *s, struct sandbox_path *paths, size_t room);
 
 #endif

@@ -402,7 +402,8 @@ enum verdict guard_commit(const struct smtp_guard *g, struct span tls, struct co
                           char id[QUEUE_ID_LIMIT])
 {
     struct commit k = { .g = g, .settings = g->settings, .id = id };
-    queue_new_id(id);
+    if (!span_copy(span_of(g->envelope.id), id, QUEUE_ID_LIMIT) || !id[0])
+        queue_new_id(id);
     enum verdict v = write_trace(&k, tls) ? commit(&k, content) : VERDICT_FAILED;
     if (v == VERDICT_OK) {
         log_accepted(&k, content);

@@ -15,6 +15,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define FILES (sizeof((struct smtp_guard *)NULL)->files / sizeof(int))
+
 enum guard_next guard_piece(struct guard *guard, struct message *m)
 {
     struct smtp_guard *g = guard->program;
@@ -26,8 +28,8 @@ enum guard_next guard_piece(struct guard *guard, struct message *m)
     return GUARD_SILENT;
 }
 
-/* Two files a connection, emptied for the next message: a session that keeps its descriptors keeps the space
- * of two messages. */
+/* Three files a connection, emptied for the next message: a session that keeps its descriptors keeps the space
+ * of three messages. */
 static bool open_file(struct smtp_guard *g, int *file)
 {
     char path[PATH_MAX];
@@ -47,9 +49,9 @@ enum guard_next guard_file(struct guard *guard, struct message *m)
     struct smtp_guard *g = guard->program;
     if (guard->state == GUARD_RCPTS)
         g->files_out = 0;
-    if (!message_end(m) || g->files_out == sizeof g->files / sizeof g->files[0])
+    if (!message_end(m) || g->files_out >= (guard_filters(g) ? SMTPD_FILES_LIMIT : 2))
         return GUARD_END;
-    int *file = &g->files[g->files_out];
+    int *file = &g->files[g->files_out % FILES];
     int copy = open_file(g, file) ? fcntl(*file, F_DUPFD_CLOEXEC, 0) : -1;
     if (copy < 0) {
         int why = errno;
@@ -70,7 +72,7 @@ static enum verdict gather(struct smtp_guard *g, struct span last, bool in_file,
     struct stat st;
     *c = (struct content){ .fd = -1 };
     if (in_file) {
-        int file = g->files[g->files_out - 1];
+        int file = g->files[(g->files_out - 1) % FILES];
         if (fstat(file, &st) != 0)
             return VERDICT_FAILED;
         c->fd = file;
@@ -85,6 +87,12 @@ static enum verdict gather(struct smtp_guard *g, struct span last, bool in_file,
         c->size = c->memory.n;
     }
     return VERDICT_OK;
+}
+
+/* What a message may have become since MAIL and its own size were judged. */
+static uint64_t largest(const struct smtp_guard *g)
+{
+    return g->settings->message_size + SMTPD_ADDED_LIMIT + (guard_filters(g) ? SMTPD_FILTERED_LIMIT : 0);
 }
 
 enum guard_next guard_finish(struct guard *guard, struct message *m)
@@ -105,7 +113,7 @@ enum guard_next guard_finish(struct guard *guard, struct message *m)
         g->envelope.eight_bit = true;
     g->envelope.options.junk = bits & COMMIT_JUNK;
     enum verdict v = gather(g, last, in_file, &content);
-    if (v == VERDICT_OK && content.size > g->settings->message_size + SMTPD_ADDED_LIMIT)
+    if (v == VERDICT_OK && content.size > largest(g))
         return GUARD_END;
     if (guard_is_lmtp(g)) {
         guard_lmtp_commit(g, v, tls, &content, m);

@@ -42,12 +42,18 @@ bool guard_is_submission(const struct smtp_guard *g);
 /* May the client send to other domains: by login, as a user of this machine, or by its network? */
 bool guard_may_relay(const struct smtp_guard *g);
 enum verdict guard_verdict(enum status st);
+/* May this client send as this address? */
+enum verdict guard_check_sender(struct smtp_guard *g, const struct address *sender);
 /* A path that the session read, read again: nothing else may go into an envelope. False: it is none. */
 bool guard_get_path(struct message *m, struct address *a);
 enum guard_next guard_mail(struct guard *guard, struct message *m);
 enum guard_next guard_author(struct guard *guard, struct message *m);
 
 /* --- guard_recipient.c */
+/* Puts what the address means behind the envelope's targets. */
+enum verdict guard_expand(struct smtp_guard *g, const struct address *a);
+/* Adds a recipient, one that a filter wants or one of the client's, whom policy may refuse. */
+enum verdict guard_add_recipient(struct smtp_guard *g, const struct address *a, const struct rcpt_options *o, bool by_filter);
 enum guard_next guard_rcpt(struct guard *guard, struct message *m);
 
 /* --- guard_lmtp.c: a recipient is a delivery of its own */
@@ -80,6 +86,17 @@ bool guard_is_stranger(const struct smtp_guard *g);
 bool guard_checks(const struct smtp_guard *g);
 enum guard_next guard_dns(struct guard *guard, struct message *m);
 enum guard_next guard_checked(struct guard *guard, struct message *m);
+
+/* --- guard_milter.c: what filters are told of, and what they want */
+bool guard_filters(const struct smtp_guard *g);
+/* Keeps a recipient that was accepted: what it led to are the targets and copies from these places on. False: no memory. */
+bool guard_filter_keep(struct envelope *e, const struct address *a, const struct rcpt_options *o, size_t targets, size_t copies);
+/* Behind ORIGIN_* in the reply to MAIL. */
+void guard_filter_tell(struct smtp_guard *g, struct message *m);
+enum guard_next guard_milter(struct guard *guard, struct message *m);
+enum guard_next guard_filter_sender(struct guard *guard, struct message *m);
+enum guard_next guard_filter_add(struct guard *guard, struct message *m);
+enum guard_next guard_filter_remove(struct guard *guard, struct message *m);
 
 /* --- guard_notice.c: what RCPT asked to be told */
 /* Keeps a RCPT's options for the targets it was expanded to, those from `before` on. False: no memory. */

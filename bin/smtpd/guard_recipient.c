@@ -39,7 +39,7 @@ static enum verdict turn_back(struct smtp_guard *g, const struct address *a)
     return targets_add_outside(&g->envelope.targets, &sender) ? VERDICT_OK : VERDICT_FAILED;
 }
 
-static enum verdict expand(struct smtp_guard *g, const struct address *a)
+enum verdict guard_expand(struct smtp_guard *g, const struct address *a)
 {
     struct envelope *e = &g->envelope;
     if (!guard_open_directory(g))
@@ -80,23 +80,25 @@ static bool is_full(const struct smtp_guard *g, const struct address *a, size_t 
     return false;
 }
 
-static enum verdict add_recipient(struct smtp_guard *g, const struct address *a, const struct rcpt_options *o)
+enum verdict guard_add_recipient(struct smtp_guard *g, const struct address *a, const struct rcpt_options *o, bool by_filter)
 {
     struct envelope *e = &g->envelope;
-    size_t before = e->targets.count;
+    size_t before = e->targets.count, copies = e->copies.count;
     if (e->recipients >= g->settings->recipients ||
         (guard_is_lmtp(g) && e->recipients >= SMTPD_LMTP_RECIPIENTS))
         return VERDICT_TOO_MANY;
-    enum verdict v = expand(g, a);
+    enum verdict v = guard_expand(g, a);
     if (v == VERDICT_OK && e->targets.count > TARGETS_LIMIT)
         v = VERDICT_TOO_MANY;
     if (v == VERDICT_OK && is_full(g, a, before))
         v = VERDICT_FULL;
-    if (v == VERDICT_OK)
+    if (v == VERDICT_OK && !by_filter)
         v = policy_recipient(g, a);
     if (v == VERDICT_OK && !guard_copies_recipient(g, a))
         v = VERDICT_TABLES;
     if (v == VERDICT_OK && !guard_notice_keep(e, a, o, before))
+        v = VERDICT_FAILED;
+    if (v == VERDICT_OK && guard_filters(g) && !guard_filter_keep(e, a, o, before, copies))
         v = VERDICT_FAILED;
     if (v != VERDICT_OK) {
         targets_cut(&e->targets, before);
@@ -150,7 +152,7 @@ enum guard_next guard_rcpt(struct guard *guard, struct message *m)
     if (!guard_get_path(m, &recipient) || !get_options(m, g->envelope.options.smtputf8, &options) ||
         !(g->envelope.options.smtputf8 || address_is_ascii(&recipient)))
         return GUARD_END;
-    enum verdict v = add_recipient(g, &recipient, &options);
+    enum verdict v = guard_add_recipient(g, &recipient, &options, false);
     if (v == VERDICT_OK)
         guard->state = GUARD_RCPTS;
     else if (!is_policy(v))

@@ -96,7 +96,7 @@ static bool may_lmtp(const struct smtp_guard *g)
     return !g->serving->peer.known || is_trusted_network(g);
 }
 
-static enum verdict check_sender(struct smtp_guard *g, const struct address *sender)
+enum verdict guard_check_sender(struct smtp_guard *g, const struct address *sender)
 {
     if (guard_is_lmtp(g))
         return may_lmtp(g) ? VERDICT_OK : VERDICT_NO_RELAY;
@@ -153,7 +153,7 @@ enum guard_next guard_mail(struct guard *guard, struct message *m)
     if (!message_get(m, &helo) || !span_copy(helo, e->helo, sizeof e->helo) ||
         !guard_get_path(m, &e->sender) || !get_mail(m, e) || !message_end(m) || !may_say(g, e))
         return GUARD_END;
-    enum verdict v = check_sender(g, &e->sender);
+    enum verdict v = guard_check_sender(g, &e->sender);
     if (v == VERDICT_OK)
         guard->state = GUARD_SENDER;
     else if (v == VERDICT_REFUSED)
@@ -163,7 +163,10 @@ enum guard_next guard_mail(struct guard *guard, struct message *m)
     enum guard_next next = guard_reply_judged(g, m, v);
     message_put_u64(m, (guard_may_relay(g) ? ORIGIN_COMPLETE : 0) | (g->login.done ? ORIGIN_AUTHORS : 0) |
                            (guard_checks(g) ? ORIGIN_CHECK : 0) |
-                           (is_trusted_network(g) || guard_is_lmtp(g) ? 0 : ORIGIN_CLAIMS));
+                           (is_trusted_network(g) || guard_is_lmtp(g) ? 0 : ORIGIN_CLAIMS) |
+                           (guard_filters(g) ? ORIGIN_FILTER : 0));
+    if (v == VERDICT_OK && guard_filters(g))
+        guard_filter_tell(g, m);
     return next;
 }
 

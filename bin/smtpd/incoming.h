@@ -26,6 +26,8 @@ struct incoming {
     struct trust *trust;  /* session_trust.c; NULL: nobody asks who sent it */
     struct bytes added;  /* fields to stand before the message, below our trace fields */
     bool junk;           /* mailboxes here file it as junk */
+    bool dropped;        /* a filter wants it to be accepted and thrown away */
+    bool by_filter;      /* `refusal` is a filter's */
     int file;             /* -1 while all is in memory */
     const char *refusal;  /* the reply, when something is wrong */
     char said[SMTPD_POLICY_LIMIT]; /* room for one that isn't constant */

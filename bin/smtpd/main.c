@@ -23,6 +23,7 @@ static const struct service smtpd = {
     .guard_paths = guard_paths,
     .admit = limits_admit,
     .asks_dns = policy_asks_dns,
+    .milter_uses = guard_milter_uses,
 };
 
 int main(int argc, char **argv)

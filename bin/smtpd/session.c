@@ -9,6 +9,7 @@
 #include "session.h"
 #include "extensions.h"
 #include "session_dns.h"
+#include "session_milter.h"
 #include "net/command.h"
 #include "store/sasl.h"
 
@@ -124,6 +125,7 @@ void reply_message_trouble(struct session *s, enum verdict v)
 void forget_transaction(struct session *s)
 {
     bdat_forget(s);
+    milters_forget(s);
     s->transaction = (struct transaction){ .origin = 0 };
     if (s->state != AT_START)
         s->state = AT_IDLE;
@@ -159,6 +161,7 @@ static bool greet(struct session *s, struct span argument, bool extended)
     }
     s->extended = extended;
     s->state = AT_IDLE;
+    milters_greeted(s);
     forget_transaction(s);
     return true;
 }
@@ -280,6 +283,8 @@ static void run_command(struct session *s, struct span line)
         reply_wrong(s, wrong_state(s));
     else
         c->run(s, argument);
+    if (!c->name)
+        milters_unknown(s, line);
 }
 
 /* Waits until it is clear whether a password comes, so that it stays out of the log, or a BDAT. */
@@ -320,5 +325,6 @@ void session_run(struct serving *serving)
     conn_flush(s.conn);
     bdat_forget(&s);
     session_dns_free(&s);
+    milters_end(&s);
     free(s.message);
 }

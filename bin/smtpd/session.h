@@ -8,6 +8,7 @@
  *     session_data.c      DATA
  *     session_bdat.c      BDAT; incoming.h names what the two share
  *     session_dns.c       DNS, by way of the guard
+ *     session_milter*.c   filters; see session_milter.h
  *     extensions.c        what EHLO lists
  *     session_login.c     STARTTLS and AUTH
  */
@@ -51,6 +52,8 @@ struct session {
     bool tls, login;
     char helo[SMTPD_HELO_LIMIT + 1];
     struct transaction transaction;
+    char mechanism[24];      /* of the login */
+    struct milters *milters; /* session_milter.c; NULL: no filters are asked */
     struct session_dns *dns; /* session_dns.c */
     bool dns_spent;          /* no more questions for this connection */
 };

@@ -11,7 +11,7 @@
  * and what is then still no line of text is refused. What this makes of it goes the same way as any other
  * message.
  */
-#include "incoming.h"
+#include "session_milter.h"
 #include "base/files.h"
 #include "text/fields.h"
 #include "text/header.h"
@@ -157,6 +157,7 @@ static struct incoming *begin(struct session *s)
     s->transaction.incoming = in;
     s->state = AT_BODY;
     trust_envelope(in);
+    milters_data(in);
     return in;
 }
 

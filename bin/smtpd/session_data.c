@@ -3,7 +3,7 @@
  * DATA: reads the message to its end (RFC 5321 4.1.1.4). Whatever is wrong is said there, once: there is no
  * other way to answer in the middle of DATA.
  */
-#include "incoming.h"
+#include "session_milter.h"
 
 /* To the end of the message; false if the connection ended before. */
 static bool read_message(struct incoming *in)
@@ -44,6 +44,7 @@ void run_data(void *session, struct span argument)
     incoming_init(&in, s);
     smtp_data_init(&in.reader);
     trust_envelope(&in);
+    milters_data(&in);
     if (incoming_is_lost(&in)) {
         incoming_finish(&in);
     } else if (!s->ended) {

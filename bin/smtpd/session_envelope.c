@@ -4,6 +4,7 @@
  * everything else.
  */
 #include "extensions.h"
+#include "session_milter.h"
 #include "base/clock.h"
 #include "net/idna.h"
 #include "store/sasl.h"
@@ -112,7 +113,10 @@ void run_mail(void *session, struct span argument)
         s->transaction.utf8 = mail.options.smtputf8;
         s->transaction.binary = mail.binary;
         span_copy(span_of(mail.sender.text), s->transaction.sender, sizeof s->transaction.sender);
-        reply(s, "250 2.1.0 Sender OK");
+        if (!(origin & ORIGIN_FILTER) || milters_mail(s, &mail.sender, argument))
+            reply(s, "250 2.1.0 Sender OK");
+        else
+            forget_transaction(s);
     } else if (v == VERDICT_LOGIN_FIRST) {
         bool passwords = sasl_takes_passwords(s->serving->settings, s->tls);
         reply_wrong(s, passwords ? "530 5.7.0 Authentication required" : "530 5.7.0 STARTTLS and AUTH first");
@@ -125,20 +129,58 @@ void run_mail(void *session, struct span argument)
     }
 }
 
-/* What the guard says of its policy, in its own words. */
-static void reply_policy(struct session *s, enum verdict v)
+/* The reply to a recipient who is refused, which may be what the guard says of its policy, in its own words; NULL:
+ * there is some trouble. */
+static const char *rcpt_refusal(struct session *s, enum verdict v, char policy[SMTPD_POLICY_LIMIT])
 {
-    char line[SMTPD_POLICY_LIMIT];
-    if (message_get_str(s->message, line, sizeof line))
-        reply(s, line);
-    else
-        reply_trouble(s, v);
+    switch (v) {
+    case VERDICT_NO_RELAY:
+        return s->submission ? "530 5.7.0 Authentication required" : "550 5.7.1 Relaying denied";
+    case VERDICT_NO_BOUNCE:
+        return "550 5.7.1 This address takes bounces only, of mail that was sent on from here lately (srs)";
+    case VERDICT_NO_USER:
+        return "550 5.1.1 No such user here";
+    case VERDICT_TOO_MANY:
+        return "452 4.5.3 Too many recipients for one message";
+    case VERDICT_ALIAS:
+        return "451 4.3.5 The aliases of this address loop, or are too many";
+    case VERDICT_POLICY:
+    case VERDICT_DELAYED:
+        return message_get_str(s->message, policy, SMTPD_POLICY_LIMIT) ? policy : NULL;
+    default:
+        return NULL;
+    }
+}
+
+/* The guard has it, and a filter doesn't want it. */
+static void take_back(struct session *s, const struct address *recipient)
+{
+    message_start(s->message, VERB_REMOVE);
+    put_path(s->message, recipient);
+    enum verdict v = ask(s);
+    if (v != VERDICT_OK && !s->ended)
+        reply_last(s, "421 4.3.0 Internal error, try again later");
+}
+
+static void accept_rcpt(struct session *s, const struct smtp_path_rcpt *rcpt, struct span argument)
+{
+    if (!milters_rcpt(s, &rcpt->recipient, argument)) {
+        if (!s->ended)
+            take_back(s, &rcpt->recipient);
+        return;
+    }
+    s->state = AT_RCPT;
+    s->transaction.accepted++;
+    s->transaction.orcpt = s->transaction.orcpt || rcpt->options.orcpt[0];
+    reply(s, "250 2.1.5 Recipient OK");
 }
 
 void run_rcpt(void *session, struct span argument)
 {
     struct session *s = session;
     struct smtp_path_rcpt rcpt;
+    char policy[SMTPD_POLICY_LIMIT];
+    const char *refusal;
     enum smtp_path_result result =
         smtp_path_read_rcpt(argument, extensions_offered(s), s->transaction.utf8, &rcpt);
     if (result == SMTP_PATH_OK && !has_real_domain(&rcpt.recipient))
@@ -154,34 +196,12 @@ void run_rcpt(void *session, struct span argument)
         message_put_str(s->message, rcpt.options.orcpt);
     }
     enum verdict v = ask(s);
-    switch (v) {
-    case VERDICT_OK:
-        s->state = AT_RCPT;
-        s->transaction.accepted++;
-        s->transaction.orcpt = s->transaction.orcpt || rcpt.options.orcpt[0];
-        reply(s, "250 2.1.5 Recipient OK");
-        break;
-    case VERDICT_NO_RELAY:
-        reply(s, s->submission ? "530 5.7.0 Authentication required" : "550 5.7.1 Relaying denied");
-        break;
-    case VERDICT_NO_BOUNCE:
-        reply(s,
-              "550 5.7.1 This address takes bounces only, of mail that was sent on from here lately (srs)");
-        break;
-    case VERDICT_NO_USER:
-        reply(s, "550 5.1.1 No such user here");
-        break;
-    case VERDICT_TOO_MANY:
-        reply(s, "452 4.5.3 Too many recipients for one message");
-        break;
-    case VERDICT_ALIAS:
-        reply(s, "451 4.3.5 The aliases of this address loop, or are too many");
-        break;
-    case VERDICT_POLICY:
-    case VERDICT_DELAYED:
-        reply_policy(s, v);
-        break;
-    default:
+    if (v == VERDICT_OK) {
+        accept_rcpt(s, &rcpt, argument);
+    } else if ((refusal = rcpt_refusal(s, v, policy)) != NULL) {
+        milters_rcpt_refused(s, &rcpt.recipient, argument, refusal);
+        reply(s, refusal);
+    } else {
         reply_trouble(s, v);
     }
 }

@@ -5,7 +5,7 @@
  * What came in plaintext behind STARTTLS was put there by somebody in between, or by a client that doesn't
  * wait: the connection ends.
  */
-#include "session.h"
+#include "session_milter.h"
 #include "store/sasl.h"
 
 #include <stdlib.h>
@@ -33,6 +33,7 @@ void run_starttls(void *session, struct span argument)
         s->state = AT_START;
         s->extended = false;
         s->helo[0] = '\0';
+        milters_greeted(s);
     }
 }
 
@@ -103,6 +104,7 @@ void run_auth(void *session, struct span argument)
         const struct sasl sasl = { s->serving, "334 ", SPAN(""), ask_password, true };
         enum sasl_result result = sasl_authenticate(&sasl, mechanism, initial);
         conn_mask(s->conn, false);
+        span_copy(mechanism, s->mechanism, sizeof s->mechanism);
         answer_login(s, result);
     }
 }

@@ -6,7 +6,7 @@
  * to commit. A larger message is written to a file that the guard opened; its header section must end within
  * the first SMTPD_MEMORY_LIMIT bytes, as it is judged, and rewritten, before anything is written.
  */
-#include "incoming.h"
+#include "session_milter.h"
 #include "base/files.h"
 #include "text/fields.h"
 #include "text/header.h"
@@ -195,6 +195,7 @@ const char *incoming_refusal(const struct incoming *in)
 /* What is done with a message that is there as a whole, in this order, while nothing is against it. */
 static void (*const steps[])(struct incoming *in) = {
     trust_finish,
+    milters_message,
 };
 
 static void judge(struct incoming *in)
@@ -218,11 +219,14 @@ void incoming_finish(struct incoming *in)
     if (in->trouble != VERDICT_OK) {
         reply_message_trouble(s, in->trouble);
     } else if (refusal) {
-        if (refusal != in->said) /* of that the guard has said more */
+        if (refusal != in->said && !in->by_filter) /* of these the log has more */
             guard_log(s->serving->channel, "refused-message", span_of(refusal));
         reply_message(s, refusal);
+        s->ended = in->by_filter && span_starts(span_of(refusal), "421");
     } else if (in->head.failed) {
         reply_message_trouble(s, VERDICT_FAILED);
+    } else if (in->dropped) {
+        conn_printf(s->conn, "250 2.0.0 Accepted as %s\r\n", milters_id(s));
     } else {
         commit(in);
     }

@@ -4,8 +4,8 @@
  *
  *     verb     fields                                       in the reply, behind the verdict
  *     LOGIN    name, password
- *     MAIL     helo, path with brackets, MAIL_* bits,       ORIGIN_* bits
- *              SIZE=, RET=, ENVID=, release time
+ *     MAIL     helo, path with brackets, MAIL_* bits,       ORIGIN_* bits; with ORIGIN_FILTER the message's ID, the
+ *              SIZE=, RET=, ENVID=, release time            client's name as DNS confirms it, and the login, or ""
  *     RCPT     path with brackets; NOTIFY_* bits and        the reply, where the verdict is of policy
  *              ORCPT=, where either was said
  *     AUTHOR   an address of From or Sender, without brackets
@@ -13,6 +13,10 @@
  *              and a type                             resolver_wait_raw() of net/resolver.h
  *     CHECKED  an outcome, the refusal or nothing,
  *              what SPF, DKIM and DMARC came to
+ *     MILTER   a filter's place in the settings              a descriptor of its connection
+ *     SENDER   path with brackets                            (of what filters want:)
+ *     ADD      path with brackets
+ *     REMOVE   path with brackets
  *     PIECE    bytes of the message, CRLF
  *     FILE                                                  a descriptor to write the message to
  *     COMMIT   TLS description, bits, fields to stand
@@ -21,7 +25,7 @@
  *
  * and those of SCRAM (store/sasl.h). MAIL begins a transaction, and it and a login forget the one before, so
  * RSET, EHLO and STARTTLS need not be told.
- * The message comes as any number of PIECEs and the last bytes with COMMIT, or in the file: the second, where two
+ * The message comes as any number of PIECEs and the last bytes with COMMIT, or in the file: the last, where several
  * were given out.
  */
 #ifndef POSTERN_SMTPD_VERBS_H
@@ -39,6 +43,10 @@ enum {
     VERB_COMMIT,
     VERB_DNS,
     VERB_CHECKED,
+    VERB_MILTER,
+    VERB_SENDER,
+    VERB_ADD,
+    VERB_REMOVE,
 };
 
 /* CHECKED: what is to become of the message by what is known of who sent it. */
@@ -84,6 +92,7 @@ enum {
     ORIGIN_AUTHORS = 2,  /* ask for each address of From and Sender */
     ORIGIN_CHECK = 4,    /* a stranger's: check who sent them, which may ask DNS */
     ORIGIN_CLAIMS = 8,   /* what claims to be our own result of such checks isn't */
+    ORIGIN_FILTER = 16,  /* ask the filters */
 };
 
 /* COMMIT */
@@ -104,6 +113,9 @@ enum {
 #define SMTPD_FIELDS_LIMIT 16384 /* and of those that it has put before it, below our trace fields */
 #define SMTPD_QUESTIONS_LIMIT 400 /* to DNS, for one message */
 #define SMTPD_RESULT_LIMIT 800 /* bytes of what SPF, or DKIM, or DMARC came to */
+#define SMTPD_FILTERED_LIMIT 262144 /* bytes by which filters may make a message larger */
+#define SMTPD_FILTER_ADDS 100 /* recipients that filters may add to a message */
+#define SMTPD_FILES_LIMIT 64  /* files given out for one message */
 #define SMTPD_AUTHORS_LIMIT 100 /* addresses in From and Sender fields */
 #define SMTPD_RECEIVED_LIMIT 50 /* Received fields: above it a message runs in a loop */
 

@@ -109,13 +109,17 @@ static void from_unix(int fd, struct peer *p)
 }
 
 /* Of IPv4 or IPv6: mapped. False for anything else. */
-static bool get_address(const struct sockaddr_storage *from, struct in6_addr *to)
+static bool get_address(const struct sockaddr_storage *from, struct in6_addr *to, unsigned *port)
 {
     if (from->ss_family == AF_INET) {
+        const struct sockaddr_in *v4 = (const void *)from;
         *to = (struct in6_addr){ .s6_addr = { [10] = 0xff, [11] = 0xff } };
-        memcpy(to->s6_addr + 12, &((const struct sockaddr_in *)(const void *)from)->sin_addr, 4);
+        memcpy(to->s6_addr + 12, &v4->sin_addr, 4);
+        *port = ntohs(v4->sin_port);
     } else if (from->ss_family == AF_INET6) {
-        *to = ((const struct sockaddr_in6 *)(const void *)from)->sin6_addr;
+        const struct sockaddr_in6 *v6 = (const void *)from;
+        *to = v6->sin6_addr;
+        *port = ntohs(v6->sin6_port);
     }
     return from->ss_family == AF_INET || from->ss_family == AF_INET6;
 }
@@ -129,13 +133,13 @@ bool peer_get(int fd, struct peer *p)
         return errno == ENOTSOCK; /* a pipe, a file, a terminal */
     if (from.ss_family == AF_UNIX)
         from_unix(fd, p);
-    if (!get_address(&from, &p->address))
+    if (!get_address(&from, &p->address, &p->port))
         return true;
     bool mapped = IN6_IS_ADDR_V4MAPPED(&p->address);
     p->known = inet_ntop(mapped ? AF_INET : AF_INET6, p->address.s6_addr + (mapped ? 12 : 0), p->text,
                          sizeof p->text) != NULL;
     if (getsockname(fd, (struct sockaddr *)&to, &to_size) == 0)
-        get_address(&to, &p->here);
+        get_address(&to, &p->here, &p->here_port);
     return true;
 }
 

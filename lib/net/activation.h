@@ -28,6 +28,7 @@ struct peer {
                  * may be a relay (socat, a shell) for anybody: its uid says nothing of who speaks */
     struct in6_addr address; /* IPv4-mapped for IPv4 */
     struct in6_addr here;    /* ours, that it connected to */
+    unsigned port, here_port;
     unsigned uid;
     char text[INET6_ADDRSTRLEN]; /* "192.0.2.1", "2001:db8::1", "local" */
 };

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "net/channel.h"
 #include "net/guard.h"
+#include "net/milters.h"
 #include "net/resolver.h"
 
 #include <errno.h>
@@ -296,16 +297,23 @@ static bool guard_is_wanted(int channel)
     return recv(channel, NULL, 0, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT) > 0; /* its length */
 }
 
-/* With its resolver, where it needs one. The exit code. */
+/* With its resolver, and on the way to the filters, where it needs them. The exit code. */
 static int become_guard(struct handler *h)
 {
     struct serving *s = &h->serving;
     enum dns_need need = h->resolver_box ? s->service->asks_dns(s, false) : DNS_NEVER;
-    if (need == DNS_ON_REQUEST && !guard_is_wanted(s->channel))
+    unsigned uses = s->service->milter_uses ? s->service->milter_uses(s) : 0;
+    bool filtered = milters_wanted(s->settings, uses);
+    if (need != DNS_AT_ONCE && (filtered || need == DNS_ON_REQUEST) && !guard_is_wanted(s->channel))
         return EX_OK;
     if (need != DNS_NEVER)
         start_resolver(h);
-    return enter_only(h, h->guard_box) ? s->service->guard(s) : EX_CONFIG;
+    if (filtered)
+        milters_connect(s->settings, uses, s->milters);
+    int code = enter_only(h, h->guard_box) ? s->service->guard(s) : EX_CONFIG;
+    if (filtered)
+        milters_close(s->milters);
+    return code;
 }
 
 /* smtpd: this process is the guard, its child the session. `from`: where their client comes from; -1: it is there. */

@@ -41,6 +41,7 @@ struct serving {
     int control;            /* guard and mailbox process: on which the guard names the user; -1 for smtpd */
     bool warm;    /* the listener counts connections at a time */
     int place;    /* held by the first process of a connection that isn't warm; -1: none */
+    int milters[SETTINGS_MILTERS]; /* guard: to the filters of the settings, on their way, for its session; -1: none */
     int resolver; /* guard: to the process that asks DNS for it (resolver.h); -1 where there is none */
     int client_in, client_out;         /* mailbox process only: the client's descriptors */
     const struct sandbox *mailbox_box; /* the mailbox process's sandbox; NULL for smtpd */
@@ -73,6 +74,8 @@ struct service {
     bool (*admit)(struct serving *s);
     /* Does this connection's guard need a resolver; or, where `any`, could some? NULL: none does. smtpd only. */
     enum dns_need (*asks_dns)(const struct serving *s, bool any);
+    /* For which kinds of connections (MILTER_FOR_*) filters are asked about this one's mail. NULL: none. smtpd only. */
+    unsigned (*milter_uses)(const struct serving *s);
     /* imapd and pop3d: handover_await, which waits for the login and then calls `mailbox`. True if it did.
      * NULL for smtpd. */
     bool (*await)(struct serving *s);
