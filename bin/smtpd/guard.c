@@ -28,6 +28,7 @@
 #include "store/table.h"
 #include "base/files.h"
 #include "base/log.h"
+#include "store/dmarc_results.h"
 #include "store/sasl.h"
 
 #include <limits.h>
@@ -47,8 +48,10 @@ void guard_forget_envelope(struct envelope *e)
     guard_notice_forget(e);
     free(e->named);
     bytes_free(&e->body);
+    bytes_free(&e->report);
     *e = (struct envelope){ .recipients = 0 };
     bytes_init(&e->body, SMTPD_MEMORY_LIMIT + SMTPD_ADDED_LIMIT);
+    bytes_init(&e->report, DMARC_RESULTS_TEXT);
 }
 
 enum guard_next guard_reply(struct message *m, enum verdict v)

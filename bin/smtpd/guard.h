@@ -33,6 +33,7 @@ struct envelope {
     unsigned authors;         /* addresses asked for */
     unsigned questions;       /* to DNS, from the session */
     bool checked;             /* the session said what it found */
+    struct bytes report;      /* of that, what reports of DMARC need; empty: nobody asks for it */
     struct named *named;      /* guard_milter.c: the recipients, where a filter may take some away */
     unsigned wished;          /* recipients that filters wanted */
     char id[QUEUE_ID_LIMIT];  /* the message's, where filters were told it; else "" */

@@ -9,8 +9,12 @@
  * but what a session could do anyway, refuse a message or take it.
  */
 #include "guard_policy.h"
+#include "base/clock.h"
 #include "base/log.h"
+#include "net/idna.h"
+#include "store/dmarc_results.h"
 
+#include <errno.h>
 #include <string.h>
 
 #define CONNECTION_QUESTIONS 5000
@@ -67,10 +71,23 @@ static void log_checked(struct smtp_guard *g, enum outcome outcome, const char *
               outcomes[outcome], "reply", outcome >= OUTCOME_REFUSE ? reply : NULL, NULL);
 }
 
+void guard_record_dmarc(struct smtp_guard *g)
+{
+    struct envelope *e = &g->envelope;
+    struct address to = e->recipient;
+    bool named = e->recipients == 1 && idna_address(&to);
+    const char *domain = named && address_domain(&to).n ? address_domain(&to).p : NULL;
+    if (e->report.len && dmarc_results_add(g->settings->spool, clock_now(), g->serving->peer.text, domain,
+                                           span_bytes(&e->report)) == ST_TEMP)
+        log_event(LOG_WARNING, "not-recorded", "what", "dmarc", "why", strerror(errno), NULL);
+    bytes_clear(&e->report);
+}
+
 enum guard_next guard_checked(struct guard *guard, struct message *m)
 {
     struct smtp_guard *g = guard->program;
     char reply[SMTPD_POLICY_LIMIT], results[3][SMTPD_RESULT_LIMIT + 1];
+    struct span report;
     uint64_t outcome;
     if (g->envelope.checked || !guard_checks(g) || !message_get_u64(m, &outcome) || outcome >= OUTCOMES ||
         !message_get_str(m, reply, sizeof reply))
@@ -78,10 +95,12 @@ enum guard_next guard_checked(struct guard *guard, struct message *m)
     for (int i = 0; i < 3; i++)
         if (!message_get_str(m, results[i], sizeof results[i]))
             return GUARD_END;
-    if (!message_end(m))
+    if (!message_get(m, &report) || !message_end(m) || !bytes_add_span(&g->envelope.report, report))
         return GUARD_END;
     g->envelope.checked = true;
     bool late = outcome == OUTCOME_DEFER && !policy_defers(g);
+    if (outcome == OUTCOME_REFUSE)
+        guard_record_dmarc(g);
     log_checked(g, late ? OUTCOME_ACCEPT : (enum outcome)outcome, reply, results);
     return guard_reply_judged(g, m,
                               outcome == OUTCOME_REFUSE           ? VERDICT_POLICY

@@ -123,8 +123,10 @@ enum guard_next guard_finish(struct guard *guard, struct message *m)
     }
     if (v == VERDICT_OK)
         v = guard_copies_join(&g->envelope) ? guard_commit(g, tls, &content, id) : VERDICT_FAILED;
-    if (v == VERDICT_OK)
+    if (v == VERDICT_OK) {
         guard_notice_expanded(g, id, &content);
+        guard_record_dmarc(g);
+    }
     guard_forget_envelope(&g->envelope);
     guard->state = GUARD_IDLE;
     guard_reply(m, v);

@@ -86,6 +86,8 @@ bool guard_is_stranger(const struct smtp_guard *g);
 bool guard_checks(const struct smtp_guard *g);
 enum guard_next guard_dns(struct guard *guard, struct message *m);
 enum guard_next guard_checked(struct guard *guard, struct message *m);
+/* The message was taken, or is refused for good: what its author's domain wants to know of it is recorded. */
+void guard_record_dmarc(struct smtp_guard *g);
 
 /* --- guard_milter.c: what filters are told of, and what they want */
 bool guard_filters(const struct smtp_guard *g);

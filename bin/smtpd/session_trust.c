@@ -17,6 +17,7 @@
 #include "session_trust.h"
 #include "base/clock.h"
 #include "trust/auth_results_checks.h"
+#include "trust/dmarc_report.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -224,6 +225,26 @@ static void put_texts(struct message *m, const struct trust *t)
     bytes_free(&text);
 }
 
+/* What the author's domain wants to know of it. */
+static void put_report(struct message *m, const struct trust *t, const char *sender)
+{
+    struct address a;
+    struct bytes line;
+    bool named = sender[0] && address_parse(span_of(sender), &a) == ADDRESS_OK;
+    const struct dmarc_report report = {
+        .verdict = &t->dmarc,
+        .decision = t->decision,
+        .spf = &t->spf,
+        .mail_from = named ? address_domain(&a) : (struct span){ "", 0 },
+        .signatures = t->signatures,
+        .count = t->signature_count,
+    };
+    bytes_init(&line, DMARC_RESULTS_TEXT);
+    bool wanted = dmarc_report_line(&report, &line);
+    message_put(m, wanted ? span_bytes(&line) : (struct span){ "", 0 });
+    bytes_free(&line);
+}
+
 /* The guard's verdict: VERDICT_POLICY or VERDICT_DELAYED where it isn't taken. */
 static enum verdict tell(struct incoming *in, const struct trust *t, enum outcome outcome)
 {
@@ -232,6 +253,7 @@ static enum verdict tell(struct incoming *in, const struct trust *t, enum outcom
     message_put_u64(m, outcome);
     message_put_str(m, in->said);
     put_texts(m, t);
+    put_report(m, t, in->session->transaction.sender);
     return ask(in->session);
 }
 

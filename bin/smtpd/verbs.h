@@ -12,7 +12,8 @@
  *     DNS      a number of questions, each a name     for each question a status and the answer's bytes: see
  *              and a type                             resolver_wait_raw() of net/resolver.h
  *     CHECKED  an outcome, the refusal or nothing,
- *              what SPF, DKIM and DMARC came to
+ *              what SPF, DKIM and DMARC came to; for
+ *              reports of DMARC, a line or nothing
  *     MILTER   a filter's place in the settings              a descriptor of its connection
  *     SENDER   path with brackets                            (of what filters want:)
  *     ADD      path with brackets

@@ -45,14 +45,14 @@ void dmarc_results_signature(const char *domain, const char *selector, const cha
     bytes_free(&value);
 }
 
-enum status dmarc_results_add(const char *spool, int64_t at, const char *address, const char *recipients,
+enum status dmarc_results_add(const char *spool, int64_t at, const char *address, const char *recipient,
                               struct span text)
 {
     struct bytes line;
     bytes_init(&line, DMARC_RESULTS_LINE);
     bytes_printf(&line, "at=%lld", (long long)at);
     day_line_add(&line, "ip", address, false);
-    day_line_add(&line, "to", recipients, false);
+    day_line_add(&line, "to", recipient, false);
     bytes_add_char(&line, ' ');
     for (size_t i = 0; i < text.n; i++)
         bytes_add_char(&line, text.p[i] >= ' ' && text.p[i] <= '~' && text.p[i] != '\\' ? text.p[i] : '?');

@@ -3,6 +3,7 @@
  * From a verdict to a line; see dmarc_report.h.
  */
 #include "trust/dmarc_report.h"
+#include "net/idna.h"
 
 static const char *disposition(const struct dmarc_report *r)
 {
@@ -19,7 +20,7 @@ bool dmarc_report_line(const struct dmarc_report *r, struct bytes *line)
     char mail_from[ADDRESS_DOMAIN_LIMIT + 1];
     if ((v->result != TRUST_PASS && v->result != TRUST_FAIL) || !v->record.rua[0])
         return false;
-    span_copy(r->mail_from, mail_from, sizeof mail_from);
+    idna_to_ascii(r->mail_from, mail_from);
     const struct dmarc_results results = {
         .from = v->domain,
         .mail_from = mail_from,

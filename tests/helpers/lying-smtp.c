@@ -422,7 +422,7 @@ static void lie_checked(struct serving *s)
     envelope(s);
     message_start(&packet, VERB_CHECKED);
     message_put_u64(&packet, OUTCOME_ACCEPT);
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < 5; i++)
         message_put_str(&packet, "");
     ask(s);
 }

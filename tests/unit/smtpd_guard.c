@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/files.h"
 #include "net/channel.h"
+#include "store/dmarc_results.h"
 #include "store/password.h"
 #include "store/tables.h"
 #include "tap.h"
@@ -347,16 +348,18 @@ static unsigned checked(struct play *p, uint64_t outcome, const char *reply)
 {
     message_start(p->m, VERB_CHECKED);
     message_put_u64(p->m, outcome);
-    message_put_str(p->m, reply);
+    message_put_str(p->m, outcome == OUTCOME_JUNK ? "" : reply);
     message_put_str(p->m, "fail far.test");
     message_put_str(p->m, "none");
     message_put_str(p->m, "\r\nfail far.test");
+    message_put_str(p->m, outcome == OUTCOME_JUNK ? reply : ""); /* for reports of DMARC */
     return call(p);
 }
 
 static void outcomes(struct play *p)
 {
-    static char long_reply[SMTPD_POLICY_LIMIT + 1];
+    static char long_reply[SMTPD_POLICY_LIMIT + 1], long_line[DMARC_RESULTS_TEXT + 2];
+    memset(long_line, 'x', sizeof long_line - 1);
     memset(long_reply, 'x', sizeof long_reply - 1);
     static const struct {
         const char *name;
@@ -371,6 +374,7 @@ static void outcomes(struct play *p)
         { "one that nobody knows", OUTCOMES, ENDED, false, "" },
         { "what nobody asked for", OUTCOME_ACCEPT, ENDED, true, "" },
         { "a reply that is too long", OUTCOME_REFUSE, ENDED, false, long_reply },
+        { "a line for a report that is too long", OUTCOME_JUNK, ENDED, false, long_line },
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         start(p, "", rows[i].at_home ? "192.0.2.25" : "192.0.2.1");
