@@ -168,14 +168,23 @@ subtest 'reverse-dns' => sub {
     my ($text) = grep { /127\.0\.0\.20/ } $T->mailbox('alice');
     like $text, qr/^Received: from client\.test \(unknown \[127\.0\.0\.20\]\)/m, 'what it is stands in Received';
     like $text, qr/^X-Postern-Marked: reverse-dns \(no reverse name\)$/m, 'and in a field of its own';
+    like $text, qr/^Authentication-Results: [^\n]*;\n\tiprev=permerror policy\.iprev=127\.0\.0\.20$/m, 'and in Authentication-Results';
     like client(from => '127.0.0.12', data => 1), $ok, 'mark: confirmed';
     ($text) = grep { /127\.0\.0\.12/ } $T->mailbox('alice');
     like $text, qr/^Received: from client\.test \(twelve\.test \[127\.0\.0\.12\]\)/m, 'the name that is confirmed';
     unlike $text, qr/X-Postern-Marked/, 'is no mark';
+    like $text, qr/\tiprev=pass \(twelve\.test\) policy\.iprev=127\.0\.0\.12$/m, 'and a result';
+    for (['11', 'fail \(eleven\.test\)'], ['13', 'temperror \(host\.invalid\)']) {
+        client(from => "127.0.0.$_->[0]", data => 1);
+        my ($address, $result) = @$_;
+        ($text) = grep { /\[127\.0\.0\.$address\]/ } $T->mailbox('alice');
+        like $text, qr/\tiprev=$result policy\.iprev=127\.0\.0\.$address$/m, "$address: $result";
+    }
     settings();
     client(from => '127.0.0.14', data => 1);
     ($text) = grep { /127\.0\.0\.14/ } $T->mailbox('alice');
     like $text, qr/^Received: from client\.test \(\[127\.0\.0\.14\]\)/m, 'without the setting nobody asks';
+    unlike $text, qr/iprev=/, 'and there is no result';
 };
 
 subtest 'helo-check' => sub {

@@ -24,6 +24,7 @@
 #include "store/recipients.h"
 #include "text/trace.h"
 #include "text/xtext.h"
+#include "trust/auth_results_checks.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -69,6 +70,19 @@ static const struct address *traced_recipient(const struct envelope *e, struct a
     return e->recipients == 1 && idna_address(room) && address_is_ascii(room) ? room : NULL;
 }
 
+/* A field of its own: the session, which writes the other results, doesn't know of it. */
+static bool write_iprev(const struct smtp_guard *g, struct bytes *out)
+{
+    struct auth_results w;
+    enum trust_result result;
+    const char *name;
+    if (!policy_iprev(g, &result, &name))
+        return true;
+    auth_results_start(&w, out, g->settings->hostname, 0);
+    auth_results_iprev(&w, result, g->serving->peer.text, name);
+    return auth_results_end(&w);
+}
+
 static bool write_trace(struct commit *k, struct span tls)
 {
     const struct smtp_guard *g = k->g;
@@ -98,7 +112,8 @@ static bool write_trace(struct commit *k, struct span tls)
     bool good = trace_received(&t, &k->trace_local);
     if (policy_marks(g)[0])
         good = bytes_printf(&k->trace_local, MARKS_FIELD ": %s\r\n", policy_marks(g));
-    return bytes_add_span(&k->trace_local, g->envelope.added) && good;
+    bytes_add_span(&k->trace_local, g->envelope.added);
+    return write_iprev(g, &k->trace_local) && good;
 }
 
 /* --- quota */

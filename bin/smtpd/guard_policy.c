@@ -181,6 +181,21 @@ const char *policy_marks(const struct smtp_guard *g)
     return g->policy ? g->policy->marks : "";
 }
 
+bool policy_iprev(const struct smtp_guard *g, enum trust_result *result, const char **name)
+{
+    static const enum trust_result results[] = {
+        [REVERSE_TEMP] = TRUST_TEMPERROR,
+        [REVERSE_NONE] = TRUST_PERMERROR,
+        [REVERSE_UNCONFIRMED] = TRUST_FAIL,
+        [REVERSE_CONFIRMED] = TRUST_PASS,
+    };
+    if (!g->policy || g->policy->reverse == REVERSE_NOT_ASKED)
+        return false;
+    *result = results[g->policy->reverse];
+    *name = g->policy->reverse_name;
+    return true;
+}
+
 const char *policy_reverse_name(const struct smtp_guard *g)
 {
     if (!g->policy || g->policy->reverse == REVERSE_NOT_ASKED)

@@ -7,6 +7,7 @@
 #define POSTERN_SMTPD_GUARD_PRIVATE_H
 
 #include "guard.h"
+#include "trust/result.h"
 
 /* Where a transaction stands, see guard.c. */
 enum {
@@ -74,6 +75,8 @@ enum verdict policy_recipient(struct smtp_guard *g, const struct address *recipi
  * it wasn't asked; and what was marked, or "". */
 const char *policy_reverse_name(const struct smtp_guard *g);
 const char *policy_marks(const struct smtp_guard *g);
+/* The same as a result (RFC 8601 2.7.3), and the name it is about, "" for none. False: nobody asked. */
+bool policy_iprev(const struct smtp_guard *g, enum trust_result *result, const char **name);
 /* When the connection begins: sends the first questions to DNS. */
 void policy_begin(struct smtp_guard *g);
 void policy_end(struct smtp_guard *g);
