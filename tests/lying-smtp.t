@@ -6,10 +6,22 @@
 . tests/tap.sh
 . tests/server.sh
 
+# More domains with keys, whose selectors are rsa and ed; in example.test one more waits. alice may write as alice@third.test.
+keys() {
+    administer domain add other.test && administer domain add third.test && administer alias add alice@third.test alice &&
+        administer alias add forward@example.test out@far.test && administer dkim make example.test >/dev/null || return
+    for domain in example.test other.test third.test; do
+        (cd "$place/strict/dkim/$domain" && mv [0-9]*-rsa.pem rsa.pem && mv [0-9]*-ed25519.pem ed.pem) || return
+    done
+    (cd "$place/strict/dkim/example.test" && mv [0-9]*-rsa.waiting.pem next.waiting.pem)
+}
+administer() { as_server "$place/bin/postern" -c "$place/strict/postern.conf" "$@"; }
+
 prepare() {
     server_place "$work/place" && cp "$BUILD/tests/helpers/lying-smtp" "$place/bin/" &&
         server_setup strict mail.example.test example.test &&
         server_user strict alice@example.test alice-secret && server_user strict bob@example.test bob-secret &&
+        keys &&
         echo 'message-size 50000' >>"$place/strict/postern.conf" &&
         { [ -z "${SANDBOX:-}" ] || echo "sandbox $SANDBOX" >>"$place/strict/postern.conf"; } &&
         cp -a "$place/strict" "$place/plain" && echo 'plaintext-login yes' >>"$place/plain/postern.conf"
@@ -81,6 +93,31 @@ check "smtpd takes no context" hears plain -s scram-long-context 'status 0 statu
 check "beginnings are counted" hears plain -s scram-guesses 'status 0 status 0 status 0 ended '
 check "one login a connection, by SCRAM too" hears plain -s scram-twice 'status 0 status 0 status 0 ended '
 check "no sender that isn't that account's" hears plain -s scram-other-sender 'status 0 status 0 status 0 status 1 '
+
+# Signatures: by a domain of which the transaction's sender may write, so many, and by no key that doesn't sign.
+ok='status 0 status 0 status 0'
+check "a login gets signatures by its domain" hears plain -s sign-own "$ok 2 keys of <example.test> $ok " 1
+check "a stranger gets none" hears plain '' sign-stranger 'status 0 status 0 0 keys of <> ended '
+check "nor by LMTP" hears plain -l sign-stranger 'status 0 status 0 0 keys of <> ended '
+check "by no other domain" hears plain -s sign-other "$ok 0 keys of <> ended "
+check "nor one whose address was refused as the author" hears plain -s sign-refused-author "$ok status 1 ended "
+check "by one in which an author is its own, for that message" hears plain -s sign-author \
+    "$ok status 0 2 keys of <third.test> status 0 status 0 status 0 ended "
+check "not before there are recipients" hears plain -s sign-early 'status 0 status 0 ended '
+check "nor behind the message" hears plain -s sign-late "$ok status 0 ended " 1
+check "by no key that waits" hears plain -s sign-waiting "$ok ended "
+check "by none in another folder" hears plain -s sign-path "$ok ended "
+check "of nothing but a hash" hears plain -s sign-short "$ok ended "
+check "of so many for a message" hears plain -s sign-many "$ok status 0 status 0 status 0 status 0 status 0 status 0 status 0 status 0 ended "
+# Seals of what is sent on: no stranger gets a DKIM signature by them.
+check "what is sent on is sealed by the recipient's domain" hears plain '' seal-own 'status 0 status 0 2 keys of <example.test> status 0 status 0 '
+check "what stays isn't" hears plain '' seal-kept 'status 0 status 0 0 keys of <> ended '
+check "nor by LMTP" hears plain -l seal-own 'status 0 status 0 0 keys of <> ended ended '
+check "nor by another domain" hears plain '' seal-other 'status 0 status 0 2 keys of <example.test> ended '
+check "a seal is no DKIM signature" hears plain '' seal-dkim 'status 0 status 0 ended '
+check "nor what ends as one" hears plain '' seal-dkim-behind 'status 0 status 0 ended '
+check "nor a hash" hears plain '' seal-hash 'status 0 status 0 ended '
+check "and who may seal may not sign" hears plain '' seal-as-sender 'status 0 status 0 ended '
 check "nobody is asked about authors without a login" hears plain '' author 'status 0 status 0 ended '
 
 check "a path with a line behind it" hears plain '' path-lines 'ended '
@@ -96,7 +133,7 @@ check "pieces without end" hears plain '' pieces 'status 0 status 0 status 10 '
 check "a piece that is too large" hears plain '' large-piece 'status 0 status 0 ended '
 check "a file that nobody asked for" hears plain '' file-unasked 'status 0 status 0 ended '
 check "a file and bytes" hears plain '' file-and-bytes 'status 0 status 0 status 0 ended '
-check "three files" hears plain '' three-files 'status 0 status 0 status 0 status 0 ended '
+check "four files" hears plain '' four-files 'status 0 status 0 status 0 status 0 status 0 ended '
 check "a file without end" hears plain '' large-file 'status 0 status 0 status 0 bounded ended '
 check "files without number" hears plain '' hoard 'one file '
 check "names without number" hears plain '' harvest 'status 0 51 answers '

@@ -9,16 +9,17 @@
  *     guard_policy.c     what the settings have against it
  *     guard_dns.c        who sent it: what the session asks DNS about that, and finds
  *     guard_milter.c     MILTER, SENDER, ADD, REMOVE: what filters want
+ *     guard_sign.c       KEYS, SIGN: by which domains its messages are signed
  *     guard_message.c    PIECE, FILE, COMMIT: the message; guard_commit.c puts it on disk
  *
  *     state   means                               timely verbs
  *     IDLE    no transaction
  *     SENDER  MAIL was accepted                   RCPT
- *     RCPTS   at least one recipient was too      RCPT AUTHOR DNS CHECKED SENDER ADD REMOVE PIECE
- *                                                         FILE COMMIT
+ *     RCPTS   at least one recipient was too      RCPT AUTHOR DNS CHECKED SENDER ADD REMOVE KEYS
+ *                                                         SIGN PIECE FILE COMMIT
  *     BODY    pieces of the message have come     DNS CHECKED PIECE COMMIT
  *     FILE    the session has a file to write to  FILE (another one) AUTHOR DNS CHECKED SENDER ADD
- *                                                         REMOVE COMMIT
+ *                                                         REMOVE KEYS SIGN COMMIT
  *     any                                         LOGIN, those of SCRAM, MAIL, MILTER
  *
  * A login, once, and MAIL forget the transaction before them. An answer to "does this user exist" is only given
@@ -121,6 +122,8 @@ static const struct guard_verb verbs[] = {
     { VERB_SENDER, GUARD_RCPTS | GUARD_FILE_OUT, "sender", guard_filter_sender },
     { VERB_ADD, GUARD_RCPTS | GUARD_FILE_OUT, "add", guard_filter_add },
     { VERB_REMOVE, GUARD_RCPTS | GUARD_FILE_OUT, "remove", guard_filter_remove },
+    { VERB_KEYS, GUARD_RCPTS | GUARD_FILE_OUT, "keys", guard_sign_keys },
+    { VERB_SIGN, GUARD_RCPTS | GUARD_FILE_OUT, "sign", guard_sign_hash },
     { VERB_PIECE, GUARD_RCPTS | GUARD_BODY, "piece", guard_piece },
     { VERB_FILE, GUARD_RCPTS | GUARD_FILE_OUT, "file", guard_file },
     { VERB_COMMIT, GUARD_RCPTS | GUARD_BODY | GUARD_FILE_OUT, "commit", guard_finish },
@@ -145,6 +148,7 @@ int guard_run(struct serving *serving)
     login_forget(&g.login);
     guard_forget_envelope(&g.envelope);
     policy_end(&g);
+    guard_sign_end(&g);
     for (size_t i = 0; i < sizeof g.files / sizeof g.files[0]; i++)
         file_close(g.files[i]);
     if (g.directory)

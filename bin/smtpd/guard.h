@@ -16,6 +16,13 @@
 /* Mailboxes served at once: two descriptors each, of 1024. The mail of others goes through the queue. */
 #define LOCAL_LIMIT 480
 
+/* Names of domains, as DNS has them. */
+#define SIGN_DOMAINS 4
+struct sign_domains {
+    unsigned count;
+    char names[SIGN_DOMAINS][ADDRESS_DOMAIN_LIMIT + 1];
+};
+
 struct envelope {
     char helo[SMTPD_HELO_LIMIT + 1]; /* as the client said it: shown, and never believed */
     bool extended;                   /* by EHLO */
@@ -37,6 +44,9 @@ struct envelope {
     struct named *named;      /* guard_milter.c: the recipients, where a filter may take some away */
     unsigned wished;          /* recipients that filters wanted */
     char id[QUEUE_ID_LIMIT];  /* the message's, where filters were told it; else "" */
+    struct sign_domains writes;   /* of which the sender may write; guard_sign.c */
+    struct sign_domains forwards; /* of recipients whose mail is sent on to other hosts */
+    unsigned signatures;          /* given */
     struct bytes body;        /* pieces received so far */
     struct span added;        /* fields that the session wants before the message; in its request to commit */
 };
@@ -53,6 +63,7 @@ struct smtp_guard {
     int *milters;      /* serving's */
     int files[3];      /* that the session writes large messages to, one after the other; -1: none yet */
     unsigned files_out; /* given out for this message: the next one takes what the session makes of the one before */
+    struct signer *signer; /* guard_sign.c: keys, opened when first needed */
     struct policy *policy;         /* guard_policy.c; made when first needed */
     char said[SMTPD_POLICY_LIMIT]; /* its last refusal, as a reply */
     unsigned questions;            /* to DNS, from the session */

@@ -49,7 +49,7 @@ enum guard_next guard_file(struct guard *guard, struct message *m)
     struct smtp_guard *g = guard->program;
     if (guard->state == GUARD_RCPTS)
         g->files_out = 0;
-    if (!message_end(m) || g->files_out >= (guard_filters(g) ? SMTPD_FILES_LIMIT : 2))
+    if (!message_end(m) || g->files_out >= (guard_filters(g) ? SMTPD_FILES_LIMIT : FILES))
         return GUARD_END;
     int *file = &g->files[g->files_out % FILES];
     int copy = open_file(g, file) ? fcntl(*file, F_DUPFD_CLOEXEC, 0) : -1;
@@ -109,9 +109,9 @@ enum guard_next guard_finish(struct guard *guard, struct message *m)
     bool in_file = bits & COMMIT_FILE;
     if (in_file != (guard->state == GUARD_FILE_OUT) || (in_file && last.n))
         return GUARD_END;
-    if (bits & COMMIT_EIGHT_BIT)
-        g->envelope.eight_bit = true;
     g->envelope.options.junk = bits & COMMIT_JUNK;
+    if (bits & (COMMIT_EIGHT_BIT | COMMIT_SEVEN_BIT))
+        g->envelope.eight_bit = bits & COMMIT_EIGHT_BIT;
     enum verdict v = gather(g, last, in_file, &content);
     if (v == VERDICT_OK && content.size > largest(g))
         return GUARD_END;

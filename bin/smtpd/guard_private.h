@@ -66,6 +66,13 @@ void guard_lmtp_forget(struct envelope *e);
 void guard_lmtp_commit(struct smtp_guard *g, enum verdict so_far, struct span tls, struct content *c,
                        struct message *m);
 
+/* --- guard_sign.c: signatures by domains */
+void sign_domains_add(struct sign_domains *d, struct span domain);
+bool sign_domains_have(const struct sign_domains *d, const char *domain);
+enum guard_next guard_sign_keys(struct guard *guard, struct message *m);
+enum guard_next guard_sign_hash(struct guard *guard, struct message *m);
+void guard_sign_end(struct smtp_guard *g);
+
 /* --- guard_policy.c: what the settings say beside who may send where */
 /* VERDICT_OK; VERDICT_POLICY or VERDICT_DELAYED, with the reply in g->said and a line in the log;
  * VERDICT_TABLES; VERDICT_SPENT, where DNS has been asked too much to ask on. For a recipient that is

@@ -80,6 +80,16 @@ static bool is_full(const struct smtp_guard *g, const struct address *a, size_t 
     return false;
 }
 
+/* Whose domain may seal the message, where an alias sends it on. */
+static void note_forward(struct envelope *e, const struct address *a, size_t before)
+{
+    for (size_t i = before; i < e->targets.count; i++)
+        if (e->targets.list[i].forwarded) {
+            sign_domains_add(&e->forwards, address_domain(a));
+            return;
+        }
+}
+
 enum verdict guard_add_recipient(struct smtp_guard *g, const struct address *a, const struct rcpt_options *o, bool by_filter)
 {
     struct envelope *e = &g->envelope;
@@ -107,7 +117,10 @@ enum verdict guard_add_recipient(struct smtp_guard *g, const struct address *a, 
     guard_bound_local(&e->targets);
     if (guard_is_lmtp(g))
         v = guard_lmtp_keep(e, a);
-    if (v == VERDICT_OK && e->recipients++ == 0)
+    if (v != VERDICT_OK)
+        return v;
+    note_forward(e, a, before);
+    if (e->recipients++ == 0)
         e->recipient = *a;
     return v;
 }

@@ -154,12 +154,14 @@ enum guard_next guard_mail(struct guard *guard, struct message *m)
         !guard_get_path(m, &e->sender) || !get_mail(m, e) || !message_end(m) || !may_say(g, e))
         return GUARD_END;
     enum verdict v = guard_check_sender(g, &e->sender);
-    if (v == VERDICT_OK)
+    if (v == VERDICT_OK) {
         guard->state = GUARD_SENDER;
-    else if (v == VERDICT_REFUSED)
+        sign_domains_add(&e->writes, address_domain(&e->sender));
+    } else if (v == VERDICT_REFUSED) {
         guard_log_refusal(g, "not a sender address of this account", NULL);
-    else if (v == VERDICT_NO_RELAY)
+    } else if (v == VERDICT_NO_RELAY) {
         guard_log_refusal(g, "LMTP from an address that is not in networks", NULL);
+    }
     enum guard_next next = guard_reply_judged(g, m, v);
     message_put_u64(m, (guard_may_relay(g) ? ORIGIN_COMPLETE : 0) | (g->login.done ? ORIGIN_AUTHORS : 0) |
                            (guard_checks(g) ? ORIGIN_CHECK : 0) |
@@ -179,7 +181,9 @@ enum guard_next guard_author(struct guard *guard, struct message *m)
         g->envelope.authors++ >= SMTPD_AUTHORS_LIMIT)
         return GUARD_END;
     enum verdict v = address_parse(text, &author) == ADDRESS_OK ? check_author(g, &author) : VERDICT_REFUSED;
-    if (v == VERDICT_REFUSED)
+    if (v == VERDICT_OK)
+        sign_domains_add(&g->envelope.writes, address_domain(&author));
+    else if (v == VERDICT_REFUSED)
         guard_log_refusal(g, "From or Sender is not an address of this account", NULL);
     return guard_reply_judged(g, m, v);
 }

@@ -18,6 +18,11 @@
  *     SENDER   path with brackets                            (of what filters want:)
  *     ADD      path with brackets
  *     REMOVE   path with brackets
+ *     KEYS     SIGN_* use, a domain (SIGN_SENDER)      the domain, or "" where there are no keys that may be
+ *                                                      used; whether the message goes to another host; how many
+ *                                                      keys; of each selector and enum signature_algorithm
+ *     SIGN     SIGN_* use, domain, selector, the hash  the signature
+ *              (SIGN_SENDER) or what is hashed (SIGN_SEAL)
  *     PIECE    bytes of the message, CRLF
  *     FILE                                                  a descriptor to write the message to
  *     COMMIT   TLS description, bits, fields to stand
@@ -26,7 +31,7 @@
  *
  * and those of SCRAM (store/sasl.h). MAIL begins a transaction, and it and a login forget the one before, so
  * RSET, EHLO and STARTTLS need not be told.
- * The message comes as any number of PIECEs and the last bytes with COMMIT, or in the file: the last, where several
+ * The message comes as any number of PIECEs and the last bytes with COMMIT, or in the file: the last of those that
  * were given out.
  */
 #ifndef POSTERN_SMTPD_VERBS_H
@@ -48,6 +53,8 @@ enum {
     VERB_SENDER,
     VERB_ADD,
     VERB_REMOVE,
+    VERB_KEYS,
+    VERB_SIGN,
 };
 
 /* CHECKED: what is to become of the message by what is known of who sent it. */
@@ -96,12 +103,20 @@ enum {
     ORIGIN_FILTER = 16,  /* ask the filters */
 };
 
+/* KEYS, SIGN: what for; guard_sign.c. */
+enum {
+    SIGN_SENDER = 0, /* a DKIM-Signature by the sender's domain */
+    SIGN_SEAL = 1,   /* an ARC set by the domain of a recipient whose mail is sent on. What is hashed is a header in
+                        relaxed form, the field that gets the signature last */
+};
+
 /* COMMIT */
 enum {
     COMMIT_FILE = 1,      /* the message is in the file */
     COMMIT_EIGHT_BIT = 2, /* bytes above 127 were seen */
     COMMIT_JUNK = 4,      /* mailboxes here file it as junk */
-    COMMIT_BITS = 7,
+    COMMIT_SEVEN_BIT = 8, /* there are none, whatever MAIL said */
+    COMMIT_BITS = 15,
 };
 
 #define SMTPD_HELO_LIMIT 255
@@ -117,6 +132,7 @@ enum {
 #define SMTPD_FILTERED_LIMIT 262144 /* bytes by which filters may make a message larger */
 #define SMTPD_FILTER_ADDS 100 /* recipients that filters may add to a message */
 #define SMTPD_FILES_LIMIT 64  /* files given out for one message */
+#define SMTPD_SIGNATURES_LIMIT 8 /* of a message */
 #define SMTPD_AUTHORS_LIMIT 100 /* addresses in From and Sender fields */
 #define SMTPD_RECEIVED_LIMIT 50 /* Received fields: above it a message runs in a loop */
 

@@ -221,6 +221,8 @@ enum status dkim_key_read(const struct settings *s, const char *domain, const st
         st = ST_PERM;
     } else {
         st = file_read(folder, name, pem);
+        if (st == ST_TEMP && errno == EACCES)
+            st = ST_PERM;
     }
     file_close(folder);
     return st;

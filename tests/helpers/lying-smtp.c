@@ -244,6 +244,8 @@ static void lie_author(struct serving *s)
     author(s, "alice@example.test");
 }
 
+#include "lying_sign.h" /* uses login() and what makes an envelope */
+
 /* --- what isn't an address, a size, a message */
 
 static void lie_path_lines(struct serving *s)
@@ -319,11 +321,12 @@ static void lie_file_and_bytes(struct serving *s)
     commit_as(s, COMMIT_FILE, SPAN(BODY));
 }
 
-/* Two are the session's right: what it makes of a binary message goes into another one. */
-static void lie_three_files(struct serving *s)
+/* Three are the session's right: what it makes of a binary message goes into another one, and so does what it
+ * makes of that in 7 bits. */
+static void lie_four_files(struct serving *s)
 {
     envelope(s);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 4; i++)
         ask_file(s);
 }
 
@@ -523,7 +526,8 @@ static const struct lie lies[] = {
     { "large-piece", lie_large_piece },
     { "file-unasked", lie_file_unasked },
     { "file-and-bytes", lie_file_and_bytes },
-    { "three-files", lie_three_files },
+    { "four-files", lie_four_files },
+    SIGN_LIES,
     { "hoard", lie_hoard },
     { "harvest", lie_harvest },
     { "late-write", lie_late_write },
