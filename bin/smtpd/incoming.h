@@ -5,6 +5,7 @@
  *     session_message.c  keeps its bytes, in memory or a file, and hands it over
  *     session_header.c   judges and rewrites its header section
  *     session_trust.c    checks who sent it
+ *     session_sign.c     signs it, where it begins its way here
  *     session_data.c     DATA
  *     session_bdat.c     BDAT
  */
@@ -29,6 +30,7 @@ struct incoming {
     bool dropped;        /* a filter wants it to be accepted and thrown away */
     bool by_filter;      /* `refusal` is a filter's */
     int file;             /* -1 while all is in memory */
+    bool seven_bit;       /* its 8-bit bytes were encoded */
     const char *refusal;  /* the reply, when something is wrong */
     char said[SMTPD_POLICY_LIMIT]; /* room for one that isn't constant */
     enum verdict trouble; /* or a verdict of the guard's */
@@ -41,6 +43,8 @@ void incoming_free(struct incoming *in);
 size_t incoming_add(struct incoming *in, struct span piece);
 /* What is in memory goes to a file, and so does what comes. */
 void incoming_to_file(struct incoming *in);
+/* A file to write a message to, which the guard opens: the caller's. */
+enum verdict incoming_ask_file(struct incoming *in, int *file);
 /* The last chunk was there. */
 void incoming_end_chunks(struct incoming *in);
 /* Something is wrong: what comes is thrown away. */

@@ -7,6 +7,7 @@
  * the first SMTPD_MEMORY_LIMIT bytes, as it is judged, and rewritten, before anything is written.
  */
 #include "session_milter.h"
+#include "session_sign.h"
 #include "base/files.h"
 #include "text/fields.h"
 #include "text/header.h"
@@ -46,6 +47,15 @@ static void write_out(struct incoming *in, struct span bytes)
         in->trouble = errno == ENOSPC || errno == EDQUOT ? VERDICT_DISK_FULL : VERDICT_FAILED;
 }
 
+enum verdict incoming_ask_file(struct incoming *in, int *file)
+{
+    struct message *m = in->session->message;
+    message_start(m, VERB_FILE);
+    enum verdict v = ask(in->session);
+    *file = v == VERDICT_OK ? m->fd : -1;
+    return v == VERDICT_OK && *file < 0 ? VERDICT_FAILED : v;
+}
+
 /* Memory is full: on with a file. */
 void incoming_to_file(struct incoming *in)
 {
@@ -58,11 +68,7 @@ void incoming_to_file(struct incoming *in)
         judge_header(in);
     if (in->refusal || in->trouble != VERDICT_OK)
         return;
-    message_start(in->session->message, VERB_FILE);
-    in->trouble = ask(in->session);
-    in->file = in->session->message->fd;
-    if (in->trouble == VERDICT_OK && in->file < 0)
-        in->trouble = VERDICT_FAILED;
+    in->trouble = incoming_ask_file(in, &in->file);
     write_out(in, span_bytes(&in->head));
     write_out(in, span_from(span_bytes(&in->memory), in->head_length));
     if (!in->raw)
@@ -172,7 +178,7 @@ static void commit(struct incoming *in)
     message_put_str(s->message, s->tls ? tls_description(s->conn) : "");
     message_put_u64(s->message, (in->file >= 0 ? COMMIT_FILE : 0) |
                                     (in->reader.found & SMTP_DATA_EIGHT_BIT ? COMMIT_EIGHT_BIT : 0) |
-                                    (in->junk ? COMMIT_JUNK : 0));
+                                    (in->junk ? COMMIT_JUNK : 0) | (in->seven_bit ? COMMIT_SEVEN_BIT : 0));
     message_put(s->message, span_bytes(&in->added));
     message_put(s->message, rest);
     if (s->lmtp)
@@ -196,6 +202,7 @@ const char *incoming_refusal(const struct incoming *in)
 static void (*const steps[])(struct incoming *in) = {
     trust_finish,
     milters_message,
+    session_sign, /* the last: of what leaves */
 };
 
 static void judge(struct incoming *in)

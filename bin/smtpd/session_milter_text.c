@@ -87,13 +87,10 @@ void milter_text_free(struct milter_text *t)
 
 static int take_file(struct milter_text *t)
 {
-    struct session *s = t->in->session;
-    message_start(s->message, VERB_FILE);
-    t->in->trouble = ask(s);
+    int file;
+    t->in->trouble = incoming_ask_file(t->in, &file);
     t->in_files = true;
-    if (t->in->trouble == VERDICT_OK && s->message->fd < 0)
-        t->in->trouble = VERDICT_FAILED;
-    return t->in->trouble == VERDICT_OK ? s->message->fd : -1;
+    return file;
 }
 
 static bool write_file(struct milter_text *t, int file, struct span bytes)

@@ -23,6 +23,7 @@ struct other_side {
     bool mail, rcpt, pieces; /* the guard's state */
     bool lmtp;
     size_t accepted;         /* recipients */
+    unsigned keys;           /* given out */
     unsigned scram;          /* steps of an exchange that were right */
     bool cr, ended;          /* of the message's bytes */
     unsigned column;         /* of the output */
@@ -71,6 +72,20 @@ static void hear_rcpt(struct other_side *o)
     o->rcpt |= verdicts[n] == VERDICT_OK;
     o->accepted += verdicts[n] == VERDICT_OK;
     answer(o, verdicts[n]);
+}
+
+static void hear_keys(struct other_side *o)
+{
+    unsigned n = fate(o);
+    answer(o, n == 15 ? VERDICT_FAILED : VERDICT_OK);
+    o->keys = n % 3;
+    message_put_str(&o->m, o->keys ? "here.test" : "");
+    message_put_u64(&o->m, n / 3 % 2); /* it leaves this host */
+    message_put_u64(&o->m, o->keys);
+    for (unsigned i = 0; i < o->keys; i++) {
+        message_put_str(&o->m, "selector");
+        message_put_u64(&o->m, i);
+    }
 }
 
 static void hear_commit(struct other_side *o)
@@ -131,6 +146,18 @@ static bool hear(struct other_side *o)
     case VERB_AUTHOR:
         HOLDS(o->rcpt && !o->pieces);
         answer(o, fate(o) == 15 ? VERDICT_TABLES : fate(o) > 12 ? VERDICT_REFUSED : VERDICT_OK);
+        return true;
+    case VERB_KEYS:
+        HOLDS(o->rcpt && !o->pieces);
+        hear_keys(o);
+        return true;
+    case VERB_SIGN:
+        HOLDS(o->rcpt && !o->pieces && o->keys);
+        answer(o, fate(o) == 15 ? VERDICT_FAILED : VERDICT_OK);
+        message_put_str(&o->m, "a signature");
+        return true;
+    case VERB_FILE: /* a message that grew when it was encoded; there is none */
+        answer(o, VERDICT_DISK_FULL);
         return true;
     case VERB_PIECE:
         HOLDS(o->rcpt && message_get(&o->m, &field) && message_end(&o->m) && field.n && field.n <= CHANNEL_PIECE);
