@@ -85,8 +85,7 @@ static void make_zone(struct dns_zone *z)
     static const char *const lines[] = {
         "example.org TXT some-verification=0123456789abcdef",
         "example.org TXT v=spf1 ip4:198.51.100.0/24 include:_spf.example.net include:_spf.example.com -all",
-        "_spf.example.net TXT v=spf1 ip4:198.51.100.0/25 ip4:203.0.113.0/24 ip6:2001:db8:1::/48 "
-        "a:out.example.net ?all",
+        "_spf.example.net TXT v=spf1 ip4:198.51.100.0/25 ip4:203.0.113.0/24 a:out.example.net ?all",
         "out.example.net A 203.0.113.9",
         "_spf.example.com TXT v=spf1 ip4:203.0.113.128/25 mx -all",
         "_spf.example.com MX 10 mx1.example.com",
