@@ -191,7 +191,7 @@ static void raw(void)
     struct dns_answer *a = calloc(1, sizeof *a);
     struct scene s;
     uint64_t status, none;
-    struct span bytes, no_bytes;
+    struct span bytes = SPAN("\0\0"), no_bytes;
     begin(&s, ANSWERS, -1);
     start_reading(to);
     ok(resolver_ask_raw(s.channel, 1, queries, 2), "two questions for raw answers");
