@@ -19,7 +19,7 @@
 #define NETWORKS_LIMIT 256
 
 enum type { TYPE_STRING, TYPE_NAME, TYPE_PATH, TYPE_FILE, TYPE_SIZE, TYPE_SECONDS, TYPE_NUMBER, TYPE_COUNT, TYPE_PORT, TYPE_YESNO,
-            TYPE_NETWORKS, TYPE_CERTIFICATES, TYPE_MILTERS, TYPE_ZONES,
+            TYPE_NETWORKS, TYPE_CERTIFICATES, TYPE_MILTERS, TYPE_ZONES, TYPE_DOMAINS,
             /* words: */ TYPE_SANDBOX, TYPE_HELO, TYPE_REVERSE, TYPE_DOMAIN, TYPE_DMARC };
 
 struct key {
@@ -85,6 +85,7 @@ static const struct key keys[] = {
     { "sender-domain", TYPE_DOMAIN, AT(sender_domain), "off" },
     { "dmarc", TYPE_DMARC, AT(dmarc), "junk" },
     { "spf", TYPE_DOMAIN, AT(spf), "mark" },
+    { "arc-trust", TYPE_DOMAINS, AT(arc_trust), "" },
     { "dns-defer", TYPE_SECONDS, AT(dns_defer), "1h" },
     { "milter", TYPE_MILTERS, AT(milters), "" },
     { "retry-first", TYPE_SECONDS, AT(retry_first), "1m" },
@@ -226,6 +227,19 @@ bool settings_is_host_name(const char *value)
     return strlen(value) <= 253;
 }
 
+/* Of host names with a dot; also none. */
+static bool is_domain_list(const char *value)
+{
+    struct span rest = span_of(value), word;
+    bool good = true;
+    while (good && span_cut(&rest, ' ', &word)) {
+        char *name = span_dup(word);
+        good = name && (!word.n || (settings_is_host_name(name) && strchr(name, '.')));
+        free(name);
+    }
+    return good;
+}
+
 static const char *set_word(struct settings *s, const struct key *k, const char *value)
 {
     const char *const *list = words[k->type - TYPE_SANDBOX].list;
@@ -247,6 +261,10 @@ static const char *set(struct settings *s, const struct key *k, const char *valu
     case TYPE_NAME:
         if (!settings_is_host_name(value))
             return "must be a host name, such as mail.example.org";
+        return set_string(s, k, value) ? NULL : "out of memory";
+    case TYPE_DOMAINS:
+        if (!is_domain_list(value))
+            return "must be domains with blanks between, such as lists.example.org example.net";
         return set_string(s, k, value) ? NULL : "out of memory";
     case TYPE_PATH:
         if (!value[0])
@@ -382,7 +400,7 @@ void settings_free(struct settings *s)
 {
     for (size_t i = 0; i < KEYS; i++)
         if (keys[i].type == TYPE_STRING || keys[i].type == TYPE_NAME || keys[i].type == TYPE_PATH ||
-            keys[i].type == TYPE_FILE)
+            keys[i].type == TYPE_FILE || keys[i].type == TYPE_DOMAINS)
             free(*(char **)member(s, &keys[i]));
     settings_free_certificates(s);
     settings_free_milters(s);
@@ -427,6 +445,7 @@ void settings_print(const struct settings *s, struct bytes *out)
         case TYPE_NAME:
         case TYPE_PATH:
         case TYPE_FILE:
+        case TYPE_DOMAINS:
             bytes_add_str(out, *(char *const *)at);
             break;
         case TYPE_SIZE:

@@ -101,6 +101,7 @@ struct settings {
     enum sender_domain sender_domain;
     enum dmarc_handling dmarc;
     enum spf_handling spf;
+    char *arc_trust; /* domains, blanks between: sealers whose word on what they got is taken */
     uint64_t dns_defer; /* seconds for which mail comes again when DNS can't tell who sent it; 0: it is taken at once */
     uint64_t retry_first; /* seconds to the first retry of a deferred message; doubles up to retry_max */
     uint64_t retry_max;

@@ -52,6 +52,8 @@ static void wrong_lines(struct bytes *error)
         { "no zone", "dns-block zen.test=127.0.0.256\n", ":1: dns-block: must be" },
         { "no word", "helo-check maybe\n", ":1: helo-check: must be off, own, mark" },
         { "a word of another", "reverse-dns own\n", ":1: reverse-dns: must be off, mark" },
+        { "no domain", "arc-trust a.test localhost\n", ":1: arc-trust: must be domains" },
+        { "a domain with an underscore or what else", "arc-trust a.test b_.test,c.test\n", ":1: arc-trust: must be domains" },
         { "empty path", "spool\n", ":1: spool: needs a path" },
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
