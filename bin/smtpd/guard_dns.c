@@ -18,6 +18,7 @@
 #include <string.h>
 
 #define CONNECTION_QUESTIONS 5000
+#define RESULTS 4 /* of SPF, DKIM, DMARC, ARC */
 
 /* Its own addresses are this machine's: what DNS has to say of them is nothing. */
 static bool is_ourselves(const struct peer *peer)
@@ -58,16 +59,17 @@ enum guard_next guard_dns(struct guard *guard, struct message *m)
 static const char *const outcomes[] = { "accept", "junk", "refuse", "defer" };
 
 static void log_checked(struct smtp_guard *g, enum outcome outcome, const char *reply,
-                        char results[3][SMTPD_RESULT_LIMIT + 1])
+                        char results[RESULTS][SMTPD_RESULT_LIMIT + 1])
 {
     const struct envelope *e = &g->envelope;
-    const char *text[3];
+    const char *text[RESULTS];
     if (outcome >= OUTCOME_REFUSE && !guard_may_log_refusal(g))
         return;
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < RESULTS; i++)
         text[i] = results[i][0] ? results[i] : NULL;
     log_event(LOG_INFO, "checked", "peer", g->serving->peer.text, "helo", e->helo, "from", e->sender.text,
-              "to", e->recipient.text, "spf", text[0], "dkim", text[1], "dmarc", text[2], "outcome",
+              "to", e->recipient.text, "spf", text[0], "dkim", text[1], "dmarc", text[2], "arc", text[3],
+              "outcome",
               outcomes[outcome], "reply", outcome >= OUTCOME_REFUSE ? reply : NULL, NULL);
 }
 
@@ -86,13 +88,13 @@ void guard_record_dmarc(struct smtp_guard *g)
 enum guard_next guard_checked(struct guard *guard, struct message *m)
 {
     struct smtp_guard *g = guard->program;
-    char reply[SMTPD_POLICY_LIMIT], results[3][SMTPD_RESULT_LIMIT + 1];
+    char reply[SMTPD_POLICY_LIMIT], results[RESULTS][SMTPD_RESULT_LIMIT + 1];
     struct span report;
     uint64_t outcome;
     if (g->envelope.checked || !guard_checks(g) || !message_get_u64(m, &outcome) || outcome >= OUTCOMES ||
         !message_get_str(m, reply, sizeof reply))
         return GUARD_END;
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < RESULTS; i++)
         if (!message_get_str(m, results[i], sizeof results[i]))
             return GUARD_END;
     if (!message_get(m, &report) || !message_end(m) || !bytes_add_span(&g->envelope.report, report))

@@ -44,8 +44,10 @@ static struct trust *trust_of(struct incoming *in)
 
 void trust_free(struct incoming *in)
 {
-    if (in->trust)
+    if (in->trust) {
+        arc_verify_free(in->trust->arc);
         dkim_verify_free(in->trust->dkim);
+    }
     free(in->trust);
     in->trust = NULL;
 }
@@ -90,13 +92,15 @@ void trust_header(struct incoming *in, struct span header)
     dmarc_author(header, &t->author);
     t->from_list = dmarc_from_list(header);
     t->dkim = dkim_verify_start(header, clock_now());
-    if (!t->dkim)
+    if (t->dkim)
+        t->arc = arc_verify_start(header, clock_now(), t->dkim);
+    if (!t->arc)
         in->trouble = VERDICT_FAILED;
 }
 
 void trust_body(struct incoming *in, struct span piece)
 {
-    if (in->trust && in->trust->dkim && dkim_verify_count(in->trust->dkim))
+    if (in->trust && in->trust->dkim)
         dkim_verify_body(in->trust->dkim, piece);
 }
 
@@ -105,17 +109,32 @@ void trust_body(struct incoming *in, struct span piece)
 /* All that is sure to be asked, in one go with the first of it. */
 static void expect(struct trust *t, bool dmarc)
 {
-    struct dns_query queries[DKIM_SIGNATURES];
+    struct dns_query queries[DNS_QUERIES];
     size_t count = t->dkim ? dkim_verify_queries(t->dkim, queries, DKIM_SIGNATURES) : 0;
+    if (t->arc) /* room for one more, and what DMARC asks */
+        count += arc_verify_queries(t->arc, queries + count, DNS_QUERIES / 2 - count);
     trust_expect(&t->lookup, queries, count);
     if (dmarc)
         dmarc_expect(&t->lookup, &t->author);
 }
 
+/* A message that fails here may have passed with one whom we trust. Where only DNS keeps us from seeing that,
+ * it is worth waiting for (RFC 8617 calls the chain failed then, which is final for who seals). */
+static void decide_dmarc(struct trust *t, const struct settings *s)
+{
+    struct dmarc_evidence evidence = { .mailing_list = t->from_list };
+    if (t->dmarc.result == TRUST_FAIL && s->arc_trust[0])
+        evidence.trusted_forwarder =
+            arc_trusted(t->arc, &t->chain, s->arc_trust, &t->author, &t->lookup, &t->witness);
+    t->decision = dmarc_decide(&t->dmarc, s->dmarc, &evidence);
+    if (t->decision.disposition != DMARC_ACCEPT && t->chain.temporary &&
+        arc_is_trusted(&t->chain, s->arc_trust))
+        t->decision = (struct dmarc_decision){ DMARC_TO_JUNK, t->decision.reason, true };
+}
+
 static void check_dmarc(struct trust *t, const struct settings *s)
 {
     struct dmarc_identity signers[DKIM_SIGNATURES];
-    const struct dmarc_evidence evidence = { .mailing_list = t->from_list };
     for (size_t i = 0; i < t->signature_count; i++)
         signers[i] = (struct dmarc_identity){ t->signatures[i].result, t->signatures[i].domain };
     const struct dmarc_query query = {
@@ -125,7 +144,7 @@ static void check_dmarc(struct trust *t, const struct settings *s)
         .dkim_count = t->signature_count,
     };
     dmarc_check(&t->lookup, &query, &t->dmarc);
-    t->decision = dmarc_decide(&t->dmarc, s->dmarc, &evidence);
+    decide_dmarc(t, s);
 }
 
 static void check(struct incoming *in, struct trust *t)
@@ -134,26 +153,38 @@ static void check(struct incoming *in, struct trust *t)
     expect(t, s->dmarc != DMARC_OFF);
     if (s->spf != SPF_OFF || s->dmarc != DMARC_OFF)
         check_spf(in, t);
-    if (t->dkim)
+    if (t->arc) {
         t->signature_count = dkim_verify_end(t->dkim, &t->lookup, t->signatures);
-    if (s->dmarc != DMARC_OFF && t->dkim)
+        arc_verify_end(t->arc, t->dkim, &t->lookup, &t->chain);
+    }
+    if (s->dmarc != DMARC_OFF && t->arc)
         check_dmarc(t, s);
 }
 
 /* --- Authentication-Results (RFC 8601) */
 
-static bool write_results(struct incoming *in, const struct trust *t)
+/* Whom we trust has said that it passed: then the policy isn't applied. */
+static void write_dmarc(struct auth_results *w, const struct trust *t)
+{
+    struct dmarc_verdict applied = t->dmarc;
+    if (t->decision.reason == DMARC_REASON_TRUSTED_FORWARDER)
+        applied.policy = DMARC_POLICY_NONE;
+    auth_results_dmarc(w, &applied);
+}
+
+bool trust_results(const struct incoming *in, unsigned instance, struct bytes *out)
 {
     const struct settings *s = in->session->serving->settings;
+    const struct trust *t = in->trust;
     struct auth_results w;
-    auth_results_start(&w, &in->added, s->hostname, 0);
+    auth_results_start(&w, out, s->hostname, instance);
     if (s->dmarc != DMARC_OFF)
-        auth_results_dmarc(&w, &t->dmarc);
+        write_dmarc(&w, t);
     if (t->spf_known)
-        auth_results_spf(&w, &t->spf,
-                         t->spf.by_helo ? in->session->helo : in->session->transaction.sender);
+        auth_results_spf(&w, &t->spf, t->spf.by_helo ? in->session->helo : in->session->transaction.sender);
     if (t->dkim)
         auth_results_dkim(&w, t->signatures, t->signature_count);
+    auth_results_arc(&w, &t->chain, &t->witness, in->session->serving->peer.text);
     return auth_results_end(&w);
 }
 
@@ -222,6 +253,12 @@ static void put_texts(struct message *m, const struct trust *t)
     if (t->dmarc.why[0])
         bytes_printf(&text, "%s %s", trust_result_name(t->dmarc.result), t->dmarc.domain);
     message_put(m, span_bytes(&text));
+    bytes_clear(&text);
+    if (t->chain.result != TRUST_NONE)
+        bytes_printf(&text, "%s %s", trust_result_name(t->chain.result), t->chain.domain);
+    if (t->witness.instance)
+        bytes_printf(&text, ", %s saw %s pass", t->witness.domain, t->witness.method);
+    message_put(m, span_bytes(&text));
     bytes_free(&text);
 }
 
@@ -269,7 +306,7 @@ void trust_finish(struct incoming *in)
     }
     enum outcome outcome = decide(in, t);
     in->junk = in->junk || t->decision.disposition == DMARC_TO_JUNK;
-    if (!write_results(in, t))
+    if (!trust_results(in, 0, &in->added))
         in->trouble = VERDICT_FAILED;
     enum verdict v = in->session->ended || in->trouble ? VERDICT_OVER : tell(in, t, outcome);
     if (v == VERDICT_POLICY || v == VERDICT_DELAYED)

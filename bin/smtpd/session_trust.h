@@ -6,6 +6,8 @@
 #ifndef POSTERN_SMTPD_SESSION_TRUST_H
 #define POSTERN_SMTPD_SESSION_TRUST_H
 
+#include "incoming.h"
+#include "trust/arc.h"
 #include "trust/dkim.h"
 #include "trust/dmarc.h"
 #include "trust/spf.h"
@@ -19,8 +21,15 @@ struct trust {
     struct dkim_verifier *dkim; /* NULL before the header section is there */
     struct dkim_result signatures[DKIM_SIGNATURES];
     size_t signature_count;
+    struct arc_verifier *arc; /* NULL as dkim */
+    struct arc_result chain;
+    struct arc_witness witness; /* who is trusted, and saw a message pass that fails here */
     struct dmarc_verdict dmarc; /* of zeros where the setting dmarc is off */
     struct dmarc_decision decision;
 };
+
+/* Appends the Authentication-Results field; with an instance above 0 as ARC-Authentication-Results. After
+ * trust_finish(). False if *out is over its limit. */
+bool trust_results(const struct incoming *in, unsigned instance, struct bytes *out);
 
 #endif

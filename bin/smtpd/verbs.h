@@ -12,7 +12,7 @@
  *     DNS      a number of questions, each a name     for each question a status and the answer's bytes: see
  *              and a type                             resolver_wait_raw() of net/resolver.h
  *     CHECKED  an outcome, the refusal or nothing,
- *              what SPF, DKIM and DMARC came to; for
+ *              what SPF, DKIM, DMARC and ARC came to; for
  *              reports of DMARC, a line or nothing
  *     MILTER   a filter's place in the settings              a descriptor of its connection
  *     SENDER   path with brackets                            (of what filters want:)
@@ -128,7 +128,7 @@ enum {
 #define SMTPD_ADDED_LIMIT 4096  /* bytes of the fields that the session adds to a message */
 #define SMTPD_FIELDS_LIMIT 16384 /* and of those that it has put before it, below our trace fields */
 #define SMTPD_QUESTIONS_LIMIT 400 /* to DNS, for one message */
-#define SMTPD_RESULT_LIMIT 800 /* bytes of what SPF, or DKIM, or DMARC came to */
+#define SMTPD_RESULT_LIMIT 800 /* bytes of what SPF, or another of them, came to */
 #define SMTPD_FILTERED_LIMIT 262144 /* bytes by which filters may make a message larger */
 #define SMTPD_FILTER_ADDS 100 /* recipients that filters may add to a message */
 #define SMTPD_FILES_LIMIT 64  /* files given out for one message */

@@ -63,6 +63,9 @@ bool arc_trusted(const struct arc_verifier *v, const struct arc_result *result, 
                  const struct dmarc_author *author, const struct trust_lookup *lookup,
                  struct arc_witness *witness);
 
+/* Says the newest seal that it is by one of them? Only a good chain proves it. */
+bool arc_is_trusted(const struct arc_result *result, const char *trusted);
+
 /* --- Sealing (5.1) */
 
 /* The instance that a set added now has; 0: none is to be added, as the chain is ended, or full. */

@@ -107,6 +107,11 @@ static const char *passed_by(const struct statements *s, const struct dmarc_auth
     return verdict.result != TRUST_PASS ? NULL : verdict.dkim_aligned ? "dkim" : "spf";
 }
 
+bool arc_is_trusted(const struct arc_result *result, const char *trusted)
+{
+    return is_trusted(result->domain, trusted);
+}
+
 bool arc_trusted(const struct arc_verifier *v, const struct arc_result *result, const char *trusted,
                  const struct dmarc_author *author, const struct trust_lookup *lookup,
                  struct arc_witness *witness)

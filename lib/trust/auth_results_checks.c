@@ -58,3 +58,22 @@ void auth_results_iprev(struct auth_results *w, enum trust_result result, const 
     auth_results_comment(w, name ? name : "");
     auth_results_property(w, "policy", "iprev", address);
 }
+
+void auth_results_arc(struct auth_results *w, const struct arc_result *r, const struct arc_witness *witness,
+                      const char *address)
+{
+    char comment[DNS_NAME_LIMIT + 64], oldest[16];
+    if (r->result == TRUST_NONE)
+        return;
+    auth_results_method(w, "arc", trust_result_name(r->result));
+    snprintf(comment, sizeof comment, "i=%u", r->newest);
+    if (witness && witness->instance)
+        snprintf(comment, sizeof comment, "i=%u; %s, who is trusted, saw %s pass", witness->instance,
+                 witness->domain, witness->method);
+    auth_results_comment(w, comment);
+    auth_results_reason(w, r->why);
+    snprintf(oldest, sizeof oldest, "%u", r->oldest_pass);
+    if (r->result == TRUST_PASS)
+        auth_results_property(w, "header", "oldest-pass", oldest);
+    auth_results_property(w, "smtp", "remote-ip", address);
+}

@@ -9,10 +9,13 @@
  *     dmarc=fail (no aligned SPF or DKIM; example.net asks for reject) header.from=example.net
  *         policy.dmarc=reject
  *     iprev=pass (mx.example.net) policy.iprev=192.0.2.1
+ *     arc=pass (i=2; lists.example.org, who is trusted, saw dmarc pass) header.oldest-pass=0
+ *         smtp.remote-ip=192.0.2.1
  */
 #ifndef POSTERN_TRUST_AUTH_RESULTS_CHECKS_H
 #define POSTERN_TRUST_AUTH_RESULTS_CHECKS_H
 
+#include "trust/arc.h"
 #include "trust/auth_results.h"
 #include "trust/dkim.h"
 #include "trust/dmarc.h"
@@ -28,5 +31,8 @@ void auth_results_dmarc(struct auth_results *w, const struct dmarc_verdict *verd
  * has none. */
 void auth_results_iprev(struct auth_results *w, enum trust_result result, const char *address,
                         const char *name);
+/* `witness`: what arc_trusted() found, or NULL. Nothing is written where there was no chain. */
+void auth_results_arc(struct auth_results *w, const struct arc_result *result,
+                      const struct arc_witness *witness, const char *address);
 
 #endif

@@ -425,7 +425,7 @@ static void lie_checked(struct serving *s)
     envelope(s);
     message_start(&packet, VERB_CHECKED);
     message_put_u64(&packet, OUTCOME_ACCEPT);
-    for (int i = 0; i < 5; i++)
+    for (int i = 0; i < 6; i++)
         message_put_str(&packet, "");
     ask(s);
 }

@@ -9,6 +9,7 @@
 #     $t->send(from => ADDRESS, helo =>, sender =>, rcpt => ADDRESS or [ ... ], message => TEXT, by => 'DATA' or 'BDAT' or 'BINARY')
 #                                            the last reply, or the first that wasn't right
 #     $t->sign(DOMAIN, TEXT)                 signed with both keys of the domain, selectors rsa and ed25519
+#     $t->seal(DOMAIN, TEXT, RESULTS)        with one more ARC set by the domain, for what its chain comes to; RESULTS are what it says
 #     $t->found(USER, WORD)                  the one message in all of the user's folders with this word in it: (folder, text)
 #     $t->results(TEXT)                      its first Authentication-Results, unfolded
 #     $t->asked                              the questions since the last call, "NAME TYPE"
@@ -53,8 +54,9 @@ sub user {
                          "$name\@$self->{domain}") == 0;
 }
 
-sub sign {
-    my ($self, $domain, $text, $canon) = @_;
+# The folder with its keys, which are made when first asked for.
+sub keys_of {
+    my ($self, $domain) = @_;
     my $build = $ENV{BUILD} || 'build';
     my $keys = "$self->{dir}/keys/$domain";
     if (!-d $keys) {
@@ -64,6 +66,23 @@ sub sign {
         $self->{keys}{$domain} = [ map { s/ / TXT /r } split /\n/, $self->slurp("$keys/zone") ];
         $self->zone(@{ $self->{zone} });
     }
+    return $keys;
+}
+
+sub seal {
+    my ($self, $domain, $text, $results) = @_;
+    my $build = $ENV{BUILD} || 'build';
+    my $keys = $self->keys_of($domain);
+    $self->spew("$self->{dir}/keys/zone", join '', map { "$_\n" } map { s/ TXT / /r } map { @$_ } values %{ $self->{keys} });
+    $self->spew("$keys/in/one", $text);
+    system("$build/tests/helpers/arc", 'seal', "$self->{dir}/keys/zone", "$keys/rsa.pem", $domain, 'rsa', $results, "$keys/in/one") == 0 or die;
+    return $self->slurp("$keys/in/one.sealed");
+}
+
+sub sign {
+    my ($self, $domain, $text, $canon) = @_;
+    my $build = $ENV{BUILD} || 'build';
+    my $keys = $self->keys_of($domain);
     $self->spew("$keys/in/one", $text);
     system("$build/tests/helpers/dkim", 'sign', $keys, $domain, $canon // 'relaxed/relaxed', "$keys/in", "$keys/out") == 0 or die;
     return $self->slurp("$keys/out/one");

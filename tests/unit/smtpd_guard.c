@@ -353,6 +353,7 @@ static unsigned checked(struct play *p, uint64_t outcome, const char *reply)
     message_put_str(p->m, "fail far.test");
     message_put_str(p->m, "none");
     message_put_str(p->m, "\r\nfail far.test");
+    message_put_str(p->m, "");
     message_put_str(p->m, outcome == OUTCOME_JUNK ? reply : ""); /* for reports of DMARC */
     return call(p);
 }
