@@ -11,6 +11,7 @@
 #include "text/lexical.h"
 #include "trust/dmarc.h"
 
+#define ENTRIES 1000 /* of one From field: nobody has as many authors, and each takes time */
 #define NO_DOMAIN "From has a domain that is none"
 #define ODD "From has text where none may be"
 #define NO_ADDRESS "From has what looks like an address, and is none"
@@ -209,8 +210,11 @@ static void take_field(struct dmarc_author *author, struct span value)
 {
     struct address_entry entry = { .kind = ADDRESS_MAILBOX };
     struct span rest = value;
-    while (address_list_more(&rest, &entry) && author->suspect != too_many) {
+    size_t entries = 0;
+    while (author->suspect != too_many && address_list_more(&rest, &entry)) {
         take_entry(author, &entry);
+        if (++entries > ENTRIES)
+            author->suspect = too_many;
         if (entry.domain.failed)
             author->suspect = NO_DOMAIN; /* for want of memory it can't be read */
     }

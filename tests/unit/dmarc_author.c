@@ -127,6 +127,14 @@ static void the_author(void)
         bytes_printf(&many, "x@d%d.test, ", i);
     dmarc_author(span_bytes(&many), &author);
     ok(author.count == DMARC_AUTHORS && author.suspect, "20,000 authors: %zu of them, suspect", author.count);
+    bytes_clear(&many);
+    bytes_add_str(&many, "From: ");
+    for (int i = 0; i < 20000; i++)
+        bytes_add_str(&many, "x@b\xc3\xbc"
+                             "cher.test, ");
+    dmarc_author(span_bytes(&many), &author);
+    ok(author.count == 1 && author.suspect,
+       "20,000 of one domain, each of which would take IDNA's time: suspect");
     bytes_free(&many);
 }
 
