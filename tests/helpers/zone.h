@@ -129,6 +129,19 @@ static void zone_record(const struct zone_line *line, struct dns_record *record)
     }
 }
 
+/* Is there a line for the name, or for one below it? */
+static bool zone_exists(const struct dns_zone *z, const char *name)
+{
+    size_t n = strlen(name);
+    for (size_t i = 0; i < z->count; i++) {
+        size_t m = strlen(z->lines[i].name);
+        const char *end = z->lines[i].name + (m >= n ? m - n : 0);
+        if (m >= n && strcasecmp(end, name) == 0 && (m == n || end[-1] == '.'))
+            return true;
+    }
+    return false;
+}
+
 static enum status zone_ask(void *arg, const char *name, enum dns_type type, struct dns_answer *answer)
 {
     struct dns_zone *z = arg;
@@ -152,10 +165,7 @@ static enum status zone_ask(void *arg, const char *name, enum dns_type type, str
         if (zone_has(z, at, 0))
             return ST_TEMP;
         if (!cname.type) {
-            bool there = false;
-            for (size_t i = 0; i < z->count; i++)
-                there = there || strcasecmp(z->lines[i].name, at) == 0;
-            answer->rcode = there ? 0 : 3;
+            answer->rcode = zone_exists(z, at) ? 0 : 3;
             return ST_NONE;
         }
         memcpy(at, cname.name, sizeof at);

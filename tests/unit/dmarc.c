@@ -8,6 +8,8 @@
 
 #include "trust/dmarc_walk.h"
 
+static struct answers t;
+
 /* --- records (4.7, 4.8) */
 
 static const struct {
@@ -159,7 +161,6 @@ static const struct {
 static void the_walks(void)
 {
     for (size_t i = 0; i < sizeof walks / sizeof walks[0]; i++) {
-        struct answers t;
         struct trust_lookup lookup = answers_lookup(&t, tree);
         struct dmarc_walk *w = dmarc_walk_new(&lookup);
         const char *organization = NULL, *p = t.asked;
@@ -172,20 +173,19 @@ static void the_walks(void)
                                           : st == ST_TEMP;
         ok(good && strcmp(asked, walks[i].asked) == 0, "%s: organization %s, asked %s", walks[i].domain,
            st == ST_OK ? organization : "not known now", asked);
-        size_t before = t.questions;
+        size_t before = t.zone.asked;
         if (w)
             dmarc_walk_organization(w, walks[i].domain, &organization);
-        ok(t.questions == before && before <= DMARC_WALK, "... and nothing is asked twice");
+        ok(t.zone.asked == before && before <= DMARC_WALK, "... and nothing is asked twice");
         free(w);
     }
     char name[DNS_NAME_LIMIT], label[64], longest[DNS_NAME_LIMIT] = "";
     snprintf(label, sizeof label, "%063d", 1);
     snprintf(longest, sizeof longest, "%s.%s.%s.%.61s", label, label, label, label);
-    struct answers t;
     struct trust_lookup lookup = answers_lookup(&t, tree);
     struct dmarc_walk *w = dmarc_walk_new(&lookup);
     ok(strlen(longest) == 253 && !dmarc_record_name(longest, name) && w && dmarc_walk_at(w, longest) &&
-           dmarc_walk_at(w, longest)->status == ST_NONE && t.questions == 0,
+           dmarc_walk_at(w, longest)->status == ST_NONE && t.zone.asked == 0,
        "a domain too long for _dmarc in front has no record, and nothing is asked");
     free(w);
 }
@@ -196,7 +196,7 @@ static void the_walks(void)
 static const struct answer_row zone[] = {
     { "_dmarc.reject.test", RECORD },
     { "www.reject.test", "-" },
-    { "_dmarc.sub.reject.test", "v=DMARC1; p=quarantine; sp=none" },
+    { "_dmarc.sub.reject.test", "v=DMA\tRC1; p=quar\tantine; sp=none" }, /* in three strings */
     { "_dmarc.split.test", "v=DMARC1; p=reject; sp=quarantine; np=none" },
     { "there.split.test", "-" },
     { "below.exists.split.test", "-" },
@@ -322,7 +322,6 @@ static void describe(const struct dmarc_verdict *v, char *to, size_t room)
 static void the_checks(void)
 {
     for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++) {
-        struct answers t;
         struct trust_lookup lookup = answers_lookup(&t, zone);
         struct dmarc_author author = { .count = 1, .fields = 1 };
         struct dmarc_identity dkim = { checks[i].dkim, checks[i].dkim_domain };
@@ -343,7 +342,6 @@ static void the_checks(void)
 /* How much is asked. */
 static void the_questions(void)
 {
-    struct answers t;
     struct trust_lookup lookup = answers_lookup(&t, zone);
     struct dmarc_author author = { .count = 1, .fields = 1, .domains = { "reject.test" } };
     struct dmarc_identity many[DMARC_IDENTITIES + 50];
@@ -356,7 +354,7 @@ static void the_questions(void)
     lookup = answers_lookup(&t, zone);
     query.spf = (struct dmarc_identity){ P, "deep.down.in.other.example" };
     dmarc_check(&lookup, &query, &v);
-    ok(v.result == F && t.questions == 2, "strangers' domains aren't asked about: %s", t.asked);
+    ok(v.result == F && t.zone.asked == 2, "strangers' domains aren't asked about: %s", t.asked);
     for (size_t i = 0; i < DMARC_IDENTITIES + 50; i++) {
         snprintf(names[i], sizeof names[i], "a.b.c.d.x%zu.reject.test", i);
         many[i] = (struct dmarc_identity){ P, names[i] };
@@ -367,23 +365,23 @@ static void the_questions(void)
     query.dkim_count = DMARC_IDENTITIES + 50;
     query.spf = (struct dmarc_identity){ F, "" };
     dmarc_check(&lookup, &query, &v);
-    ok(v.result == P && t.questions == 1, "what needs no question comes first: %zu", t.questions);
+    ok(v.result == P && t.zone.asked == 1, "what needs no question comes first: %u", t.zone.asked);
     for (size_t i = 0; i < DMARC_IDENTITIES + 50; i++)
         snprintf(names[i], sizeof names[i], "a.b.c.x%zu.dept.reject.test", i);
     many[DMARC_IDENTITIES - 1].domain = names[DMARC_IDENTITIES - 1];
     lookup = answers_lookup(&t, zone);
     dmarc_check(&lookup, &query, &v);
-    ok(v.result == F && v.policy == DMARC_POLICY_REJECT && t.questions <= DMARC_QUESTIONS + 1,
-       "150 signatures cost %zu questions, and it fails", t.questions);
+    ok(v.result == F && v.policy == DMARC_POLICY_REJECT && t.zone.asked <= DMARC_QUESTIONS + 1,
+       "150 signatures cost %u questions, and it fails", t.zone.asked);
     author = (struct dmarc_author){ .count = 4,
                                     .fields = 1,
                                     .domains = { "reject.test", "a.b.c.d.e.f.one.test",
                                                  "a.b.c.d.e.f.two.test", "split.test" } };
     lookup = answers_lookup(&t, zone);
     dmarc_check(&lookup, &query, &v);
-    ok(v.result == F && t.questions <= DMARC_QUESTIONS + 4, "of four authors: %zu", t.questions);
+    ok(v.result == F && t.zone.asked <= DMARC_QUESTIONS + 4, "of four authors: %u", t.zone.asked);
     dmarc_expect(&lookup, &author);
-    ok(t.expected >= 4, "what is asked first is announced");
+    ok(t.zone.expected_count >= 4, "what is asked first is announced");
 }
 
 static const struct {
@@ -421,7 +419,6 @@ static void the_messages(void)
     rows[0] = more[0];
     memcpy(rows + 1, zone, sizeof zone);
     for (size_t i = 0; i < sizeof messages / sizeof messages[0]; i++) {
-        struct answers t;
         struct trust_lookup lookup = answers_lookup(&t, rows);
         struct dmarc_author author;
         struct dmarc_identity dkim = { P, "good.test" };
