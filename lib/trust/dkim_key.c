@@ -8,7 +8,7 @@
  */
 #include "trust/dkim_private.h"
 
-#define KEYS_TRIED 4 /* records of a name; each may cost a computation */
+#define KEYS_TRIED 2 /* records of a name; each may cost a computation, and ARC has a hundred signatures */
 
 bool dkim_key_name(const struct dkim_signature *s, char to[DNS_NAME_LIMIT])
 {
