@@ -149,6 +149,16 @@ static void before_text(struct dkim_body *b)
     b->line = true;
 }
 
+/* How much of the start is the same in relaxed form: words, and single spaces between them. */
+static size_t relaxed_run(struct span s)
+{
+    size_t run = 0;
+    while (run < s.n &&
+           (!is_blank(s.p[run]) || (s.p[run] == ' ' && run && run + 1 < s.n && !is_blank(s.p[run + 1]))))
+        run++;
+    return run;
+}
+
 /* A part of a line. */
 static void add_text(struct dkim_body *b, struct span s)
 {
@@ -158,9 +168,7 @@ static void add_text(struct dkim_body *b, struct span s)
         return;
     }
     while (s.n) {
-        size_t run = 0;
-        while (run < s.n && !is_blank(s.p[run]))
-            run++;
+        size_t run = relaxed_run(s);
         if (run) {
             before_text(b);
             dkim_hash_add(&b->hash, span_head(s, run));

@@ -48,7 +48,7 @@ struct dkim_hash {
     struct bytes *seen;
     uint64_t total;
     size_t have;
-    char piece[512];
+    char piece[4096];
 };
 bool dkim_hash_start(struct dkim_hash *h, struct bytes *seen);
 void dkim_hash_add(struct dkim_hash *h, struct span s);
