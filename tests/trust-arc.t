@@ -59,7 +59,7 @@ subtest 'who is trusted' => sub {
     $T->set('arc-trust' => 'forward.test other.test');
     row('has seen it pass', 'INBOX', qr/$overruled; arc=pass \(i=1; forward\.test, who is trusted, saw dmarc pass\) header\.oldest-pass=0 smtp\.remote-ip=127\.0\.0\.3$/);
     like $T->log, qr/event=checked .* dmarc="fail far\.test" arc="pass forward\.test, forward\.test saw dmarc pass" outcome=accept/, 'and the log says so';
-    like join('', map { $T->slurp($_) } glob "$T->{spool}/dmarc-results/*"), qr/ from=far\.test .* disposition=none dkim=fail spf=fail reason=trusted_forwarder .*\n\z/,
+    like join('', map { $T->slurp($_) } glob "$T->{spool}/dmarc-results/*"), qr/ from=far\.test .* disposition=none dkim=fail spf=fail reason=trusted_forwarder .* comment="arc=pass as\[1\]\.d=forward\.test as\[1\]\.s=\w+" .*\n\z/,
         'and what the author\'s domain is to be told';
     row('large, by BDAT', 'INBOX', qr/$overruled; arc=pass /, by => 'BDAT', body => large());
     row('has seen it signed by the author', 'INBOX', qr/$overruled; arc=pass \(i=1; forward\.test, who is trusted, saw dkim pass\)/,
@@ -69,6 +69,8 @@ subtest 'who is trusted' => sub {
     row('didn\'t seal this body', 'Junk', qr/$fail; arc=fail /, change => sub { $_[0] =~ s/\A(.*\S)\r\n\z/$1x\r\n/sr });
     row('another sealed it last', 'Junk', qr/$fail; arc=pass \(i=2\)/, seals => [['forward.test', $passed], ['stranger.test', $passed]]);
     row('both are', 'INBOX', qr/$overruled; arc=pass \(i=1; forward\.test, /, seals => [['forward.test', $passed], ['other.test', 'arc=pass; dmarc=fail header.from=far.test']]);
+    like join('', map { $T->slurp($_) } glob "$T->{spool}/dmarc-results/*"), qr/ comment="arc=pass as\[2\]\.d=other\.test as\[2\]\.s=\w+ as\[1\]\.d=forward\.test" .*\n\z/,
+        'of which that tells too';
     $T->set('arc-trust' => 'stranger.test');
     row('another is', 'Junk', qr/$fail; arc=pass \(i=1\)/);
 };

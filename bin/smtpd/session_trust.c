@@ -271,6 +271,8 @@ static void put_report(struct message *m, const struct trust *t, const char *sen
     const struct dmarc_report report = {
         .verdict = &t->dmarc,
         .decision = t->decision,
+        .chain = &t->chain,
+        .witness = &t->witness,
         .spf = &t->spf,
         .mail_from = named ? address_domain(&a) : (struct span){ "", 0 },
         .signatures = t->signatures,

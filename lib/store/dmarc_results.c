@@ -32,6 +32,7 @@ void dmarc_results_start(const struct dmarc_results *r, struct bytes *line)
     day_line_add(line, "reason", r->reason, false);
     day_line_add(line, "spf-domain", r->spf_domain, false);
     day_line_add(line, "spf-result", r->spf_result, false);
+    day_line_add(line, "comment", r->comment, true);
     day_line_add(line, "rua", r->rua, true);
 }
 

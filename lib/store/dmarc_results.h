@@ -35,7 +35,8 @@ struct dmarc_results {
     const char *fo, *rua;
     const char *disposition; /* "none", "pass", "quarantine", "reject" */
     bool dkim_aligned, spf_aligned;
-    const char *reason; /* why the disposition isn't the policy */
+    const char *reason;  /* why the disposition isn't the policy */
+    const char *comment; /* more of that: of an ARC chain, in the words of RFC 8617 7.2.2 */
     const char *spf_domain, *spf_result;
 };
 

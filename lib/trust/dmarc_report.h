@@ -7,13 +7,16 @@
 #define POSTERN_TRUST_DMARC_REPORT_H
 
 #include "store/dmarc_results.h"
+#include "trust/arc.h"
 #include "trust/dkim.h"
 #include "trust/dmarc.h"
 #include "trust/spf.h"
 
 struct dmarc_report {
     const struct dmarc_verdict *verdict;
-    struct dmarc_decision decision; /* what became of it */
+    struct dmarc_decision decision;    /* what became of it */
+    const struct arc_result *chain;    /* or NULL */
+    const struct arc_witness *witness; /* or NULL: why it is taken for a trusted forwarder's */
     const struct spf_verdict *spf;
     struct span mail_from; /* domain of MAIL FROM; empty for <> */
     const struct dkim_result *signatures;
