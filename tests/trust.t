@@ -271,6 +271,20 @@ subtest 'Junk, seen by IMAP' => sub {
     $T->set;
 };
 
+subtest 'made to deceive' => sub {
+    $T->zone('evil.test TXT v=spf1 ip4:127.0.0.2 -all', 'testevil.test TXT v=spf1 ip4:127.0.0.2 -all', '_dmarc.evil.test TXT v=DMARC1; p=reject',
+             'bank.test TXT v=spf1 -all', '_dmarc.bank.test TXT v=DMARC1; p=reject');
+    row('what is honest', 'INBOX', qr/; dmarc=pass /, sender => 'x@evil.test', text => { from => 'x@evil.test' });
+    for ('ceo@bank.test evil.test', "ceo\@bank.test\r\n .evil.test", '<ceo@bank.test,x@evil.test>', '<ceo@bank.test:x@evil.test>', 'ceo@bank.test:x@evil.test',
+         'ceo@bank.test(x)evil.test', '"ceo@bank.test"', 'ceo@bank.test <>', '=?utf-8?q?ceo=40bank.test?=, x@evil.test', '<ceo@bank.test> <x@evil.test>') {
+        my $from = $_;
+        row("From: $from", 'Junk', qr/; dmarc=(?:permerror|fail) /, sender => 'x@evil.test', sign => ['evil.test', 'testevil.test'], text => { from => $from });
+    }
+    # What stands before the first field would continue the last of ours.
+    my ($reply, $folder, $results, $found) = go(change => sub { "\t(x); dmarc=pass header.from=bank.test\r\n$_[0]" }, sender => 'x@evil.test');
+    ok $reply =~ $taken && $results !~ /bank\.test/ && $found =~ /^\r?\n\t\(x\)/m, 'no line becomes part of our results' or diag "$reply\n$found";
+};
+
 subtest 'answers that lie' => sub {
     my $pass = 'v=spf1 ip4:127.0.0.2 -all';
     my %lies = (length => 'temperror', string => 'temperror', loop => 'temperror', forward => 'temperror', count => 'temperror', other => 'temperror',
