@@ -3,6 +3,7 @@
  * The checks' results; see auth_results_checks.h.
  */
 #include "trust/auth_results_checks.h"
+#include "text/utf8.h"
 
 #include <stdio.h>
 
@@ -10,7 +11,8 @@ void auth_results_spf(struct auth_results *w, const struct spf_verdict *v, const
 {
     auth_results_method(w, "spf", trust_result_name(v->result));
     auth_results_comment(w, v->why);
-    auth_results_property(w, "smtp", v->by_helo ? "helo" : "mailfrom", identity);
+    bool ascii = utf8_ascii_run(span_of(identity)) == strlen(identity);
+    auth_results_property(w, "smtp", v->by_helo ? "helo" : "mailfrom", ascii ? identity : v->domain);
 }
 
 /* "2048-bit key", "test mode", both, or nothing. */

@@ -22,7 +22,7 @@
 #include "trust/spf.h"
 
 /* `identity` is what was checked, as the client said it: the address of MAIL FROM, or the name of HELO with
- * verdict->by_helo. */
+ * verdict->by_helo. Of one with UTF-8 only the domain is written. */
 void auth_results_spf(struct auth_results *w, const struct spf_verdict *verdict, const char *identity);
 /* One for each signature; "dkim=none" for none. */
 void auth_results_dkim(struct auth_results *w, const struct dkim_result *results, size_t count);
