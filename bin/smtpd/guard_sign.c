@@ -14,27 +14,16 @@
  * and so many of a message. By LMTP there is none: such mail was somebody else's to sign.
  */
 #include "guard_private.h"
-#include "base/log.h"
-#include "store/dkim_keys.h"
-#include "net/signature.h"
 #include "store/tables.h"
+#include "trust/dkim_keyring.h"
 
-#include <errno.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define ALGORITHMS 2
-#define TRIES 5 /* to read keys that are just being rotated */
-
 struct signer {
     char domain[ADDRESS_DOMAIN_LIMIT + 1]; /* whose keys these are; "": none yet */
-    size_t count;
-    struct {
-        char selector[DKIM_SELECTOR_LIMIT + 1];
-        struct signature_key key;
-    } keys[ALGORITHMS];
+    struct dkim_keyring ring;
 };
 
 /* --- for which domains */
@@ -71,97 +60,27 @@ static bool may_seal(const struct smtp_guard *g, const char *domain)
 
 /* --- keys */
 
-static void forget_keys(struct signer *s)
-{
-    for (size_t i = 0; i < s->count; i++)
-        signature_key_free(&s->keys[i].key);
-    s->count = 0;
-    s->domain[0] = '\0';
-}
-
 void guard_sign_end(struct smtp_guard *g)
 {
     if (g->signer)
-        forget_keys(g->signer);
+        dkim_keyring_close(&g->signer->ring);
     free(g->signer);
     g->signer = NULL;
 }
 
-static void log_unusable(const struct smtp_guard *g, const char *domain, const struct dkim_key *key,
-                         const char *why)
-{
-    char path[PATH_MAX] = "";
-    dkim_key_path(g->settings, domain, key, path, sizeof path);
-    log_event(LOG_ERR, "dkim-key-unusable", "file", path, "why", why, "do",
-              "see that it is a private key in PEM, of RSA or Ed25519, with mode 0600 and the user postern "
-              "its owner",
-              NULL);
-}
-
-static bool has_algorithm(const struct signer *s, enum signature_algorithm algorithm)
-{
-    for (size_t i = 0; i < s->count; i++)
-        if (s->keys[i].key.algorithm == algorithm)
-            return true;
-    return false;
-}
-
-/* Adds a key, where there is none of its algorithm. ST_TEMP: it may be readable later; ST_NONE: it is gone.
- * What isn't a key that could be used is logged, and passed over: mail goes without its signature. */
-static enum status open_key(const struct smtp_guard *g, struct signer *s, const char *domain,
-                            const struct dkim_key *key)
-{
-    struct bytes pem;
-    struct signature_key *to = &s->keys[s->count].key;
-    bytes_init(&pem, DKIM_KEY_FILE_LIMIT);
-    enum status st = dkim_key_read(g->settings, domain, key, &pem);
-    const char *why = st == ST_OK ? "is no private key that can be used" : strerror(errno);
-    if (st == ST_OK)
-        st = signature_key_load(span_bytes(&pem), to);
-    bytes_wipe(&pem);
-    if (st == ST_OK && has_algorithm(s, to->algorithm)) {
-        signature_key_free(to);
-    } else if (st == ST_OK) {
-        memcpy(s->keys[s->count].selector, key->selector, sizeof key->selector);
-        s->count++;
-    } else if (st != ST_NONE) {
-        log_unusable(g, domain, key, why);
-    }
-    return st == ST_PERM ? ST_OK : st;
-}
-
-/* ST_NONE: one was renamed meanwhile. */
-static enum status open_listed(const struct smtp_guard *g, struct signer *s, const char *domain,
-                               const struct dkim_keys *keys)
-{
-    enum status st = ST_OK;
-    for (size_t i = keys->count; st == ST_OK && i-- > 0 && s->count < ALGORITHMS;)
-        if (keys->list[i].state == DKIM_KEY_SIGNING)
-            st = open_key(g, s, domain, &keys->list[i]);
-    return st;
-}
-
-/* The newest key that signs of each algorithm. ST_NONE: there is none; ST_TEMP: can't tell now. */
+/* They stay open, until another domain's are wanted. ST_NONE: there are none; ST_TEMP: can't tell now. */
 static enum status open_keys(struct smtp_guard *g, const char *domain)
 {
-    struct dkim_keys keys;
     if (!g->signer && !(g->signer = calloc(1, sizeof *g->signer)))
         return ST_TEMP;
     if (strcmp(g->signer->domain, domain) == 0)
         return ST_OK;
-    enum status st = ST_NONE, found = ST_OK;
-    for (int tries = 0; st == ST_NONE && found == ST_OK && tries < TRIES; tries++) {
-        forget_keys(g->signer);
-        found = dkim_keys_find(g->settings, domain, &keys);
-        st = found == ST_OK ? open_listed(g, g->signer, domain, &keys) : found;
-    }
-    if (found == ST_TEMP)
-        log_event(LOG_ERR, "dkim-keys-unreadable", "domain", domain, "why", strerror(errno), NULL);
-    if (st == ST_OK && g->signer->count)
+    g->signer->domain[0] = '\0';
+    dkim_keyring_close(&g->signer->ring);
+    enum status st = dkim_keyring_open(g->settings, domain, &g->signer->ring);
+    if (st == ST_OK)
         strcpy(g->signer->domain, domain);
-    else
-        forget_keys(g->signer);
-    return st == ST_OK && !g->signer->domain[0] ? ST_NONE : st;
+    return st;
 }
 
 /* --- the verbs */
@@ -187,17 +106,6 @@ static enum status open_sealer(struct smtp_guard *g)
     return st;
 }
 
-/* RSA first, which everybody knows: it is on top in the message. */
-static void put_keys(struct message *m, const struct signer *s, size_t count)
-{
-    for (uint64_t algorithm = 0; algorithm < ALGORITHMS; algorithm++)
-        for (size_t i = 0; i < count; i++)
-            if (s->keys[i].key.algorithm == algorithm) {
-                message_put_str(m, s->keys[i].selector);
-                message_put_u64(m, algorithm);
-            }
-}
-
 enum guard_next guard_sign_keys(struct guard *guard, struct message *m)
 {
     struct smtp_guard *g = guard->program;
@@ -214,11 +122,14 @@ enum guard_next guard_sign_keys(struct guard *guard, struct message *m)
     guard_reply(m, st == ST_TEMP ? VERDICT_FAILED : VERDICT_OK);
     if (st == ST_TEMP)
         return GUARD_REPLY;
-    size_t count = st == ST_OK ? g->signer->count : 0;
-    message_put_str(m, count ? g->signer->domain : "");
+    const struct dkim_keyring *ring = st == ST_OK ? &g->signer->ring : NULL;
+    message_put_str(m, ring ? g->signer->domain : "");
     message_put_u64(m, leaves(&g->envelope));
-    message_put_u64(m, count);
-    put_keys(m, g->signer, count);
+    message_put_u64(m, ring ? ring->count : 0);
+    for (size_t i = 0; ring && i < ring->count; i++) {
+        message_put_str(m, ring->keys[i].selector);
+        message_put_u64(m, ring->keys[i].key.algorithm);
+    }
     return GUARD_REPLY;
 }
 
@@ -237,11 +148,11 @@ static bool get_hash(uint64_t use, struct span data, unsigned char hash[HASH_SIZ
            hash_sha256(data, hash);
 }
 
-static const struct signature_key *find_key(const struct signer *s, struct span selector)
+static const struct signature_key *find_key(const struct dkim_keyring *ring, struct span selector)
 {
-    for (size_t i = 0; i < s->count; i++)
-        if (span_eq_str(selector, s->keys[i].selector))
-            return &s->keys[i].key;
+    for (size_t i = 0; i < ring->count; i++)
+        if (span_eq_str(selector, ring->keys[i].selector))
+            return &ring->keys[i].key;
     return NULL;
 }
 
@@ -260,7 +171,7 @@ enum guard_next guard_sign_hash(struct guard *guard, struct message *m)
         g->envelope.signatures++ >= SMTPD_SIGNATURES_LIMIT)
         return GUARD_END;
     enum status st = open_keys(g, domain);
-    const struct signature_key *key = st == ST_OK ? find_key(g->signer, selector) : NULL;
+    const struct signature_key *key = st == ST_OK ? find_key(&g->signer->ring, selector) : NULL;
     if (st != ST_TEMP && !key)
         return GUARD_END;
     bytes_init(&signature, SIGNATURE_LIMIT);
