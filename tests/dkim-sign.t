@@ -270,6 +270,26 @@ unlike $eight->{without}, $DKIM, 'is as it was before';
 like $eight->{without}, qr/na\xc3\xafve/, 'in its 8 bits too';
 clean();
 
+# --- reports of ours: of qrun, and of what smtpd delivered
+
+postern('dkim', 'make', 'Mail.example.org');
+my $host_keys = join '', grep { /\.mail\.example\.org\. TXT/ } split /^/, printed();
+$z->change('org', $host_keys . join '', grep { /\.org\. TXT/ } split /^/, $keys);
+fetch_keys($keys . $host_keys);
+enter($mx);
+like submit('x@eight.test', 'rej@eight.test', "X-Case: bounce\r\nFrom: x\@eight.test\r\n\r\nx\r\n"), qr/^250/, 'mail that will bounce';
+expect(250, 'MAIL FROM:<x@eight.test>');
+expect(250, 'RCPT TO:<ann@example.org> NOTIFY=SUCCESS');
+expect(354, 'DATA');
+like say("X-Case: success\r\nFrom: x\@eight.test\r\n\r\nx\r\n."), qr/^250/, 'and such of whose delivery is to be told';
+$T->qrun;
+run_queue();
+my @reports = sort { $a->{text} =~ /^X-Case: (\S+)/m; my $x = $1; $b->{text} =~ /^X-Case: (\S+)/m; $x cmp $1 } $T->taken($ip{eight});
+is_deeply [ map { $_->{from} } @reports ], [ '', '' ], 'two reports leave';
+all_verify('both are signed', { map { $_ => $reports[$_]{text} } 0, 1 });
+is join(' ', map { $_->{text} =~ /\bd=([^;]+)/ } @reports), 'mail.example.org mail.example.org', 'by the name of the host';
+clean();
+
 # --- new keys while mail flows
 
 my $writer = fork // die;

@@ -16,6 +16,7 @@
 #include "text/header.h"
 #include "text/report.h"
 #include "text/utf8.h"
+#include "trust/dkim_keyring.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -115,8 +116,13 @@ static enum status queue_report(const struct smtp_guard *g, const char *id, stru
                                       .eight_bit = eight_bit,
                                       .options = { .smtputf8 = international,
                                                    .require_tls = o->require_tls } };
-    const struct content c = { .memory = text, .fd = -1, .size = text.n };
+    struct bytes fields;
+    bytes_init(&fields, SMTPD_FIELDS_LIMIT);
+    if (dkim_keyring_sign(g->settings, g->settings->hostname, text, clock_now(), &fields) != ST_OK)
+        bytes_clear(&fields); /* it has no keys, or there is trouble: it leaves as it is */
+    const struct content c = { .trace = span_bytes(&fields), .memory = text, .fd = -1, .size = text.n };
     enum status st = queue_prepare(g->settings->spool, id, &e, &c, &q);
+    bytes_free(&fields);
     return st == ST_OK ? queue_commit(&q, g->settings->spool) : st;
 }
 
