@@ -6,6 +6,7 @@
  *     session_header.c   judges and rewrites its header section
  *     session_trust.c    checks who sent it
  *     session_sign.c     signs it, where it begins its way here
+ *     session_seal.c     seals it, where it goes on to others
  *     session_data.c     DATA
  *     session_bdat.c     BDAT
  */

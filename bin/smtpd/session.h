@@ -6,7 +6,7 @@
  *     session.c           the loop, the table of commands, and those that need no state
  *     session_envelope.c  MAIL and RCPT
  *     session_data.c      DATA
- *     session_sign.c      signatures, by way of the guard
+ *     session_sign.c      signatures, by way of the guard; session_seal.c: seals
  *     session_bdat.c      BDAT; incoming.h names what the two share
  *     session_dns.c       DNS, by way of the guard
  *     session_milter*.c   filters; see session_milter.h

@@ -7,6 +7,7 @@
  * the first SMTPD_MEMORY_LIMIT bytes, as it is judged, and rewritten, before anything is written.
  */
 #include "session_milter.h"
+#include "session_seal.h"
 #include "session_sign.h"
 #include "base/files.h"
 #include "text/fields.h"
@@ -202,7 +203,8 @@ const char *incoming_refusal(const struct incoming *in)
 static void (*const steps[])(struct incoming *in) = {
     trust_finish,
     milters_message,
-    session_sign, /* the last: of what leaves */
+    session_sign, /* the last, of what leaves: this of what begins here, */
+    session_seal, /* and this of what goes through */
 };
 
 static void judge(struct incoming *in)

@@ -15,6 +15,7 @@
  * signed.
  */
 #include "session_sign.h"
+#include "session_view.h"
 #include "base/clock.h"
 #include "base/files.h"
 #include "text/fields.h"
@@ -25,8 +26,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #define SIGNATURES_ROOM 16384 /* bytes of all fields with signatures */
 #define WRITE_BUFFER 65536
@@ -77,55 +76,6 @@ static enum status sign_hash(void *keys, size_t key, const unsigned char hash[HA
                              struct bytes *signature)
 {
     return sign_with(keys, key, (struct span){ (const char *)hash, HASH_SIZE }, signature);
-}
-
-/* --- the message as it stands */
-
-struct view {
-    struct span header, body; /* header: with the empty line behind it */
-    void *map;
-    size_t length; /* of the map */
-};
-
-/* The whole header is brought into in->head, so that it is one piece. */
-static bool view_memory(struct incoming *in, struct view *v)
-{
-    struct span all = span_bytes(&in->memory);
-    if (in->head_length == 0 && (in->head.len == 0 || fields_begin(all))) {
-        in->head_length = fields_begin(all) ? header_end(all) : 0;
-        bytes_add(&in->head, all.p, in->head_length);
-    }
-    v->header = span_bytes(&in->head);
-    v->body = span_from(all, in->head_length);
-    return !in->head.failed;
-}
-
-static bool view_file(const struct incoming *in, struct view *v)
-{
-    off_t size = lseek(in->file, 0, SEEK_END); /* where it is already */
-    if (size <= 0)
-        return false;
-    v->length = (size_t)size;
-    v->map = mmap(NULL, v->length, PROT_READ, MAP_PRIVATE, in->file, 0);
-    if (v->map == MAP_FAILED)
-        return false;
-    struct span all = { v->map, v->length };
-    v->header = span_head(all, header_end(all));
-    v->body = span_from(all, v->header.n);
-    return true;
-}
-
-static bool view_open(struct incoming *in, struct view *v)
-{
-    *v = (struct view){ .map = MAP_FAILED };
-    return in->file >= 0 ? view_file(in, v) : view_memory(in, v);
-}
-
-static void view_close(struct view *v)
-{
-    if (v->map != MAP_FAILED)
-        munmap(v->map, v->length);
-    v->map = MAP_FAILED;
 }
 
 /* --- 8-bit bytes */
@@ -232,7 +182,7 @@ static void encode_message(struct incoming *in, struct span header, struct span 
 
 static void encode(struct incoming *in)
 {
-    struct view v;
+    struct message_view v;
     struct bytes joined;
     if (!view_open(in, &v)) {
         in->trouble = VERDICT_FAILED;
@@ -270,7 +220,7 @@ static bool author_domain(struct span header, struct span *domain, struct addres
     return domain->n != 0;
 }
 
-static enum status make_signatures(struct incoming *in, const struct view *v, struct sign_keys *k)
+static enum status make_signatures(struct incoming *in, const struct message_view *v, struct sign_keys *k)
 {
     struct dkim_signing what = { .domain = k->domain,
                                  .count = k->count,
@@ -307,7 +257,7 @@ static enum status make_signatures(struct incoming *in, const struct view *v, st
 
 static void sign(struct incoming *in, struct sign_keys *k)
 {
-    struct view v;
+    struct message_view v;
     if (!view_open(in, &v) || make_signatures(in, &v, k) != ST_OK)
         in->trouble = VERDICT_FAILED;
     view_close(&v);
@@ -316,7 +266,7 @@ static void sign(struct incoming *in, struct sign_keys *k)
 void session_sign(struct incoming *in)
 {
     struct session *s = in->session;
-    struct view v;
+    struct message_view v;
     struct span domain;
     struct address author;
     struct sign_keys k = { .count = 0 };

@@ -72,8 +72,8 @@ bool arc_is_trusted(const struct arc_result *result, const char *trusted);
 unsigned arc_next_instance(const struct arc_result *chain);
 
 struct arc_sealing {
-    struct span header;             /* as the message goes out, before the set is put on its head */
-    const unsigned char *body_hash; /* HASH_SIZE bytes: SHA-256 of the relaxed body */
+    struct span header; /* as the message goes out, before the set is put on its head */
+    struct span body;
     const struct arc_result *chain; /* as it came in: says cv= */
     struct span results; /* the ARC-Authentication-Results field of that instance, with its line end (see
                             auth_results_start()) */

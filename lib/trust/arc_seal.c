@@ -76,7 +76,11 @@ static enum status sign_message(const struct arc_sealing *s, unsigned instance, 
     struct sign_data how = { &data, sign, arg };
     bytes_init(&data, DATA_LIMIT);
     struct dkim_signer *signer = dkim_sign_start_arc(s->header, &what, instance, &data);
-    enum status st = signer ? dkim_sign_hashed(signer, s->body_hash, sign_data, &how, out) : ST_PERM;
+    enum status st = ST_PERM;
+    if (signer) {
+        dkim_sign_body(signer, s->body);
+        st = dkim_sign_end(signer, sign_data, &how, out);
+    }
     dkim_sign_free(signer);
     bytes_free(&data);
     return st;

@@ -62,14 +62,6 @@ void dkim_verify_free(struct dkim_verifier *v); /* NULL is fine */
 
 enum dkim_canonical { DKIM_SIMPLE, DKIM_RELAXED };
 
-/* For ARC, before the body is given: it is to be hashed in this way too, whatever the signatures need. False
- * without memory. */
-bool dkim_verify_also(struct dkim_verifier *v, enum dkim_canonical canonical);
-/* After dkim_verify_end(): that hash, and the bytes of the canonical body. False: it wasn't asked for, or
- * failed. */
-bool dkim_verify_hash(const struct dkim_verifier *v, enum dkim_canonical canonical,
-                      unsigned char hash[HASH_SIZE], uint64_t *length);
-
 #define DKIM_KEYS 8 /* that one message is signed with */
 
 struct dkim_signing {

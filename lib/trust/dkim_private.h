@@ -130,6 +130,16 @@ void dkim_signature_is(struct dkim_signature *s, enum trust_result result, const
 /* The name under which the key is asked for: selector._domainkey.domain. False if that is none. */
 bool dkim_key_name(const struct dkim_signature *s, char to[DNS_NAME_LIMIT]);
 
+/* ---- Verifying for ARC: dkim_verify.c */
+
+/* Before the body is given: it is to be hashed in this way too, whatever the signatures need. False
+ * without memory. */
+bool dkim_verify_also(struct dkim_verifier *v, enum dkim_canonical canonical);
+/* After dkim_verify_end(): that hash, and the bytes of the canonical body. False: it wasn't asked for, or
+ * failed. */
+bool dkim_verify_hash(const struct dkim_verifier *v, enum dkim_canonical canonical,
+                      unsigned char hash[HASH_SIZE], uint64_t *length);
+
 /* ---- Signing for ARC: dkim_sign.c */
 
 /* As dkim_sign_start(), but that it writes ARC-Message-Signature fields of this instance, which cover the
@@ -137,11 +147,6 @@ bool dkim_key_name(const struct dkim_signature *s, char to[DNS_NAME_LIMIT]);
  * Instance 0: DKIM-Signature fields. */
 struct dkim_signer *dkim_sign_start_arc(struct span header, const struct dkim_signing *what,
                                         unsigned instance, struct bytes *seen);
-/* As dkim_sign_end(), where the hash of the body is known, and none was given. */
-enum status dkim_sign_hashed(struct dkim_signer *s, const unsigned char body[HASH_SIZE],
-                             enum status (*sign)(void *arg, size_t key, const unsigned char hash[HASH_SIZE],
-                                                 struct bytes *signature),
-                             void *arg, struct bytes *out);
 /* A signature behind "b=" at the end of a field, folded, and its line end. */
 bool dkim_sign_value(struct bytes *text, const struct bytes *signature);
 

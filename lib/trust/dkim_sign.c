@@ -210,15 +210,15 @@ bool dkim_sign_value(struct bytes *text, const struct bytes *signature)
     return good;
 }
 
-enum status dkim_sign_hashed(struct dkim_signer *s, const unsigned char body[HASH_SIZE],
-                             enum status (*sign)(void *arg, size_t key, const unsigned char hash[HASH_SIZE],
-                                                 struct bytes *signature),
-                             void *arg, struct bytes *out)
+enum status dkim_sign_end(struct dkim_signer *s,
+                          enum status (*sign)(void *arg, size_t key, const unsigned char hash[HASH_SIZE],
+                                              struct bytes *signature),
+                          void *arg, struct bytes *out)
 {
-    unsigned char hash[HASH_SIZE];
+    unsigned char body[HASH_SIZE], hash[HASH_SIZE];
     struct bytes signature;
     size_t before = out->len;
-    enum status st = ST_OK;
+    enum status st = dkim_body_end(&s->body, body) ? ST_OK : ST_TEMP;
     bytes_init(&signature, SIGNATURE_LIMIT);
     for (size_t i = 0; i < s->count && st == ST_OK; i++) {
         struct bytes *text = &s->keys[i].text;
@@ -236,15 +236,6 @@ enum status dkim_sign_hashed(struct dkim_signer *s, const unsigned char body[HAS
     }
     bytes_free(&signature);
     return st;
-}
-
-enum status dkim_sign_end(struct dkim_signer *s,
-                          enum status (*sign)(void *arg, size_t key, const unsigned char hash[HASH_SIZE],
-                                              struct bytes *signature),
-                          void *arg, struct bytes *out)
-{
-    unsigned char body[HASH_SIZE];
-    return dkim_body_end(&s->body, body) ? dkim_sign_hashed(s, body, sign, arg, out) : ST_TEMP;
 }
 
 void dkim_sign_free(struct dkim_signer *s)

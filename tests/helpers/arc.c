@@ -29,21 +29,17 @@ static void read_zone(struct span rest, struct dns_zone *zone)
     bytes_free(&text);
 }
 
-static void verify(struct dns_zone *zone, struct span message, struct arc_result *result,
-                   unsigned char body_hash[HASH_SIZE])
+static void verify(struct dns_zone *zone, struct span message, struct arc_result *result)
 {
     const struct trust_lookup lookup = zone_lookup(zone);
     struct dkim_result dkim[DKIM_SIGNATURES];
     struct span header = span_head(message, header_end(message));
-    uint64_t length;
     struct dkim_verifier *body = dkim_verify_start(header, clock_now());
     struct arc_verifier *v = arc_verify_start(header, clock_now(), body);
-    dkim_verify_also(body, DKIM_RELAXED);
     for (struct span rest = span_from(message, header.n); rest.n; rest = span_from(rest, 1000))
         dkim_verify_body(body, span_head(rest, 1000));
     dkim_verify_end(body, &lookup, dkim);
     arc_verify_end(v, body, &lookup, result);
-    dkim_verify_hash(body, DKIM_RELAXED, body_hash, &length);
     arc_verify_free(v);
     dkim_verify_free(body);
 }
@@ -55,7 +51,7 @@ static enum status sign(void *arg, struct span data, struct bytes *signature)
 }
 
 static bool seal(char **argv, struct signature_key *key, struct span message, const struct arc_result *chain,
-                 const unsigned char *body_hash, const char *file)
+                 const char *file)
 {
     struct bytes results, out;
     char path[4096];
@@ -65,7 +61,7 @@ static bool seal(char **argv, struct signature_key *key, struct span message, co
                  argv[5]);
     const struct arc_sealing what = {
         .header = span_head(message, header_end(message)),
-        .body_hash = body_hash,
+        .body = span_from(message, header_end(message)),
         .chain = chain,
         .results = span_bytes(&results),
         .domain = argv[3],
@@ -101,15 +97,14 @@ int main(int argc, char **argv)
     read_zone(span_bytes(&text), &zone);
     for (int i = sealing ? 7 : 3; i < argc; i++) {
         struct arc_result result;
-        unsigned char body_hash[HASH_SIZE] = { 0 };
         bytes_clear(&message);
         if (file_read(AT_FDCWD, argv[i], &message) != ST_OK)
             return 66;
-        verify(&zone, span_bytes(&message), &result, body_hash);
+        verify(&zone, span_bytes(&message), &result);
         if (!sealing)
             printf("%s %u %u %s\n", trust_result_name(result.result), result.newest, result.oldest_pass,
                    result.why);
-        else if (!seal(argv + 1, &key, span_bytes(&message), &result, body_hash, argv[i]))
+        else if (!seal(argv + 1, &key, span_bytes(&message), &result, argv[i]))
             return 73;
     }
     return 0;

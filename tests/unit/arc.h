@@ -38,27 +38,24 @@ static enum status sign(void *arg, struct span data, struct bytes *signature)
 
 /* As the session does it: one verifier of the body for both. */
 static struct arc_verifier *verify(const struct trust_lookup *lookup, struct span message,
-                                   struct arc_result *result, unsigned char body_hash[HASH_SIZE])
+                                   struct arc_result *result)
 {
     struct span header = span_head(message, header_end(message));
     struct dkim_result dkim[DKIM_SIGNATURES];
-    uint64_t length;
     struct dkim_verifier *body = dkim_verify_start(header, ARC_TEST_NOW);
     struct arc_verifier *v = arc_verify_start(header, ARC_TEST_NOW, body);
-    dkim_verify_also(body, DKIM_RELAXED);
     for (struct span rest = span_from(message, header.n); rest.n; rest = span_from(rest, 7))
         dkim_verify_body(body, span_head(rest, 7));
     dkim_verify_end(body, lookup, dkim);
     arc_verify_end(v, body, lookup, result);
-    dkim_verify_hash(body, DKIM_RELAXED, body_hash, &length);
     dkim_verify_free(body);
     return v;
 }
 
 /* One set more on the message's head, by `domain` with selector "s", for a chain that came to `chain`.
  * `says`: what stands behind the server's name. Nothing is changed unless it is ST_OK. */
-static enum status seal_chain(struct bytes *message, const struct arc_result *chain,
-                              const unsigned char body_hash[HASH_SIZE], const char *domain, const char *says)
+static enum status seal_chain(struct bytes *message, const struct arc_result *chain, const char *domain,
+                              const char *says)
 {
     struct bytes results, out;
     unsigned asked = 0;
@@ -68,7 +65,7 @@ static enum status seal_chain(struct bytes *message, const struct arc_result *ch
                  domain, says);
     const struct arc_sealing what = {
         .header = span_head(span_bytes(message), header_end(span_bytes(message))),
-        .body_hash = body_hash,
+        .body = span_from(span_bytes(message), header_end(span_bytes(message))),
         .chain = chain,
         .results = span_bytes(&results),
         .domain = domain,
@@ -90,9 +87,8 @@ static enum status seal_as(const struct trust_lookup *lookup, struct bytes *mess
                            const char *says)
 {
     struct arc_result chain;
-    unsigned char hash[HASH_SIZE];
-    arc_verify_free(verify(lookup, span_bytes(message), &chain, hash));
-    return seal_chain(message, &chain, hash, domain, says);
+    arc_verify_free(verify(lookup, span_bytes(message), &chain));
+    return seal_chain(message, &chain, domain, says);
 }
 
 #endif

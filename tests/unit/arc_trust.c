@@ -104,8 +104,7 @@ static struct arc_witness judge(struct span message, const char *trusted, bool *
     struct arc_result result;
     struct arc_witness witness;
     struct dmarc_author author;
-    unsigned char hash[HASH_SIZE];
-    struct arc_verifier *v = verify(&lookup, message, &result, hash);
+    struct arc_verifier *v = verify(&lookup, message, &result);
     dmarc_author(span_head(message, header_end(message)), &author);
     *taken = arc_trusted(v, &result, trusted, &author, &lookup, &witness);
     arc_verify_free(v);
