@@ -194,12 +194,18 @@ static enum status finish_raw(struct mailbox_append *a)
     return a->status;
 }
 
+static void start_writing(struct mailbox_append *a)
+{
+    for (size_t i = 0; i < a->waiting_count; i++)
+        sync_file_range(a->waiting_fds[i], 0, 0,
+                        SYNC_FILE_RANGE_WRITE); /* a hint; what fails here fails in fsync */
+}
+
 /* One fsync after the other, with all of them on their way first: a journal may then commit once for many. */
 static enum status sync_waiting(struct mailbox_append *a)
 {
-    for (size_t i = 0; a->waiting_count > 1 && i < a->waiting_count; i++)
-        sync_file_range(a->waiting_fds[i], 0, 0,
-                        SYNC_FILE_RANGE_WRITE); /* a hint; what fails here fails in fsync */
+    if (a->waiting_count > 1)
+        start_writing(a);
     for (size_t i = 0; i < a->waiting_count; i++) {
         if (a->status == ST_OK && fsync(a->waiting_fds[i]) != 0)
             fail(a, ST_TEMP);
@@ -322,9 +328,10 @@ static uint64_t bytes_of(const struct mailbox_append *a)
 
 enum status mailbox_append_publish(struct mailbox_append *a, uint32_t *uid_validity, uint32_t *first_uid)
 {
-    enum status st = sync_waiting(a);
+    start_writing(a); /* the disk works while the lock is taken and the folder looked at */
+    enum status st = a->status == ST_OK ? place_lock(&a->place) : fail(a, ST_OK);
     if (st == ST_OK)
-        st = place_lock(&a->place);
+        st = sync_waiting(a);
     if (st == ST_OK)
         st = publish(a, first_uid);
     if (st == ST_OK)
