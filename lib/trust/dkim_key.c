@@ -8,17 +8,15 @@
  */
 #include "trust/dkim_private.h"
 
+#include <stdio.h>
+
 #define KEYS_TRIED 2 /* records of a name; each may cost a computation, and ARC has a hundred signatures */
 
 bool dkim_key_name(const struct dkim_signature *s, char to[DNS_NAME_LIMIT])
 {
-    struct bytes name;
-    bytes_init(&name, DNS_NAME_LIMIT - 1);
-    bytes_printf(&name, "%s._domainkey.%s", s->result.selector, s->result.domain);
-    bool good = !name.failed && s->result.selector[0] && s->result.domain[0] &&
-                span_copy(span_bytes(&name), to, DNS_NAME_LIMIT);
-    bytes_free(&name);
-    return good;
+    char name[2 * DNS_NAME_LIMIT + 16];
+    snprintf(name, sizeof name, "%s._domainkey.%s", s->result.selector, s->result.domain);
+    return s->result.selector[0] && s->result.domain[0] && span_copy(span_of(name), to, DNS_NAME_LIMIT);
 }
 
 static bool has_tag(const struct dkim_tags *tags, const char *name, const char *word, bool otherwise)
@@ -50,17 +48,16 @@ static const struct {
 
 static void verify_with(struct dkim_signature *s, struct span encoded)
 {
-    struct bytes key;
-    bytes_init(&key, 2 * SIGNATURE_PUBLIC_LIMIT);
-    if (dkim_base64(encoded, &key)) {
-        enum signature_verdict verdict =
-            signature_verify(s->algorithm, span_bytes(&key), s->header_hash,
-                             (struct span){ s->value, s->value_length }, &s->result.bits);
-        dkim_signature_is(s, verdicts[verdict].result, verdicts[verdict].why);
-    } else {
-        dkim_signature_is(s, TRUST_PERMERROR, "the key is no base64 (p=)");
+    char key[2 * SIGNATURE_PUBLIC_LIMIT];
+    size_t n;
+    if (!dkim_base64(encoded, key, sizeof key, &n)) {
+        dkim_signature_is(s, TRUST_PERMERROR, "the key is no base64 (p=), or too long");
+        return;
     }
-    bytes_free(&key);
+    enum signature_verdict verdict =
+        signature_verify(s->algorithm, (struct span){ key, n }, s->header_hash,
+                         (struct span){ s->value, s->value_length }, &s->result.bits);
+    dkim_signature_is(s, verdicts[verdict].result, verdicts[verdict].why);
 }
 
 /* With one record that is a key. */
@@ -84,7 +81,7 @@ static void verify_key(struct dkim_signature *s, const struct dkim_tags *tags)
         verify_with(s, key->value);
 }
 
-/* Of one record. False if it is none of DKIM's. */
+/* Of one record. False if it is none of DKIM's. Without memory nobody knows. */
 static bool verify_record(struct dkim_signature *s, const struct dns_record *record)
 {
     struct dkim_tags tags;
@@ -93,6 +90,9 @@ static bool verify_record(struct dkim_signature *s, const struct dns_record *rec
     bool key = trust_txt(record, &text) && dkim_tags_read(span_bytes(&text), &tags) && is_key(&tags);
     if (key)
         verify_key(s, &tags);
+    else if (text.failed)
+        dkim_signature_is(s, TRUST_TEMPERROR, "no memory");
+    key = key || text.failed;
     bytes_free(&text);
     return key;
 }

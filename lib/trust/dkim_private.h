@@ -29,8 +29,9 @@ struct dkim_tags {
 bool dkim_tags_read(struct span text, struct dkim_tags *tags);
 /* NULL if there is none of that name. Names are case sensitive. */
 const struct dkim_tag *dkim_tag(const struct dkim_tags *tags, const char *name);
-/* Base64 with blanks anywhere (3.2), not empty. False for anything else, or over out's limit. */
-bool dkim_base64(struct span value, struct bytes *out);
+/* Base64 with blanks anywhere (3.2), not empty, into `to`. False for anything else, or for more than there is
+ * room for, and then `to` is partly filled. */
+bool dkim_base64(struct span value, char *to, size_t room, size_t *n);
 /* A domain name, in lower case and A-labels. For selectors too. False for anything else. */
 bool dkim_domain(struct span value, char to[DNS_NAME_LIMIT]);
 /* The next word of a list with colons, without the blanks around it. False at its end. */

@@ -31,7 +31,8 @@ static enum dkim_published read_record(struct span record, enum signature_algori
                                        struct span public_key)
 {
     struct dkim_tags tags;
-    struct bytes key;
+    char key[SIGNATURE_PUBLIC_LIMIT];
+    size_t n;
     if (!dkim_tags_read(record, &tags))
         return DKIM_MISSING;
     const struct dkim_tag *v = dkim_tag(&tags, "v"), *k = dkim_tag(&tags, "k"), *p = dkim_tag(&tags, "p");
@@ -39,11 +40,9 @@ static enum dkim_published read_record(struct span record, enum signature_algori
         return DKIM_MISSING;
     if (p->value.n == 0)
         return DKIM_REVOKED;
-    bytes_init(&key, SIGNATURE_PUBLIC_LIMIT);
     bool same = span_ieq_str(k ? k->value : SPAN("rsa"), signature_key_type(algorithm)) &&
                 allows(&tags, "h", "sha256", NULL) && allows(&tags, "s", "email", "*") &&
-                dkim_base64(p->value, &key) && span_eq(span_bytes(&key), public_key);
-    bytes_free(&key);
+                dkim_base64(p->value, key, sizeof key, &n) && span_eq((struct span){ key, n }, public_key);
     return same ? DKIM_PUBLISHED : DKIM_OTHER;
 }
 

@@ -74,34 +74,21 @@ static void read_names(struct dkim_signature *s, const struct dkim_tags *tags)
 static void read_value(struct dkim_signature *s, const struct dkim_tags *tags)
 {
     struct span value = required(s, tags, "b");
-    struct bytes decoded;
     if (!value.p)
         return;
     for (size_t i = 0, n = 0; i < value.n && n < sizeof s->result.hash_head - 1; i++)
         if (base64_value(value.p[i]) < 64)
             s->result.hash_head[n++] = value.p[i];
-    bytes_init(&decoded, sizeof s->value);
-    if (dkim_base64(value, &decoded)) {
-        memcpy(s->value, decoded.data, decoded.len);
-        s->value_length = decoded.len;
-    } else {
+    if (!dkim_base64(value, s->value, sizeof s->value, &s->value_length))
         unreadable(s, "b= is no base64, or too long");
-    }
-    bytes_free(&decoded);
 }
 
 static void read_body_hash(struct dkim_signature *s, const struct dkim_tags *tags)
 {
     struct span value = required(s, tags, "bh");
-    struct bytes decoded;
-    if (!value.p)
-        return;
-    bytes_init(&decoded, HASH_SIZE + 3);
-    if (dkim_base64(value, &decoded) && decoded.len == HASH_SIZE)
-        memcpy(s->body_hash, decoded.data, HASH_SIZE);
-    else
+    size_t n;
+    if (value.p && (!dkim_base64(value, (char *)s->body_hash, HASH_SIZE, &n) || n != HASH_SIZE))
         unreadable(s, "bh= is no hash");
-    bytes_free(&decoded);
 }
 
 static bool canonical_of(struct span name, enum dkim_canonical *canonical)
@@ -156,10 +143,12 @@ static void read_length(struct dkim_signature *s, const struct dkim_tags *tags)
         s->length = UINT64_MAX;
 }
 
-/* dkim-quoted-printable (RFC 6376 2.11); what a report shouldn't have becomes '?'. */
-static bool decode_quoted(struct span value, struct bytes *out)
+/* dkim-quoted-printable (RFC 6376 2.11) into `to` with a NUL; what a report shouldn't have becomes '?'.
+ * False: it can't be read, or is too long. */
+static bool decode_quoted(struct span value, char *to, size_t room)
 {
-    while (value.n) {
+    size_t at = 0;
+    while (value.n && at < room - 1) {
         char c = value.p[0];
         size_t n = 1;
         if (c == '=') {
@@ -171,39 +160,34 @@ static bool decode_quoted(struct span value, struct bytes *out)
             n = 3;
         }
         if (n == 3 || !lexical_blank(c))
-            bytes_add_char(out, (unsigned char)c < ' ' || c == 0x7f ? '?' : c);
+            to[at++] = (unsigned char)c < ' ' || c == 0x7f ? '?' : c;
         value = span_from(value, n);
     }
-    return !out->failed;
+    to[at] = '\0';
+    return value.n == 0;
 }
 
 static void read_identity(struct dkim_signature *s, const struct dkim_tags *tags)
 {
     const struct dkim_tag *tag = dkim_tag(tags, "i");
-    char domain[DNS_NAME_LIMIT];
-    struct bytes text;
+    char *identity = s->result.identity, domain[DNS_NAME_LIMIT];
+    size_t room = sizeof s->result.identity;
     s->own_identity = true;
-    bytes_init(&text, sizeof s->result.identity - 1);
-    bytes_printf(&text, "@%s", s->result.domain);
-    if (tag) {
-        bytes_clear(&text);
-        bool good = decode_quoted(tag->value, &text);
-        size_t at = text.len;
-        while (at && text.data[at - 1] != '@')
-            at--;
-        if (!good || at == 0 || !dkim_domain(span_from(span_bytes(&text), at), domain)) {
-            bytes_clear(&text);
-            unreadable(s, "i= is no address");
-        } else {
-            text.len = at;
-            bytes_add_str(&text, domain);
-            s->own_identity = strcmp(domain, s->result.domain) == 0;
-            if (!dkim_within(domain, s->result.domain))
-                dkim_signature_is(s, TRUST_PERMERROR, "i= isn't within d=");
-        }
+    if (!tag) {
+        snprintf(identity, room, "@%s", s->result.domain);
+        return;
     }
-    span_copy(span_bytes(&text), s->result.identity, sizeof s->result.identity);
-    bytes_free(&text);
+    char *at = decode_quoted(tag->value, identity, room) ? strrchr(identity, '@') : NULL;
+    if (!at || !dkim_domain(span_of(at + 1), domain) ||
+        strlen(domain) >= room - (size_t)(at + 1 - identity)) {
+        identity[0] = '\0';
+        unreadable(s, "i= is no address");
+        return;
+    }
+    memcpy(at + 1, domain, strlen(domain) + 1);
+    s->own_identity = strcmp(domain, s->result.domain) == 0;
+    if (!dkim_within(domain, s->result.domain))
+        dkim_signature_is(s, TRUST_PERMERROR, "i= isn't within d=");
 }
 
 /* A time of at most 12 digits; INT64_MAX where there is none. */

@@ -63,20 +63,31 @@ const struct dkim_tag *dkim_tag(const struct dkim_tags *tags, const char *name)
     return NULL;
 }
 
-bool dkim_base64(struct span value, struct bytes *out)
+bool dkim_base64(struct span value, char *to, size_t room, size_t *n)
 {
-    struct bytes packed;
-    bytes_init(&packed, value.n);
-    while (value.n) {
-        size_t run = 0;
-        while (run < value.n && !lexical_blank(value.p[run]))
-            run++;
-        bytes_add_span(&packed, span_head(value, run));
-        value = span_from(value, run ? run : 1);
+    uint32_t bits = 0;
+    size_t letters = 0, padding = 0;
+    *n = 0;
+    for (size_t i = 0; i < value.n; i++) {
+        unsigned letter = base64_value(value.p[i]);
+        if (lexical_blank(value.p[i]))
+            continue;
+        padding += value.p[i] == '=';
+        if (letter > 63 ? value.p[i] != '=' : padding > 0)
+            return false;
+        bits = bits << 6 | (letter & 63);
+        if (++letters % 4)
+            continue;
+        for (int shift = 16; shift >= 0; shift -= 8) {
+            if (*n < room)
+                to[*n] = (char)(bits >> shift & 0xff);
+            ++*n;
+        }
     }
-    bool good = !packed.failed && packed.len && base64_decode(span_bytes(&packed), out);
-    bytes_free(&packed);
-    return good;
+    if (letters == 0 || letters % 4 || padding > 2)
+        return false;
+    *n -= padding;
+    return *n <= room;
 }
 
 bool dkim_domain(struct span value, char to[DNS_NAME_LIMIT])
