@@ -140,7 +140,7 @@ static bool read_modifier(struct spf_term *term, size_t name)
                  : span_ieq_str(span_head(term->text, name), "exp")    ? SPF_EXP
                                                                        : SPF_OTHER;
     if (term->kind == SPF_OTHER)
-        return spf_macro_string(value, true);
+        return spf_macro_string(value, false);
     term->domain = value;
     return spf_domain_spec(value);
 }
