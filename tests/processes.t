@@ -13,7 +13,7 @@ prepare() {
 }
 
 cat >"$work/play" <<'X'
-# play kill|hold PLACE PROGRAM cold|inetd|warm plain|tls before|after, or play inherit PLACE PROGRAM
+# play kill|hold PLACE PROGRAM cold|inetd|warm plain|tls before|after|stranger|asked, or play inherit PLACE PROGRAM
 use strict;
 use IO::Socket::INET;
 use IO::Socket::SSL;
@@ -23,7 +23,8 @@ use Time::HiRes qw(sleep time);
 
 my ($what, $place, $program, $mode, $tls, $state) = (@ARGV, '', '', '');
 my %talk = (
-    smtpd => { hello => '220 ', before => ['EHLO x', '250 '] },
+    smtpd => { hello => '220 ', before => ['EHLO x', '250 '], stranger => ['EHLO x', '250 '],
+               asked => ["EHLO x\r\nMAIL FROM:<a\@far.test>", '250 2\.1\.0'] },
     imapd => { hello => '\* OK', before => ['a NOOP', 'a OK'], after => ['a LOGIN alice@example.test alice-secret', 'a OK'] },
     pop3d => { hello => '\+OK', before => ['CAPA', '\.\r'],
                after => ["USER alice\@example.test\r\nPASS alice-secret", '\+OK.*\n\+OK'] },
@@ -70,8 +71,9 @@ sub greeted {
     my ($at) = @_;
     my $client;
     for (1 .. 200) {
-        $client = $tls eq 'tls' ? IO::Socket::SSL->new(PeerAddr => $at, SSL_verify_mode => 0)
-                                : IO::Socket::INET->new(PeerAddr => $at);
+        my %from = $state =~ /^(stranger|asked)$/ ? (LocalAddr => '127.0.0.2') : ();
+        $client = $tls eq 'tls' ? IO::Socket::SSL->new(PeerAddr => $at, %from, SSL_verify_mode => 0)
+                                : IO::Socket::INET->new(PeerAddr => $at, %from);
         last if $client;
         sleep 0.05;
     }
@@ -103,8 +105,9 @@ sub begin {
         $client = greeted($at);
     }
     talk($client, @{$talk{$program}{$state}});
-    # Before a login the guard (smtpd: its resolver) is there only if it has been asked for something: a signature.
-    my $wanted = $program eq 'smtpd' ? ($tls eq 'tls' ? 3 : 2) : $state eq 'before' ? ($tls eq 'tls' ? 3 : 2) : $tls eq 'tls' ? 2 : 1;
+    # Before a login the guard (smtpd: a stranger's resolver) is there only if it has been asked for something: a signature, MAIL.
+    my $asked = $state eq 'asked' || $state eq 'stranger' && $tls eq 'tls';
+    my $wanted = $program eq 'smtpd' ? 2 + $asked : $state eq 'before' ? ($tls eq 'tls' ? 3 : 2) : $tls eq 'tls' ? 2 : 1;
     my @processes;
     for (1 .. 100) {
         @processes = connected($activator);
@@ -141,11 +144,11 @@ sub wrong {
     my ($activator, @processes) = @_;
     my ($wrong, $listening) = ('', $mode eq 'warm' ? readlink "/proc/$activator/fd/3" : '');
     my $bounded = grep { open my $f, '<', "/proc/$_/limits"; grep { /^Max cpu time +3600 +3600/ } <$f> } @processes;
-    $wrong .= "$bounded processes with bounded processor time\n" if $bounded != ($tls eq 'tls' || $state eq 'before');
+    $wrong .= "$bounded processes with bounded processor time\n" if $bounded != ($tls eq 'tls' || $state ne 'after');
     for my $i (0 .. $#processes) {
         my ($sockets, $files) = (0, 0);
         # Until something is asked: the guard's two ends, and the rulesets of those that are made then.
-        my $waits = $i == 0 && $state eq 'before' && $tls ne 'tls';
+        my $waits = $i == 0 && $tls ne 'tls' && $state eq ($program eq 'smtpd' ? 'stranger' : 'before');
         for (glob "/proc/$processes[$i]/fd/*") {
             my $to = readlink $_;
             my ($fd) = /(\d+)$/;
@@ -193,16 +196,18 @@ X
 
 play() { timeout 100 perl "$work/play" "$1" "$place" "$2" ${3:+"$3" "$4" "$5"} || { tail -n 5 "$place/log"; return 1; }; }
 
+when() { case $1 in stranger) echo 'a stranger' ;; asked) echo 'a stranger behind MAIL' ;; *) echo "$1 a login" ;; esac; }
+
 check "a server" prepare
 for program in smtpd imapd pop3d; do
     for tls in plain tls; do
-        for state in before after; do
-            [ $program$state != smtpdafter ] || continue
+        for state in before after stranger asked; do
+            case $program$state in smtpdafter | imapdstranger | imapdasked | pop3dstranger | pop3dasked) continue ;; esac
             for mode in cold inetd warm; do
-                [ $mode = inetd ] || check "none outlives another: $program, $mode, $tls, $state a login" \
+                [ $mode = inetd ] || check "none outlives another: $program, $mode, $tls, $(when $state)" \
                     play kill $program $mode $tls $state
                 [ "$(id -u)" != 0 ] || [ "${SANDBOX:-}" = none ] || # only root can look into them
-                    check "each holds what it needs: $program, $mode, $tls, $state a login" \
+                    check "each holds what it needs: $program, $mode, $tls, $(when $state)" \
                         play hold $program $mode $tls $state
             done
         done

@@ -20,18 +20,17 @@
 #define CONNECTION_QUESTIONS 5000
 #define RESULTS 4 /* of SPF, DKIM, DMARC, ARC */
 
-/* Its own addresses are this machine's: what DNS has to say of them is nothing. */
-static bool is_ourselves(const struct peer *peer)
+/* Who connects from the address that he connects to is this machine. */
+bool guard_may_check(const struct serving *s)
 {
-    return memcmp(&peer->address, &peer->here, sizeof peer->here) == 0;
+    const struct settings *set = s->settings;
+    return (set->spf != SPF_OFF || set->dmarc != DMARC_OFF) && s->peer.known &&
+           memcmp(&s->peer.address, &s->peer.here, sizeof s->peer.here) != 0;
 }
 
 bool guard_checks(const struct smtp_guard *g)
 {
-    const struct settings *s = g->settings;
-    const struct peer *peer = &g->serving->peer;
-    return guard_is_stranger(g) && !guard_is_submission(g) && peer->known && !is_ourselves(peer) &&
-           (s->spf != SPF_OFF || s->dmarc != DMARC_OFF);
+    return guard_is_stranger(g) && !guard_is_submission(g) && guard_may_check(g->serving);
 }
 
 enum guard_next guard_dns(struct guard *guard, struct message *m)

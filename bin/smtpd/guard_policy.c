@@ -208,7 +208,7 @@ const char *policy_reverse_name(const struct smtp_guard *g)
 enum dns_need policy_asks_dns(const struct serving *s, bool any)
 {
     const struct settings *set = s->settings;
-    bool checking = set->spf != SPF_OFF || set->dmarc != DMARC_OFF;
+    bool checking = any ? set->spf != SPF_OFF || set->dmarc != DMARC_OFF : guard_may_check(s);
     bool on = set->dns_block.count || set->dns_allow.count || set->domain_block.count ||
               set->helo_check == HELO_MARK || set->helo_check == HELO_STRICT ||
               set->reverse_dns != REVERSE_OFF || set->sender_domain != DOMAIN_OFF;

@@ -94,6 +94,8 @@ bool guard_is_stranger(const struct smtp_guard *g);
 /* --- guard_dns.c: for a session that checks who sent a message */
 /* Does it, for this client? Not for one at our own address: that is this machine. */
 bool guard_checks(const struct smtp_guard *g);
+/* By its address, and the settings, before anything is known but these. */
+bool guard_may_check(const struct serving *s);
 enum guard_next guard_dns(struct guard *guard, struct message *m);
 enum guard_next guard_checked(struct guard *guard, struct message *m);
 /* The message was taken, or is refused for good: what its author's domain wants to know of it is recorded. */

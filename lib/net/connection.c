@@ -287,8 +287,8 @@ static void start_resolver(struct handler *h)
         close(pair[0]);
 }
 
-/* Waits for the session's first request, or its end. Nothing of a request is read: no session can take over
- * this process. */
+/* Waits for the session's first request, or its end. Nothing of a request is read, nor was any secret: no
+ * session can take over this process, nor would it gain by that. */
 static bool guard_is_wanted(int channel)
 {
     struct pollfd p = { .fd = channel, .events = POLLIN };
