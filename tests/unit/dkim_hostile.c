@@ -6,14 +6,14 @@
 #include "tap.h"
 
 #include "dkim.h"
-#include "signature_keys.h"
+#include "text/base64.h"
 
 #include <sys/resource.h>
 #include <time.h>
 
 #define NOW 1700000000
 #define MEBIBYTE ((size_t)1 << 20)
-#define SECONDS 5.0   /* for any of them: most take some hundredths */
+#define SECONDS 5.0 /* for any of them: most take some hundredths */
 #ifdef __SANITIZE_ADDRESS__
 #define MEMORY 1048576
 #else
@@ -239,6 +239,70 @@ static void lying_answers(void)
     bytes_free(&data);
 }
 
+/* Keys of every size, and broken ones: what p= has, before base64. */
+static const struct {
+    const char *name;
+    size_t modulus; /* bytes, all of them ff; 0: `der` is all there is */
+    const char *der;
+    enum trust_result result;
+} keys[] = {
+    { "an RSA key of 512 bits", 64, "", TRUST_POLICY },
+    { "of 1,016 bits", 127, "", TRUST_POLICY },
+    { "of 1,024 bits", 128, "", TRUST_FAIL },
+    { "of 4,096 bits", 512, "", TRUST_FAIL },
+    { "of 8,192 bits", 1024, "", TRUST_FAIL },
+    { "of 8,200 bits", 1025, "", TRUST_POLICY },
+    { "of 15,000 bits", 1875, "", TRUST_POLICY },
+    { "of 16,384 bits", 2048, "", TRUST_POLICY },
+    { "of 65,536 bits", 8192, "", TRUST_PERMERROR },
+    { "no key at all", 0, "text", TRUST_PERMERROR },
+    { "a sequence that lies about its length", 0, "\x30\x84\x7f\xff\xff\xff\x02\x01\x05", TRUST_PERMERROR },
+    { "a sequence of nothing", 0, "\x30", TRUST_PERMERROR },
+};
+
+static void add_length(struct bytes *out, char tag, size_t n)
+{
+    const char head[] = { tag, (char)0x82, (char)(n >> 8), (char)n };
+    if (n < 128)
+        bytes_add(out, (char[]){ tag, (char)n }, 2);
+    else if (n < 256)
+        bytes_add(out, (char[]){ tag, (char)0x81, (char)n }, 3);
+    else
+        bytes_add(out, head, 4);
+}
+
+static void keys_of_every_size(void)
+{
+    struct bytes der, inner, text, data;
+    bytes_init(&der, DNS_ANSWER_LIMIT);
+    bytes_init(&inner, DNS_ANSWER_LIMIT);
+    bytes_init(&text, DNS_ANSWER_LIMIT);
+    bytes_init(&data, DNS_ANSWER_LIMIT);
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        bytes_clear(&der);
+        bytes_clear(&inner);
+        bytes_clear(&text);
+        bytes_clear(&data);
+        if (keys[i].modulus) {
+            add_length(&inner, 0x02, keys[i].modulus + 1);
+            bytes_add_char(&inner, '\0');
+            repeat(&inner, "\xff", keys[i].modulus);
+            bytes_add(&inner, "\x02\x03\x01\x00\x01", 5);
+            add_length(&der, 0x30, inner.len);
+            bytes_add_span(&der, span_bytes(&inner));
+        }
+        bytes_add_str(&der, keys[i].der);
+        bytes_add_str(&text, "v=DKIM1; p=");
+        base64_encode(span_bytes(&der), &text);
+        add_strings(&data, span_bytes(&text));
+        answered(keys[i].name, span_bytes(&data), keys[i].result);
+    }
+    bytes_free(&der);
+    bytes_free(&inner);
+    bytes_free(&text);
+    bytes_free(&data);
+}
+
 int main(void)
 {
     struct rusage before, after;
@@ -251,6 +315,7 @@ int main(void)
     many_fields();
     long_bodies();
     lying_answers();
+    keys_of_every_size();
     getrusage(RUSAGE_SELF, &after);
     ok(after.ru_maxrss - before.ru_maxrss < MEMORY, "all that took %ld KiB more",
        after.ru_maxrss - before.ru_maxrss);

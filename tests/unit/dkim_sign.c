@@ -243,6 +243,35 @@ static void many_fields(void)
     bytes_free(&out);
 }
 
+/* One signature by an RSA key of that size passes, and says how long the key is. */
+static void of_size(const char *pem, unsigned bits)
+{
+    static char text[2048];
+    const struct zone_row row = { "first._domainkey.example.org", text, NULL };
+    struct zone zone = { &row, 1, 0 };
+    struct dkim_result results[DKIM_SIGNATURES];
+    struct signature_key usual = keys[0];
+    struct dkim_signing what = both;
+    struct bytes public, record, message;
+    bytes_init(&public, SIGNATURE_PUBLIC_LIMIT);
+    bytes_init(&record, sizeof text - 1);
+    bytes_init(&message, 65536);
+    what.count = 1;
+    bool good = signature_key_load(span_of(pem), &keys[0]) == ST_OK &&
+                signature_public(&keys[0], &public) == ST_OK &&
+                dkim_record(SIGNATURE_RSA_SHA256, span_bytes(&public), &record) &&
+                span_copy(span_bytes(&record), text, sizeof text) && sign(&what, SPAN(HEADER BODY), &message);
+    bytes_add_str(&message, HEADER BODY);
+    ok(good && verify_in_pieces(&zone, span_bytes(&message), NOW, 4096, results) == 1 &&
+           results[0].result == TRUST_PASS && results[0].bits == bits,
+       "an RSA key of %u bits", bits);
+    signature_key_free(&keys[0]);
+    keys[0] = usual;
+    bytes_free(&public);
+    bytes_free(&record);
+    bytes_free(&message);
+}
+
 static void record_text(void)
 {
     struct bytes out;
@@ -267,6 +296,8 @@ int main(void)
     refused();
     many_fields();
     record_text();
+    of_size(rsa_1024_key, 1024);
+    of_size(rsa_4096_key, 4096);
     for (int i = 0; i < 2; i++)
         signature_key_free(&keys[i]);
     return done_testing();
