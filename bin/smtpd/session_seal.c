@@ -44,17 +44,18 @@ static enum status make_set(const struct incoming *in, const struct message_view
     return st;
 }
 
-/* On top of what others have added, as far as there is room. */
-static void put_set(struct incoming *in, struct bytes *set)
+/* On top of what others have added. False: there is no room. */
+static bool put_set(struct incoming *in, struct bytes *set)
 {
     if (set->len + in->added.len > in->added.limit || !bytes_add_span(set, span_bytes(&in->added)))
-        return;
+        return false;
     bytes_clear(&in->added);
     if (!bytes_add_span(&in->added, span_bytes(set)))
         in->trouble = VERDICT_FAILED;
+    return true;
 }
 
-static void seal(struct incoming *in, struct sign_keys *k)
+static bool seal(struct incoming *in, struct sign_keys *k)
 {
     struct message_view v;
     struct bytes header, set;
@@ -62,11 +63,12 @@ static void seal(struct incoming *in, struct sign_keys *k)
     bytes_init(&header, in->added.limit + v.header.n);
     bytes_init(&set, 2 * in->added.limit);
     bytes_add_span(&header, span_bytes(&in->added));
-    if (good && bytes_add_span(&header, v.header) && make_set(in, &v, k, span_bytes(&header), &set) == ST_OK)
-        put_set(in, &set);
+    good = good && bytes_add_span(&header, v.header) &&
+           make_set(in, &v, k, span_bytes(&header), &set) == ST_OK && put_set(in, &set);
     bytes_free(&set);
     bytes_free(&header);
     view_close(&v);
+    return good;
 }
 
 void session_seal(struct incoming *in)
@@ -76,6 +78,8 @@ void session_seal(struct incoming *in)
     if (!t || !t->arc || !arc_next_instance(&t->chain))
         return;
     in->trouble = sign_find_keys(in->session, SIGN_SEAL, SPAN(""), &k);
-    if (in->trouble == VERDICT_OK && k.count)
-        seal(in, &k);
+    if (in->trouble != VERDICT_OK || !k.count || seal(in, &k) || in->session->ended)
+        return;
+    guard_log(in->session->serving->channel, "not-sealed",
+              SPAN("too much is to be sealed, or a filter changed the chain of seals, or there is no From"));
 }

@@ -3,8 +3,8 @@
  * The sets of a header section (RFC 8617 4.2), their structure (5.2, steps 1 to 3), and what their seals
  * cover (5.1.1); see arc_private.h.
  */
+#include "text/lexical.h"
 #include "trust/arc_private.h"
-#include "trust/auth_results.h"
 
 static const char *const names[ARC_PARTS] = {
     [ARC_RESULTS] = "ARC-Authentication-Results",
@@ -20,20 +20,39 @@ static bool which_part(struct span name, enum arc_part *part)
     return false;
 }
 
+/* What stands from here to a blank or comment, "=" or ";". */
+static struct span take_word(struct span *rest)
+{
+    size_t n = 0;
+    *rest = lexical_skip(*rest);
+    while (n < rest->n && !lexical_blank(rest->p[n]) && !memchr("(=;", rest->p[n], 3))
+        n++;
+    struct span word = span_head(*rest, n);
+    *rest = lexical_skip(span_from(*rest, n));
+    return word;
+}
+
+/* The "i=1;" that results begin with (4.1.1). Whether what follows can be read is nothing that a chain
+ * depends on (3.4). */
+static struct span results_instance(struct span value)
+{
+    struct span rest = value, name = take_word(&rest), none = { "", 0 };
+    if (!span_eq_str(name, "i") || !span_starts(rest, "="))
+        return none;
+    rest = span_from(rest, 1);
+    struct span instance = take_word(&rest);
+    return span_starts(rest, ";") ? instance : none;
+}
+
 /* 0: none, or not one from 1 to ARC_INSTANCES. `tags` are those of a signature. */
 static unsigned instance_of(enum arc_part part, const struct header_field *field, struct dkim_tags *tags)
 {
     uint64_t instance = 0;
-    if (part == ARC_RESULTS) {
-        char id[AUTH_RESULTS_VALUE_LIMIT + 1];
-        unsigned version, said;
-        struct auth_results_reader reader;
-        bool good = auth_results_open(field->value, id, sizeof id, &version, &said, &reader);
-        return good && said <= ARC_INSTANCES ? said : 0;
-    }
-    bool good = dkim_tags_read(field->value, tags);
-    const struct dkim_tag *tag = good ? dkim_tag(tags, "i") : NULL;
-    return tag && span_u64(tag->value, ARC_INSTANCES, &instance) ? (unsigned)instance : 0;
+    const struct dkim_tag *tag = NULL;
+    if (part != ARC_RESULTS && dkim_tags_read(field->value, tags))
+        tag = dkim_tag(tags, "i");
+    struct span text = tag ? tag->value : part == ARC_RESULTS ? results_instance(field->value) : SPAN("");
+    return span_u64(text, ARC_INSTANCES, &instance) ? (unsigned)instance : 0;
 }
 
 /* What a seal says of the chain before it (5.2, step 3.3; 4.1.3 on h=). NULL: what it has to. */
