@@ -1,14 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# ARC with those who forward our mail and to whom we forward: chains that dkimpy and we seal in turn, on messages of every shape, pass with both,
-# and with one byte changed with neither. And the suite of ARC's authors, where it is: in ARC_VECTORS, or ../shared/vectors/arc.
+# ARC with those who forward our mail and to whom we forward: chains that dkimpy, Mail::DKIM and we seal in turn, on messages of every shape,
+# pass with each, and with one byte changed with none. And the suite of ARC's authors, where it is: in ARC_VECTORS, or ../shared/vectors/arc.
 cd "$(dirname "$0")/.." || exit 1
 . tests/tap.sh
 BUILD=${BUILD:-build}
-messages=300
+messages=200
 ours=$BUILD/tests/helpers/arc
 peers=tests/lib/arc-peers
+perl_peer=tests/lib/arc-mail-dkim
 
 # Each line of FILE that isn't a remark is "NAME RESULT SETS", and there are as many as there were messages.
 all() { # FILE RESULT SETS
@@ -28,12 +29,16 @@ verified() { # NAME FOLDER SETS
     check "$name: passes with us" all "$work/results" pass "$sets"
     $peers verify "$work/zone" "$folder" >"$work/results" 2>&1
     check "$name: passes with dkimpy" all "$work/results" pass "$sets"
+    $perl_peer verify "$work/zone" "$folder" >"$work/results" 2>&1
+    check "$name: passes with Mail::DKIM" all "$work/results" pass "$sets"
     mkdir "$folder.changed"
     tests/lib/dkim-peers change "$folder" "$folder.changed"
     verify_ours "$work/zone" "$folder.changed" >"$work/results" 2>&1
     check "$name: with a byte changed not with us" all "$work/results" fail
     $peers verify "$work/zone" "$folder.changed" >"$work/results" 2>&1
     check "$name: nor with dkimpy" all "$work/results" fail
+    $perl_peer verify "$work/zone" "$folder.changed" >"$work/results" 2>&1
+    check "$name: nor with Mail::DKIM" all "$work/results" fail
     rm -r "$folder.changed"
 }
 
@@ -47,11 +52,15 @@ seal_dkimpy() { # FOLDER OUT none|pass
     $peers seal "$work/rsa.pem" peer.test s "$3" "$1" "$2"
 }
 
+seal_perl() { # FOLDER OUT none|pass
+    $perl_peer seal "$work/rsa.pem" perl.test s "$3" "$1" "$2"
+}
+
 # dkimpy computes with RSA in Python: a short key for it.
 certtool --generate-privkey --key-type rsa --bits 1024 --no-text --outfile "$work/rsa.pem" 2>/dev/null
 public=$(certtool --load-privkey "$work/rsa.pem" --pubkey-info 2>/dev/null | sed -n '/BEGIN/,/END/{/---/!p}' | tr -d '\n')
-printf 's._domainkey.%s v=DKIM1; k=rsa; p=%s\n' ours.test "$public" peer.test "$public" >"$work/zone"
-mkdir "$work"/{plain,ours1,peer1,ours2,peer2,ours3,peer3}
+printf 's._domainkey.%s v=DKIM1; k=rsa; p=%s\n' ours.test "$public" peer.test "$public" perl.test "$public" >"$work/zone"
+mkdir "$work"/{plain,ours1,peer1,ours2,peer2,ours3,perl1,perl4}
 tests/lib/dkim-peers messages "$work/plain" $messages
 
 check 'we seal' seal_ours "$work/plain" "$work/ours1"
@@ -64,6 +73,10 @@ check 'dkimpy seals what we sealed' seal_dkimpy "$work/ours1" "$work/peer2" pass
 verified "dkimpy's set on ours" "$work/peer2" 2
 check 'and we that' seal_ours "$work/peer2" "$work/ours3"
 verified 'three sets' "$work/ours3" 3
+check 'Mail::DKIM seals' seal_perl "$work/plain" "$work/perl1" none
+verified "Mail::DKIM's chain" "$work/perl1" 1
+check 'and what three of us sealed' seal_perl "$work/ours3" "$work/perl4" pass
+verified 'four sets' "$work/perl4" 4
 
 # What the suite has otherwise than RFC 8617 and RFC 6376: without c= it takes relaxed/relaxed (RFC 6376 3.5: simple/simple), and it allows a
 # message signature not to cover From, and an empty name in h=.

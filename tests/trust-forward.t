@@ -62,6 +62,14 @@ sub forwarded {
     my ($folder, $found) = $B->found('bob', $word);
     return ($folder, $found, $B->results($found), $word);
 }
+# What others make of the chain of a message in a mailbox.
+sub others {
+    my ($text) = @_;
+    mkdir "$A->{dir}/one";
+    $A->spew("$A->{dir}/one/m", $text =~ s/\r?\n/\r\n/gr);
+    $A->spew("$A->{dir}/keys-of-all", join '', map { s/ TXT / /r . "\n" } @keys);
+    return join '', map { my $out = `$_ verify $A->{dir}/keys-of-all $A->{dir}/one`; $out } 'tests/lib/arc-peers', 'tests/lib/arc-mail-dkim';
+}
 sub fields { my ($text, $name) = @_; my ($head) = $text =~ /\A(.*?)\r?\n\r?\n/s; return map { s/\r?\n[ \t]+/ /gr } $head =~ /^(\Q$name\E: (?:.*\n[ \t])*.*)/mg; }
 
 my $failed = qr/; dmarc=fail .*header\.from=author\.test policy\.dmarc=reject; spf=pass .*smtp\.mailfrom=SRS0=\S+\@a\.test; /;
@@ -78,6 +86,7 @@ subtest 'B trusts nobody' => sub {
     like $signature, qr/^ARC-Message-Signature: i=1; a=rsa-sha256; c=relaxed\/relaxed; d=a\.test; .*h=From:From:/, 'over what was written';
     unlike $signature =~ /h=(.*?);/ ? $1 : '', qr/authentication-results|received|arc-|return-path/i, 'and nothing that servers add';
     like $text, qr/^Return-Path: <SRS0=\S+\@a\.test>/m, 'with a sender of A\'s';
+    is others($text), "m pass 1\nm pass 1\n", 'dkimpy and Mail::DKIM find its chain good';
 };
 
 subtest 'B trusts A' => sub {
@@ -147,6 +156,7 @@ subtest 'sent on twice' => sub {
     ok $folder eq 'INBOX' && $results =~ /; arc=pass \(i=1; a\.test, who is trusted, saw dmarc pass\) header\.oldest-pass=0/, 'by two who are trusted' or diag "$folder\n$text", $B->log;
     my @seals = fields($text, 'ARC-Seal');
     ok @seals == 2 && $seals[0] =~ /i=2; .*cv=pass; d=b\.test; / && $seals[1] =~ /i=1; .*cv=none; d=a\.test; /, 'each sealed it' or diag "@seals";
+    is others($text), "m pass 2\nm pass 2\n", 'dkimpy and Mail::DKIM say so too';
     like +(fields($text, 'ARC-Authentication-Results'))[0], qr/i=2; mail\.b\.test; dmarc=fail .*; arc=pass \(i=1; a\.test, who is trusted/, 'B says by whom it was told';
     ($folder, $text, $results) = hop('a.test');
     ok $folder eq 'Junk' && $results =~ /; arc=pass \(i=2\)/, 'by two of whom the last isn\'t' or diag "$folder\n$results";
