@@ -232,11 +232,37 @@ relaying() {
     ip addr del 192.0.2.25/32 dev lo
 }
 
+# Events have fields in the journal, by which a connection or a message is found, and their unit, however short the connection was.
+journal() {
+    local session id
+    check 'journal: logins have their fields' bash -c "journalctl -o json POSTERN_EVENT=login POSTERN_USER=bob@example.test |
+        jq -se 'length >= 2 and all(.POSTERN_SESSION != null and .POSTERN_PEER == \"127.0.0.1\" and .POSTERN_VERDICT == \"accepted\" and .PRIORITY == \"6\")'"
+    session=$(cat $mail/alice/*/* | tr -d '\n' | sed 's/.*ESMTPSA id [0-9a-f-]* (session \([a-z2-7]*\)).*/\1/')
+    check 'journal: by the session in Received its login and its message are found' bash -c "journalctl -o json POSTERN_SESSION=$session |
+        jq -sec '[.[].POSTERN_EVENT] == [\"login\", \"accepted\"]'"
+    id=$(journalctl -o json POSTERN_TO='>carol@outside.test' | jq -sr '.[0].POSTERN_QUEUE_ID')
+    check 'journal: a message is found from its coming to its going' bash -c "journalctl -o json POSTERN_QUEUE_ID=$id |
+        jq -sec '[.[] | .SYSLOG_IDENTIFIER + \" \" + .POSTERN_EVENT] == [\"smtpd accepted\", \"qrun delivered\", \"qrun removed\"]'"
+    check 'journal: what was refused has sender, recipient and verdict' bash -c "journalctl -o json POSTERN_VERDICT=refused POSTERN_FROM=zoe@elsewhere.test |
+        jq -se 'length >= 1 and all(.POSTERN_TO == \"carol@outside.test\" and .POSTERN_EVENT == \"refused\")'"
+    check 'journal: short connections' python3 -c "
+import socket
+for i in range(20):
+    s = socket.create_connection(('127.0.0.1', 25))
+    s.sendall(b'EHLO x\r\nMAIL FROM:<a@short.test>\r\nRCPT TO:<nobody@example.test>\r\nQUIT\r\n')
+    while s.recv(4096): pass"
+    check 'journal: ... have an event each' eventually 10 bash -c '[ "$(journalctl -o cat POSTERN_FROM=a@short.test | wc -l)" = 20 ]'
+    check 'journal: all events have their unit' bash -c "! journalctl -o json SYSLOG_FACILITY=2 | jq -ce 'select(.POSTERN_EVENT and
+        ._SYSTEMD_SLICE != \"postern.slice\" and ._SYSTEMD_SLICE != \"postern-pipe.slice\" and ._SYSTEMD_SLICE != \"system-outside.slice\" and ._SYSTEMD_SLICE != \"system.slice\")'"
+}
+
 cold
 programs
 learning
 relaying
 warm
+check 'journal: port 25' systemctl start postern-smtp-warm.socket
+journal
 check 'mailq lists an empty queue, as root' bash -c 'PATH=/usr/local/bin:$PATH; out=$(mailq) && ! grep -q outside.test <<<"$out"'
 check 'newaliases compiles the tables' /usr/local/bin/newaliases
 check 'the timer starts the queue runner' systemctl start postern-qrun.timer

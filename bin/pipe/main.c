@@ -155,6 +155,7 @@ static int start(const char *file, const struct activation *on)
         log_event(LOG_ERR, "cannot-start", "text", bytes_str(&error), NULL);
     }
     bytes_free(&error);
+    log_settle();
     return code;
 }
 

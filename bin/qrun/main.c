@@ -283,5 +283,6 @@ int main(int argc, char **argv)
         return fail(&error, st == ST_PERM ? EX_CONFIG : EX_TEMPFAIL);
     code = start(&s, &o);
     settings_free(&s);
+    log_settle();
     return code;
 }

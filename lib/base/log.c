@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * logfmt to standard error or syslog; see log.h. A line is one write(2), so lines of
- * several processes don't mix.
+ * logfmt to standard error or syslog, or to the journal with fields; see log.h. A line is one write(2) or
+ * datagram, so lines of several processes don't mix.
  */
 #include "base/log.h"
 #include "base/clock.h"
+#include "base/log_journal.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -14,23 +15,51 @@
 #include <unistd.h>
 
 #define LOG_LINE_LIMIT 8192
+#define RECENT_MS 10
 #define SESSION_ROOM 64 /* at the end of a line that is full */
 
 static struct {
     const char *program;
     bool to_syslog;
     bool prefix; /* the journal reads "<6>" as the level */
+    int journal; /* a socket to it, or -1 */
+    ino_t journal_is;
+    int64_t sent; /* clock_ms() of the last event there */
     bool verbose;
     char session[LOG_SESSION_LENGTH + 1];
-} log_state = { .program = "postern" };
+} log_state = { .program = "postern", .journal = -1 };
+
+static void open_journal(void)
+{
+    struct stat socket;
+    log_state.journal = journal_open();
+    if (log_state.journal >= 0 && fstat(log_state.journal, &socket) == 0)
+        log_state.journal_is = socket.st_ino;
+}
+
+/* Who closes all descriptors but some closes ours, and another may have its number by now. */
+static bool has_journal(void)
+{
+    struct stat now;
+    return log_state.journal >= 0 && fstat(log_state.journal, &now) == 0 && S_ISSOCK(now.st_mode) &&
+           now.st_ino == log_state.journal_is;
+}
+
+static void close_journal(void)
+{
+    if (has_journal())
+        close(log_state.journal);
+    log_state.journal = -1;
+}
 
 void log_open(const char *program)
 {
     struct stat out, in;
     log_state.program = program;
     bool have = fstat(STDERR_FILENO, &out) == 0;
-    bool journal = getenv("JOURNAL_STREAM") != NULL;
-    log_state.prefix = journal;
+    log_state.prefix = have && journal_is(&out);
+    if (log_state.prefix)
+        open_journal();
     /* Under inetd the client is our standard error. systemd's journal socket is none of fd 0. */
     bool is_client = have && fstat(STDIN_FILENO, &in) == 0 && S_ISSOCK(out.st_mode) &&
                      in.st_ino == out.st_ino && in.st_dev == out.st_dev;
@@ -44,6 +73,7 @@ void log_leave(void)
     int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
     closelog();
     log_state.to_syslog = false;
+    close_journal();
     if (null < 0) {
         close(STDERR_FILENO);
         return;
@@ -59,6 +89,16 @@ void log_begin_session(void)
     uint64_t random = random_u64();
     for (size_t i = 0; i < LOG_SESSION_LENGTH; i++, random >>= 5)
         log_state.session[i] = digits[random & 31];
+    if (has_journal()) { /* one of its own: another connection's events don't hold up this one's */
+        close_journal();
+        open_journal();
+    }
+}
+
+void log_settle(void)
+{
+    if (has_journal())
+        journal_settle(log_state.journal, log_state.sent && clock_ms() - log_state.sent < RECENT_MS);
 }
 
 const char *log_session_id(void)
@@ -76,8 +116,14 @@ bool log_is_verbose(void)
     return log_state.verbose;
 }
 
-static void emit(int level, const struct bytes *line)
+/* `fields` are for the journal. */
+static void emit(int level, const struct bytes *line, const struct bytes *fields)
 {
+    if (has_journal() &&
+        journal_send(log_state.journal, level, log_state.program, span_bytes(line), span_bytes(fields))) {
+        log_state.sent = clock_ms();
+        return;
+    }
     if (log_state.to_syslog) {
         syslog(level, "%s", bytes_str(line));
         return;
@@ -126,44 +172,58 @@ static void add_value(struct bytes *out, const char *name, struct span value)
     bytes_add_str(out, shown.n < value.n ? "...\"" : "\"");
 }
 
+/* One pair, to both. */
+static void add_pair(struct bytes *line, struct bytes *fields, const char *name, struct span value)
+{
+    add_value(line, name, value);
+    if (log_state.journal >= 0)
+        journal_add(fields, name, value);
+}
+
 /* A line that is full was cut, but says whose it is. */
-static void add_session(struct bytes *line)
+static void add_session(struct bytes *line, struct bytes *fields)
 {
     if (!log_state.session[0])
         return;
     line->limit += SESSION_ROOM;
     line->failed = false;
-    add_value(line, "session", span_of(log_state.session));
+    add_pair(line, fields, "session", span_of(log_state.session));
 }
 
 void log_event(int level, const char *event, ...)
 {
     if (level == LOG_DEBUG && !log_state.verbose)
         return;
-    struct bytes line;
+    struct bytes line, fields;
     bytes_init(&line, LOG_LINE_LIMIT);
-    add_value(&line, "event", span_of(event));
+    bytes_init(&fields, LOG_LINE_LIMIT);
+    add_pair(&line, &fields, "event", span_of(event));
     va_list ap;
     va_start(ap, event);
     for (const char *name; (name = va_arg(ap, const char *)) != NULL;) {
         const char *value = va_arg(ap, const char *);
         if (value)
-            add_value(&line, name, span_of(value));
+            add_pair(&line, &fields, name, span_of(value));
     }
     va_end(ap);
-    add_session(&line);
-    emit(level, &line);
+    add_session(&line, &fields);
+    emit(level, &line, &fields);
     bytes_free(&line);
+    bytes_free(&fields);
 }
 
 void log_trace(char direction, struct span text)
 {
     if (!log_state.verbose)
         return;
-    struct bytes line;
+    struct bytes line, fields;
     bytes_init(&line, LOG_LINE_LIMIT);
+    bytes_init(&fields, LOG_LINE_LIMIT);
     bytes_printf(&line, "%c: ", direction);
     add_escaped(&line, span_head(text, LOG_VALUE_LIMIT));
-    emit(LOG_DEBUG, &line);
+    if (log_state.session[0])
+        journal_add(&fields, "session", span_of(log_state.session));
+    emit(LOG_DEBUG, &line, &fields);
     bytes_free(&line);
+    bytes_free(&fields);
 }

@@ -2,9 +2,10 @@
  *
  * The log: one logfmt line an event, `smtpd: event=accepted id=... to=... session=...`.
  *
- * It goes to standard error where that is the journal, a file, a pipe or a terminal, and to syslog(3) where
- * it is the client's socket, as under inetd. Everything from outside is escaped here: control bytes, quotes
- * and what isn't printable ASCII can't break or forge a line.
+ * It goes to standard error where that is a file, a pipe or a terminal, to the journal, with fields
+ * (log_journal.h), where that is the journal, and to syslog(3) where it is the client's socket, as under
+ * inetd. Everything from outside is escaped here: control bytes, quotes and what isn't printable ASCII can't
+ * break or forge a line.
  */
 #ifndef POSTERN_BASE_LOG_H
 #define POSTERN_BASE_LOG_H
@@ -17,7 +18,7 @@
 #define LOG_VALUE_LIMIT 1024 /* bytes of a value that are logged; the rest is cut and marked with "..." */
 
 /* Once, before anything else opens or closes descriptors. `program` must outlive the log. Opens syslog
- * where it will be needed, so that a sandbox may close the way there. */
+ * where it will be needed, and the journal's socket, so that a sandbox may close the way there. */
 void log_open(const char *program);
 
 /* This process says nothing more: the way to the log is closed, so that nobody who takes it over can forge
@@ -29,6 +30,9 @@ void log_leave(void);
 void log_begin_session(void);
 /* That ID; "" where there is none. Stays the log's. */
 const char *log_session_id(void);
+
+/* Before a process ends, when nobody waits for it any more: the journal may still have to look who it was. */
+void log_settle(void);
 
 /* With `-v`: log_trace() lines appear. */
 void log_verbose(bool on);

@@ -183,7 +183,9 @@ static _Noreturn void run_guard(struct handler *h)
     file_close(h->serving.place);
     if (!enter_only(h, h->guard_box))
         _exit(EX_CONFIG);
-    _exit(h->serving.service->guard(&h->serving));
+    int code = h->serving.service->guard(&h->serving);
+    log_settle();
+    _exit(code);
 }
 
 /* A child that doesn't outlive us. */
@@ -424,7 +426,7 @@ static int run_processes(struct handler *h, int from)
     return channel_pair(pair) == ST_OK ? run_guarded(h, pair, from) : no_processes(h);
 }
 
-int connection_run(struct handler *h, int in, int out)
+static int run(struct handler *h, int in, int out)
 {
     int one = 1;
     struct serving *s = &h->serving;
@@ -440,5 +442,15 @@ int connection_run(struct handler *h, int in, int out)
 int connection_run_next(struct handler *h, int from)
 {
     h->serving.client_in = h->serving.client_out = -1;
-    return run_processes(h, from);
+    log_begin_session();
+    int code = run_processes(h, from);
+    log_settle();
+    return code;
+}
+
+int connection_run(struct handler *h, int in, int out)
+{
+    int code = run(h, in, out);
+    log_settle();
+    return code;
 }

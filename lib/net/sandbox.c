@@ -18,11 +18,13 @@
 #include <linux/landlock.h>
 #include <linux/seccomp.h>
 #include <linux/filter.h>
+#include <linux/sockios.h>
 #include <pwd.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -65,6 +67,7 @@ struct sandbox {
 enum {
     ALL = ROLE(SANDBOX_SESSION) | ROLE(SANDBOX_GUARD) | ROLE(SANDBOX_MAILBOX) | ROLE(SANDBOX_RESOLVER) |
           ROLE(SANDBOX_SCHEDULER) | ROLE(SANDBOX_WAITING),
+    ADDRESSES = ALL & ~ROLE(SANDBOX_MAILBOX), /* what they send may go elsewhere than where a socket is connected */
     FILES = ROLE(SANDBOX_GUARD) | ROLE(SANDBOX_MAILBOX) | ROLE(SANDBOX_SCHEDULER) |
             ROLE(SANDBOX_WAITING), /* use files below their paths */
     READS = FILES | ROLE(SANDBOX_RESOLVER),
@@ -85,7 +88,7 @@ static const struct allowed calls[] = {
     /* what one has */
     { ALL, S(read) }, { ALL, S(write) }, { ALL, S(readv) }, { ALL, S(writev) }, { ALL, S(pread64) },
     { ALL, S(pwrite64) }, { ALL, S(lseek) }, { ALL, S(close) }, { ALL, S(fstat) }, { ALL, S(recvfrom) },
-    { ALL, S(sendto) }, { ALL, S(recvmsg) }, { ALL, S(sendmsg) }, { ALL, S(shutdown) }, { ALL, S(poll) },
+    { ADDRESSES, S(sendto) }, { ALL, S(recvmsg) }, { ADDRESSES, S(sendmsg) }, { ALL, S(shutdown) }, { ALL, S(poll) },
     { ALL, S(ppoll) }, { ALL, S(copy_file_range) }, { ALL, S(close_range) },
     /* memory, time, random, exit */
     { ALL, S(brk) }, { ALL, S(munmap) }, { ALL, S(mremap) }, { ALL, S(madvise) }, { ALL, S(futex) },
@@ -178,6 +181,10 @@ static int add_conditional(scmp_filter_ctx ctx, enum sandbox_role role)
         err = allow_socket_families(ctx, role);
     if (!err && ROLE(role) & MAILBOX)
         err = allow_threads(ctx);
+    if (!err && ROLE(role) & FILES) /* how much of a log has not been read yet */
+        err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, S(ioctl), 1, SCMP_A1(SCMP_CMP_EQ, SIOCOUTQ, 0));
+    if (!err && !(ROLE(role) & ADDRESSES)) /* it has one of datagrams, to the journal */
+        err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, S(sendto), 1, SCMP_A4(SCMP_CMP_EQ, 0, 0));
     return err || !(ROLE(role) & PARENT) ? err : allow_children(ctx);
 }
 

@@ -12,13 +12,16 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <linux/sockios.h>
 #include <sys/inotify.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <netinet/in.h>
 #include <unistd.h>
@@ -96,6 +99,39 @@ static bool clone_new_namespace(void)
     return pid > 0 || syscall(SYS_clone3, NULL, 0) == 0 || (errno != EPERM && errno != ENOSYS);
 }
 static bool use_bpf(void) { return syscall(SYS_bpf, 0, NULL, 0) == 0 || (errno != EPERM && errno != ENOSYS); }
+static int datagrams; /* a socket, connected: as to the journal */
+static bool send_there(void) { return send(datagrams, "x", 1, MSG_DONTWAIT) == 1; }
+static bool send_elsewhere(void)
+{
+    struct sockaddr_un to = { .sun_family = AF_UNIX };
+    snprintf(to.sun_path, sizeof to.sun_path, "%s/elsewhere", dir);
+    struct iovec part = { (char[]){ "x" }, 1 };
+    struct msghdr h = { .msg_name = &to, .msg_namelen = sizeof to, .msg_iov = &part, .msg_iovlen = 1 };
+    return sendto(datagrams, "x", 1, MSG_DONTWAIT, (struct sockaddr *)&to, sizeof to) == 1 ||
+           sendmsg(datagrams, &h, MSG_DONTWAIT) == 1;
+}
+static bool ask_what_waits(void) { int n; return ioctl(datagrams, SIOCOUTQ, &n) == 0; }
+static int bound(const char *name)
+{
+    struct sockaddr_un to = { .sun_family = AF_UNIX };
+    snprintf(to.sun_path, sizeof to.sun_path, "%s/%s", dir, name);
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    unlink(to.sun_path);
+    if (fd < 0 || bind(fd, (struct sockaddr *)&to, sizeof to) != 0)
+        abort();
+    return fd;
+}
+/* One to send with, and two who hear, which stay open. */
+static void make_datagrams(void)
+{
+    struct sockaddr_un to;
+    socklen_t size = sizeof to;
+    datagrams = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    bound("elsewhere");
+    if (getsockname(bound("there"), (struct sockaddr *)&to, &size) != 0 ||
+        connect(datagrams, (struct sockaddr *)&to, size) != 0)
+        abort();
+}
 static bool type_into_terminal(void) { return syscall(SYS_ioctl, 0, 0x5412, "x") == 0 || errno != EPERM; }
 
 #define SESSION (1 << SANDBOX_SESSION)
@@ -138,6 +174,9 @@ static const struct probe {
     { "make a namespace by clone", clone_new_namespace, 0 },
     { "use bpf", use_bpf, 0 },
     { "type into a terminal", type_into_terminal, 0 },
+    { "ask what a socket has still to send", ask_what_waits, GUARD | MAILBOX | SCHEDULER | WAITING },
+    { "send where a socket is connected", send_there, SESSION | GUARD | MAILBOX | RESOLVER | SCHEDULER | WAITING },
+    { "send elsewhere by it", send_elsewhere, SESSION | GUARD | RESOLVER | SCHEDULER | WAITING },
 };
 
 static const char *const role_names[] = { "session", "guard", "mailbox", "resolver", "scheduler", "waiting" };
@@ -287,6 +326,7 @@ int main(void)
         return 0;
     }
     make_places();
+    make_datagrams();
     bystander = fork();
     if (bystander == 0)
         for (;;)
@@ -300,6 +340,10 @@ int main(void)
     waitpid(bystander, NULL, 0);
     unlink(inside);
     unlink(outside);
+    snprintf(sub, sizeof sub, "%s/there", dir);
+    unlink(sub);
+    snprintf(sub, sizeof sub, "%s/elsewhere", dir);
+    unlink(sub);
     snprintf(sub, sizeof sub, "%s/sub", dir);
     rmdir(sub);
     rmdir(dir);
