@@ -8,8 +8,10 @@ use strict;
 use warnings;
 use lib 'tests/lib';
 use IO::Socket::INET;
+use MIME::Base64;
 use Milter;
 use QrunTest;
+use SmtpTalk;
 use Test::More;
 use Time::HiRes qw(time sleep);
 
@@ -18,8 +20,7 @@ my $T = QrunTest->new(spf => 'off', dmarc => 'off', 'plaintext-login' => 'yes');
 my $port = QrunTest::free_port();
 my $submission = QrunTest::free_port();
 my $alice = 'alice@here.test';
-system("echo bob-secret | $T->{bin}/postern -c $T->{conf} user add bob\@here.test >/dev/null 2>&1");
-$T->own;
+$T->run_as('sh', '-c', 'echo bob-secret | "$0" -c "$1" user add bob@here.test', "$T->{bin}/postern", $T->{conf}) == 0 or die;
 $T->serve_smtpd('127.0.0.1', $port);
 $T->serve_smtpd('127.0.0.1', $submission, '-s');
 my $number = 0;
@@ -35,39 +36,11 @@ sub use_filters {
     close $c;
 }
 
-sub read_reply {
-    my $s = shift;
-    my ($all, $line) = ('');
-    do { $line = <$s> // return $all; $all .= $line } while $line =~ /^\d\d\d-/;
-    $all =~ s/\r//g;
-    chomp $all;
-    return $all;
-}
-
-# Replies to these lines, '' where the connection ended. A reference's bytes are sent as they are, and have a reply.
-sub talk {
-    my ($to, @lines) = @_;
-    local $SIG{ALRM} = sub { die "no reply\n" };
-    local $SIG{PIPE} = 'IGNORE';
-    alarm 60;
-    my $s = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $to, Timeout => 10) or die "connect: $!";
-    my @replies;
-    read_reply($s) =~ /^220/ or die 'no greeting';
-    for my $line ('EHLO client.test', @lines) {
-        print $s ref $line ? $$line : "$line\r\n";
-        push @replies, read_reply($s);
-    }
-    close $s;
-    alarm 0;
-    shift @replies;
-    return @replies;
-}
-
 my $text = "From: a\@far.test\r\nSubject:  old\r\n\tone\r\nX-Spam: Yes\r\n\r\nbody\r\n";
-sub message { return ('MAIL FROM:<a@far.test>', "RCPT TO:<$alice>", 'DATA', \(($_[0] // $text) . ".\r\n")) }
 
 # One message: the last reply.
-sub send_one { my @r = talk($port, message(@_)); return $r[-1] }
+sub usual { return message('a@far.test', $alice, $_[0] // $text) }
+sub send_one { my @r = talk($port, usual(@_)); return $r[-1] }
 
 sub mailbox { my $user = shift // 'alice'; return join '', $T->mailbox($user) }
 sub empty {
@@ -112,7 +85,7 @@ like(send_one(), qr/^250/, 'a filter that answers nothing but the end');
 like(heard($f, qr/^gone/m), qr/^R .*^T .*^L .*^N .*^B .*^E /ms, 'and hears of all');
 $f = filter(O => [ 2, 0, 0 ]);
 use_filters($f);
-like((talk($port, message(), 'FOO', 'QUIT'))[3], qr/^250/, 'a filter of version 2');
+like((talk($port, usual(), 'FOO', 'QUIT'))[3], qr/^250/, 'a filter of version 2');
 unlike(heard($f, qr/^gone/m), qr/^[TU] /m, 'hears neither of DATA nor of unknown commands');
 $f = filter(O => ['O' . pack('NNN', 6, 0x1ff, 0x100000) . pack('N', 2) . "{mail_addr} daemon_name nonsense\0" . pack('N', 5) . "\0"],
             E => ["hX-A\0 blank\0", "hX-B\0none\0", 'c']);
@@ -127,7 +100,7 @@ like(mailbox(), qr/^X-A: blank\nX-B:none\n\n/m, 'and so the other way');
 for my $bad ([ 7, 0, 0 ], [ 1, 0, 0 ], [ 6, 0x200, 0 ], [ 6, 0, 0x10000000 ], ['c'], ["O\0\0\0\6"]) {
     $f = filter(O => $bad);
     use_filters($f);
-    like((talk($port, message()))[0], $reply{defer}, 'a negotiation that fails: ' . join ',', map { s/\0/|/gr } @$bad);
+    like((talk($port, usual()))[0], $reply{defer}, 'a negotiation that fails: ' . join ',', map { s/\0/|/gr } @$bad);
 }
 
 # --- answers
@@ -137,7 +110,7 @@ sub answers {
     my $f = filter($command => $answer);
     use_filters($f);
     empty();
-    my @r = talk($port, message("$text"), message(), 'QUIT');
+    my @r = talk($port, usual("$text"), usual(), 'QUIT');
     my $i = { MAIL => 0, RCPT => 1, DATA => 2, END => 3 }->{$at};
     ok($r[$i] =~ $expected, "$name to $command") or diag(explain(\@r, $f->heard));
     return ($f, @r);
@@ -212,7 +185,7 @@ sub changed {
     my $f = filter(E => [ @$answers, 'c' ]);
     use_filters($f);
     empty();
-    my @r = talk($o{port} // $port, $o{lines} ? @{ $o{lines} } : message($o{text}));
+    my @r = talk($o{port} // $port, $o{lines} ? @{ $o{lines} } : usual($o{text}));
     my $box = mailbox($o{user});
     ok($r[-1] =~ /^250/ && $box =~ $expected, $name) or diag(explain(\@r, substr($box, 0, 2000), $f->heard, substr $T->log, -2000));
     return $box;
@@ -281,7 +254,7 @@ empty();
 unlink junk();
 send_one();
 ok(mailbox() && !junk(), 'and nor does what a filter says that then hangs up');
-@replies = talk($port, message(), message()) if use_filters(filter(E => do { my $n = 0; sub { $n++ ? 'c' : [ "qbad\0", 'c' ] } }));
+@replies = talk($port, usual(), usual()) if use_filters(filter(E => do { my $n = 0; sub { $n++ ? 'c' : [ "qbad\0", 'c' ] } }));
 is(join(' ', map { scalar @$_ } [ junk() ], [ $T->mailbox('alice') ]), '1 2', 'junk is one message, not a connection');
 
 # --- several
@@ -333,7 +306,7 @@ for my $name (sort keys %down) {
         my $f = @{ $down{$name} } == 1 ? $down{$name}[0] : filter(@{ $down{$name} });
         use_filters([ $f, "down=$fate" ]);
         empty();
-        my @r = talk($port, message());
+        my @r = talk($port, usual());
         my ($no) = grep { !/^(250|354)/ } @r;
         ok(($no // $r[-1]) =~ $reply{$fate}, "$name: $fate") or diag(explain(\@r, ref $f ? $f->heard : ''));
         like(mailbox(), $fate eq 'accept' ? qr/Subject:  old\n\tone\nX-Spam: Yes\n\nbody\n\z/ : qr/^\z/, '... and the mail');
@@ -351,7 +324,7 @@ sub slow {
     print $c "milter\nmilter unix:$f->{path} timeout=1 $_\n" for $o{options} // '';
     close $c;
     my $begun = time;
-    my @r = talk($port, message());
+    my @r = talk($port, usual());
     my $took = time - $begun;
     my ($no) = grep { !/^(250|354)/ } @r;
     ok(($no // $r[-1]) =~ $expected && $took < 15, sprintf('%s (%.1f s)', $name, $took)) or diag(explain(\@r));
@@ -379,7 +352,7 @@ kill 'CONT', -$f->{pid};
 
 $f = filter();
 use_filters($f);
-@replies = talk($port, message(), 'EHLO second.test', message(), message(), 'QUIT');
+@replies = talk($port, usual(), 'EHLO second.test', usual(), usual(), 'QUIT');
 is(scalar(grep { /Accepted/ } @replies), 3, 'three messages of one connection');
 $heard = heard($f, qr/^gone/m);
 is(join(' ', $heard =~ /^([A-Z]) /mg) =~ s/[DL] //gr, 'O C H M R T N B E H M R T N B E M R T N B E Q', 'one connection to the filter, and HELO again after HELO');
@@ -393,7 +366,6 @@ $f->forget;
 use_filters([ "inet:127.0.0.1:$inet", 'for=submission' ]);
 like(send_one(), qr/^250/, 'a filter for submission');
 is($f->heard, '', 'hears nothing of port 25');
-use MIME::Base64;
 my $login = 'AUTH PLAIN ' . encode_base64("\0alice\@here.test\0alice-secret", '');
 @replies = talk($submission, $login, "MAIL FROM:<$alice>", 'RCPT TO:<bob@here.test>', 'DATA', \"From: $alice\r\nSubject: sent\r\n\r\nx\r\n.\r\n");
 like($replies[-1], qr/^250/, 'and a message of a user');
@@ -410,6 +382,15 @@ $f = filter(E => [ "+<x\@far.test>\0", 'c' ]);
 use_filters($f);
 talk($submission, $login, "MAIL FROM:<$alice>", 'RCPT TO:<bob@here.test>', 'DATA', \"From: $alice\r\nSubject: sent\r\n\r\nx\r\n.\r\n");
 is(scalar $T->in_queue, 1, 'a recipient elsewhere, for a user who may send there');
+for my $answers (['d'], [ "-<bob\@here.test>\0", 'c' ]) {
+    $f = filter(E => $answers);
+    use_filters($f);
+    my @m = message($alice, 'bob@here.test', "From: $alice\r\n\r\nx\r\n");
+    empty();
+    is(join(' ', map { /^(\d+)/ } talk($submission, $login, @m, @m, 'QUIT')), '235 250 250 354 250 250 250 354 250 221',
+       "a user's message is thrown away, and then another: $answers->[0]" =~ s/\0//r);
+    is(mailbox('bob'), '', '... nobody has either');
+}
 $f = filter();
 use_filters([ $f, 'for=in' ]);
 talk($submission, $login, "MAIL FROM:<$alice>", 'RCPT TO:<bob@here.test>', 'DATA', \"From: $alice\r\nSubject: sent\r\n\r\nx\r\n.\r\n");

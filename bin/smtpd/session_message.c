@@ -213,7 +213,8 @@ static void judge(struct incoming *in)
         judge_header(in);
         see_body(in, span_from(span_bytes(&in->memory), in->header_length));
     }
-    for (size_t i = 0; i < sizeof steps / sizeof steps[0] && !incoming_is_lost(in) && !in->session->ended; i++)
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0] && !incoming_is_lost(in) && !in->dropped && !in->session->ended;
+         i++)
         steps[i](in);
 }
 
