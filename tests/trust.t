@@ -301,4 +301,24 @@ subtest 'answers that lie' => sub {
     ok $reply =~ $taken && $results =~ /; dmarc=temperror .*; spf=temperror/, 'a DNS that is silent' or diag "$reply $results";
     cmp_ok time - $begun, '<', 35, 'is waited for so long and no longer';
 };
+subtest 'a message that asks as much as it can' => sub {
+    my @zone = ('far.test TXT v=spf1 ' . join(' ', map { "mx:m$_.test" } 1 .. 10) . ' -all');
+    for my $m (1 .. 10) { push @zone, map { ("m$m.test MX 10 h$_.m$m.test", "h$_.m$m.test A 127.0.9.9") } 1 .. 10 }
+    $T->zone(@zone);
+    my ($word, $text) = text(from => 'x@' . join('.', 'a' .. 'm') . '.deep.test');
+    my $signed = $T->sign('sign.test', $text);
+    my ($signatures) = $signed =~ /\A(.*?)^From:/ms;
+    my $many = join '', map { my $n = $_; $signatures =~ s/d=sign\.test/d=$n.sign.test/gr } 1 .. 20;
+    my $arc = join '', map { my $n = $_; "ARC-Seal: i=$n; cv=" . ($n > 1 ? 'pass' : 'none') . "; a=rsa-sha256; d=s$n.test; s=s; t=1; b=AAAA\r\n" .
+        "ARC-Message-Signature: i=$n; a=rsa-sha256; c=relaxed/relaxed; d=s$n.test; s=m; h=from; bh=AAAA; b=AAAA\r\n" .
+        "ARC-Authentication-Results: i=$n; s$n.test; dmarc=pass header.from=far.test\r\n" } reverse 1 .. 50;
+    $T->asked;
+    my $reply = $T->send(message => $arc . $many . $text);
+    my @asked = $T->asked;
+    like $reply, $taken, 'is taken';
+    cmp_ok scalar(@asked), '>', 100, scalar(@asked) . ' questions';
+    cmp_ok scalar(@asked), '<=', 400, 'and no more than a message may';
+    like $T->results(($T->found('alice', $word))[1]), qr/; spf=fail .*; dkim=permerror .*; arc=fail/, 'with results';
+    unlike $T->log, qr/event=guard-ended/, 'to which its guard has no objection';
+};
 done_testing;

@@ -6,7 +6,9 @@
 #include "fuzz.h"
 
 #include "../../bin/smtpd/session.h"
+#include "net/resolver.h"
 #include "store/sasl.h"
+#include "text/fields.h"
 
 #include <poll.h>
 #include <pthread.h>
@@ -25,6 +27,8 @@ struct other_side {
     size_t accepted;         /* recipients */
     unsigned keys;           /* given out */
     unsigned scram;          /* steps of an exchange that were right */
+    bool checks;            /* who sent it is to be found out */
+    unsigned questions;      /* to DNS, about this message */
     bool cr, ended;          /* of the message's bytes */
     unsigned column;         /* of the output */
 };
@@ -60,7 +64,9 @@ static void hear_mail(struct other_side *o)
     o->rcpt = o->pieces = o->cr = false;
     o->accepted = 0;
     answer(o, verdicts[n]);
-    message_put_u64(&o->m, n % 4);
+    o->checks = n % 4 && o->seed[1] & 64;
+    o->questions = 0;
+    message_put_u64(&o->m, n % 4 | (o->checks ? ORIGIN_CHECK : 0) | (o->seed[1] & 128 ? ORIGIN_CLAIMS : 0));
 }
 
 static void hear_rcpt(struct other_side *o)
@@ -94,7 +100,7 @@ static void hear_commit(struct other_side *o)
     struct span tls, added, last;
     uint64_t bits;
     HOLDS(o->rcpt && message_get(&o->m, &tls) && message_get_u64(&o->m, &bits) && message_get(&o->m, &added) &&
-          message_get(&o->m, &last) && message_end(&o->m));
+          message_get(&o->m, &last) && message_end(&o->m) && fields_whole(added) && added.n <= SMTPD_FIELDS_LIMIT);
     HOLDS(last.n <= CHANNEL_PIECE && !(bits & COMMIT_FILE));
     check_message(o, last);
     HOLDS(!o->cr);
@@ -105,6 +111,64 @@ static void hear_commit(struct other_side *o)
         message_put_u64(&o->m, verdicts[fate(o)]);
         message_put_str(&o->m, "ID");
     }
+}
+
+/* What DNS may have of a name: texts that the checks read, broken by a byte of the seed. */
+static void put_answer(struct other_side *o, const struct dns_query *q)
+{
+    static const char *const texts[] = { "v=spf1 include:a.test mx a:b.test exists:%{i}.c.test exp=d.test -all",
+                                         "v=spf1 redirect=a.test", "v=DMARC1; p=reject; sp=none; np=reject; rua=mailto:x@a.test",
+                                         "v=DMARC1; p=quarantine; psd=n; t=y", "v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=",
+                                         "v=DKIM1; p=", "v=spf1 +all", "%{l}%{s}%{o}" };
+    unsigned n = fate(o), seed = o->seed[o->asked % SEED];
+    const char *text = texts[n % 8];
+    struct bytes raw;
+    bytes_init(&raw, 4096);
+    if (n == 15 || dns_question(q->name, q->type, 7, &raw) != ST_OK) {
+        message_put_u64(&o->m, n == 15 ? ST_PERM : ST_TEMP);
+        message_put_str(&o->m, "");
+        bytes_free(&raw);
+        return;
+    }
+    raw.len -= 11; /* without its OPT record */
+    const unsigned char flags[] = { 0x81, n == 14 ? 0x83 : 0x80, 0, 1, 0, n == 13 ? 9 : 1, 0, 0, 0, 0 };
+    memcpy(raw.data + 2, flags, sizeof flags);
+    size_t length = q->type == DNS_TXT ? strlen(text) + 1 : q->type == DNS_MX ? 4 : q->type == DNS_AAAA ? 16 : 4;
+    const unsigned char front[] = { 0xc0, 12, 0, (unsigned char)q->type, 0, 1, 0, 0, 0, 9, 0, (unsigned char)length };
+    bytes_add(&raw, front, sizeof front);
+    if (q->type == DNS_TXT)
+        bytes_add_char(&raw, (char)strlen(text));
+    bytes_add(&raw, q->type == DNS_TXT ? text : q->type == DNS_MX ? "\0\1\xc0\x0c" : "\x7f\0\0\2aaaaaaaaaaaa",
+              q->type == DNS_TXT ? length - 1 : length);
+    if (seed & 1)
+        raw.data[raw.len - 1 - seed % raw.len] ^= (char)(seed >> 1);
+    message_put_u64(&o->m, seed == 2 ? ST_NONE : ST_OK);
+    message_put(&o->m, span_bytes(&raw));
+    bytes_free(&raw);
+}
+
+static void hear_dns(struct other_side *o)
+{
+    struct dns_query queries[DNS_QUERIES];
+    size_t count;
+    HOLDS(o->checks && o->rcpt && !o->pieces && resolver_get_queries(&o->m, queries, &count) && count);
+    o->questions += (unsigned)count;
+    HOLDS(o->questions <= SMTPD_QUESTIONS_LIMIT);
+    answer(o, fate(o) == 15 && o->seed[0] & 64 ? VERDICT_SPENT : VERDICT_OK);
+    for (size_t i = 0; i < count; i++)
+        put_answer(o, &queries[i]);
+}
+
+static void hear_checked(struct other_side *o)
+{
+    static const unsigned verdicts[OUTCOMES] = { [OUTCOME_REFUSE] = VERDICT_POLICY, [OUTCOME_DEFER] = VERDICT_DELAYED };
+    struct span text;
+    uint64_t outcome;
+    HOLDS(o->checks && o->rcpt && message_get_u64(&o->m, &outcome) && outcome < OUTCOMES);
+    while (o->m.at < o->m.len)
+        HOLDS(message_get(&o->m, &text) && memchr(text.p, 0, text.n) == NULL);
+    o->checks = false;
+    answer(o, fate(o) == 15 ? VERDICT_OK : verdicts[outcome]);
 }
 
 /* Its steps in their order, each behind one that was right. */
@@ -155,6 +219,12 @@ static bool hear(struct other_side *o)
         HOLDS(o->rcpt && !o->pieces && o->keys);
         answer(o, fate(o) == 15 ? VERDICT_FAILED : VERDICT_OK);
         message_put_str(&o->m, "a signature");
+        return true;
+    case VERB_DNS:
+        hear_dns(o);
+        return true;
+    case VERB_CHECKED:
+        hear_checked(o);
         return true;
     case VERB_FILE: /* a message that grew when it was encoded; there is none */
         answer(o, VERDICT_DISK_FULL);
@@ -229,13 +299,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct settings settings = { .message_size = 8000, .timeout = 60, .plaintext_login = true, .scram = true };
     static const struct service service = { .name = "smtpd", .unavailable = "421 4.3.0 later\r\n" };
-    static char hostname[] = "mail.example.test";
+    static char hostname[] = "mail.example.test", arc_trust[] = "a.test";
     struct serving serving = { .service = &service, .settings = &settings };
     int client[2], channel[2];
     pthread_t thread;
     if (size < SEED || size > SEED + 16384)
         return 0;
     settings.hostname = hostname;
+    settings.arc_trust = arc_trust;
+    settings.dmarc = (enum dmarc_handling)(data[2] & 3);
+    settings.spf = (enum spf_handling)(data[2] / 4 % 3);
+    serving.peer.known = true;
+    serving.peer.address.s6_addr[15] = 2;
     HOLDS(socketpair(AF_UNIX, SOCK_STREAM, 0, client) == 0 && channel_pair(channel) == ST_OK);
     int room = 1 << 20;
     setsockopt(client[1], SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
