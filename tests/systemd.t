@@ -232,6 +232,18 @@ relaying() {
     ip addr del 192.0.2.25/32 dev lo
 }
 
+# Wrong passwords as the shipped filter finds them in the journal, in our slice.
+fail2ban() {
+    local i
+    cp /usr/local/share/postern/fail2ban-filter.conf /etc/fail2ban/filter.d/postern.conf
+    for i in 1 2 3; do
+        curl -sS -k --ssl-reqd --max-time 20 -u alice@example.test:wrong imap://127.0.0.1/ 2>/dev/null
+    done
+    systemd-cat -t imapd echo 'event=login-failed user=x peer=203.0.113.9 tls=no'
+    check 'fail2ban: wrong passwords are found in the journal, and no line of another' eventually 10 bash -c \
+        '[ "$(fail2ban-regex -o ip systemd-journal /etc/fail2ban/filter.d/postern.conf 2>/dev/null | sort | uniq -c | sed "s/^ *//")" = "3 127.0.0.1" ]'
+}
+
 # Events have fields in the journal, by which a connection or a message is found, and their unit, however short the connection was.
 journal() {
     local session id
@@ -263,6 +275,7 @@ relaying
 warm
 check 'journal: port 25' systemctl start postern-smtp-warm.socket
 journal
+fail2ban
 check 'mailq lists an empty queue, as root' bash -c 'PATH=/usr/local/bin:$PATH; out=$(mailq) && ! grep -q outside.test <<<"$out"'
 check 'newaliases compiles the tables' /usr/local/bin/newaliases
 check 'the timer starts the queue runner' systemctl start postern-qrun.timer
