@@ -44,7 +44,8 @@ check '... and those that stay open' grep -q "$private" "$work/table"
 check 'the queue' env QUEUED=100 DEFERRED=100 BENCH=queue BENCH_RUNS=1 bash -c 'timeout 120 tests/bench/run >"$0/table" 2>&1' "$work"
 check '... each way' has 'the queue to a sink, 1 domain ' 'the queue to a sink, 100 domains' 'a run with 100 messages, nothing due'
 check 'who sent it' bench trust
-check '... each part' has 'CPU to check a message of 10 KiB' '    SPF' '    DKIM, RSA and Ed25519' '    DMARC' 'CPU to sign it with both keys'
+check '... each part' has 'CPU to check a message of 10 KiB' '    SPF' '    DKIM, RSA and Ed25519' '    DMARC' 'CPU to sign it with both keys' \
+    'CPU to check three ARC seals beside' 'CPU to seal it'
 check 'a row that there is none of' refused
 check 'nothing is left behind' test -z "$(find "$work" -name 'postern-bench.*')"
 done_testing

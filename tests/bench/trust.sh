@@ -10,7 +10,7 @@ bench_trust() {
         "$tools/trust" "$COUNT" >"$place/trust"
         while read -r what us; do
             case $what in
-            check | sign) awk -v us="$us" 'BEGIN { print us / 1000 }' ;;
+            check | sign | seal) awk -v us="$us" 'BEGIN { print us / 1000 }' ;;
             *) echo "$us" ;;
             esac >>"$place/figures/trust.$what"
         done <"$place/trust"
@@ -21,4 +21,6 @@ bench_trust() {
     row '    DKIM, RSA and Ed25519' "$place/figures/trust.dkim" us
     row '    DMARC' "$place/figures/trust.dmarc" us
     row 'CPU to sign it with both keys' "$place/figures/trust.sign" ms 'asked: under 2'
+    row 'CPU to check three ARC seals beside' "$place/figures/trust.arc" us
+    row 'CPU to seal it' "$place/figures/trust.seal" ms
 }
