@@ -36,7 +36,8 @@ static const struct {
 } fields_of[] = {
     { "event", "EVENT" }, { "session", "SESSION" }, { "id", "QUEUE_ID" },     { "user", "USER" },
     { "login", "USER" },  { "account", "USER" },    { "peer", "PEER" },       { "from", "FROM" },
-    { "to", "TO" },       { "setting", "SETTING" }, { "verdict", "VERDICT" },
+    { "to", "TO" },       { "setting", "SETTING" }, { "outcome", "VERDICT" },
+    { "spf", "SPF" },     { "dkim", "DKIM" },       { "dmarc", "DMARC" }, { "arc", "ARC" },
 };
 
 /* Of events that say what became of a message, a login or a connection. */

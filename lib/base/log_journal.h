@@ -13,6 +13,7 @@
  *     POSTERN_FROM, _TO   the envelope
  *     POSTERN_VERDICT     what became of it, in few words: see verdicts[]
  *     POSTERN_SETTING     the setting that refused it
+ *     POSTERN_SPF, _DKIM, _DMARC, _ARC    what an event "checked" has found
  */
 #ifndef POSTERN_BASE_LOG_JOURNAL_H
 #define POSTERN_BASE_LOG_JOURNAL_H
