@@ -8,9 +8,12 @@ use strict;
 use warnings;
 use lib 'tests/lib';
 use IO::Socket::INET;
+use IO::Socket::SSL;
 use MIME::Base64;
 use Milter;
+use POSIX ();
 use QrunTest;
+use Socket qw(AF_UNIX PF_UNSPEC SOCK_STREAM);
 use SmtpTalk;
 use Test::More;
 use Time::HiRes qw(time sleep);
@@ -395,5 +398,63 @@ $f = filter();
 use_filters([ $f, 'for=in' ]);
 talk($submission, $login, "MAIL FROM:<$alice>", 'RCPT TO:<bob@here.test>', 'DATA', \"From: $alice\r\nSubject: sent\r\n\r\nx\r\n.\r\n");
 is($f->heard, '', 'a filter for port 25 hears nothing of users');
+
+# --- TLS, a user of this machine, a warm listener
+
+$f = filter();
+use_filters($f);
+my $tls = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port) or die;
+read_reply($tls);
+for my $line ('EHLO client.test', 'STARTTLS') { print $tls "$line\r\n"; read_reply($tls) }
+IO::Socket::SSL->start_SSL($tls, SSL_verify_mode => 0) or die 'TLS';
+my @under;
+for my $line ('EHLO client.test', usual(), 'QUIT') { print $tls ref $line ? $$line : "$line\r\n"; push @under, read_reply($tls) }
+close $tls;
+like($under[4], qr/^250/, 'under TLS');
+like(heard($f, qr/^gone/m), qr/^D H\{tls_version\}\|TLSv1\.3\|\{cipher\}\|TLS_AES_\S+\|\{cipher_bits\}\|(?:128|256)\|$/m, 'a filter is told which');
+
+$f = filter();
+use_filters([ $f, 'for=submission' ]);
+socketpair my $ours, my $theirs, AF_UNIX, SOCK_STREAM, PF_UNSPEC or die;
+my $pid = fork // die;
+if (!$pid) {
+    close $ours;
+    open STDIN, '<&', $theirs;
+    open STDOUT, '>&', $theirs;
+    open STDERR, '>>', "$T->{dir}/log";
+    close $theirs;
+    exec $T->command('smtpd', '-u', '-c', $T->{conf}) or POSIX::_exit(127);
+}
+close $theirs;
+$ours->autoflush;
+read_reply($ours);
+my @local;
+for my $line ('EHLO here', usual(), 'QUIT') { print $ours ref $line ? $$line : "$line\r\n"; push @local, read_reply($ours) }
+close $ours;
+waitpid $pid, 0;
+like($local[4] // '', qr/^250/, 'a user of this machine') or diag(explain(\@local), substr $T->log, -1000);
+like(heard($f, qr/^gone/m), qr/^C localhost\|4..127\.0\.0\.1\|\n/ms, 'is localhost to a filter for submission');
+
+$f = filter();
+use_filters($f);
+my $warm = QrunTest::free_port();
+my $listener = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => $warm, Listen => 64, ReuseAddr => 1) or die;
+$pid = fork // die;
+if (!$pid) {
+    POSIX::setpgid(0, 0);
+    open STDIN, '<&', $listener;
+    open STDOUT, '>', '/dev/null';
+    open STDERR, '>>', "$T->{dir}/log";
+    close $listener;
+    exec $T->command('smtpd', '-c', $T->{conf}) or POSIX::_exit(127);
+}
+close $listener;
+is(join(' ', map { /^(\d+)/ } map { (talk($warm, usual(), 'QUIT'))[3] } 1 .. 3), '250 250 250', 'a warm listener');
+ok($T->eventually(20, sub { 3 == (() = $f->heard =~ /^gone/mg) }), 'a connection to the filter for each of its own');
+$f->forget;
+talk($warm, 'NOOP', 'QUIT');
+is($f->heard, '', 'and none where no mail comes');
+kill 'TERM', $pid;
+waitpid $pid, 0;
 
 done_testing;

@@ -77,6 +77,14 @@ bool milter_flush(struct milters *all, struct milter *m)
     return !why;
 }
 
+static void forget_taken(struct milter *m)
+{
+    if (m->taken)
+        memmove(m->in.data, m->in.data + m->taken, m->in.len - m->taken);
+    m->in.len -= m->taken;
+    m->taken = 0;
+}
+
 /* More bytes. NULL, or what is wrong. */
 static const char *fill(struct milter *m)
 {
@@ -103,9 +111,7 @@ bool milter_receive(struct milters *all, struct milter *m, char *code, struct sp
             why = "its answer is none of the milter protocol";
             break;
         case MILTER_INCOMPLETE:
-            memmove(m->in.data, m->in.data + m->taken, m->in.len - m->taken);
-            m->in.len -= m->taken;
-            m->taken = 0;
+            forget_taken(m);
             why = fill(m);
         }
     }
