@@ -70,7 +70,8 @@ $(HELPERS): $(BUILD)/%: $(BUILD)/obj/%.o $(BUILD)/libpostern.a
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(MORE_OBJECTS) $^ $(LIBRARIES)
 
 # Those that take a program's guard along.
-WITH_GUARD = $(BUILD)/tests/helpers/lying-smtp $(BUILD)/tests/unit/smtpd_guard.t $(BUILD)/tests/unit/smtpd_guard_sign.t
+WITH_GUARD = $(BUILD)/tests/helpers/lying-smtp $(BUILD)/tests/unit/smtpd_guard.t $(BUILD)/tests/unit/smtpd_guard_sign.t \
+	$(BUILD)/tests/unit/smtpd_guard_milter.t
 $(WITH_GUARD): MORE_OBJECTS = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard bin/smtpd/guard*.c))
 $(WITH_GUARD): | $(BUILD)/bin/smtpd
 # And its session.

@@ -122,6 +122,8 @@ UNUSED static void start(struct play *p, const char *flags, const char *address)
         serving.peer.local = !address;
         serving.peer.named = true;
         serving.peer.uid = p->uid;
+        for (size_t i = 0; i < SETTINGS_MILTERS; i++)
+            serving.milters[i] = i < p->settings.milter_count ? dup(STDOUT_FILENO) : -1; /* any descriptor */
         close(pair[0]);
         if (!freopen("/dev/null", "w", stderr))
             _exit(1);
