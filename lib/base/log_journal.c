@@ -34,24 +34,35 @@
 static const struct {
     const char *name, *field;
 } fields_of[] = {
-    { "event", "EVENT" }, { "session", "SESSION" }, { "id", "QUEUE_ID" },     { "user", "USER" },
-    { "login", "USER" },  { "account", "USER" },    { "peer", "PEER" },       { "from", "FROM" },
-    { "to", "TO" },       { "setting", "SETTING" }, { "outcome", "VERDICT" },
-    { "spf", "SPF" },     { "dkim", "DKIM" },       { "dmarc", "DMARC" }, { "arc", "ARC" },
+    { "event", "EVENT" }, { "session", "SESSION" }, { "id", "QUEUE_ID" }, { "user", "USER" },
+    { "login", "USER" },  { "account", "USER" },    { "peer", "PEER" },   { "from", "FROM" },
+    { "to", "TO" },       { "setting", "SETTING" }, { "spf", "SPF" },     { "dkim", "DKIM" },
+    { "dmarc", "DMARC" }, { "arc", "ARC" },
 };
 
-/* Of events that say what became of a message, a login or a connection. */
+/* What became of a message, a login or a connection, as an event or the outcome of `checked` says it. */
 static const struct {
-    const char *event, *verdict;
+    const char *name, *value, *verdict;
 } verdicts[] = {
-    { "accepted", "accepted" },        { "marked", "marked" },
-    { "refused", "refused" },          { "too-many-connections", "refused" },
-    { "login", "accepted" },           { "login-failed", "refused" },
-    { "login-refused", "refused" },    { "delivered", "delivered" },
-    { "deferred", "deferred" },        { "failed", "failed" },
-    { "expired", "failed" },           { "undeliverable", "failed" },
-    { "learned", "delivered" },        { "learning-deferred", "deferred" },
-    { "learning-given-up", "failed" },
+    { "event", "accepted", "accepted" },
+    { "event", "marked", "marked" },
+    { "event", "refused", "refused" },
+    { "event", "too-many-connections", "refused" },
+    { "event", "login", "accepted" },
+    { "event", "login-failed", "refused" },
+    { "event", "login-refused", "refused" },
+    { "event", "delivered", "delivered" },
+    { "event", "deferred", "deferred" },
+    { "event", "failed", "failed" },
+    { "event", "expired", "failed" },
+    { "event", "undeliverable", "failed" },
+    { "event", "learned", "delivered" },
+    { "event", "learning-deferred", "deferred" },
+    { "event", "learning-given-up", "failed" },
+    { "outcome", "accept", "accepted" },
+    { "outcome", "junk", "junk" },
+    { "outcome", "refuse", "refused" },
+    { "outcome", "defer", "deferred" },
 };
 
 bool journal_is(const struct stat *out)
@@ -89,8 +100,8 @@ void journal_add(struct bytes *fields, const char *name, struct span value)
     for (size_t i = 0; i < sizeof fields_of / sizeof fields_of[0]; i++)
         if (strcmp(name, fields_of[i].name) == 0)
             add_field(fields, fields_of[i].field, value);
-    for (size_t i = 0; strcmp(name, "event") == 0 && i < sizeof verdicts / sizeof verdicts[0]; i++)
-        if (span_eq_str(value, verdicts[i].event))
+    for (size_t i = 0; i < sizeof verdicts / sizeof verdicts[0]; i++)
+        if (strcmp(name, verdicts[i].name) == 0 && span_eq_str(value, verdicts[i].value))
             add_field(fields, "VERDICT", span_of(verdicts[i].verdict));
 }
 

@@ -29,6 +29,8 @@ static const struct {
       "EVENT=failed|VERDICT=failed|TO=a@b.test,>c@d.test|" },
     { "a setting", "marked", "setting", "greylist", "EVENT=marked|VERDICT=marked|SETTING=greylist|" },
     { "a verdict of its own", "checked", "outcome", "junk", "EVENT=checked|VERDICT=junk|" },
+    { "that of strangers' mail in the same words", "checked", "outcome", "refuse",
+      "EVENT=checked|VERDICT=refused|" },
     { "a result", "checked", "dmarc", "fail (p=reject)", "EVENT=checked|DMARC=fail (p=reject)|" },
     { "a name without a field", "removed", "text", "x", "EVENT=removed|" },
     { "nothing", "removed", "to", "", "EVENT=removed|TO=|" },
