@@ -178,12 +178,58 @@ warm() {
     check 'warm: which ends again' eventually 20 no_process
 }
 
+# ---- the units
+
+verify() {
+    local name instances=
+    for name in $unit_dir/postern*@.service; do
+        name=${name##*/}
+        instances="$instances ${name%.service}7.service"
+    done
+    ! systemd-analyze verify --man=no $unit_dir/postern-*[a-z].{socket,timer,service,slice} $unit_dir/postern.{target,slice} $instances 2>&1 | grep .
+}
+
+# limits: what one service may take of memory, processes and descriptors is bounded, and nobody writes its memory to the disk.
+limits() {
+    local unit count=0 bad=0
+    for unit in $unit_dir/postern*.service; do
+        unit=${unit##*/}
+        unit=${unit/@./@7.}
+        systemctl show -p MemoryMax -p TasksMax -p LimitNOFILE -p LimitCORE -p TimeoutStopUSec "$unit" >"$work/shown" || return
+        ! grep infinity "$work/shown" && grep -q '^MemoryMax=[0-9]' "$work/shown" && grep -qx LimitCORE=0 "$work/shown" &&
+            systemctl show -p FragmentPath "$unit" | grep -q "$unit_dir" || { bad=1; echo "$unit"; cat "$work/shown"; }
+        count=$((count + 1))
+    done
+    echo "$count services"
+    [ "$bad" = 0 ] && [ "$count" -ge 19 ]
+}
+
+usual='smtp submission submissions imap imaps submit qrun'
+
+opened_by_target() {
+    systemctl enable -q --now postern.target &&
+        systemctl is-active -q $(printf 'postern-%s.socket ' $usual) postern-qrun.timer && ! systemctl is-active -q postern-pop3.socket &&
+        systemctl is-enabled $(printf 'postern-%s.socket ' $usual) postern-qrun.timer postern.target
+}
+
+closed_by_target() {
+    systemctl disable -q --now postern-pop3.socket postern-imap.socket && systemctl is-active postern-imaps.socket || return
+    systemctl start postern.target
+    ! systemctl is-active -q postern-imap.socket && systemctl disable -q --now postern.target || return
+    ! systemctl list-units --plain --no-legend --state=active 'postern*.socket' 'postern*.timer' | grep . &&
+        ! find /etc/systemd/system -name 'postern*' | grep .
+}
+
 # ---- the test
 
 check 'install, users, folders, setup' install_and_set_up
-check 'every unit passes systemd-analyze verify' bash -c "! systemd-analyze verify --man=no $unit_dir/postern*[a-z].{socket,timer,service} \
-    $unit_dir/postern-smtp@.service $unit_dir/postern-pipe@.service 2>&1 | grep ."
-check 'the warm units are hardened' systemd-analyze security --offline=1 --threshold=15 $unit_dir/postern-{smtp,imap,pop3}-warm.service
+check 'every unit passes systemd-analyze verify' verify
+check 'the warm units are hardened' systemd-analyze security --offline=1 --threshold=15 $unit_dir/postern-*-warm.service
+check 'every service has limits' limits
+check 'no unit is enabled, nor would be when a machine starts for the first time' bash -c 'systemctl preset-all --preset-mode=enable-only -q &&
+    ! systemctl list-unit-files --state=enabled "postern*" | grep "^postern"'
+check 'the target enables what most servers want, and opens it' opened_by_target
+check '... and closes it' closed_by_target
 check 'an outside world' outside_world
 # Programs that aliases name run as a user of their own, who can't reach mail, spool or secrets, and nothing of them is left.
 programs() {

@@ -269,9 +269,8 @@ static void say_next(struct setup *u)
            "     and tls-key in %s to a real one; it is used from the next connection on.\n",
            u->a->file);
     if (u->system)
-        puts("  4. systemctl enable --now postern-smtp.socket postern-submission.socket postern-imap.socket "
-             "\\\n"
-             "         postern-qrun.socket postern-qrun.timer postern-submit.socket");
+        puts("  4. systemctl enable --now postern.target\n"
+             "     opens the ports.");
     else
         puts("  4. Start a handler by hand, such as `smtpd -c FILE`, or from systemd or inetd; README.md "
              "shows how.");
