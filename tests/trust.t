@@ -151,6 +151,17 @@ subtest 'what the settings make of it' => sub {
     like TrustTest::say($s, "BDAT 3 LAST\r\na"), qr/^550 5\.7\.23 /, 'and the last';
     like $T->message($s, sender => 'x@else.test', message => "From: x\@else.test\r\n\r\nx\r\n"), $taken, 'another message is taken';
     row('spf refuse: no domain, none', 'INBOX', qr/; spf=none /, sender => 'x@else.test', text => { from => 'x@else.test' });
+    # those to whom one may always write, and from whom all is taken
+    my %all = (dmarc => 'refuse', spf => 'refuse', 'dns-defer' => '1h');
+    my @zone = @{ $T->{zone} };
+    $T->zone(@zone, '3.0.0.127.allow.test A 127.0.0.1');
+    $T->set(%all, 'dns-allow' => 'allow.test');
+    row('postmaster takes all of it', 'Junk', qr/; dmarc=fail .*; spf=fail /, rcpt => 'postmaster@here.test');
+    row('also what DNS hides', 'INBOX', qr/; spf=temperror /, rcpt => 'postmaster@here.test', sender => 'x@temp.test', text => { from => 'x@else.test' });
+    like +(go(rcpt => ['postmaster@here.test', 'alice@here.test']))[0], qr/^550 5\.7\.23 /, 'but not with others';
+    row('a client in dns-allow', 'Junk', qr/; dmarc=fail .*; spf=fail /, from => '127.0.0.3');
+    like +(go())[0], qr/^550 5\.7\.23 /, 'one that isn\'t';
+    $T->zone(@zone);
     $T->set(spf => 'refuse', 'dns-defer' => '1h');
     is +(go(sender => 'x@temp.test'))[0], '451 4.4.3 DNS can\'t tell now who sent this, try again later (dns-defer)', 'what DNS hides comes again';
     $T->set;

@@ -141,9 +141,14 @@ static enum verdict run(struct smtp_guard *g, const struct check *c, const struc
     return v == VERDICT_OK && g->policy->spent ? VERDICT_SPENT : v;
 }
 
+bool policy_exempts(struct smtp_guard *g, const struct address *recipient)
+{
+    return span_ieq_str(address_local(recipient), "postmaster") || policy_client_allowed(g);
+}
+
 enum verdict policy_recipient(struct smtp_guard *g, const struct address *recipient)
 {
-    bool stranger = guard_is_stranger(g), postmaster = span_ieq_str(address_local(recipient), "postmaster");
+    bool stranger = guard_is_stranger(g);
     enum verdict v = VERDICT_OK;
     if (!make_policy(g))
         return VERDICT_FAILED;
@@ -153,7 +158,7 @@ enum verdict policy_recipient(struct smtp_guard *g, const struct address *recipi
         const struct check *c = &checks[i];
         if (!stranger && !(c->flags & ALL))
             continue;
-        if (!(c->flags & ALWAYS) && (postmaster || policy_client_allowed(g)))
+        if (!(c->flags & ALWAYS) && policy_exempts(g, recipient))
             continue;
         v = run(g, c, recipient);
     }

@@ -78,6 +78,8 @@ void guard_sign_end(struct smtp_guard *g);
  * VERDICT_TABLES; VERDICT_SPENT, where DNS has been asked too much to ask on. For a recipient that is
  * accepted otherwise. */
 enum verdict policy_recipient(struct smtp_guard *g, const struct address *recipient);
+/* Does a stranger's message for this recipient, who was accepted, come in whatever is found of who sent it? */
+bool policy_exempts(struct smtp_guard *g, const struct address *recipient);
 /* For Received and the message's head: the client's name as DNS confirms it, "" where it doesn't, NULL where
  * it wasn't asked; and what was marked, or "". */
 const char *policy_reverse_name(const struct smtp_guard *g);

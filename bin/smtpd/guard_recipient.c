@@ -173,5 +173,7 @@ enum guard_next guard_rcpt(struct guard *guard, struct message *m)
     enum guard_next next = guard_reply_judged(g, m, v);
     if (is_policy(v) && next == GUARD_REPLY)
         message_put_str(m, g->said);
+    if (v == VERDICT_OK)
+        message_put_u64(m, guard_checks(g) && policy_exempts(g, &recipient));
     return next;
 }

@@ -32,6 +32,7 @@ enum {
 
 struct transaction {
     size_t accepted;                /* recipients */
+    bool refusable;                 /* one of them at least need not take whatever a stranger sends */
     unsigned origin;                /* ORIGIN_* bits from the guard */
     bool utf8;                      /* SMTPUTF8 */
     bool binary;                    /* BODY=BINARYMIME */

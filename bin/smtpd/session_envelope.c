@@ -164,6 +164,8 @@ static void take_back(struct session *s, const struct address *recipient)
 
 static void accept_rcpt(struct session *s, const struct smtp_path_rcpt *rcpt, struct span argument)
 {
+    uint64_t exempt;
+    bool refusable = !message_get_u64(s->message, &exempt) || !exempt;
     if (!milters_rcpt(s, &rcpt->recipient, argument)) {
         if (!s->ended)
             take_back(s, &rcpt->recipient);
@@ -171,6 +173,7 @@ static void accept_rcpt(struct session *s, const struct smtp_path_rcpt *rcpt, st
     }
     s->state = AT_RCPT;
     s->transaction.accepted++;
+    s->transaction.refusable = s->transaction.refusable || refusable;
     s->transaction.orcpt = s->transaction.orcpt || rcpt->options.orcpt[0];
     reply(s, "250 2.1.5 Recipient OK");
 }

@@ -74,7 +74,8 @@ static void check_spf(struct incoming *in, struct trust *t)
 
 void trust_envelope(struct incoming *in)
 {
-    if (in->session->serving->settings->spf != SPF_REFUSE || !is_wanted(in))
+    if (in->session->serving->settings->spf != SPF_REFUSE || !is_wanted(in) ||
+        !in->session->transaction.refusable)
         return;
     struct trust *t = trust_of(in);
     if (!t)
@@ -120,19 +121,20 @@ static void expect(struct trust *t, bool dmarc)
 
 /* A message that fails here may have passed with one whom we trust. Where only DNS keeps us from seeing that,
  * it is worth waiting for (RFC 8617 calls the chain failed then, which is final for who seals). */
-static void decide_dmarc(struct trust *t, const struct settings *s)
+static void decide_dmarc(struct trust *t, const struct settings *s, bool refusable)
 {
+    enum dmarc_handling setting = s->dmarc == DMARC_REFUSE && !refusable ? DMARC_JUNK : s->dmarc;
     struct dmarc_evidence evidence = { .mailing_list = t->from_list };
     if (t->dmarc.result == TRUST_FAIL && s->arc_trust[0])
         evidence.trusted_forwarder =
             arc_trusted(t->arc, &t->chain, s->arc_trust, &t->author, &t->lookup, &t->witness);
-    t->decision = dmarc_decide(&t->dmarc, s->dmarc, &evidence);
+    t->decision = dmarc_decide(&t->dmarc, setting, &evidence);
     if (t->decision.disposition != DMARC_ACCEPT && t->chain.temporary &&
         arc_is_trusted(&t->chain, s->arc_trust))
         t->decision = (struct dmarc_decision){ DMARC_TO_JUNK, t->decision.reason, true };
 }
 
-static void check_dmarc(struct trust *t, const struct settings *s)
+static void check_dmarc(struct trust *t, const struct settings *s, bool refusable)
 {
     struct dmarc_identity signers[DKIM_SIGNATURES];
     for (size_t i = 0; i < t->signature_count; i++)
@@ -144,7 +146,7 @@ static void check_dmarc(struct trust *t, const struct settings *s)
         .dkim_count = t->signature_count,
     };
     dmarc_check(&t->lookup, &query, &t->dmarc);
-    decide_dmarc(t, s);
+    decide_dmarc(t, s, refusable);
 }
 
 static void check(struct incoming *in, struct trust *t)
@@ -158,7 +160,7 @@ static void check(struct incoming *in, struct trust *t)
         arc_verify_end(t->arc, t->dkim, &t->lookup, &t->chain);
     }
     if (s->dmarc != DMARC_OFF && t->arc)
-        check_dmarc(t, s);
+        check_dmarc(t, s, in->session->transaction.refusable);
 }
 
 /* --- Authentication-Results (RFC 8601) */
@@ -218,7 +220,8 @@ static void refuse_dmarc(struct incoming *in, const struct dmarc_verdict *v)
 
 static enum outcome decide(struct incoming *in, const struct trust *t)
 {
-    bool spf = in->session->serving->settings->spf == SPF_REFUSE;
+    bool refusable = in->session->transaction.refusable;
+    bool spf = refusable && in->session->serving->settings->spf == SPF_REFUSE;
     if (spf && t->spf.result == TRUST_FAIL) {
         refuse_spf(in, &t->spf);
         return OUTCOME_REFUSE;
@@ -227,7 +230,7 @@ static enum outcome decide(struct incoming *in, const struct trust *t)
         refuse_dmarc(in, &t->dmarc);
         return OUTCOME_REFUSE;
     }
-    if (t->decision.defer || (spf && t->spf.result == TRUST_TEMPERROR)) {
+    if ((refusable && t->decision.defer) || (spf && t->spf.result == TRUST_TEMPERROR)) {
         refuse(in, "451 4.4.3", "DNS can't tell now who sent this, try again later", "dns-defer");
         return OUTCOME_DEFER;
     }

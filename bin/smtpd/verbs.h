@@ -6,8 +6,8 @@
  *     LOGIN    name, password
  *     MAIL     helo, path with brackets, MAIL_* bits,       ORIGIN_* bits; with ORIGIN_FILTER the message's ID, the
  *              SIZE=, RET=, ENVID=, release time            client's name as DNS confirms it, and the login, or ""
- *     RCPT     path with brackets; NOTIFY_* bits and        the reply, where the verdict is of policy
- *              ORCPT=, where either was said
+ *     RCPT     path with brackets; NOTIFY_* bits and        the reply, where the verdict is of policy; 1, where
+ *              ORCPT=, where either was said                nothing is refused for who sent it, else 0
  *     AUTHOR   an address of From or Sender, without brackets
  *     DNS      a number of questions, each a name     for each question a status and the answer's bytes: see
  *              and a type                             resolver_wait_raw() of net/resolver.h
