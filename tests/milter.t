@@ -215,6 +215,8 @@ is(mailbox(), '', '... and not the first');
 changed('one of two recipients', ["-<$alice>\0"], qr/^Delivered-To: bob/m, user => 'bob',
         lines => [ 'MAIL FROM:<a@far.test>', "RCPT TO:<$alice>", 'RCPT TO:<bob@here.test>', 'DATA', \"$text.\r\n" ]);
 is(mailbox(), '', '... is taken away');
+changed('another recipient, when the first is gone', [ "-<$alice>\0", "+<bob\@here.test>\0" ], qr/^Delivered-To: bob/m, user => 'bob');
+is(mailbox(), '', '... who gets nothing');
 changed('no recipient', ["-<$alice>\0"], qr/^\z/);
 changed('a recipient that is none', ["-<bob\@here.test>\0"], qr/body/);
 changed('a recipient elsewhere, for a stranger', ["+<x\@far.test>\0"], qr/body/);
@@ -374,6 +376,12 @@ my $login = 'AUTH PLAIN ' . encode_base64("\0alice\@here.test\0alice-secret", ''
 like($replies[-1], qr/^250/, 'and a message of a user');
 like(heard($f, qr/^gone/m), qr/^D M.*\{auth_type\}\|PLAIN\|\{auth_authen\}\|alice\@here\.test\|.*\n.*^L Message-ID\|/ms, 'which it hears of, with the login and the fields that we add');
 like($f->heard, qr/\{daemon_name\}\|MSA\|/, 'and its name for such mail');
+$f = filter(E => [ "-<bob\@here.test>\0", 'c' ]);
+use_filters($f);
+empty();
+@replies = talk($submission, $login, "MAIL FROM:<$alice>", 'RCPT TO:<bob@here.test>', 'DATA', \"From: $alice\r\nSubject: sent\r\n\r\nx\r\n.\r\n", 'NOOP');
+like("$replies[-2] $replies[-1]", qr/^250 2\.0\.0 Accepted as \S+ 250/, "a user's message of which no recipient is left");
+is(mailbox('bob'), '', '... is nowhere');
 for my $row ([ 'e<x@far.test>' . "\0", 'alice', 0 ], [ 'e<bounce-1@here.test>' . "\0", 'bounce-1', 1 ], [ "e<>\0", '', 1 ]) {
     my $f = filter(E => [ $row->[0], 'c' ]);
     use_filters($f);

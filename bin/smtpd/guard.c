@@ -16,7 +16,7 @@
  *     IDLE    no transaction
  *     SENDER  MAIL was accepted                   RCPT
  *     RCPTS   at least one recipient was too      RCPT AUTHOR DNS CHECKED SENDER ADD REMOVE KEYS
- *                                                         SIGN PIECE FILE COMMIT
+ *             (a filter may have removed them)            SIGN PIECE FILE COMMIT
  *     BODY    pieces of the message have come     DNS CHECKED PIECE COMMIT
  *     FILE    the session has a file to write to  FILE (another one) AUTHOR DNS CHECKED SENDER ADD
  *                                                         REMOVE KEYS SIGN COMMIT

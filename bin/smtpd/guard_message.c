@@ -107,7 +107,7 @@ enum guard_next guard_finish(struct guard *guard, struct message *m)
         !fields_whole(g->envelope.added) || !message_get(m, &last) || !message_end(m))
         return GUARD_END;
     bool in_file = bits & COMMIT_FILE;
-    if (in_file != (guard->state == GUARD_FILE_OUT) || (in_file && last.n))
+    if (in_file != (guard->state == GUARD_FILE_OUT) || (in_file && last.n) || !g->envelope.recipients)
         return GUARD_END;
     g->envelope.options.junk = bits & COMMIT_JUNK;
     if (bits & (COMMIT_EIGHT_BIT | COMMIT_SEVEN_BIT))

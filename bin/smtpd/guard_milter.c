@@ -186,8 +186,6 @@ enum guard_next guard_filter_remove(struct guard *guard, struct message *m)
     if (v != VERDICT_OK && v != VERDICT_NO_USER) { /* half of them are gone */
         guard_forget_envelope(e);
         guard->state = GUARD_IDLE;
-    } else if (!e->recipients && guard->state == GUARD_RCPTS) {
-        guard->state = GUARD_SENDER;
     }
     return guard_reply(m, v);
 }
