@@ -321,6 +321,21 @@ for my $name (sort keys %down) {
 like($T->log, qr/event=session-milter peer=127\.0\.0\.1 says="inet:127\.0\.0\.1:$closed: it can't be reached, or has hung up"/, 'the log has the filter and the reason');
 like($T->log, qr/says="unix:\S+: its answer is none of the milter protocol"/, 'another');
 
+# A filter that goes down in the middle of a message hasn't seen it, whatever came of that meanwhile.
+for my $fate (sort keys %reply) {
+    for my $row ([ 'at a second recipient', [ R => sub { $_[0] =~ /bob/ ? [ ['close'] ] : 'c' } ], 'bob' ],
+                 [ 'at a refused recipient', [ O => [ 6, 0, 0x800 ], R => sub { $_[0] =~ /nobody/ ? [ ['close'] ] : 'c' } ], 'nobody' ]) {
+        my ($name, $answers, $second) = @$row;
+        my $f = filter(@$answers);
+        use_filters([ $f, "down=$fate" ]);
+        empty();
+        my @r = talk($port, 'MAIL FROM:<a@far.test>', "RCPT TO:<$alice>", "RCPT TO:<$second\@here.test>", 'DATA', \"$text.\r\n");
+        my ($no) = grep { !/^(250|354)/ } @r[3 .. $#r];
+        ok(($no // $r[-1]) =~ $reply{$fate}, "it hangs up $name: $fate") or diag(explain(\@r, $f->heard));
+        is(mailbox() ? 1 : 0, $fate eq 'accept' ? 1 : 0, '... and the mail');
+    }
+}
+
 # Slow: this one has a second.
 sub slow {
     my ($name, $answers, $expected, %o) = @_;
@@ -339,6 +354,8 @@ slow('no negotiation in time', [ O => undef ], $reply{defer});
 slow('no answer to MAIL in time', [ M => undef ], $reply{defer});
 slow('no answer to a field in time', [ L => undef ], $reply{defer});
 slow('no answer at the end in ten times that', [ E => undef ], $reply{defer});
+slow('it is at work without an end', [ M => sub { sleep(0.3), $_[1]->('p') for 1 .. 200; return } ], $reply{defer});
+slow('it wants changes without an end', [ E => sub { $_[1]->(('b') x 1000) for 1 .. 1e9; return } ], $reply{defer});
 slow('it says that it is at work', [ M => [ (['sleep', 0.6], 'p') x 3, 'c' ] ], $reply{accept});
 slow('an accepted message without it', [ R => undef ], $reply{accept}, options => 'down=accept');
 $f = filter();

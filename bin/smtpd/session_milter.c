@@ -139,12 +139,18 @@ enum milter_outcome milter_decide(struct milters *all, struct milter *m, char co
     return outcome;
 }
 
+bool milter_is_missed(const struct milter *m)
+{
+    return m->state == MILTER_DOWN && !m->passes;
+}
+
 bool milter_listens(const struct milter *m, char command)
 {
     return m->state == MILTER_OPEN && !m->passes && !m->accepted && milter_wants(&m->options, command);
 }
 
-bool milter_hear(struct milters *all, struct milter *m, char *code, struct span *data)
+/* However long it says that it is at work. */
+static bool hear(struct milters *all, struct milter *m, char *code, struct span *data)
 {
     milter_give_time(all, m, 1);
     if (!milter_flush(all, m))
@@ -155,6 +161,16 @@ bool milter_hear(struct milters *all, struct milter *m, char *code, struct span 
         milter_give_time(all, m, 1);
     } while (*code == MILTER_PROGRESS);
     return true;
+}
+
+bool milter_hear(struct milters *all, struct milter *m, char *code, struct span *data)
+{
+    int64_t until = all->until;
+    milter_give_time(all, m, MILTER_WORK_TIMES);
+    all->until = m->until;
+    bool heard = hear(all, m, code, data);
+    all->until = until;
+    return heard;
 }
 
 enum milter_outcome milter_ask(struct milters *all, struct milter *m, char command)
@@ -175,6 +191,8 @@ static enum milter_outcome tell(struct milters *all, char command, struct span p
     enum milter_outcome outcome = MILTER_GO_ON;
     for (size_t i = 0; i < all->count && outcome == MILTER_GO_ON && !all->dropped; i++) {
         struct milter *m = &all->list[i];
+        if (milter_is_missed(m))
+            outcome = milter_without(all, m);
         if (!milter_listens(m, command))
             continue;
         milter_put_macros(all, m, command);

@@ -46,6 +46,9 @@ void milters_end(struct session *s);
 
 /* --- between those files */
 
+/* The setting's time, so often, for an answer to the message's end, and for one at which a filter says that it is at work. */
+#define MILTER_WORK_TIMES 10
+
 enum milter_state { MILTER_UNTRIED, MILTER_OPEN, MILTER_DOWN };
 
 /* One filter. */
@@ -109,6 +112,8 @@ void milter_close(struct milter *m);
 void milter_put_macros(const struct milters *all, struct milter *m, char command);
 
 /* --- session_milter.c */
+/* Is it down, and would be asked if it weren't? What that means for mail holds from then on. */
+bool milter_is_missed(const struct milter *m);
 /* Does this filter hear of `command`? */
 bool milter_listens(const struct milter *m, char command);
 /* Sends what m->out holds, and waits for the answer. False: it is down. */

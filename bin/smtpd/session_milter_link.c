@@ -85,11 +85,13 @@ static void forget_taken(struct milter *m)
     m->taken = 0;
 }
 
-/* More bytes. NULL, or what is wrong. */
+/* More bytes, which may come all the time. NULL, or what is wrong. */
 static const char *fill(struct milter *m)
 {
     char bytes[RECEIVE_SIZE];
     ssize_t n;
+    if (clock_ms() >= m->until)
+        return "it doesn't answer in time";
     while ((n = recv(m->fd, bytes, sizeof bytes, MSG_DONTWAIT)) < 0 && (errno == EAGAIN || errno == EINTR))
         if (!await(m, POLLIN))
             return "it doesn't answer in time";

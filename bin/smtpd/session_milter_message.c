@@ -25,7 +25,6 @@
 #define TOGETHER_MS                                                                                          \
     540000 /* for all filters, at a message's end: clients wait ten minutes (RFC 5321 4.5.3.2.6) */
 #define NAME_LIMIT 1024 /* bytes of a field's name that a filter gets */
-#define END_TIMES 10    /* the setting's time, for an answer to the message's end */
 #define BATCH 65536     /* bytes of packets that have no answer, sent together */
 
 struct run {
@@ -267,14 +266,14 @@ static enum milter_outcome tell_end(struct run *r)
     struct span data;
     milter_put_macros(r->all, r->m, MILTER_END);
     milter_put_command(&r->m->out, MILTER_END);
-    milter_give_time(r->all, r->m, END_TIMES);
+    milter_give_time(r->all, r->m, MILTER_WORK_TIMES);
     if (!milter_flush(r->all, r->m))
         return milter_without(r->all, r->m);
     for (;;) {
         if (!milter_receive(r->all, r->m, &code, &data))
             return milter_without(r->all, r->m);
         if (code == MILTER_PROGRESS)
-            milter_give_time(r->all, r->m, END_TIMES);
+            milter_give_time(r->all, r->m, MILTER_WORK_TIMES);
         else if (is_wish(code) ? !keep_wish(r, code, data)
                                : code == MILTER_REPLACE_BODY && !keep_body(r, data))
             return end_wrongly(r);
@@ -306,7 +305,9 @@ static enum milter_outcome run_all(struct milters *all, struct milter_text *text
     for (size_t i = 0; i < all->count && outcome == MILTER_GO_ON && text->in->trouble == VERDICT_OK; i++) {
         struct run r = { .all = all, .m = &all->list[i], .text = text };
         bytes_init(&r.edits, EDITS_LIMIT);
-        if (milter_listens(r.m, MILTER_END))
+        if (milter_is_missed(r.m))
+            outcome = milter_without(all, r.m);
+        else if (milter_listens(r.m, MILTER_END))
             outcome = run_one(&r);
         bytes_free(&r.edits);
     }

@@ -6,7 +6,7 @@
 #
 # listens on the Unix socket $f->{path} (or, where `port` is given, there on loopback) and writes what it hears to a log, a line for each
 # packet: the command's letter, a blank, its data with '|' for NUL and '~' for line ends. COMMAND is that letter; ANSWER a packet (its
-# code and data), a list of them, or a function of the data that returns one; undef: no answer. A packet may be ['close'], ['sleep',
+# code and data), a list of them, or a function of the data, and of another that sends packets, that returns one; undef: no answer. A packet may be ['close'], ['sleep',
 # SECONDS] or ['raw', BYTES]. The others are answered with `c`, but for those that have no answer. `O` is [version, actions, steps] or
 # packets.
 package Milter;
@@ -91,7 +91,8 @@ sub serve {
         $shown = unpack 'H*', $data if $command eq 'O';
         $self->note("$command $shown");
         my $answer = exists $self->{answers}{$command} ? $self->{answers}{$command} : $silent{$command} ? undef : $command eq 'O' ? [ 6, 0x1ff, 0 ] : 'c';
-        $answer = $answer->($data) if ref $answer eq 'CODE';
+        my $send = sub { syswrite $s, join '', map { pack('N', length) . $_ } @_ };
+        $answer = $answer->($data, $send) if ref $answer eq 'CODE';
         next if !defined $answer;
         $answer = [ 'O' . pack 'NNN', @$answer ] if $command eq 'O' && ref $answer && $answer->[0] =~ /^\d+$/;
         for my $one (ref $answer ? @$answer : $answer) {
