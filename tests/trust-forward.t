@@ -169,5 +169,18 @@ subtest 'a chain that is broken' => sub {
     ok @seals == 2 && $seals[0] =~ /^ARC-Seal: i=2; .*cv=fail; d=a\.test; /, 'is sealed as such, and not once more' or diag "@seals\n", $A->log;
     ok $folder eq 'Junk' && $results =~ /; arc=fail \(i=2\) reason="the newest seal says cv=fail"/, 'and counts as none' or diag "$folder\n$results";
 };
+subtest 'a chain that DNS doesn\'t let us check' => sub {
+    my ($word, $text) = text();
+    $text = $A->seal('old.test', $text, 'dmarc=pass header.from=author.test');
+    $B->zone(@zone, @{ $A->{keys}{'old.test'} });
+    $B->set('arc-trust' => 'old.test');
+    s/^(\S+).*/$1 fail/ for @{ $A->{keys}{'old.test'} };
+    $A->zone(@zone);
+    $A->send(sender => 'x@author.test', rcpt => 'fwd@a.test', message => $text) =~ $taken or die;
+    $A->qrun;
+    my ($folder, $found) = $B->found('bob', $word);
+    is scalar(fields($found, 'ARC-Seal')), 1, 'isn\'t called failed for ever';
+    ok $folder eq 'INBOX' && $B->results($found) =~ /arc=pass \(i=1; old\.test, who is trusted/, 'and who can check it sees that it is good' or diag "$folder\n$found";
+};
 unlike $_->log, qr/event=process-(died|killed)|event=session-lied|event=guard-ended/, 'no process came to harm' for $A, $B;
 done_testing;

@@ -75,7 +75,7 @@ void session_seal(struct incoming *in)
 {
     const struct trust *t = in->trust;
     struct sign_keys k;
-    if (!t || !t->arc || !arc_next_instance(&t->chain))
+    if (!t || !t->arc || t->chain.temporary || !arc_next_instance(&t->chain))
         return;
     in->trouble = sign_find_keys(in->session, SIGN_SEAL, SPAN(""), &k);
     if (in->trouble != VERDICT_OK || !k.count || seal(in, &k) || in->session->ended)
