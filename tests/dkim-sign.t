@@ -146,6 +146,8 @@ my $utf8 = "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nCont
         . "Content-Type: application/octet-stream\r\nContent-Transfer-Encoding: 8bit\r\n\r\n" . "\xff\xfe\xfd" x 200 . "\r\n--b--\r\n",
     group => "X-Case: group\r\nFrom: Team: Ann <ann\@example.org>, s\@example.org;\r\nSubject: x\r\n\r\nx\r\n",
     twice => "X-Case: twice\r\nDKIM-Signature: v=1; a=rsa-sha256; d=elsewhere.test; s=x; h=from; bh=AA==; b=AA==\r\n${head}\r\nx\r\n",
+    wide => "X-Case: wide\r\n${head}MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/html\r\n\r\n"
+        . '<p>no line end, ' x 500 . "\r\n--b\r\nContent-Type: message/rfc822\r\n\r\nFrom: x\@y.test\r\n\r\n" . 'z' x 2000 . "\r\n--b--\r\n",
     large => "X-Case: large\r\n${head}Subject: large\r\n\r\n" . "a line of sixty-four bytes with its end, and so on, to the end\r\n" x 60000,
     large8 => "X-Case: large8\r\n${head}${utf8}Subject: gr\xc3\xb6\xc3\x9fer\r\n\r\n" . "na\xc3\xafve \xe2\x82\xac \xe2\x82\xac caf\xc3\xa9\r\n" x 100000,
     growing => "X-Case: growing\r\n${head}${utf8}\r\n" . "\xc3\xa4\xc3\xb6\xc3\xbc\r\n" x 100000, # in memory as it comes, in a file once encoded
@@ -182,6 +184,8 @@ all_verify('with 8BITMIME, both signatures verify', $eight);
 is join(' ', sort grep { own($seven->{$_}) ne own($eight->{$_}) } keys %$eight), '', 'without it, the same bytes come';
 is join(' ', sort grep { own($local->{$_}) ne own($eight->{$_}) } keys %$eight), '', 'and to who is here';
 is join(' ', sort grep { $seven->{$_} =~ /[\x80-\xff]/ } keys %$seven), '', 'all in 7 bits';
+is join(' ', sort grep { $seven->{$_} =~ /^(?!z)[^\r\n]{999}/m } keys %$seven), '', 'and without lines that others would break';
+like $seven->{wide}, qr/^z{2000}\r$/m, 'but for those of attached messages';
 all_verify('another\'s signature stays, below ours', { twice => $seven->{twice} }, 'dkimpy pass pass fail; opendkim pass pass fail; ');
 unlike $eight->{bcc}, qr/^(?:Bcc|Return-Path):/m, 'without what is nobody else\'s business';
 like $eight->{binlarge}, qr/^Content-Transfer-Encoding: base64\r$/m, 'binary parts are base64';

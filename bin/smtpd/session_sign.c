@@ -5,10 +5,11 @@
  * (guard_sign.c).
  *
  * It is the last that is done to a message before it is handed over, so that the signature is of what will
- * leave, and of what those here get as well. What has 8-bit bytes and goes to another host is encoded first
- * (RFC 6376 5.3): some server on the way might do so otherwise, and break the signature. It isn't where it
- * can't be (signed parts, encodings that nobody knows), where that would make it too big, and where it came
- * with SMTPUTF8 and has such bytes in its header, as then no server that would encode it is on its way.
+ * leave, and of what those here get as well. What has 8-bit bytes, or lines that are longer than they may be,
+ * and goes to another host is encoded first (RFC 6376 5.3): some server on the way might do so otherwise, or
+ * break the lines, and so the signature. It isn't where it can't be (signed parts, encodings that nobody
+ * knows), where that would make it too big, and where it came with SMTPUTF8 and has such bytes in its header,
+ * as then no server that would encode it is on its way.
  *
  * The message is read where it is, in memory or in its file, in one pass for the hashes: pages of a file that
  * was just written. That costs less than keeping two hashes along for all that comes, most of which isn't
@@ -120,7 +121,7 @@ static bool put(void *to, struct span piece)
 static enum seven_bit pass_encoded(struct span message, bool (*to)(void *arg, struct span piece),
                                    struct sink *k)
 {
-    enum seven_bit fault = seven_bit_write(message, to, k);
+    enum seven_bit fault = seven_bit_write_lines(message, to, k);
     return fault == SEVEN_BIT_OK && k->last != '\n' && !to(k, SPAN("\r\n")) ? SEVEN_BIT_FAILED : fault;
 }
 
@@ -277,7 +278,8 @@ void session_sign(struct incoming *in)
     else if (author_domain(v.header, &domain, &author))
         in->trouble = sign_find_keys(s, SIGN_SENDER, domain, &k);
     view_close(&v);
-    if (in->trouble == VERDICT_OK && k.count && k.leaves && in->reader.found & SMTP_DATA_EIGHT_BIT)
+    if (in->trouble == VERDICT_OK && k.count && k.leaves &&
+        in->reader.found & (SMTP_DATA_EIGHT_BIT | SMTP_DATA_OVER))
         encode(in);
     if (in->trouble == VERDICT_OK && k.count)
         sign(in, &k);

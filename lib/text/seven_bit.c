@@ -34,6 +34,7 @@ struct writer {
     size_t done; /* bytes of it that have been passed on */
     size_t parts;
     bool lossy; /* a report */
+    bool lines; /* long ones are encoded */
     enum seven_bit fault;
     bool (*put)(void *to, struct span piece);
     void *to;
@@ -50,6 +51,15 @@ static bool fail(struct writer *w, enum seven_bit fault)
 static bool has_eight_bit(struct span s)
 {
     return utf8_ascii_run(s) < s.n;
+}
+
+static bool has_long_line(struct span s)
+{
+    struct span line;
+    while (span_cut(&s, '\n', &line))
+        if (line.n > SEVEN_BIT_LINE + 1 || (line.n == SEVEN_BIT_LINE + 1 && line.p[line.n - 1] != '\r'))
+            return true;
+    return false;
 }
 
 /* --- out */
@@ -286,9 +296,12 @@ static bool write_part(struct writer *w, const struct mime_part *part, bool mess
 
 static bool write_children(struct writer *w, const struct mime_part *part, size_t depth)
 {
+    bool lines = w->lines;
+    w->lines = lines && !part->is_message;
     for (const struct mime_part *child = part->child; child; child = child->next)
         if (!write_part(w, child, part->is_message, depth + 1))
             return false;
+    w->lines = lines;
     return pass_on(w, part->body.p + part->body.n);
 }
 
@@ -298,10 +311,17 @@ static bool is_global(const struct mime_part *part)
     return is_type(part, "message", "global") && part->child && has_eight_bit(part->child->header);
 }
 
+/* Has it lines that are to be encoded? */
+static bool is_wide(const struct writer *w, const struct mime_part *part)
+{
+    bool plain = part->encoding == MIME_7BIT || part->encoding == MIME_8BIT || part->encoding == MIME_BINARY;
+    return w->lines && plain && !part->child && obstacle(part) == SEVEN_BIT_OK && has_long_line(part->body);
+}
+
 static bool write_part(struct writer *w, const struct mime_part *part, bool message, size_t depth)
 {
-    bool labelled = part->encoding == MIME_8BIT || part->encoding == MIME_BINARY;
-    if (!has_eight_bit(extent(part)) && !labelled && !part->child)
+    bool labelled = part->encoding == MIME_8BIT || part->encoding == MIME_BINARY, wide = is_wide(w, part);
+    if (!has_eight_bit(extent(part)) && !labelled && !part->child && !wide)
         return true;
     if (++w->parts >= MIME_PARTS || depth >= MIME_DEPTH)
         return w->lossy || fail(w, SEVEN_BIT_DEEP);
@@ -311,7 +331,7 @@ static bool write_part(struct writer *w, const struct mime_part *part, bool mess
         return put_header(w, part, labelled ? "7bit" : NULL, message) &&
                pass_on(w, part->body.p + part->body.n);
     }
-    if (is_global(part) || (!part->child && has_eight_bit(part->body)))
+    if (is_global(part) || (!part->child && (wide || has_eight_bit(part->body))))
         return encode(w, part, message);
     return put_header(w, part, labelled ? "7bit" : NULL, message) && write_children(w, part, depth);
 }
@@ -324,10 +344,11 @@ static size_t count_parts(const struct mime_part *part)
     return n;
 }
 
-enum seven_bit seven_bit_write(struct span message, bool (*to_put)(void *to, struct span piece), void *to)
+static enum seven_bit write_message(struct span message, bool lines,
+                                    bool (*to_put)(void *to, struct span piece), void *to)
 {
     struct mime_part *root = mime_parse(message);
-    struct writer w = { .message = message.p ? message : SPAN(""), .put = to_put, .to = to };
+    struct writer w = { .message = message.p ? message : SPAN(""), .lines = lines, .put = to_put, .to = to };
     if (!root)
         return SEVEN_BIT_FAILED;
     bytes_init(&w.buffer, BUFFER);
@@ -339,6 +360,17 @@ enum seven_bit seven_bit_write(struct span message, bool (*to_put)(void *to, str
     bytes_free(&w.buffer);
     mime_free(root);
     return w.fault;
+}
+
+enum seven_bit seven_bit_write(struct span message, bool (*to_put)(void *to, struct span piece), void *to)
+{
+    return write_message(message, false, to_put, to);
+}
+
+enum seven_bit seven_bit_write_lines(struct span message, bool (*to_put)(void *to, struct span piece),
+                                     void *to)
+{
+    return write_message(message, true, to_put, to);
 }
 
 const char *seven_bit_why(enum seven_bit fault)

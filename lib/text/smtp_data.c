@@ -60,6 +60,8 @@ static size_t read_text(struct smtp_data *d, struct span in, struct bytes *out)
     d->line += stop;
     if (d->line > SMTP_DATA_LINE_LIMIT)
         d->found |= SMTP_DATA_LONG;
+    if (d->line > SMTP_DATA_LINE_MOST)
+        d->found |= SMTP_DATA_OVER;
     if (cr && lf == cr + 1) {
         emit(d, in.p, stop + 2, out);
         d->state = START;

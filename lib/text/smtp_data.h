@@ -13,12 +13,14 @@
 #include "base/bytes.h"
 
 #define SMTP_DATA_LINE_LIMIT 65536 /* bytes of a line without its CRLF */
+#define SMTP_DATA_LINE_MOST 998    /* and of one that every server takes (RFC 5322 2.1.1) */
 
 enum {
     SMTP_DATA_BARE = 1, /* a CR or LF outside CRLF */
     SMTP_DATA_NUL = 2,
     SMTP_DATA_LONG = 4,      /* a line over SMTP_DATA_LINE_LIMIT */
     SMTP_DATA_EIGHT_BIT = 8, /* bytes above 127: no fault */
+    SMTP_DATA_OVER = 16,     /* a line over SMTP_DATA_LINE_MOST, which is no fault either */
     SMTP_DATA_FAULTS = SMTP_DATA_BARE | SMTP_DATA_NUL | SMTP_DATA_LONG,
 };
 

@@ -186,6 +186,57 @@ static void lines_and_size(void)
     bytes_free(&out);
 }
 
+/* Long lines, which are only looked at where that is asked for. `%s` in `message` is such a line. */
+static void long_lines(void)
+{
+    static const struct {
+        const char *name, *message, *wanted; /* wanted NULL: as it is */
+    } rows[] = {
+        { "in a message without MIME", "Subject: x\r\n\r\n%s\r\nend = x\r\n",
+          "Subject: x\r\nMIME-Version: 1.0\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\nx" },
+        { "in a part",
+          "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nshort=\r\n--b\r\n"
+          "Content-Type: text/html\r\n\r\n%s\r\n--b--\r\n",
+          "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nshort=\r\n--b\r\n"
+          "Content-Type: text/html\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\nx" },
+        { "in an attached message", "Content-Type: message/rfc822\r\n\r\nSubject: y\r\n\r\n%s\r\n", NULL },
+        { "in a signed part",
+          "Content-Type: multipart/signed; boundary=b\r\n\r\n--b\r\n\r\n%s\r\n--b\r\n\r\nx\r\n--b--\r\n",
+          NULL },
+        { "in a fragment", "Content-Type: message/partial; id=1; number=1\r\n\r\n%s\r\n", NULL },
+        { "in an encoding that nobody knows", "Content-Transfer-Encoding: x-uu\r\n\r\n%s\r\n", NULL },
+        { "in base64", "Content-Transfer-Encoding: base64\r\n\r\n%s\r\n", NULL },
+    };
+    char line[SEVEN_BIT_LINE + 2];
+    struct bytes in, out;
+    memset(line, 'x', sizeof line - 1);
+    line[sizeof line - 1] = '\0';
+    bytes_init(&in, 1 << 16);
+    bytes_init(&out, 1 << 16);
+    for (size_t i = 0; i < 2 * sizeof rows / sizeof rows[0]; i++) {
+        const char *format = rows[i / 2].message, *at = strstr(format, "%s");
+        const char *long_line = line + i % 2; /* every other one is as long as a line may be */
+        bytes_clear(&in);
+        bytes_clear(&out);
+        bytes_add(&in, format, (size_t)(at - format));
+        bytes_add_str(&in, long_line);
+        bytes_add_str(&in, at + 2);
+        bool written = seven_bit_write_lines(span_bytes(&in), put, &out) == SEVEN_BIT_OK;
+        bool same = span_eq(span_bytes(&in), span_bytes(&out));
+        if (i % 2 || !rows[i / 2].wanted)
+            ok(written && same, "%s line %s: as it is", i % 2 ? "a" : "a long", rows[i / 2].name);
+        else
+            ok(written && span_starts(span_bytes(&out), rows[i / 2].wanted) &&
+                   !strstr(bytes_str(&out), line + 900),
+               "a long line %s", rows[i / 2].name);
+        bytes_clear(&out);
+        ok(seven_bit_write(span_bytes(&in), put, &out) == SEVEN_BIT_OK && strstr(bytes_str(&out), long_line),
+           "where nobody asks it stays");
+    }
+    bytes_free(&in);
+    bytes_free(&out);
+}
+
 int main(void)
 {
     struct bytes out;
@@ -205,5 +256,6 @@ int main(void)
     }
     bytes_free(&out);
     lines_and_size();
+    long_lines();
     return done_testing();
 }

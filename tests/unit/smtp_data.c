@@ -134,7 +134,9 @@ int main(void)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         for (size_t p = 0; p < sizeof pieces / sizeof pieces[0]; p++)
             ok(reads(&rows[i], pieces[p]), "%s in pieces of %zu", rows[i].name, pieces[p]);
-    check_length(SMTP_DATA_LINE_LIMIT, 0);
-    check_length(SMTP_DATA_LINE_LIMIT + 1, SMTP_DATA_LONG);
+    check_length(SMTP_DATA_LINE_MOST, 0);
+    check_length(SMTP_DATA_LINE_MOST + 1, SMTP_DATA_OVER);
+    check_length(SMTP_DATA_LINE_LIMIT, SMTP_DATA_OVER);
+    check_length(SMTP_DATA_LINE_LIMIT + 1, SMTP_DATA_LONG | SMTP_DATA_OVER);
     return done_testing();
 }
