@@ -142,7 +142,7 @@ static int month_of(struct span name)
 
 static bool is_valid(const struct civil *c)
 {
-    return c->year >= 0 && c->year <= 9999 && c->month >= 1 && c->day >= 1 &&
+    return c->year >= 0 && c->year <= 9999 && c->month >= 1 && c->month <= 12 && c->day >= 1 &&
            c->day <= month_days(c->year, c->month) && c->hour < 24 && c->minute < 60 && c->second <= 60;
 }
 

@@ -135,9 +135,27 @@ static void writing(void)
     bytes_free(&out);
 }
 
+static void internet(void)
+{
+    static const struct {
+        const char *text;
+        bool valid;
+    } rows[] = {
+        { "2026-12-31T23:59:59Z", true },  { "2026-13-01T00:00:00Z", false }, { "2026-41-01T00:00:00Z", false },
+        { "2026-99-99T00:00:00Z", false }, { "2026-00-01T00:00:00Z", false }, { "2026-01-00T00:00:00Z", false },
+        { "2026-02-29T00:00:00Z", false }, { "2028-02-29T00:00:00Z", true },  { "2026-01-01T24:00:00Z", false },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        int64_t seconds;
+        ok(date_read_internet(span_of(rows[i].text), &seconds) == rows[i].valid, "%s is %s", rows[i].text,
+           rows[i].valid ? "a date" : "none");
+    }
+}
+
 int main(void)
 {
     reading();
+    internet();
     imap();
     writing();
     return done_testing();
