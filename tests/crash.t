@@ -100,6 +100,18 @@ delivery_kept() {
     done
 }
 
+# Junk to two, of which none has a folder for it: there, or in INBOX where it can't be made.
+junk_run() { message last | hit "$1" "$2" "$3" deliver -j "$place/boxes/old" "$place/boxes/a"; }
+junk_done() { delivery_done && grep -q '^Junk for 4$' "$work/out" && grep -q '^Junk has [0-9]* last$' "$work/out"; }
+junk_kept() {
+    whole "$place/boxes" || return 1
+    [ "$1" != full ] || nothing_in_tmp boxes || return 1
+    for box in old a; do
+        looks "$place/boxes/$box" || return 1
+        ! delivery_done || grep -qE '^(INBOX|Junk) has [0-9]* last$' "$work/out" || return 1
+    done
+}
+
 # A session that appends, flags, makes a folder, copies, expunges.
 session_run() { hit "$1" "$2" "$3" session work "$place/boxes/old"; }
 session_done() { grep -q '^done$' "$work/said"; }
@@ -226,6 +238,8 @@ check "in LMTP too" in_order lmtp 3
 for action in "exit 0" "fail 5" "full 28"; do
     # shellcheck disable=SC2086 # two words
     check "delivery to three Maildirs, $action" every 20 $action delivery
+    # shellcheck disable=SC2086
+    check "junk to two, $action" every 30 $action junk
     # shellcheck disable=SC2086
     check "a session, $action" every 40 $action session
     # shellcheck disable=SC2086

@@ -3,12 +3,14 @@
  * One message to several Maildirs as the guard does it: prepare all, publish all, finish all. Says "done"
  * when the reply would be 250, "failed" when it would be 452.
  *
- *     deliver MAILDIR... <MESSAGE     (CRLF, below 64 KiB)
+ *     deliver [-j] MAILDIR... <MESSAGE     (CRLF, below 64 KiB); -j: as junk
  */
 #include "say.h"
 
+#include "store/junk.h"
 #include "store/maildir.h"
 
+#include <string.h>
 #include <unistd.h>
 
 #define MAILDIRS 8
@@ -18,6 +20,10 @@ int main(int argc, char **argv)
 {
     static char message[MESSAGE_LIMIT];
     struct maildir_delivery d[MAILDIRS];
+    char folder[FOLDER_NAME_LIMIT + 1];
+    bool junk = argc > 1 && strcmp(argv[1], "-j") == 0;
+    argc -= junk;
+    argv += junk;
     int count = argc - 1 < MAILDIRS ? argc - 1 : MAILDIRS, prepared = 0;
     ssize_t n = read(STDIN_FILENO, message, sizeof message);
     struct content c = { .trace = SPAN("Return-Path: <s@sender.test>\r\n"),
@@ -25,7 +31,9 @@ int main(int argc, char **argv)
                          .fd = -1,
                          .size = (uint64_t)n };
     while (prepared < count &&
-           maildir_prepare(argv[prepared + 1], NULL, "mx.test", &c, &d[prepared]) == ST_OK)
+           maildir_prepare(argv[prepared + 1],
+                           junk && junk_folder(argv[prepared + 1], "mx.test", folder) == ST_OK ? folder : NULL,
+                           "mx.test", &c, &d[prepared]) == ST_OK)
         prepared++;
     if (prepared < count) {
         while (prepared-- > 0)

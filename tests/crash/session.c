@@ -19,6 +19,7 @@
 
 #define INBOX SPAN("INBOX")
 #define ARCHIVE SPAN("Archive")
+#define JUNK SPAN("Junk")
 
 /* Its last line, which is all that tells it from others. */
 static void read_text(struct mailbox *box, size_t i, char *to, size_t room)
@@ -151,6 +152,7 @@ int main(int argc, char **argv)
     } else {
         look(mail, INBOX);
         look(mail, ARCHIVE);
+        look(mail, JUNK);
     }
     mail_close(mail);
     return 0;
