@@ -39,6 +39,7 @@
 #define REFUSALS_LIMIT 50   /* senders and recipients: who asks on tries names, or means somebody else */
 #define DELAYS_LIMIT 100   /* recipients that are to come again, each perhaps in the greylist */
 #define REFUSALS_LOGGED 200 /* of all refusals of a connection */
+#define LINES_LOGGED 500    /* about messages that aren't taken */
 #define FOLDERS 8           /* outside of the settings' own, that aliases include files from */
 
 void guard_forget_envelope(struct envelope *e)
@@ -70,6 +71,11 @@ bool guard_open_directory(struct smtp_guard *g)
 bool guard_may_log_refusal(struct smtp_guard *g)
 {
     return g->refusals_logged++ < REFUSALS_LOGGED;
+}
+
+bool guard_may_log_message(struct smtp_guard *g)
+{
+    return g->lines++ < LINES_LOGGED;
 }
 
 void guard_log_refusal(struct smtp_guard *g, const char *why, const struct address *recipient)

@@ -70,6 +70,7 @@ struct smtp_guard {
     unsigned refusals;             /* of senders and recipients */
     unsigned delays;               /* of recipients, by policy */
     unsigned refusals_logged;
+    unsigned lines; /* in the log, about what the session said of messages, since one was taken */
 };
 
 /* Is the client a user of this machine, whom the kernel vouches for? With -s on a socket that has a name, and

@@ -112,7 +112,7 @@ static bool write_trace(struct commit *k, struct span tls)
     bool good = trace_received(&t, &k->trace_local);
     if (policy_marks(g)[0])
         good = bytes_printf(&k->trace_local, MARKS_FIELD ": %s\r\n", policy_marks(g));
-    bytes_add_span(&k->trace_local, g->envelope.added);
+    good = bytes_add_span(&k->trace_local, g->envelope.added) && good;
     return write_iprev(g, &k->trace_local) && good;
 }
 

@@ -62,7 +62,7 @@ static void log_checked(struct smtp_guard *g, enum outcome outcome, const char *
 {
     const struct envelope *e = &g->envelope;
     const char *text[RESULTS];
-    if (outcome >= OUTCOME_REFUSE && !guard_may_log_refusal(g))
+    if (!(outcome >= OUTCOME_REFUSE ? guard_may_log_refusal(g) : guard_may_log_message(g)))
         return;
     for (int i = 0; i < RESULTS; i++)
         text[i] = results[i][0] ? results[i] : NULL;

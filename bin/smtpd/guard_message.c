@@ -126,6 +126,7 @@ enum guard_next guard_finish(struct guard *guard, struct message *m)
     if (v == VERDICT_OK) {
         guard_notice_expanded(g, id, &content);
         guard_record_dmarc(g);
+        g->lines = 0;
     }
     guard_forget_envelope(&g->envelope);
     guard->state = GUARD_IDLE;

@@ -5,9 +5,10 @@
  * A filter is the administrator's, but the guard has only the session's word that it was a filter who asked:
  *
  *     ADD      as RCPT by the same client, without the policy for strangers: who may not relay gets no
- * recipient outside REMOVE   a recipient goes with all that it alone leads to SENDER   a stranger says what
- * he likes; who has logged in, or is a user of this machine, stays within what he may say, the domain of what
- * he said, or <>
+ *              recipient outside, and one who isn't there is a refusal as any other
+ *     REMOVE   a recipient goes with all that it alone leads to
+ *     SENDER   a stranger says what he likes; who has logged in, or is a user of this machine, stays within
+ *              what he may say, the domain of what he said, or <>
  *
  * What a recipient leads to is each mailbox once, whoever brought it there: to take one away, all others are
  * expanded anew; or it is the last one, and cut off.
@@ -74,8 +75,10 @@ enum guard_next guard_milter(struct guard *guard, struct message *m)
 
 /* --- the envelope */
 
-static void log_wish(const struct smtp_guard *g, const char *what, const struct address *a, enum verdict v)
+static void log_wish(struct smtp_guard *g, const char *what, const struct address *a, enum verdict v)
 {
+    if (!guard_may_log_message(g))
+        return;
     log_event(v == VERDICT_OK ? LOG_INFO : LOG_WARNING, "filtered", "id", g->envelope.id, "peer",
               g->serving->peer.text, what, a->text, "why", v == VERDICT_OK ? NULL : "a filter may not", NULL);
 }
@@ -121,7 +124,7 @@ enum guard_next guard_filter_add(struct guard *guard, struct message *m)
         v = guard_add_recipient(g, &recipient, &none, true);
     g->envelope.wished += v == VERDICT_OK;
     log_wish(g, "added", &recipient, v);
-    return guard_reply(m, v);
+    return guard_reply_judged(g, m, v);
 }
 
 static void forget_targets(struct envelope *e)

@@ -29,6 +29,8 @@ enum guard_next guard_reply_judged(struct smtp_guard *g, struct message *m, enum
 bool guard_open_directory(struct smtp_guard *g);
 /* May one more be logged? So many of a connection. */
 bool guard_may_log_refusal(struct smtp_guard *g);
+/* One more about a message that isn't there yet? So many until one is taken: who says much sends nothing. */
+bool guard_may_log_message(struct smtp_guard *g);
 /* A refusal, in the log. `recipient` may be NULL. */
 void guard_log_refusal(struct smtp_guard *g, const char *why, const struct address *recipient);
 

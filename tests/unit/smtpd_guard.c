@@ -204,6 +204,14 @@ static void outcomes(struct play *p)
     }
     ok(v == VERDICT_OVER, "too many refusals end it");
     stop(p);
+    unsigned before = logged("event=checked");
+    start(p, "", "192.0.2.1");
+    for (int i = 0; i < 2000; i++) {
+        envelope(p);
+        checked(p, OUTCOME_ACCEPT, "");
+    }
+    ok(logged("event=checked") - before < 1000, "2000 messages that never come don't fill the log: %u lines", logged("event=checked") - before);
+    stop(p);
 }
 
 /* --- extensions */

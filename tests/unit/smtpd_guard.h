@@ -101,6 +101,20 @@ UNUSED static int count(const char *name)
     return n;
 }
 
+/* How many lines the guards' log has with that in them, from the beginning of the test on. */
+UNUSED static unsigned logged(const char *what)
+{
+    char path[PATH_MAX], line[8192];
+    unsigned n = 0;
+    snprintf(path, sizeof path, "%s/log", folder);
+    FILE *f = fopen(path, "r");
+    while (f && fgets(line, sizeof line, f))
+        n += strstr(line, what) != NULL;
+    if (f)
+        fclose(f);
+    return n;
+}
+
 /* From an address, or (NULL) as a user of this machine. */
 UNUSED static void start(struct play *p, const char *flags, const char *address)
 {
@@ -125,7 +139,9 @@ UNUSED static void start(struct play *p, const char *flags, const char *address)
         for (size_t i = 0; i < SETTINGS_MILTERS; i++)
             serving.milters[i] = i < p->settings.milter_count ? dup(STDOUT_FILENO) : -1; /* any descriptor */
         close(pair[0]);
-        if (!freopen("/dev/null", "w", stderr))
+        char log[PATH_MAX];
+        snprintf(log, sizeof log, "%s/log", folder);
+        if (!freopen(log, "a", stderr))
             _exit(1);
         _exit(guard_run(&serving));
     }

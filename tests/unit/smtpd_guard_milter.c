@@ -140,6 +140,34 @@ static void senders(struct play *p)
     stop(p);
 }
 
+/* What a session can do as often as it likes. */
+static void bounds(struct play *p)
+{
+    char path[64];
+    unsigned n = 0, v = VERDICT_NO_USER, before = logged("event=filtered");
+    start(p, "", "192.0.2.1");
+    for (; v == VERDICT_NO_USER && n < 1000; n++) {
+        if (n % 10 == 0)
+            has_begun(p, "<alice@here.test>");
+        snprintf(path, sizeof path, "<user%u@here.test>", n);
+        v = one(p, VERB_ADD, path);
+    }
+    ok(v == VERDICT_OVER && n < 100, "who has tried %u names by ADD has tried enough", n);
+    stop(p);
+    start(p, "", "192.0.2.1");
+    for (n = 0; n < 2000; n++) {
+        if (n % 10 == 0)
+            has_begun(p, "<alice@here.test>");
+        one(p, VERB_SENDER, "<y@elsewhere.test>");
+    }
+    ok(logged("event=filtered") - before < 1000, "and 2000 senders don't fill the log: %u lines", logged("event=filtered") - before);
+    before = logged("event=filtered");
+    ok(commit_with(p, 0, SPAN("x\r\n")) == VERDICT_OK && has_begun(p, "<alice@here.test>") &&
+           one(p, VERB_SENDER, "<y@elsewhere.test>") == VERDICT_OK && logged("event=filtered") == before + 1,
+       "but it tells what is done to messages that are taken");
+    stop(p);
+}
+
 static void files(struct play *p)
 {
     int fd;
@@ -176,6 +204,7 @@ int main(void)
     additions(&p);
     removals(&p);
     senders(&p);
+    bounds(&p);
     files(&p);
     use_filters(&p, 0);
     snprintf(command, sizeof command, "rm -rf %s", folder);
