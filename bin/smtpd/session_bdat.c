@@ -72,14 +72,19 @@ static bool make_text(struct span message, struct incoming *text)
     return good;
 }
 
-/* Signatures are of what was sent. */
+/* Signatures are of what was sent. A header section that would be refused as lines too is not looked at. */
 static void see_whole(struct incoming *raw, struct incoming *text, struct span message)
 {
     size_t header = fields_begin(message) ? header_end(message) : 0;
+    if (header > SMTPD_MEMORY_LIMIT) {
+        text->refusal = "552 5.3.4 The header section is too big";
+        return;
+    }
     trust_header(raw, span_head(message, header));
     trust_body(raw, span_from(message, header));
     text->trust = raw->trust;
     text->seen = true;
+    text->trouble = raw->trouble;
     raw->trust = NULL;
 }
 
@@ -99,7 +104,7 @@ static void finish_binary(struct incoming *raw)
         see_whole(raw, &text, message);
     if (!message.p)
         text.trouble = VERDICT_FAILED;
-    else if (make_text(message, &text))
+    else if (!incoming_is_lost(&text) && make_text(message, &text))
         incoming_end_chunks(&text);
     if (raw->file >= 0 && text.file < 0 && !incoming_is_lost(&text))
         incoming_to_file(&text); /* a little smaller than the other, and the guard waits for a file */
