@@ -7,6 +7,7 @@ use strict;
 use warnings;
 use lib 'tests/lib';
 use MIME::Base64 qw(encode_base64);
+use Milter;
 use Test::More;
 use TrustTest;
 
@@ -135,6 +136,29 @@ subtest 'what isn\'t sealed' => sub {
     $A->qrun;
     ($folder, $found) = $B->found('bob', $word);
     ok $found =~ /^DKIM-Signature:/m && $found !~ /^ARC-/m, 'is signed' or diag $found;
+};
+
+subtest 'what filters change' => sub {
+    $B->set('arc-trust' => 'a.test');
+    my $number = 0;
+    my $filtered = sub {
+        my ($wishes, %o) = @_;
+        my $filter = Milter->new($A->{dir}, 'f' . ++$number, E => [ @$wishes, 'c' ]);
+        $A->set(milter => "unix:$filter->{path}");
+        my @all = forwarded('fwd@a.test', %o);
+        $filter->stop;
+        $A->set;
+        return @all;
+    };
+    for my $size (['small', undef], ['large', large()]) {
+        my ($name, $body) = @$size;
+        my ($folder, $text, $results) = $filtered->([ "bAnother body\r\n", "hX-Filter\0seen\0", pack('aNZ*Z*', 'm', 1, 'To', 'another') ], body => $body);
+        ok $folder eq 'INBOX' && $results =~ $overruled && $text =~ /^To: another\r?$/m && $text =~ /Another body/, "$name: is sealed as they left it"
+            or diag "$folder\n$text\n";
+    }
+    my ($folder, $text) = $filtered->(["hARC-Seal\0i=1; a=rsa-sha256; cv=none\0"]);
+    ok $folder eq 'Junk' && scalar(fields($text, 'ARC-Seal')) == 1, 'a chain that they made isn\'t ours to seal' or diag $text;
+    like $A->log, qr/event=session-not-sealed /, 'which the log tells';
 };
 
 # On from B to a mailbox of A's: two seals.
