@@ -120,6 +120,47 @@ utime 1000, 1000, "$keys/here.test/$old.pem" or die;
 says $OK, qr/\A; \Q$old\E signs no more[^\n]*\n\z/, 'dkim', 'rotate', 'here.test';
 is scalar @{ states('here.test')->{signing} }, 2, 'the next run ends it, and makes no more';
 
+# --- killed, or failing, at each step of a rotation, and of the making of keys
+{
+    my $build = $ENV{BUILD} || 'build';
+    system('cp', "$build/tests/crash/shim.so", $T->{bin}) == 0 or die;
+    $T->run_as('postern', '-c', $T->{conf}, 'domain', 'add', 'crash.test');
+    $T->run_as('postern', '-c', $T->{conf}, 'dkim', 'make', 'crash.test');
+    my $before = states('crash.test');
+    system("cp -a $keys/crash.test $T->{dir}/rotated && rm -f $T->{dir}/rotated/*.waiting.pem && cp -a $keys/crash.test $T->{dir}/waiting") == 0 or die;
+    # N, what happens then, which keys there are, the command: how many calls were counted.
+    my $hit = sub {
+        my ($n, $action, $from, @words) = @_;
+        system("rm -rf $keys/crash.test && cp -a $T->{dir}/$from $keys/crash.test && head -c 262144 /dev/zero >$T->{dir}/count && chmod 666 $T->{dir}/count") == 0
+            or die;
+        local %ENV = (%ENV, LD_PRELOAD => "$T->{bin}/shim.so", SHIM_COUNT => "$T->{dir}/count", SHIM_AT => $n, SHIM_ACTION => $action,
+                      SHIM_ERRNO => 28, ASAN_OPTIONS => 'verify_asan_link_order=0:detect_leaks=0');
+        $T->run_as('postern', '-c', $T->{conf}, @words);
+        return unpack 'Q', $T->slurp("$T->{dir}/count");
+    };
+    my @bad;
+    for my $action (qw(exit fail)) {
+        for (my $n = 1; $n < 200 && $hit->($n, $action, 'waiting', 'dkim', 'rotate', '--now', 'crash.test') >= $n; $n++) {
+            my $is = states('crash.test');
+            my %kinds = map { /-(\w+)$/ => 1 } @{ $is->{signing} };
+            my @all = sort map { @$_ } values %$is;
+            push @bad, "$action at $n: @{ $is->{signing} // [] } of @all" if keys %kinds != 2 || "@all" ne join ' ', sort map { @$_ } values %$before;
+            $T->run_as('postern', '-c', $T->{conf}, 'dkim', 'rotate', '--now', 'crash.test') if $is->{waiting};
+            $T->run_as('postern', '-c', $T->{conf}, 'dkim', 'rotate', 'crash.test') if @{ states('crash.test')->{signing} } > 2;
+            my $after = states('crash.test');
+            push @bad, "$action at $n: then @{ $after->{signing} }" if "@{ $after->{signing} }" ne "@{ $before->{waiting} }";
+        }
+        for (my $n = 1; $n < 200 && $hit->($n, $action, 'rotated', 'dkim', 'make', 'crash.test') >= $n; $n++) {
+            my $is = states('crash.test');
+            push @bad, "make, $action at $n" if "@{ $is->{signing} }" ne "@{ $before->{signing} }";
+            postern('dkim', 'remove', 'crash.test', @{ $is->{waiting} }) if $is->{waiting};
+            push @bad, "make, $action at $n: then not" if $T->run_as('postern', '-c', $T->{conf}, 'dkim', 'make', 'crash.test') != 0;
+            push @bad, "make, $action at $n: left behind" if glob "$keys/crash.test/*.tmp";
+        }
+    }
+    is join("\n", @bad), '', 'killed or failing at any call, each kind has a key that signs, none is lost, and the next run ends it';
+}
+
 # --- domains
 says $OK, qr/signed from now on/, 'domain', 'add', 'also.test', '=', 'here.test';
 says $OK, qr/^(?:also\.test \S+ \S+ signing \S+\n){2}\z/, 'dkim', 'list', 'also.test';

@@ -82,18 +82,14 @@ static int check_published(struct admin *a, const char *domain, const struct dki
     return result;
 }
 
-/* What waits signs, and what signed is retired. */
+/* What waits signs, and what it replaces is retired. */
 static int replace(struct admin *a, const char *domain, struct dkim_keys *keys)
 {
-    struct dkim_keys before = *keys;
     int result = EX_OK;
     for (size_t i = 0; i < keys->count && result == EX_OK; i++)
         if (keys->list[i].state == DKIM_KEY_WAITING)
             result = change(a, domain, &keys->list[i], DKIM_KEY_SIGNING);
-    for (size_t i = 0; i < before.count && result == EX_OK; i++)
-        if (before.list[i].state == DKIM_KEY_SIGNING)
-            result = change(a, domain, &keys->list[i], DKIM_KEY_RETIRED);
-    return result;
+    return result == EX_OK ? retire_replaced(a, domain, keys) : result;
 }
 
 static int rotate_locked(struct admin *a, const char *domain, const struct rotation *r)

@@ -243,6 +243,19 @@ static int make_folder(const struct settings *s, const char *domain)
     return open_folder(s, domain);
 }
 
+/* What a killed process left. */
+static void sweep(int folder)
+{
+    DIR *d = list_folder(fcntl(folder, F_DUPFD_CLOEXEC, 0));
+    for (const struct dirent *e; d && (e = readdir(d));) {
+        size_t n = strlen(e->d_name);
+        if (n > 4 && strcmp(e->d_name + n - 4, ".tmp") == 0)
+            unlinkat(folder, e->d_name, 0);
+    }
+    if (d)
+        closedir(d);
+}
+
 enum status dkim_key_write(const struct settings *s, const char *domain, const struct dkim_key *key,
                            struct span pem)
 {
@@ -258,6 +271,7 @@ enum status dkim_key_write(const struct settings *s, const char *domain, const s
     int folder = make_folder(s, domain);
     if (folder < 0)
         return ST_TEMP;
+    sweep(folder);
     file_name(key, name);
     enum status st = file_replace(folder, name, pem, 0600);
     file_close(folder);

@@ -85,6 +85,7 @@ static void states(void)
     put_file("dkim/a.test/notes.txt", "");
     put_file("dkim/a.test/.pem", "");
     put_file("dkim/a.test/Bad.pem", "");
+    put_file("dkim/a.test/left.pem.1234.tmp", "");
     ok(dkim_keys_find(&settings, "a.test", &keys) == ST_OK && keys.count == 3 &&
            has(&keys, 0, "old", DKIM_KEY_RETIRED) && has(&keys, 1, "now", DKIM_KEY_SIGNING) &&
            has(&keys, 2, "new", DKIM_KEY_WAITING),
@@ -93,6 +94,11 @@ static void states(void)
                ST_PERM &&
            errno == EEXIST && strcmp(text_of("dkim/a.test/now.pem"), "secret") == 0,
        "no selector is taken twice, in whatever state");
+    put_key("more", DKIM_KEY_WAITING);
+    ok(access("dkim/a.test/left.pem.1234.tmp", F_OK) != 0 && access("dkim/a.test/notes.txt", F_OK) == 0,
+       "what a killed process left goes with the next key that is written");
+    ok(dkim_key_remove(&settings, "a.test", &(struct dkim_key){ "more", DKIM_KEY_WAITING, 0 }) == ST_OK,
+       "which goes again");
     ok(dkim_key_change(&settings, "a.test", &keys.list[2], DKIM_KEY_SIGNING) == ST_OK &&
            has(&keys, 2, "new", DKIM_KEY_SIGNING) && access("dkim/a.test/new.pem", F_OK) == 0 &&
            access("dkim/a.test/new.waiting.pem", F_OK) != 0,
