@@ -72,6 +72,56 @@ static const struct {
     { "SPF of a host name", "a.test", { "a.test" }, { "spf=pass smtp.helo=author.test" }, 0, "" },
     { "SPF of another", "a.test", { "a.test" }, { "spf=pass smtp.mailfrom=joe@other.test" }, 0, "" },
     { "SPF that failed", "a.test", { "a.test" }, { "spf=softfail smtp.mailfrom=joe@author.test" }, 0, "" },
+    /* as large providers and common filters write it, which isn't always the grammar */
+    { "as Google writes it",
+      "a.test",
+      { "a.test" },
+      { "dkim=pass header.i=@author.test header.s=s header.b=AbCd1234;\r\n       spf=pass (google.com: "
+        "domain of "
+        "joe@author.test designates 192.0.2.1 as permitted sender) smtp.mailfrom=joe@author.test;\r\n       "
+        "dmarc=pass (p=REJECT sp=REJECT dis=NONE) header.from=author.test" },
+      1,
+      "dmarc" },
+    { "as Microsoft writes it",
+      "a.test",
+      { "a.test" },
+      { "spf=pass (sender ip is 192.0.2.1) smtp.rcpttodomain=a.test smtp.mailfrom=other.test; dmarc=pass "
+        "(p=reject "
+        "sp=reject pct=100) action=none header.from=author.test; dkim=pass (signature was verified) "
+        "header.d=other.test; "
+        "arc=none (0)" },
+      1,
+      "dmarc" },
+    { "with action= alone",
+      "a.test",
+      { "a.test" },
+      { "dmarc=pass action=none header.from=author.test; dkim=none" },
+      1,
+      "dmarc" },
+    { "as Fastmail writes it",
+      "a.test",
+      { "a.test" },
+      { "bimi=none (No BIMI records found);\r\n\tarc=none (no signatures found);\r\n\tdkim=pass (2048-bit "
+        "rsa key sha256) "
+        "header.d=other.test header.i=@other.test header.b=AbCd1234 header.a=rsa-sha256 header.s=s "
+        "x-bits=2048;\r\n\tdmarc=pass "
+        "policy.published-domain-policy=reject policy.applied-disposition=none "
+        "policy.evaluated-disposition=none "
+        "(p=reject,d=none,d.eval=none) policy.policy-from=p header.from=author.test;\r\n\tiprev=pass "
+        "smtp.remote-ip=192.0.2.1 "
+        "(mail.author.test);\r\n\tspf=pass smtp.mailfrom=joe@other.test smtp.helo=mail.other.test" },
+      1,
+      "dmarc" },
+    { "as rspamd writes it",
+      "a.test",
+      { "a.test" },
+      { "dkim=pass header.d=other.test header.s=s header.b=\"Ab/d12=4\";\r\n\tspf=pass (a.test: domain of "
+        "joe@other.test "
+        "designates 192.0.2.1 as permitted sender) smtp.mailfrom=joe@other.test;\r\n\tdmarc=pass "
+        "(policy=reject) "
+        "header.from=author.test" },
+      1,
+      "dmarc" },
     /* who comes behind whom */
     { "the newest of two",
       "b.test",
