@@ -157,11 +157,11 @@ done
 
 # --- renewal
 
-before=$(pgrep -f "^$place/bin/imapd -c $conf -t" | head -1)
+before=$(pgrep -o -f "^$place/bin/imapd -c $conf -t")
 check "another certificate and key, of another kind" make_certificate ecdsa.test rsa
 own "$home/ecdsa.test.pem"
 check "are there at the next connection, warm" gets "$imaps_warm" "-servername mail.ecdsa.test"
-check "the same listener serves" test -n "$before" -a "$before" = "$(pgrep -f "^$place/bin/imapd -c $conf -t" | head -1)"
+check "the same listener serves" test -n "$before" -a "$before" = "$(pgrep -o -f "^$place/bin/imapd -c $conf -t")"
 check "and cold" gets "$imaps_cold" "-servername mail.ecdsa.test"
 check "a new key alone" as_server cp "$home/rsa.test.key" "$home/nowhere.key"
 own "$home/rsa.test.pem"
