@@ -13,7 +13,8 @@
  * senders with many networks by hours; most spam now comes from what tries again. Where it can't be used mail
  * is taken: it fails open.
  *
- * spool/slots/deferred has in the same way who was told to come again as DNS couldn't tell who sent what.
+ * spool/slots/deferred has in the same way who was told to come again as DNS couldn't tell who sent what. There
+ * new ones push out nobody: who finds no room isn't told to, so that no flood of them puts off others for ever.
  */
 #include "guard_policy.h"
 #include "base/clock.h"
@@ -92,8 +93,8 @@ static enum status has_passed(struct slots *slots, struct span name, int64_t now
     return ST_OK;
 }
 
-/* ST_NONE: not yet, but after *left seconds. */
-static enum status triplet(struct slots *slots, struct span name, int64_t now, int64_t delay, int64_t *left)
+/* ST_NONE: not yet, but after *left seconds. `crowds`: a new one may push out another, and else passes. */
+static enum status triplet(struct slots *slots, struct span name, int64_t now, int64_t delay, bool crowds, int64_t *left)
 {
     struct slot slot;
     if (slots_get(slots, name, now, &slot) != ST_OK)
@@ -102,6 +103,10 @@ static enum status triplet(struct slots *slots, struct span name, int64_t now, i
         slots_release(slots);
         *left = (int64_t)slot.value[FIRST] + delay - now;
         return *left > 0 ? ST_NONE : ST_OK;
+    }
+    if (slot.crowded && !crowds) {
+        slots_release(slots);
+        return ST_OK;
     }
     slot.value[FIRST] = (uint64_t)now;
     slot.expires = now + delay + RETRY_SECONDS;
@@ -153,7 +158,7 @@ static enum status judge(struct smtp_guard *g, struct slots *slots, const struct
     add_lower(&whole, recipient->text);
     enum status st = whole.failed ? ST_TEMP : has_passed(slots, span_bytes(&source), now);
     if (st == ST_NONE) {
-        st = triplet(slots, span_bytes(&whole), now, delay, left);
+        st = triplet(slots, span_bytes(&whole), now, delay, true, left);
         if (st == ST_OK)
             remember(slots, span_bytes(&source), now);
     }
@@ -200,7 +205,7 @@ bool policy_defers(struct smtp_guard *g)
     add_lower(&name, g->envelope.sender.text);
     enum status st = open_slots(g, "deferred", DEFERRED_SLOTS, path, &slots);
     if (st == ST_OK && !name.failed)
-        st = triplet(slots, span_bytes(&name), clock_now(), (int64_t)g->settings->dns_defer, &left);
+        st = triplet(slots, span_bytes(&name), clock_now(), (int64_t)g->settings->dns_defer, false, &left);
     if (st == ST_TEMP)
         log_event(LOG_WARNING, "deferred-unusable", "file", path, "why", strerror(errno), NULL);
     slots_close(slots);

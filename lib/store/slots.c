@@ -229,6 +229,7 @@ enum status slots_get(struct slots *s, struct span name, int64_t now, struct slo
     s->locked = at;
     size_t i = choose(bucket, hash, now, &found);
     *slot = (struct slot){ .hash = hash, .at = at + (off_t)(i * sizeof bucket[0]) };
+    slot->crowded = !found && is_live(&bucket[i], now);
     if (found) {
         slot->expires = bucket[i].expires;
         slot->written = bucket[i].written;

@@ -25,6 +25,7 @@ struct slot {
     int64_t expires; /* seconds since 1970; 0: there was none of that name */
     int64_t written; /* when */
     uint64_t value[SLOT_VALUES];
+    bool crowded;    /* to set it, another that hasn't expired makes way */
     struct siphash hash; /* this and the next are for slots_set */
     off_t at;
 };

@@ -4,6 +4,7 @@
  * with bytes that no session sends, and answers with a refusal or ends; nothing is delivered that shouldn't be.
  */
 #include "smtpd_guard.h"
+#include "store/slots.h"
 
 #include "base/clock.h"
 #include "base/files.h"
@@ -145,6 +146,40 @@ static unsigned checked(struct play *p, uint64_t outcome, const char *reply)
     message_put_str(p->m, "");
     message_put_str(p->m, outcome == OUTCOME_JUNK ? reply : ""); /* for reports of DMARC */
     return call(p);
+}
+
+#define DEFERRED_SLOTS 16384 /* as in guard_policy_counts.c */
+
+/* A flood of others that DNS hides: one lot of names, or so many that there is room for nobody. */
+static bool flood(bool whole)
+{
+    char path[PATH_MAX];
+    struct slots *s;
+    struct slot slot;
+    int64_t now = clock_now();
+    snprintf(path, sizeof path, "%s/spool/slots/deferred", folder);
+    bool good = slots_open(path, DEFERRED_SLOTS, &s) == ST_OK;
+    for (uint64_t i = 0; good && i < (whole ? 4 * DEFERRED_SLOTS : 100); i++) {
+        good = slots_get(s, (struct span){ (const char *)&i, sizeof i }, now, &slot) == ST_OK;
+        slot.expires = now + 86400;
+        good = good && slots_set(s, &slot, now) == ST_OK;
+    }
+    slots_close(s);
+    return good;
+}
+
+static void floods(struct play *p)
+{
+    p->settings.dns_defer = 1000;
+    start(p, "", "198.51.100.7");
+    envelope(p);
+    ok(flood(false) && checked(p, OUTCOME_DEFER, "451 later") == VERDICT_DELAYED, "beside a hundred others one comes again");
+    stop(p);
+    start(p, "", "203.0.113.7");
+    envelope(p);
+    ok(flood(true) && checked(p, OUTCOME_DEFER, "451 later") == VERDICT_OK, "but who finds no room isn't put off, as he would be each time");
+    stop(p);
+    p->settings.dns_defer = 1;
 }
 
 static void outcomes(struct play *p)
@@ -475,6 +510,7 @@ int main(void)
     malformed(&p);
     dns(&p);
     outcomes(&p);
+    floods(&p);
     extensions(&p);
     relaying(&p);
     submission(&p);
