@@ -62,21 +62,21 @@ $(foreach p,$(PROGRAMS),$(eval $(call program,$(p))))
 $(BUILD)/tests/unit/%.t: $(BUILD)/obj/tests/unit/%.o $(BUILD)/libpostern.a
 	@mkdir -p $(@D)
 	@echo "  link $@"
-	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(MORE_OBJECTS) $^ $(LIBRARIES)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(MORE_OBJECTS) $(filter %.o %.a,$^) $(LIBRARIES)
 
 $(HELPERS): $(BUILD)/%: $(BUILD)/obj/%.o $(BUILD)/libpostern.a
 	@mkdir -p $(@D)
 	@echo "  link $@"
-	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(MORE_OBJECTS) $^ $(LIBRARIES)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(MORE_OBJECTS) $(filter %.o %.a,$^) $(LIBRARIES)
 
 # Those that take a program's guard along.
 WITH_GUARD = $(BUILD)/tests/helpers/lying-smtp $(BUILD)/tests/unit/smtpd_guard.t $(BUILD)/tests/unit/smtpd_guard_sign.t \
 	$(BUILD)/tests/unit/smtpd_guard_milter.t
 $(WITH_GUARD): MORE_OBJECTS = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard bin/smtpd/guard*.c))
-$(WITH_GUARD): | $(BUILD)/bin/smtpd
+$(WITH_GUARD): $(BUILD)/bin/smtpd
 # And its session.
 $(BUILD)/tests/unit/smtpd_bdat.t: MORE_OBJECTS = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard bin/smtpd/session*.c) bin/smtpd/extensions.c)
-$(BUILD)/tests/unit/smtpd_bdat.t: | $(BUILD)/bin/smtpd
+$(BUILD)/tests/unit/smtpd_bdat.t: $(BUILD)/bin/smtpd
 
 $(SHIM): tests/crash/shim.c # preloaded into programs, so without their sanitizers
 	@mkdir -p $(@D)
