@@ -17,6 +17,7 @@
 #include "store/tables.h"
 #include "trust/dkim_keyring.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -79,7 +80,7 @@ static enum status open_keys(struct smtp_guard *g, const char *domain)
     dkim_keyring_close(&g->signer->ring);
     enum status st = dkim_keyring_open(g->settings, domain, &g->signer->ring);
     if (st == ST_OK)
-        strcpy(g->signer->domain, domain);
+        snprintf(g->signer->domain, sizeof g->signer->domain, "%s", domain);
     return st;
 }
 

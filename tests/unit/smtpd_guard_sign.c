@@ -70,6 +70,7 @@ static void signing(struct play *p)
     stop(p);
     struct network home = { .prefix = 128 };
     inet_pton(AF_INET6, "::ffff:192.0.2.1", &home.address);
+    struct network *none = p->settings.networks;
     p->settings.networks = &home;
     p->settings.network_count = 1;
     start(p, "", "192.0.2.1");
@@ -82,7 +83,7 @@ static void signing(struct play *p)
            signs(p, "here.test", 0),
        "but not by LMTP");
     stop(p);
-    p->settings.networks = NULL;
+    p->settings.networks = none;
     p->settings.network_count = 0;
 }
 
