@@ -63,7 +63,7 @@ static void connections(struct play *p)
 
 static void wrong(struct play *p)
 {
-    static const char *const paths[] = { "bob@here.test", "<bob@here.test", "", "<bob>", "<b\xc3\xb6" "b@here.test>" };
+    static const char *const paths[] = { "bob@here.test", "<bob@here.test", "", "<bob>", "<b\303\266b@here.test>" };
     for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
         start(p, "", "192.0.2.1");
         ok(has_begun(p, "<alice@here.test>") && one(p, VERB_ADD, paths[i]) == ENDED, "ADD of what is no path, row %zu", i + 1);
