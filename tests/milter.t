@@ -158,6 +158,12 @@ use_filters([ $f, 'down=accept' ]);
 is($replies[1], '550 5.1.1 No such user here', 'the reply to a refused recipient is ours');
 like(heard($f, qr/^gone/m), qr/^D R.*\{rcpt_addr\}\|550 5\.1\.1 No such user here\|\{rcpt_host\}\|5\.1\.1\|\{rcpt_mailer\}\|error\|\nR <nobody\@here\.test>\|/m, 'the filter hears of it, and why');
 
+# At DATA it may want to know the recipient again: the last one that there is.
+$f = filter(O => ['O' . pack('NNN', 6, 0x1ff, 0x800) . pack('N', 4) . "{rcpt_addr} {rcpt_host} {rcpt_mailer}\0"]);
+use_filters($f);
+talk($port, 'MAIL FROM:<a@far.test>', "RCPT TO:<$alice>", 'RCPT TO:<nobody@here.test>', 'DATA', \"$text.\r\n", 'QUIT');
+like(heard($f, qr/^gone/m), qr/^D T\{rcpt_addr\}\|alice\@here\.test\|\{rcpt_host\}\|here\.test\|\{rcpt_mailer\}\|esmtp\|\nT /m, 'behind a refused recipient, the one before it');
+
 # --- the body
 
 my $large = "From: a\@far.test\r\nSubject: large\r\n\r\n" . ('x' x 76 . "\r\n") x 20000;

@@ -372,11 +372,14 @@ void milters_rcpt_refused(struct session *s, const struct address *recipient, st
     struct milters *all = s->milters;
     if (!all)
         return;
+    struct address before = all->recipient;
     all->recipient = *recipient;
     all->recipient_reply = reply;
     bracket(recipient, path);
     if (put_words(&packet, MILTER_RCPT, span_of(path), behind_path(argument)))
         tell_only(all, MILTER_RCPT, MILTER_STEP_REJECTED_RCPT, span_bytes(&packet));
+    all->recipient = before;
+    all->recipient_reply = NULL; /* the caller's, and soon gone */
     bytes_free(&packet);
 }
 
@@ -425,6 +428,7 @@ void milters_forget(struct session *s)
     }
     if (all) {
         all->dropped = all->junk = false;
+        all->recipient = (struct address){ .text = "" };
         all->id[0] = '\0';
     }
 }
