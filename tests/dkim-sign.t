@@ -17,7 +17,7 @@ my %ip = (eight => '127.0.9.2', seven => '127.0.9.3', utf8 => '127.0.9.4');
 my $DKIM = qr/^DKIM-Signature:/m;
 
 sub postern { my (@words) = @_; $T->run_as('postern', '-c', $T->{conf}, @words) == 0 or die "postern @words: " . $T->log; }
-sub printed { return scalar `@{[ map { "'$_'" } $T->command('postern', '-c', $T->{conf}, 'dns') ]}`; }
+sub printed { return join '', grep { /_domainkey/ } `@{[ map { "'$_'" } $T->command('postern', '-c', $T->{conf}, 'dns') ]}`; }
 $T->run_as('sh', '-c', 'for u in ann bob; do echo $u-secret | "$0" -c "$1" user add $u@example.org; done', "$T->{bin}/postern", $T->{conf});
 postern('alias', 'add', 's', 'ann');
 postern('alias', 'add', 'r', 'ann');

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * postern dkim list|make|remove, and dns: the keys with which mail is signed (store/dkim_keys.h). The first
+ * postern dkim list|make|remove: the keys with which mail is signed (store/dkim_keys.h). The first
  * pair of a domain signs at once: who looks for a key that isn't published yet takes the message as one that
  * isn't signed, and a step that could be forgotten is saved. Later pairs wait; dkim_rotate.c has their way.
  */
@@ -64,42 +64,6 @@ int dkim_list(struct admin *a, int argc, char **argv)
         return dkim_each_domain(a, argc, argv, list_domain, NULL);
     int result = asker_init(a, &asker);
     return result == EX_OK ? dkim_each_domain(a, argc - 1, argv + 1, list_domain, &asker) : result;
-}
-
-/* --- dns --- */
-
-static int print_domain(struct admin *a, const char *domain, void *arg)
-{
-    static const struct {
-        enum dkim_key_state state;
-        const char *remark;
-    } parts[] = {
-        { DKIM_KEY_SIGNING, NULL },
-        { DKIM_KEY_WAITING,
-          "; these sign as soon as they are there and `postern dkim rotate` was run again:" },
-        { DKIM_KEY_RETIRED, "; these sign no more; a week after that they can go, and `postern dkim remove` "
-                            "removes their keys:" },
-    };
-    struct dkim_keys keys;
-    bool named = arg;
-    int result = dkim_find(a, domain, &keys);
-    if (result == EX_OK && keys.count == 0 && named)
-        return complain(EX_NOHOST, "%s: has no keys; `postern dkim make %s` makes them", domain, domain);
-    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
-        bool any = false;
-        for (size_t j = 0; j < keys.count; j++)
-            any = any || keys.list[j].state == parts[i].state;
-        if (any && parts[i].remark)
-            puts(parts[i].remark);
-        int one = dkim_print_records(a, domain, &keys, parts[i].state);
-        result = result == EX_OK ? one : result;
-    }
-    return result;
-}
-
-int dns_command(struct admin *a, int argc, char **argv)
-{
-    return dkim_each_domain(a, argc, argv, print_domain, argc ? "" : NULL);
 }
 
 /* --- make --- */

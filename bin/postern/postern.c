@@ -78,7 +78,7 @@ static const struct command commands[] = {
       dkim_rotate },
     { "dkim", "remove", "[--now] DOMAIN [SELECTOR...]", "remove keys that sign no more and left DNS", 1,
       INT_MAX, 0, dkim_remove },
-    { "dns", NULL, "[DOMAIN...]", "the records to publish, as lines of a zone file: keys", 0, INT_MAX, 0,
+    { "dns", NULL, "[DOMAIN...]", "the records to publish, as lines of a zone file", 0, INT_MAX, 0,
       dns_command },
     { "queue", "list", "[--json] [FILTER...]", "what waits to go out, a line for each recipient", 0, INT_MAX, 0,
       queue_list_command },

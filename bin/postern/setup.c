@@ -7,6 +7,7 @@
  * What is done as root, and who owns the files then, is in setup_folders.c; all here is done as the owner.
  */
 #include "setup.h"
+#include "certificate.h"
 #include "base/clock.h"
 #include "base/files.h"
 #include "net/idna.h"
@@ -241,9 +242,20 @@ static int write_tables(struct setup *u)
 
 /* --- what to do next --- */
 
+static bool is_self_signed(const struct setup *u)
+{
+    struct certificate_info info;
+    struct bytes error;
+    bytes_init(&error, 4096);
+    bool yes = certificate_read(u->a->s.tls_certificate, NULL, &info, &error) == ST_OK && info.self_signed;
+    certificate_free(&info);
+    bytes_free(&error);
+    return yes;
+}
+
 static void say_next(struct setup *u)
 {
-    char option[PATH_MAX + 8] = "";
+    char option[PATH_MAX + 8] = "", *domain = (char *)(uintptr_t)u->domain;
     const char *host = u->a->s.hostname;
     if (!u->system)
         snprintf(option, sizeof option, " -c %s", u->a->file);
@@ -260,20 +272,22 @@ static void say_next(struct setup *u)
            "  1. postern%s user add %s\n"
            "     makes an account; mail for postmaster and abuse goes to %s.\n",
            option, u->address ? u->address : "YOU", u->address ? u->address : "the first one");
-    printf("  2. In the DNS, give %s the addresses of this machine (A, AAAA; and the same name back,\n"
-           "     PTR, which your provider sets), and name it as the mail server of %s:\n"
-           "       %s. MX 10 %s.\n"
-           "     Mail from %s is signed: publish the records that `postern%s dns` prints too.\n",
-           host, u->domain, u->domain, host, u->domain, option);
-    printf("  3. The certificate is self-signed: servers accept it, mail programs warn. Set tls-certificate\n"
-           "     and tls-key in %s to a real one; it is used from the next connection on.\n",
-           u->a->file);
+    puts("  2. Publish the records below in the DNS; PTR, from this machine's addresses back to its name, is set by\n"
+         "     whoever gave you the addresses.");
+    if (is_self_signed(u))
+        printf("  3. The certificate is self-signed: servers accept it, mail programs warn. Set tls-certificate\n"
+               "     and tls-key in %s to a real one; it is used from the next connection on.\n",
+               u->a->file);
+    else
+        puts("  3. A renewed certificate, in its place, is used from the next connection on.");
     if (u->system)
         puts("  4. systemctl enable --now postern.target\n"
              "     opens the ports.");
     else
         puts("  4. Start a handler by hand, such as `smtpd -c FILE`, or from systemd or inetd; README.md "
              "shows how.");
+    printf("\nThe records, which `postern%s dns` prints again:\n\n", option);
+    dns_command(u->a, 1, &domain);
 }
 
 static int check_arguments(struct setup *u)

@@ -19,7 +19,7 @@
 #define NETWORKS_LIMIT 256
 
 enum type { TYPE_STRING, TYPE_NAME, TYPE_PATH, TYPE_FILE, TYPE_SIZE, TYPE_SECONDS, TYPE_NUMBER, TYPE_COUNT, TYPE_PORT, TYPE_YESNO,
-            TYPE_NETWORKS, TYPE_CERTIFICATES, TYPE_MILTERS, TYPE_ZONES, TYPE_DOMAINS,
+            TYPE_NETWORKS, TYPE_CERTIFICATES, TYPE_MILTERS, TYPE_ZONES, TYPE_DOMAINS, TYPE_ADDRESSES,
             /* words: */ TYPE_SANDBOX, TYPE_HELO, TYPE_REVERSE, TYPE_DOMAIN, TYPE_DMARC };
 
 struct key {
@@ -45,6 +45,7 @@ static const struct {
 
 static const struct key keys[] = {
     { "hostname", TYPE_NAME, AT(hostname), "" },
+    { "addresses", TYPE_ADDRESSES, AT(addresses), "" },
     { "mail", TYPE_PATH, AT(mail), "/var/mail/postern/%d/%u" },
     { "spool", TYPE_PATH, AT(spool), "/var/spool/postern" },
     { "tls-certificate", TYPE_PATH, AT(tls_certificate), "cert.pem" },
@@ -240,6 +241,17 @@ static bool is_domain_list(const char *value)
     return good;
 }
 
+/* Of addresses without a prefix; also none. */
+static bool is_address_list(const char *value)
+{
+    struct span rest = span_of(value), word;
+    struct network one;
+    bool good = true;
+    while (good && span_cut(&rest, ' ', &word))
+        good = !word.n || (span_find(word, '/') == word.n && settings_parse_network(word, &one));
+    return good;
+}
+
 static const char *set_word(struct settings *s, const struct key *k, const char *value)
 {
     const char *const *list = words[k->type - TYPE_SANDBOX].list;
@@ -265,6 +277,10 @@ static const char *set(struct settings *s, const struct key *k, const char *valu
     case TYPE_DOMAINS:
         if (!is_domain_list(value))
             return "must be domains with blanks between, such as lists.example.org example.net";
+        return set_string(s, k, value) ? NULL : "out of memory";
+    case TYPE_ADDRESSES:
+        if (!is_address_list(value))
+            return "must be IP addresses with blanks between, such as 192.0.2.25 2001:db8::25";
         return set_string(s, k, value) ? NULL : "out of memory";
     case TYPE_PATH:
         if (!value[0])
@@ -400,7 +416,7 @@ void settings_free(struct settings *s)
 {
     for (size_t i = 0; i < KEYS; i++)
         if (keys[i].type == TYPE_STRING || keys[i].type == TYPE_NAME || keys[i].type == TYPE_PATH ||
-            keys[i].type == TYPE_FILE || keys[i].type == TYPE_DOMAINS)
+            keys[i].type == TYPE_FILE || keys[i].type == TYPE_DOMAINS || keys[i].type == TYPE_ADDRESSES)
             free(*(char **)member(s, &keys[i]));
     settings_free_certificates(s);
     settings_free_milters(s);
@@ -446,6 +462,7 @@ void settings_print(const struct settings *s, struct bytes *out)
         case TYPE_PATH:
         case TYPE_FILE:
         case TYPE_DOMAINS:
+        case TYPE_ADDRESSES:
             bytes_add_str(out, *(char *const *)at);
             break;
         case TYPE_SIZE:

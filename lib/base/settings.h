@@ -59,6 +59,7 @@ struct settings {
     char *file;      /* where it was read from, absolute */
     char *directory; /* the folder of that file: the tables lie there */
     char *hostname;  /* our name in greetings, Received and bounces */
+    char *addresses; /* IP addresses, blanks between, under which others reach this host; "": its interfaces' */
     char *mail;      /* template of an account's Maildir: %d domain, %u local part */
     char *spool;
     char *tls_certificate;    /* PEM chain */

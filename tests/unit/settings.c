@@ -33,6 +33,7 @@ static void wrong_lines(struct bytes *error)
         { "bad bool", "\n\nplaintext-login maybe\n", ":3: plaintext-login: must be yes or no" },
         { "bad network", "networks 10.0.0.0/33\n", ":1: networks: must be" },
         { "bad port", "smtp-port 0\n", ":1: smtp-port: must be" },
+        { "no addresses", "addresses 192.0.2.1/32\n", ":1: addresses: must be" },
         { "bad host", "hostname a b\n", ":1: hostname: must be" },
         { "bad sandbox", "sandbox off\n", ":1: sandbox: must be" },
         { "a certificate without a key", "certificate mail.a.test cert.pem\n", ":1: certificate: must be a host name" },
