@@ -47,6 +47,7 @@ int queue_hold(struct admin *a, int argc, char **argv);
 int queue_release(struct admin *a, int argc, char **argv);
 int queue_drop(struct admin *a, int argc, char **argv);
 int trace_command(struct admin *a, int argc, char **argv); /* trace.c */
+int import_command(struct admin *a, int argc, char **argv); /* import.c */
 int tables_command(struct admin *a, int argc, char **argv);
 int dkim_list(struct admin *a, int argc, char **argv); /* dkim.c */
 int dkim_make(struct admin *a, int argc, char **argv);
