@@ -37,7 +37,7 @@ MORE_MAKE = +$(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAG
 Q = $(if $(V),,@)
 
 .SECONDARY:
-.PHONY: all help tests deps check torture soak interop asan fuzz fuzzers warnings tidy demo bench install uninstall clean
+.PHONY: all help tests deps check torture soak interop asan fuzz fuzzers warnings tidy demo bench install uninstall deb clean
 all: $(PROGRAMS:%=$(BUILD)/bin/%) ## build every program
 tests: all $(UNIT_TESTS) $(HELPERS) $(SHIM) ## build the tests too
 
@@ -111,7 +111,7 @@ interop: $(DEPS) ## INTEROP_MESSAGES (1000) to and from Postfix, Exim and OpenSM
 
 # The sandbox is on here too, with the sanitizers' own calls allowed. Where it isn't: looking for leaks at exit (what qrun does) takes
 # ptrace, and a process that tries what it may not do would show the sanitizers' rights.
-UNBOXED_TESTS = $(wildcard tests/lying-*.t tests/qrun*.t tests/pipe.t tests/systemd.t)
+UNBOXED_TESTS = $(wildcard tests/lying-*.t tests/qrun*.t tests/pipe.t tests/systemd.t tests/deb.t)
 ASAN = BUILD=build/asan CFLAGS="-O1 -g -U_FORTIFY_SOURCE -fno-omit-frame-pointer" \
 	EXTRA_CFLAGS="-fsanitize=address,undefined -fno-sanitize-recover=undefined"
 asan: ## the tests under the address and undefined-behaviour sanitizers
@@ -155,6 +155,9 @@ install: all ## install under DESTDIR and PREFIX
 
 uninstall: ## remove what install wrote; settings and mail stay
 	@PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) BUILD=$(BUILD) systemd/install --remove
+
+deb: all ## a Debian package, in BUILD, of what is built (DEB_VERSION: instead of the version and the number of commits)
+	@BUILD=$(BUILD) OUT=$(DEB_OUT) VERSION=$(DEB_VERSION) systemd/debian/build
 
 clean: ## remove what was built
 	rm -rf $(BUILD)
