@@ -7,6 +7,7 @@
 use strict;
 use warnings;
 use lib 'tests/lib';
+use Fcntl qw(LOCK_EX);
 use IO::Socket::INET;
 use IO::Socket::SSL;
 use MIME::Base64;
@@ -267,6 +268,22 @@ send_one();
 ok(mailbox() && !junk(), 'and nor does what a filter says that then hangs up');
 @replies = talk($port, usual(), usual()) if use_filters(filter(E => do { my $n = 0; sub { $n++ ? 'c' : [ "qbad\0", 'c' ] } }));
 is(join(' ', map { scalar @$_ } [ junk() ], [ $T->mailbox('alice') ]), '1 2', 'junk is one message, not a connection');
+
+# An owner who keeps Junk from being made keeps nobody waiting for it.
+my ($box) = map { "$T->{server}/" . (/^mail (\S+?)\/%d/m)[0] . '/here.test/alice' } $T->slurp($T->{conf});
+$f = filter(E => [ "hX-Spam\0Yes\0", 'c' ]);
+use_filters($f);
+empty();
+system('rm', '-rf', "$box/.Junk");
+open my $lock, '>>', "$box/postern-account.lock" or die;
+flock $lock, LOCK_EX or die;
+my $asked = time;
+like(send_one(), qr/^250/, 'junk while the account is locked');
+$asked = time - $asked;
+ok($asked < 8 && mailbox() && !junk(), sprintf '... is in INBOX without much waiting (%.1f s)', $asked);
+close $lock;
+send_one();
+ok(scalar junk(), '... and in Junk when it is unlocked');
 
 # --- several
 

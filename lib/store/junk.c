@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #define JUNK SPAN("Junk")
+#define LOCK_WAIT_MS 500 /* INBOX will do: others wait for this delivery */
 
 static bool is_for_junk(struct mail *mail, struct span name)
 {
@@ -53,6 +54,7 @@ enum status junk_folder(const char *maildir, const char *hostname, char name[FOL
     enum status st = mail_open(maildir, hostname, &mail);
     if (st != ST_OK)
         return st;
+    mail_set_wait(mail, LOCK_WAIT_MS);
     st = find(mail, name);
     if (st == ST_NONE)
         st = make(mail, name);

@@ -29,6 +29,7 @@
 struct mail {
     int dir;
     int pop3_lock;
+    int lock_wait; /* ms */
     char *hostname;
     char boot[40];
 };
@@ -51,7 +52,7 @@ enum status mail_open(const char *maildir, const char *hostname, struct mail **m
         errno = saved;
         return ST_TEMP;
     }
-    *m = (struct mail){ .dir = dir, .pop3_lock = -1, .hostname = copy };
+    *m = (struct mail){ .dir = dir, .pop3_lock = -1, .lock_wait = LOCK_WAIT_MS, .hostname = copy };
     *mail = m;
     return ST_OK;
 }
@@ -86,6 +87,11 @@ const char *mail_boot(const struct mail *mail)
     return mail->boot;
 }
 
+void mail_set_wait(struct mail *mail, int ms)
+{
+    mail->lock_wait = ms;
+}
+
 static int take_lock(struct mail *mail, const char *name, int ms)
 {
     int fd = file_open_beneath(mail->dir, name, O_RDWR | O_CREAT, 0600);
@@ -98,7 +104,7 @@ static int take_lock(struct mail *mail, const char *name, int ms)
 
 int mail_lock(struct mail *mail)
 {
-    return take_lock(mail, LOCK_FILE, LOCK_WAIT_MS);
+    return take_lock(mail, LOCK_FILE, mail->lock_wait);
 }
 
 /* The last value given; 0 where there is none. A file that says something else is no counter: it is replaced.
