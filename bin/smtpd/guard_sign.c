@@ -5,11 +5,12 @@
  * it may have signed is bounded here, so that one that was taken over gets no more than its client could send
  * anyway:
  *
- *     SIGN_SENDER  a hash, by a domain of which this transaction's sender may write: of the addresses in MAIL
- * and AUTHOR that were found to be the login's, or a local user's; any, for root, the spool's owner, and
- * `networks` SIGN_SEAL    what is hashed for an ARC seal or message signature, by the domain of a recipient
- * of this transaction whose mail an alias sends on to others: for anybody's message. As it is no DKIM
- * signature by its last field, no stranger gets one.
+ *     SIGN_SENDER  a hash, by a domain of which this transaction's sender may write: of the addresses in
+ *                  MAIL and AUTHOR that were found to be the login's, or a local user's; any, for root, the
+ *                  spool's owner, and `networks`
+ *     SIGN_SEAL    what is hashed for an ARC seal or message signature, by the domain of a recipient of this
+ *                  transaction whose mail an alias sends on to others: for anybody's message. As it is no
+ *                  DKIM signature by its last field, no stranger gets one.
  *
  * and so many of a message. By LMTP there is none: such mail was somebody else's to sign.
  */

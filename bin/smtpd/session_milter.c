@@ -6,9 +6,9 @@
  *     CONTINUE     the next filter               the next filter                  the next filter
  *     ACCEPT       it isn't asked any more in    it isn't asked any more about    as for MAIL
  *                  this connection               this message
- *     REJECT ...   each MAIL gets this reply     the message has this reply       the recipient has this
- * reply DISCARD      is none                       accepted and thrown away         as for MAIL SHUTDOWN 421,
- * and the connection ends
+ *     REJECT ...   each MAIL gets this reply     the message has this reply       the recipient has it
+ *     DISCARD      is none                       accepted and thrown away         as for MAIL
+ *     SHUTDOWN     421, and the connection ends
  */
 #include "session_milter.h"
 #include "base/log.h"

@@ -3,8 +3,8 @@
  * Filters that speak the milter protocol (text/milter.h), asked about a connection's messages in the order of
  * the settings. They hear of a connection with its first MAIL, so that nobody's greeting waits for them.
  *
- *     session_milter.c          what they are told of connection and envelope, and what comes of their
- * answers session_milter_link.c     one filter's connection: packets, deadlines, negotiation
+ *     session_milter.c          what they are told of connection and envelope, and what comes of it
+ *     session_milter_link.c     one filter's connection: packets, deadlines, negotiation
  *     session_milter_macros.c   the macros that go before a command
  *     session_milter_message.c  the message: header, body, what they change in it
  *     session_milter_text.c     a message that is being changed

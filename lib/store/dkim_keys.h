@@ -6,7 +6,7 @@
  *     dkim/DOMAIN/SELECTOR.waiting.pem   made, and to be published in DNS before it signs
  *     dkim/DOMAIN/SELECTOR.pem           signs; of several with one algorithm the newest does
  *     dkim/DOMAIN/SELECTOR.retired.pem   signs no more: what it signed is still on its way, so its record
- * stays in DNS for a while
+ *                                        stays in DNS for a while
  *
  * DOMAIN has A-labels and is in lower case. A key of another program's is one of these once it has such a
  * name. All belong to who runs the server, 0600 in folders of 0700: a key that others can read isn't used. A
