@@ -225,6 +225,9 @@ is(mailbox(), '', '... is taken away');
 changed('another recipient, when the first is gone', [ "-<$alice>\0", "+<bob\@here.test>\0" ], qr/^Delivered-To: bob/m, user => 'bob');
 is(mailbox(), '', '... who gets nothing');
 changed('no recipient', ["-<$alice>\0"], qr/^\z/);
+changed('one that was named three times', ["-<$alice>\0"], qr/^Delivered-To: bob/m, user => 'bob',
+        lines => [ 'MAIL FROM:<a@far.test>', "RCPT TO:<$alice>", "RCPT TO:<$alice>", 'RCPT TO:<bob@here.test>', "RCPT TO:<$alice>", 'DATA', \"$text.\r\n" ]);
+is(mailbox(), '', '... is taken away');
 changed('a recipient that is none', ["-<bob\@here.test>\0"], qr/body/);
 changed('a recipient elsewhere, for a stranger', ["+<x\@far.test>\0"], qr/body/);
 like($T->log, qr/event=filtered id=\S+ peer=127\.0\.0\.1 added=x\@far\.test why="a filter may not"/, '... is not to be, and the log says so');

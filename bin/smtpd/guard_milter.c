@@ -6,7 +6,7 @@
  *
  *     ADD      as RCPT by the same client, without the policy for strangers: who may not relay gets no
  *              recipient outside, and one who isn't there is a refusal as any other
- *     REMOVE   a recipient goes with all that it alone leads to
+ *     REMOVE   a recipient goes, with all that it alone leads to: the last RCPT for it
  *     SENDER   a stranger says what he likes; who has logged in, or is a user of this machine, stays within
  *              what he may say, the domain of what he said, or <>
  *
@@ -158,19 +158,32 @@ static enum verdict expand_all(struct smtp_guard *g, size_t count)
     return v;
 }
 
+/* Was it named before already? Then it has led to nothing more. */
+static bool is_repeated(const struct envelope *e, size_t which)
+{
+    for (size_t i = 0; i < which; i++)
+        if (address_same(&e->named[i].address, &e->named[which].address))
+            return true;
+    return false;
+}
+
 static enum verdict drop(struct smtp_guard *g, size_t which)
 {
     struct envelope *e = &g->envelope;
     struct named *n = &e->named[which];
     size_t last = e->recipients - 1;
-    if (which == last && which && !n->options.notify && !n->options.orcpt[0]) {
+    bool silent = !n->options.notify && !n->options.orcpt[0];
+    bool repeated = silent && is_repeated(e, which);
+    if (silent && !repeated && which == last && which) {
         targets_cut(&e->targets, n->targets);
         targets_cut(&e->copies, n->copies);
-        e->recipients = last;
-        return VERDICT_OK;
     }
+    bool cheap = repeated || (silent && which == last && which);
     memmove(n, n + 1, (last - which) * sizeof *n);
-    return expand_all(g, last);
+    if (!cheap)
+        return expand_all(g, last);
+    e->recipients = last;
+    return VERDICT_OK;
 }
 
 enum guard_next guard_filter_remove(struct guard *guard, struct message *m)

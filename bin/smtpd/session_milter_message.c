@@ -167,10 +167,12 @@ static void change_envelope(struct run *r, char code, struct span text)
                     : code == MILTER_DELETE_RCPT ? VERB_REMOVE
                                                  : VERB_ADD;
     enum verdict v = ask_path(s, verb, text);
+    while (v == VERDICT_OK && verb == VERB_REMOVE && s->transaction.accepted) { /* as often as it was named */
+        s->transaction.accepted--;
+        v = ask_path(s, verb, text);
+    }
     if (v == VERDICT_OK && verb == VERB_ADD)
         s->transaction.accepted++;
-    else if (v == VERDICT_OK && verb == VERB_REMOVE)
-        s->transaction.accepted--;
     else if (v == VERDICT_OVER ||
              (verb == VERB_REMOVE && v != VERDICT_OK && v != VERDICT_NO_USER && v != VERDICT_REFUSED))
         r->text->in->trouble = v;
