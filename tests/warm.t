@@ -23,7 +23,7 @@ warm() { # starts a listener on $port; its process id is $listener
     systemd-socket-activate --version >/dev/null || return
     port=$(free_port)
     # Who can't be traced can't look for its own leaks, where a sanitizer would.
-    background systemd-socket-activate -E ASAN_OPTIONS=detect_leaks=0 -l "127.0.0.1:$port" "$place/bin/pop3d" -c "$conf" "$@"
+    background systemd-socket-activate -E ASAN_OPTIONS=detect_leaks=0 -l "127.0.0.1:$port" "${program:-$place/bin/pop3d}" -c "$conf" "$@"
     leader=$!
     # setsid and setpriv execute in place, so the listener is the background process itself once a client came.
     listener=$leader
@@ -124,6 +124,37 @@ kill "$listener"
 mkdir "$work/broken" && : >"$work/broken/libsystemd.so.0"
 check 'where libsystemd is broken it says so' sh -c "LISTEN_PID=1 LISTEN_FDS=1 LD_LIBRARY_PATH='$work/broken' '$BUILD/bin/pop3d' \
     -c '$conf' </dev/null 2>&1 | grep -q 'event=no-libsystemd.*libsystemd.so.0'"
+
+# --- replaced while it starts, and by what can't be executed
+
+# exec of a file that isn't in its place any more: that is how it looks when it was replaced right after.
+server replaced
+as_server cp "$place/bin/pop3d" "$place/bin/pop3d.new"
+printf '#!/bin/sh\nexec 9<"%s"\nmv "%s.new" "%s"\nexec /proc/self/fd/9 "$@"\n' "$place/bin/pop3d" "$place/bin/pop3d" \
+    "$place/bin/pop3d" >"$work/upgrade"
+chmod 755 "$work/upgrade"
+program=$work/upgrade
+warm
+program=
+check 'a program that is replaced while it starts serves the first connection' greets
+check 'executed anew' grep -q 'event=renewed why="files changed"' "$place/log"
+renewed() { grep -c 'event=renewed' "$place/log"; }
+check 'which it is no more' test "$(times=$(renewed) && greets && greets && echo $(($(renewed) - times)))" = 0
+descriptors() { [ "$(id -u)" != 0 ] || ls "/proc/$listener/fd" | wc -l; }
+before=$(descriptors)
+as_server mv "$place/bin/pop3d" "$place/bin/pop3d.good"
+as_server cp tests/warm.t "$place/bin/pop3d"
+as_server chmod 644 "$place/bin/pop3d"
+for i in 1 2 3; do
+    check 'with what is no program in its place it goes on' greets
+done
+check 'and says so' grep -q 'event=exec-failed' "$place/log"
+no_more_open() { [ "$(descriptors)" = "$before" ]; }
+check 'and leaves nothing open' eventually 10 no_more_open
+as_server mv "$place/bin/pop3d.good" "$place/bin/pop3d"
+check 'until it is put right' greets
+check 'when nothing is to be done any more' test "$(times=$(renewed) && greets && echo $(($(renewed) - times)))" = 0
+kill "$listener"
 
 # --- processes
 

@@ -82,12 +82,21 @@ static bool has_changed(const struct watched *w)
            now.st_mtim.tv_sec != w->seen.st_mtim.tv_sec || now.st_mtim.tv_nsec != w->seen.st_mtim.tv_nsec;
 }
 
+/* Where the program lies. Of a file that was replaced since it was executed the kernel says so, behind its path. */
+static void find_program(struct warm *w)
+{
+    static const char gone[] = " (deleted)";
+    ssize_t n = readlink("/proc/self/exe", w->program, sizeof w->program - 1);
+    if (n > (ssize_t)sizeof gone && memcmp(w->program + n - (sizeof gone - 1), gone, sizeof gone - 1) == 0)
+        n -= sizeof gone - 1;
+    w->program[n > 0 ? n : 0] = '\0';
+}
+
 /* Keys too: the guard's sandbox lets it open those that were there when it was made. Without memory nothing is
  * watched. */
 static void watch_files(struct warm *w)
 {
-    ssize_t n = readlink("/proc/self/exe", w->program, sizeof w->program - 1);
-    w->program[n > 0 ? n : 0] = '\0';
+    find_program(w);
     const struct settings *s = &w->handler->settings;
     const char *file = w->handler->serving.settings_file;
     w->watched = 0;
@@ -96,6 +105,7 @@ static void watch_files(struct warm *w)
     if (!w->files)
         return;
     watch(w, w->program);
+    stat("/proc/self/exe", &w->files[0].seen); /* what runs, not what lies there by now */
     watch(w, file ? file : SETTINGS_DEFAULT_FILE);
     watch(w, s->tls_certificate);
     watch(w, s->tls_key);
@@ -154,17 +164,18 @@ static bool over_limit(const struct warm *w, const struct peer *peer)
 
 /* --- executing itself anew */
 
-static void hand_on_children(const struct warm *w)
+static int hand_on_children(const struct warm *w)
 {
     char number[16];
     int fd = memfd_create("children", 0); /* kept across exec */
     if (fd < 0)
-        return;
+        return fd;
     size_t size = w->count * sizeof *w->children;
     if (size == 0 || write(fd, w->children, size) == (ssize_t)size) {
         snprintf(number, sizeof number, "%d", fd);
         setenv(WARM_CHILDREN, number, 1);
     }
+    return fd;
 }
 
 static void take_children(struct warm *w)
@@ -185,11 +196,14 @@ static void execute_anew(struct warm *w)
 {
     log_event(LOG_INFO, "renewed", "why", w->renew ? "a child died" : "files changed", NULL);
     w->renew = false;
-    hand_on_children(w);
+    int children = hand_on_children(w);
     fcntl(w->listening, F_SETFD, 0);
     execv(w->program, w->argv);
     log_event(LOG_ERR, "exec-failed", "file", w->program, "why", strerror(errno), NULL);
     fcntl(w->listening, F_SETFD, FD_CLOEXEC);
+    unsetenv(WARM_CHILDREN);
+    if (children >= 0)
+        close(children);
     watch_files(w);
 }
 
