@@ -85,7 +85,7 @@ $text{test} .= "_$T->{smtp_port}._tcp.mx.chain CNAME $port.mx.ee\nchain MX 10 mx
 $text{test} .= "down MX 10 mx.down\nmx.down A 127.0.3.250\n$port.mx.down $self\n";
 
 # Another Postern, with the certificate that its setup made.
-my $far = QrunTest->new(domain => 'far.test');
+my $far = QrunTest->new(domain => 'far.test', resolver => "127.0.0.1:$T->{dns_port}"); # which knows who may send for here.test
 system("cp $far->{server}/cert.pem $sink/far.pem") == 0 or die;
 $text{test} .= "far MX 10 mx.far\nmx.far A 127.0.3.200\n$port.mx.far " . tlsa($sink, 'far', 3, 1, 1) . "\n";
 $far->serve_smtpd('127.0.3.200', $T->{smtp_port});
