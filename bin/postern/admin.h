@@ -46,6 +46,7 @@ int queue_retry(struct admin *a, int argc, char **argv);
 int queue_hold(struct admin *a, int argc, char **argv);
 int queue_release(struct admin *a, int argc, char **argv);
 int queue_drop(struct admin *a, int argc, char **argv);
+int doctor_command(struct admin *a, int argc, char **argv); /* doctor.c */
 int trace_command(struct admin *a, int argc, char **argv); /* trace.c */
 int import_command(struct admin *a, int argc, char **argv); /* import.c */
 int tables_command(struct admin *a, int argc, char **argv);
@@ -75,6 +76,10 @@ size_t text_character(struct span text);
 size_t terminal_width(void);
 /* A password from a terminal (twice, without echo) or one line of standard input. False after saying why. */
 bool read_password(const char *whose, struct bytes *password);
+
+/* --- queue_json.c --- */
+/* A text as JSON has it, on standard output; what isn't UTF-8 in it as U+FFFD. */
+void json_string(struct span text);
 
 /* --- edit.c --- */
 /* Takes the lock of the tables (other commands wait for it). EX_OK, or complains. */

@@ -15,7 +15,7 @@
 
 #define HEADER_LIMIT 65536
 
-static void put_string(struct span text)
+void json_string(struct span text)
 {
     putchar('"');
     while (text.n) {
@@ -35,7 +35,7 @@ static void put_string(struct span text)
 static void put_pair(const char *before, const char *name, const char *value)
 {
     printf("%s\"%s\":", before, name);
-    put_string(span_of(value));
+    json_string(span_of(value));
 }
 
 static void put_notify(unsigned notify)
@@ -76,7 +76,7 @@ static int put_header(const struct queue_message *m)
         return complain(EX_IOERR, "%s: %s", m->id, strerror(errno));
     const char *end = memmem(text, (size_t)n, "\r\n\r\n", 4);
     fputs(",\"header\":", stdout);
-    put_string((struct span){ text, end ? (size_t)(end - text) + 2 : (size_t)n });
+    json_string((struct span){ text, end ? (size_t)(end - text) + 2 : (size_t)n });
     return EX_OK;
 }
 

@@ -286,7 +286,9 @@ static void say_next(struct setup *u)
     else
         puts("  4. Start a handler by hand, such as `smtpd -c FILE`, or from systemd or inetd; README.md "
              "shows how.");
-    printf("\nThe records, which `postern%s dns` prints again:\n\n", option);
+    printf("  5. postern%s doctor\n     says what is still wrong, now and later.\n"
+           "\nThe records, which `postern%s dns` prints again:\n\n",
+           option, option);
     dns_command(u->a, 1, &domain);
 }
 
