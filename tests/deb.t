@@ -31,9 +31,10 @@ package() { # VERSION FOLDER
     SOURCE_DATE_EPOCH=1700000000 make -s deb BUILD="$BUILD" DEB_OUT="$work/$2" DEB_VERSION="$1" && ls "$work/$2"/postern_"$1"_*.deb
 }
 
-# dummy NAME FIELD: a package with nothing in it but this line of its control file.
+# dummy NAME FIELD [FILE]: a package with nothing in it but this line of its control file, and FILE.
 dummy() {
     mkdir -p "$work/$1/DEBIAN"
+    [ -z "${3:-}" ] || install -D /bin/true "$work/$1$3"
     printf 'Package: %s\nVersion: 1\nArchitecture: all\nMaintainer: x <x@example.org>\nDescription: a dummy\n%s\n' "$1" "$2" >"$work/$1/DEBIAN/control"
     dpkg-deb --root-owner-group --build "$work/$1" "$work/$1.deb"
 }
@@ -139,6 +140,15 @@ listeners_are_new() {
     done
 }
 sockets_since() { systemctl show -p Id -p ActiveEnterTimestampMonotonic 'postern*.socket' 'postern*.timer'; }
+
+verify() {
+    local name instances=
+    for name in /usr/lib/systemd/system/postern*@.service; do
+        name=${name##*/}
+        instances="$instances ${name%.service}7.service"
+    done
+    ! systemd-analyze verify --man=yes /usr/lib/systemd/system/postern{-*[a-z].{socket,timer,service,slice},.target,.slice} $instances 2>&1 | grep .
+}
 
 # ---- steps
 
@@ -283,7 +293,10 @@ fi
 check 'it has no settings file about which dpkg would ask' bash -c "! dpkg-deb --ctrl-tarfile $work/one/postern_*.deb | tar t | grep conffiles"
 listened=$(listening)
 rm -f /var/lib/man-db/auto-update # an index of all manual pages, made anew each time, is not what is looked at here
-check 'it is installed' install_version one
+check 'on a machine with a mail server' dummy first-mta "$(printf 'Provides: mail-transport-agent\nConflicts: mail-transport-agent\n')" /usr/sbin/sendmail
+dpkg -i "$work/first-mta.deb" >/dev/null 2>&1
+check 'it is installed, as administrators do it' quietly apt-get install -qy --no-install-recommends "$work"/one/postern_*.deb
+check '... in place of that' bash -c '! dpkg-query -W -f "\${db:Status-Status}" first-mta | grep -x installed && dpkg -S /usr/sbin/sendmail | grep "^postern:"'
 check '... and enables and opens nothing' nothing_opened
 check '... nor would it when a machine starts for the first time' bash -c 'systemctl preset-all --preset-mode=enable-only -q; ! find /etc/systemd -name "postern*" | grep .'
 check '... and has its users' id postern postern-pipe
@@ -292,6 +305,7 @@ check '... and its inotify limit' test "$(cat $instances)" -ge 4096
 check '... and its manual pages' bash -c 'man -w 8 imapd && man -w 5 postern.conf && man -w mailq && man -w newaliases && man -w sendmail'
 check '... and the names by which mail is sent' bash -c 'for f in /usr/sbin/sendmail /usr/lib/sendmail /usr/bin/mailq /usr/bin/newaliases; do
     [ "$(readlink -f $f)" = /usr/sbin/sendmail ] || exit; done'
+check '... and units that pass systemd-analyze verify, with the manual pages they name' verify
 check 'its files are as packed' bash -c '! dpkg -V postern | grep .'
 check 'another mail server' dummy other-mta "$(printf 'Provides: mail-transport-agent\nConflicts: mail-transport-agent')"
 check '... is not installed beside it' bash -c "! dpkg -i $work/other-mta.deb && ! dpkg-query -W -f '\${db:Status-Status}' other-mta | grep -x installed"
