@@ -20,10 +20,12 @@ system("mkdir -p $dir/path $dir/dns $proc/net $proc/sys/fs/inotify $proc/777/fd"
 $T->spew("$dir/clock.c", "#include <sys/timex.h>\n#include <unistd.h>\nint adjtimex(struct timex *t) { t->status = 0;"
     . " return access(\"$dir/clock-wrong\", F_OK) == 0 ? TIME_ERROR : TIME_OK; }\n");
 system("gcc -shared -fPIC -o $dir/clock.so $dir/clock.c") == 0 or die;
-$T->spew("$dir/path/systemctl", "#!/bin/sh\ncat $dir/units\n");
+$T->spew("$dir/path/systemctl", "#!/bin/sh\ncat $dir/\$1\n");
 chmod 0755, "$dir/path/systemctl";
 my $units = join '', map { "postern-$_ loaded active listening x\n" } qw(smtp.socket qrun.timer qrun.socket submissions-warm.socket imaps.socket submit.socket);
-$T->spew("$dir/units", $units);
+$T->spew("$dir/list-units", $units);
+my $files = $units =~ s/ .*/ enabled enabled/gr;
+$T->spew("$dir/list-unit-files", $files);
 $T->spew("$proc/sys/fs/inotify/max_user_instances", "4096\n");
 my $head = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n";
 sub listener { return sprintf "   0: 00000000:%04X 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4711 1 0000 100 0 0 10 0\n", shift }
@@ -137,19 +139,26 @@ for my $row ([ 'disk', 'size=1m', qr/MiB of 1 are left/ ], [ 'inodes', 'size=200
 }
 
 # --- units and ports
-$T->spew("$dir/units", $units . "postern-imap\@7.service loaded failed failed x\n");
+$T->spew("$dir/list-units", $units . "postern-imap\@7.service loaded failed failed x\n");
 finds('error', 'units', qr/postern-imap\@7\.service has failed/, 'one that failed');
 for my $row ([ 'smtp.socket', 'error' ], [ 'qrun.timer', 'error' ], [ 'qrun.socket', 'warning' ], [ 'submissions-warm.socket', 'warning' ],
              [ 'imaps.socket', 'warning' ], [ 'submit.socket', 'warning' ]) {
     my ($unit, $severity) = @$row;
-    $T->spew("$dir/units", $units =~ s/(\Q$unit\E loaded) active/$1 inactive/r);
+    $T->spew("$dir/list-units", $units =~ s/(\Q$unit\E loaded) active/$1 inactive/r);
     my $cold = $unit =~ s/-warm//r;
     finds($severity, 'units', qr/postern-\Q$cold\E isn't active/, "$unit isn't open");
 }
-$T->spew("$dir/units", $units);
+$T->spew("$dir/list-units", $units);
 fine('units');
-$T->spew("$dir/units", '');
+$T->spew("$dir/list-unit-files", $files =~ s/(qrun\.timer) enabled/$1 disabled/r);
+finds('warning', 'units', qr/postern-qrun\.timer isn't enabled/, 'one that is closed after a new start');
+$T->spew("$dir/list-unit-files", $files);
+$T->spew("$dir/list-units", '');
+finds('error', 'units', qr/postern-smtp\.socket isn't active/, 'all of them');
+$T->spew("$dir/list-unit-files", '');
 fine('units');
+$T->spew("$dir/list-units", $units);
+$T->spew("$dir/list-unit-files", $files);
 for my $row ([ 25, '/usr/lib/postfix/sbin/master' ], [ 993, '/usr/sbin/dovecot' ], [ 25, '/usr/sbin/smtpd' ]) {
     my ($port, $program) = @$row;
     $T->spew("$proc/net/tcp", $head . listener($port));
@@ -287,6 +296,8 @@ with_zone(qr/^here\.test TXT v=spf1/, [], 'error', 'dns-spf', qr/no SPF record/,
 with_zone(qr/^here\.test TXT v=spf1/, ['here.test TXT v=spf1 ip4:198.51.100.0/24 -all'], 'error', 'dns-spf', qr/says fail .*203\.0\.113\.7/, 'one that leaves us out');
 with_zone(qr/^here\.test TXT v=spf1/, ['here.test TXT v=spf1 ip4:203.0.113.7 -all'], 'error', 'dns-spf', qr/says fail .*2001:db8::7/, 'or our other address');
 with_zone(qr/^here\.test TXT v=spf1/, ['here.test TXT v=spf1 nonsense'], 'error', 'dns-spf', qr/permerror/, 'one that can\'t be read');
+with_zone(qr/^mail\.here\.test TXT/, [], 'note', 'dns-spf', qr/mail\.here\.test has no SPF record/, 'none of the host, whose name counts for bounces');
+with_zone(qr/^mail\.here\.test TXT/, ['mail.here.test TXT v=spf1 -all'], 'error', 'dns-spf', qr/SPF of mail\.here\.test says fail/, 'one of the host that leaves it out');
 with_zone(qr/-rsa\._domainkey/, [], 'error', 'dns-dkim', qr/-rsa, whose record in DNS is missing/, 'a key that isn\'t there');
 my ($ed) = grep { /ed25519\._domainkey/ } @zone;
 with_zone(qr/ed25519\._domainkey/, [ $ed =~ s/p=.*/p=/r ], 'error', 'dns-dkim', qr/ed25519, whose record in DNS is revoked/, 'one that is revoked');

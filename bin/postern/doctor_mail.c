@@ -24,7 +24,9 @@ static bool is_ours(const struct domain_entry *e)
 
 /* --- SPF --- */
 
-static void check_sender(struct doctor *d, const char *domain, const struct in6_addr *address)
+/* `missing`: how bad it is where there is none. */
+static void check_sender(struct doctor *d, const char *domain, const struct in6_addr *address,
+                         enum severity missing)
 {
     struct address sender;
     struct spf_verdict verdict;
@@ -40,7 +42,7 @@ static void check_sender(struct doctor *d, const char *domain, const struct in6_
     spf_check(&d->lookup, &query, &verdict);
     records_address_text(address, shown);
     if (verdict.result == TRUST_NONE)
-        doctor_found(d, PUBLISH, "%s has no SPF record", domain);
+        doctor_found_as(d, missing, PUBLISH, "%s has no SPF record", domain);
     else if (verdict.result == TRUST_TEMPERROR)
         doctor_found_as(d, SEVERITY_WARNING, "try again", "DNS can't tell now what SPF says of %s", domain);
     else if (verdict.result != TRUST_PASS)
@@ -48,15 +50,23 @@ static void check_sender(struct doctor *d, const char *domain, const struct in6_
                      trust_result_name(verdict.result), shown, verdict.why);
 }
 
+/* One finding a domain is enough. */
+static void check_sender_all(struct doctor *d, const char *domain, enum severity missing)
+{
+    size_t before = d->count;
+    for (size_t i = 0; i < d->own.count && d->count == before; i++)
+        check_sender(d, domain, &d->own.list[i], missing);
+}
+
+/* Bounces have no sender: then it is the host's own name that counts (RFC 7208 2.4). */
 void doctor_spf(struct doctor *d)
 {
-    for (size_t i = 0; d->asks && i < d->domain_count; i++)
-        for (size_t j = 0; j < d->own.count && is_ours(&d->domains[i]); j++) {
-            size_t before = d->count;
-            check_sender(d, d->domains[i].name, &d->own.list[j]);
-            if (d->count != before)
-                break;
-        }
+    if (!d->asks)
+        return;
+    check_sender_all(d, d->a->s.hostname, SEVERITY_NOTE);
+    for (size_t i = 0; i < d->domain_count; i++)
+        if (is_ours(&d->domains[i]) && strcasecmp(d->domains[i].name, d->a->s.hostname) != 0)
+            check_sender_all(d, d->domains[i].name, d->severity);
 }
 
 /* --- DKIM --- */

@@ -31,8 +31,8 @@
 
 /* --- units --- */
 
-/* What systemctl says. False: it isn't there, or there is no systemd. */
-static bool ask_systemctl(struct bytes *text)
+/* What systemctl says of our units, or of their files. False: it isn't there, or there is no systemd. */
+static bool ask_systemctl(const char *what, struct bytes *text)
 {
     int ends[2], how = 0;
     char buffer[4096];
@@ -44,15 +44,15 @@ static bool ask_systemctl(struct bytes *text)
         int null = open("/dev/null", O_RDWR | O_CLOEXEC);
         dup2(ends[1], STDOUT_FILENO);
         dup2(null, STDERR_FILENO);
-        execlp("systemctl", "systemctl", "list-units", "--all", "--plain", "--no-legend", "--no-pager",
-               "postern*", (char *)NULL);
+        execlp("systemctl", "systemctl", what, "--all", "--plain", "--no-legend", "--no-pager", "postern*",
+               (char *)NULL);
         _exit(127);
     }
     close(ends[1]);
     while (pid > 0 && (n = read(ends[0], buffer, sizeof buffer)) > 0)
         bytes_add(text, buffer, (size_t)n);
     close(ends[0]);
-    return pid > 0 && waitpid(pid, &how, 0) == pid && how == 0 && text->len > 0;
+    return pid > 0 && waitpid(pid, &how, 0) == pid && how == 0;
 }
 
 /* The next word of a line. */
@@ -66,14 +66,16 @@ static struct span word(struct span *line)
     return w;
 }
 
-static bool is_active(struct span units, const char *name)
+/* Is the unit's word in column `column` (0 is its name) this one? */
+static bool unit_is(struct span units, const char *name, int column, const char *state)
 {
     struct span line;
     while (span_cut(&units, '\n', &line)) {
-        bool same = span_eq_str(word(&line), name);
-        word(&line);
-        if (same)
-            return span_eq_str(word(&line), "active");
+        if (!span_eq_str(word(&line), name))
+            continue;
+        for (int i = 1; i < column; i++)
+            word(&line);
+        return span_eq_str(word(&line), state);
     }
     return false;
 }
@@ -90,34 +92,45 @@ static void tell_failed(struct doctor *d, struct span units)
     }
 }
 
+/* Of each pair one is enough. */
+static const struct wanted {
+    const char *unit, *warm, *loss;
+    enum severity severity;
+} wanted[] = {
+    { "postern-smtp.socket", "postern-smtp-warm.socket", "no mail comes in", SEVERITY_ERROR },
+    { "postern-qrun.timer", "postern-qrun.timer", "mail that waits isn't tried again", SEVERITY_ERROR },
+    { "postern-qrun.socket", "postern-qrun.socket", "mail leaves late", SEVERITY_WARNING },
+    { "postern-submissions.socket", "postern-submissions-warm.socket", "mail programs can't send on port 465",
+      SEVERITY_WARNING },
+    { "postern-imaps.socket", "postern-imaps-warm.socket", "mail programs can't read on port 993",
+      SEVERITY_WARNING },
+    { "postern-submit.socket", "postern-submit.socket", "mail of this machine's programs isn't taken",
+      SEVERITY_WARNING },
+};
+
+static void check_unit(struct doctor *d, const struct wanted *w, struct span units, struct span files)
+{
+    bool cold = unit_is(units, w->unit, 2, "active"), warm = unit_is(units, w->warm, 2, "active");
+    const char *open = cold ? w->unit : w->warm;
+    if (!cold && !warm)
+        doctor_found_as(d, w->severity, "systemctl enable --now postern.target opens what most servers want",
+                        "%s isn't active: %s", w->unit, w->loss);
+    else if (!unit_is(files, open, 1, "enabled"))
+        doctor_found_as(d, SEVERITY_WARNING, "systemctl enable it",
+                        "%s isn't enabled: when the machine starts anew, %s", open, w->loss);
+}
+
 void doctor_units(struct doctor *d)
 {
-    /* Of each pair one is enough. */
-    static const struct {
-        const char *unit, *warm, *loss;
-        enum severity severity;
-    } wanted[] = {
-        { "postern-smtp.socket", "postern-smtp-warm.socket", "no mail comes in", SEVERITY_ERROR },
-        { "postern-qrun.timer", "postern-qrun.timer", "mail that waits isn't tried again", SEVERITY_ERROR },
-        { "postern-qrun.socket", "postern-qrun.socket", "mail leaves late", SEVERITY_WARNING },
-        { "postern-submissions.socket", "postern-submissions-warm.socket",
-          "mail programs can't send on port 465", SEVERITY_WARNING },
-        { "postern-imaps.socket", "postern-imaps-warm.socket", "mail programs can't read on port 993",
-          SEVERITY_WARNING },
-        { "postern-submit.socket", "postern-submit.socket", "mail of this machine's programs isn't taken",
-          SEVERITY_WARNING },
-    };
-    struct bytes units;
+    struct bytes units, files;
     bytes_init(&units, UNITS_LIMIT);
-    if (ask_systemctl(&units)) {
-        struct span all = span_bytes(&units);
-        tell_failed(d, all);
+    bytes_init(&files, UNITS_LIMIT);
+    if (ask_systemctl("list-unit-files", &files) && files.len && ask_systemctl("list-units", &units)) {
+        tell_failed(d, span_bytes(&units));
         for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++)
-            if (!is_active(all, wanted[i].unit) && !is_active(all, wanted[i].warm))
-                doctor_found_as(d, wanted[i].severity,
-                                "systemctl enable --now postern.target opens all that are enabled",
-                                "%s isn't active: %s", wanted[i].unit, wanted[i].loss);
+            check_unit(d, &wanted[i], span_bytes(&units), span_bytes(&files));
     }
+    bytes_free(&files);
     bytes_free(&units);
 }
 
