@@ -66,7 +66,8 @@ static const struct check {
 
 /* --- findings --- */
 
-static void add(struct doctor *d, enum severity severity, const char *todo, const char *format, va_list ap)
+__attribute__((format(printf, 4, 0))) static void add(struct doctor *d, enum severity severity,
+                                                      const char *todo, const char *format, va_list ap)
 {
     char text[TEXT_LIMIT];
     vsnprintf(text, sizeof text, format, ap);
