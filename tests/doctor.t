@@ -322,6 +322,41 @@ with_zone(qr/^_smtp\._tls/, ['_smtp._tls.here.test TXT v=TLSRPTv1'], 'warning', 
 with_zone(qr/^_imaps/, [], 'note', 'dns-services', qr/_imaps\._tcp\.here\.test has no SRV/, 'none');
 with_zone(qr/^_imaps/, ['_imaps._tcp.here.test SRV 0 1 993 elsewhere.test'], 'warning', 'dns-services', qr/leads elsewhere/, 'another\'s');
 with_zone(qr/^_imaps/, ['_imaps._tcp.here.test SRV 0 1 143 mail.here.test'], 'warning', 'dns-services', qr/leads elsewhere/, 'another port');
+# --- a policy of MTA-STS, which another web server of this host serves
+my $https = QrunTest::free_port();
+my $web = "$dir/web";
+mkdir $web;
+system("cp $server/ca.* $web/") == 0 or die;
+certificate($web, 'web', signer => 'ca', names => ['mta-sts.here.test']);
+$T->own;
+$T->settings('https-port' => $https);
+my @sts = ('_mta-sts.here.test TXT v=STSv1; id=1;', 'mta-sts.here.test A 127.0.0.1');
+sub policy {
+    my $body = join "\n", 'version: STSv1', "mode: $_[0]", (map { "mx: $_" } @_[ 1 .. $#_ ]), 'max_age: 86400', '';
+    $T->spew("$web/127.0.0.1.response", "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: " . length($body) . "\r\n\r\n$body");
+}
+fine('dns-sts');
+with_zone($NEVER, [ $sts[0] ], 'warning', 'dns-sts', qr/can't read: mta-sts\.here\.test has no address/, 'a record, and no server');
+with_zone($NEVER, \@sts, 'warning', 'dns-sts', qr/can't read: mta-sts\.here\.test can't be reached/, 'nobody serves it');
+policy('enforce', 'mail.here.test');
+$T->start('perl', 'tests/lib/policy-server', $web, $https, '127.0.0.1=web');
+$T->eventually(20, sub { IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $https) }) or die 'policy-server: ' . $T->log;
+zone(@zone, @sts);
+fine('dns-sts');
+policy('enforce', 'other.here.test');
+finds('error', 'dns-sts', qr/doesn't name mail\.here\.test/, 'one that leaves us out');
+policy('testing', 'other.here.test');
+finds('warning', 'dns-sts', qr/doesn't name mail\.here\.test/, 'and only tests');
+policy('none');
+fine('dns-sts');
+policy('nonsense', 'mail.here.test');
+finds('warning', 'dns-sts', qr/is no policy/, 'what is none');
+policy('enforce', 'mail.here.test');
+$T->settings('tls-certificate' => 'self.pem', 'tls-key' => 'self.key');
+finds('error', 'dns-sts', qr/this host has none/, 'with a certificate that nobody vouches for');
+$T->spew($T->{conf}, $conf);
+zone(@zone);
+
 with_zone(qr/^here\.test MX/, ['here.test fail'], 'warning', 'dns-mx', qr/can't tell about here\.test/, 'a failure isn\'t "not there"');
 fine($_) for qw(dns-host dns-reverse dns-tlsa dns-mx dns-spf dns-dmarc dns-tls-reports dns-services dnssec);
 my $dead = QrunTest::free_port();

@@ -59,6 +59,8 @@ static const struct check {
     { "dns-dkim", doctor_dkim, SEVERITY_ERROR, 0, "the keys that sign are published" },
     { "dns-dmarc", doctor_dmarc, SEVERITY_WARNING, 0, "each domain has a policy" },
     { "dns-tls-reports", doctor_tls_reports, SEVERITY_NOTE, 0, "and a place for reports of TLS" },
+    { "dns-sts", doctor_sts, SEVERITY_WARNING, 0,
+      "a policy of MTA-STS that is announced is served, and right" },
     { "dns-services", doctor_services, SEVERITY_NOTE, 0, "mail programs find the server (SRV)" },
     { "port-25-out", doctor_port_out, SEVERITY_ERROR, 0, "mail can leave" },
 };

@@ -62,7 +62,15 @@ void doctor_spf(struct doctor *d);
 void doctor_dkim(struct doctor *d);
 void doctor_dmarc(struct doctor *d);
 void doctor_tls_reports(struct doctor *d);
+/* The TXT records of `label`.DOMAIN that begin with `version`: how many, and the text of the first. False:
+ * can't tell, which is told. */
+bool doctor_text(struct doctor *d, const char *label, const char *domain, const char *version,
+                 struct bytes *text, size_t *count);
+/* --- doctor_sts.c */
+void doctor_sts(struct doctor *d);
 /* --- doctor_tls.c */
+/* The roots that certificates lead to, by ca-file or the system's. False with errno; *file is which. */
+bool doctor_roots(struct doctor *d, struct bytes *roots, const char **file);
 void doctor_certificate(struct doctor *d);
 void doctor_certificate_key(struct doctor *d);
 void doctor_certificate_name(struct doctor *d);
@@ -78,6 +86,8 @@ void doctor_clock(struct doctor *d);
 void doctor_units(struct doctor *d);
 void doctor_ports(struct doctor *d);
 void doctor_port_out(struct doctor *d);
+/* A connected socket that doesn't block, within ten seconds; -1 with errno. */
+int doctor_connect(const struct in6_addr *address, uint64_t port);
 /* --- doctor_files.c */
 void doctor_permissions(struct doctor *d);
 void doctor_tables(struct doctor *d);

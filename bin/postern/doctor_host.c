@@ -86,7 +86,8 @@ static void tell(struct doctor *d, const char *path, const char *what, uint64_t 
                     "%s: %" PRIu64 " %s of %" PRIu64 " are left", path, left, what, all);
 }
 
-static void each_disk(struct doctor *d, void (*look)(struct doctor *d, const char *path, const struct statvfs *v))
+static void each_disk(struct doctor *d,
+                      void (*look)(struct doctor *d, const char *path, const struct statvfs *v))
 {
     struct bytes path;
     struct statvfs v;
@@ -95,7 +96,8 @@ static void each_disk(struct doctor *d, void (*look)(struct doctor *d, const cha
     bytes_init(&path, PATH_MAX);
     for (int i = 0; place(d, i, &path); i++) {
         if (stat(bytes_str(&path), &info) != 0 || statvfs(bytes_str(&path), &v) != 0)
-            doctor_found_as(d, SEVERITY_ERROR, "postern setup makes it again", "%s: %s", bytes_str(&path), strerror(errno));
+            doctor_found_as(d, SEVERITY_ERROR, "postern setup makes it again", "%s: %s", bytes_str(&path),
+                            strerror(errno));
         else if (i == 0 || info.st_dev != seen)
             look(d, bytes_str(&path), &v);
         seen = info.st_dev;

@@ -128,10 +128,8 @@ void doctor_dkim(struct doctor *d)
 
 /* --- texts below a domain --- */
 
-/* The TXT records of `label`.DOMAIN that begin with `version`: how many, and the text of the first. False:
- * can't tell, which is told. */
-static bool find_text(struct doctor *d, const char *label, const char *domain, const char *version,
-                      struct bytes *text, size_t *count)
+bool doctor_text(struct doctor *d, const char *label, const char *domain, const char *version,
+                 struct bytes *text, size_t *count)
 {
     char name[DNS_NAME_LIMIT];
     struct dns_answer answer;
@@ -159,7 +157,7 @@ static void check_policy(struct doctor *d, const char *domain)
     struct dmarc_record record;
     size_t count;
     bytes_init(&text, RECORD_TEXT_LIMIT);
-    if (find_text(d, "_dmarc", domain, "v=DMARC1", &text, &count)) {
+    if (doctor_text(d, "_dmarc", domain, "v=DMARC1", &text, &count)) {
         if (count == 0)
             doctor_found(d, PUBLISH,
                          "%s has no DMARC record, without which large providers take less of its mail",
@@ -189,7 +187,7 @@ void doctor_tls_reports(struct doctor *d)
     for (size_t i = 0; d->asks && i < d->domain_count; i++) {
         bytes_clear(&text);
         if (!is_ours(&d->domains[i]) ||
-            !find_text(d, "_smtp._tls", d->domains[i].name, "v=TLSRPTv1", &text, &count))
+            !doctor_text(d, "_smtp._tls", d->domains[i].name, "v=TLSRPTv1", &text, &count))
             continue;
         if (count == 0)
             doctor_found(d, PUBLISH, "%s has no record for reports of TLS (_smtp._tls)", d->domains[i].name);

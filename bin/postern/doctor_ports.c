@@ -254,32 +254,40 @@ static bool has_route_for_all(struct doctor *d)
     return all;
 }
 
-/* The greeting of a server: "220 ...". errno where there is none. */
-static bool greets(const struct in6_addr *address, uint64_t port)
+int doctor_connect(const struct in6_addr *address, uint64_t port)
 {
     struct sockaddr_in6 to = { .sin6_family = AF_INET6,
                                .sin6_addr = *address,
                                .sin6_port = htons((uint16_t)port) };
-    struct pollfd p = { .fd = socket(AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0) };
-    char text[4] = "";
+    struct pollfd p = { .fd = socket(AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0),
+                        .events = POLLOUT };
     int failed = 0;
     socklen_t size = sizeof failed;
     if (p.fd < 0)
-        return false;
-    bool ok = connect(p.fd, (struct sockaddr *)&to, sizeof to) == 0 || errno == EINPROGRESS;
-    p.events = POLLOUT;
-    if (ok && poll(&p, 1, CONNECT_MS) == 1 && getsockopt(p.fd, SOL_SOCKET, SO_ERROR, &failed, &size) == 0 &&
-        !failed) {
-        p.events = POLLIN;
-        ok = poll(&p, 1, CONNECT_MS) == 1 && read(p.fd, text, 3) == 3 && strcmp(text, "220") == 0;
-        errno = ok ? 0 : EPROTO;
-    } else if (ok) {
-        ok = false;
-        errno = failed ? failed : ETIMEDOUT;
-    }
-    int saved = errno;
+        return -1;
+    if (connect(p.fd, (struct sockaddr *)&to, sizeof to) != 0 && errno != EINPROGRESS)
+        failed = errno;
+    else if (poll(&p, 1, CONNECT_MS) != 1)
+        failed = ETIMEDOUT;
+    else
+        getsockopt(p.fd, SOL_SOCKET, SO_ERROR, &failed, &size);
+    if (failed == 0)
+        return p.fd;
     close(p.fd);
-    errno = saved;
+    errno = failed;
+    return -1;
+}
+
+/* The greeting of a server: "220 ...". errno where there is none. */
+static bool greets(const struct in6_addr *address, uint64_t port)
+{
+    char text[4] = "";
+    struct pollfd p = { .fd = doctor_connect(address, port), .events = POLLIN };
+    if (p.fd < 0)
+        return false;
+    bool ok = poll(&p, 1, CONNECT_MS) == 1 && read(p.fd, text, 3) == 3 && strcmp(text, "220") == 0;
+    close(p.fd);
+    errno = ok ? 0 : EPROTO;
     return ok;
 }
 

@@ -94,15 +94,21 @@ void doctor_certificate_name(struct doctor *d)
     bytes_free(&error);
 }
 
+bool doctor_roots(struct doctor *d, struct bytes *roots, const char **file)
+{
+    *file = d->a->s.ca_file[0] ? d->a->s.ca_file : SYSTEM_ROOTS;
+    bytes_init(roots, ROOTS_LIMIT);
+    return file_read(AT_FDCWD, *file, roots) == ST_OK;
+}
+
 void doctor_certificate_chain(struct doctor *d)
 {
     struct pair p;
     struct certificate_info info;
     struct bytes error, roots;
-    const char *file = d->a->s.ca_file[0] ? d->a->s.ca_file : SYSTEM_ROOTS;
+    const char *file;
     bytes_init(&error, 4096);
-    bytes_init(&roots, ROOTS_LIMIT);
-    if (file_read(AT_FDCWD, file, &roots) != ST_OK)
+    if (!doctor_roots(d, &roots, &file))
         doctor_found(d, "install ca-certificates, or set `ca-file`", "%s: %s", file, strerror(errno));
     for (size_t i = 0; roots.len && pair_at(d, i, &p); i++) {
         if (certificate_read(p.certificate, p.name, &info, &error) == ST_OK) {
