@@ -183,6 +183,13 @@ enum status mailbox_append_publish(struct mailbox_append *append, uint32_t *uid_
 enum status mailbox_append_finish(struct mailbox_append *append, uint32_t system_flags,
                                   const char *const *keywords, int64_t date, uint32_t *uid_validity,
                                   uint32_t *uid);
+/* Messages that come from another Maildir, between begin and the first end: a folder that never gave a UID takes
+ * over this UIDVALIDITY, and UIDs below `next` count as given. */
+void mailbox_append_take_over(struct mailbox_append *append, uint32_t uid_validity, uint32_t next);
+/* The next message to be ended keeps its file's base, where that can be a name here, and (in a folder with that
+ * UIDVALIDITY) its UID, if it is above all that were given; 0: it had none. UIDs are to come in ascending order. ST_TEMP:
+ * no memory. */
+enum status mailbox_append_keep(struct mailbox_append *append, struct span base, uint32_t uid);
 /* Instead of publish: removes what was written, and frees. */
 void mailbox_append_abort(struct mailbox_append *append);
 

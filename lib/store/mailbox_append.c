@@ -5,6 +5,9 @@
  * cur/ without one, and their dates before they are fsynced. A crash among the renames leaves some of them,
  * and the client without an OK.
  *
+ * What comes from another Maildir keeps the base of its name, by which it is known again when it is to come once more,
+ * and UIDs where the folder never had one of its own.
+ *
  * A message that may hold NULs is taken as it comes into a file of its own first, because only when it is
  * there in whole can be said which of its parts must become base64: a Maildir file has LF line ends, and
  * those parts mean theirs.
@@ -24,6 +27,8 @@
 
 #define PIECE ((size_t)64 * 1024)
 #define BATCH 32    /* files that are fsynced together */
+#define BASE_LIMIT 160      /* of a kept name: with all our fields it fits still */
+#define UIDS_TO_GO 16777216U /* a UID above those that leave so many isn't kept */
 #define KEYWORDS 64 /* different ones in one APPEND; more are passed over, as there are 26 letters */
 
 struct message {
@@ -33,6 +38,8 @@ struct message {
     int64_t date; /* mtime */
     uint32_t flags;
     uint64_t keywords; /* bits of `keywords` below */
+    char *base;        /* that the name keeps; NULL: the temporary name is it */
+    uint32_t uid;      /* that it keeps, and at last has */
 };
 
 struct mailbox_append {
@@ -47,6 +54,9 @@ struct mailbox_append {
     int fd; /* -1: none */
     char temporary[160];
     bool raw; /* as it comes, for a look at its parts */
+    char *base;
+    uint32_t uid;
+    uint32_t validity, next; /* of what is taken over; 0: nothing is */
     struct lf_lines lines;
     size_t waiting;
     enum status status; /* the first failure, and its errno */
@@ -86,6 +96,9 @@ static void release(struct mailbox_append *a, bool remove)
         file_close(a->waiting_fds[i]);
     for (size_t i = 0; i < a->keyword_count; i++)
         free(a->keywords[i]);
+    for (size_t i = 0; i < a->count; i++)
+        free(a->messages[i].base);
+    free(a->base);
     free(a->messages);
     file_close(a->fd);
     place_close(&a->place);
@@ -255,7 +268,11 @@ enum status mailbox_append_end(struct mailbox_append *a, uint32_t system_flags, 
     *m = (struct message){ .size = a->lines.lf_size,
                            .wire = a->lines.crlf_size,
                            .date = file.st_mtim.tv_sec,
-                           .flags = system_flags & FLAG_SYSTEM };
+                           .flags = system_flags & FLAG_SYSTEM,
+                           .base = a->base,
+                           .uid = a->uid };
+    a->base = NULL;
+    a->uid = 0;
     memcpy(m->temporary, a->temporary, sizeof m->temporary);
     for (; keywords && *keywords; keywords++)
         m->keywords |= keyword_bit(a, *keywords);
@@ -265,13 +282,34 @@ enum status mailbox_append_end(struct mailbox_append *a, uint32_t system_flags, 
     return a->waiting_count == BATCH ? sync_waiting(a) : ST_OK;
 }
 
-static bool write_name(const struct mailbox_append *a, const struct message *m, const uint32_t *bits,
-                       uint32_t uid, char *name)
+void mailbox_append_take_over(struct mailbox_append *a, uint32_t uid_validity, uint32_t next)
+{
+    a->validity = next < UINT32_MAX - UIDS_TO_GO ? uid_validity : 0;
+    a->next = next;
+}
+
+static bool can_be_base(struct span base)
+{
+    bool good = base.n > 0 && base.n <= BASE_LIMIT && base.p[0] != '.';
+    for (size_t i = 0; good && i < base.n; i++)
+        good = base.p[i] > ' ' && base.p[i] < 0x7f && !strchr("/:,", base.p[i]);
+    return good;
+}
+
+enum status mailbox_append_keep(struct mailbox_append *a, struct span base, uint32_t uid)
+{
+    free(a->base);
+    a->base = can_be_base(base) ? span_dup(base) : NULL;
+    a->uid = uid;
+    return can_be_base(base) && !a->base ? ST_TEMP : ST_OK;
+}
+
+static bool write_name(const struct mailbox_append *a, const struct message *m, const uint32_t *bits, char *name)
 {
     struct filename none = { 0 };
     struct filename_new n = { .size = m->size,
                               .wire = m->wire,
-                              .uid = uid,
+                              .uid = m->uid,
                               .info = true,
                               .validity = a->place.durable.uid_validity,
                               .flags = m->flags };
@@ -280,15 +318,61 @@ static bool write_name(const struct mailbox_append *a, const struct message *m, 
             n.flags |= bits[i];
     n.keywords = n.flags & ~FLAG_SYSTEM;
     errno = ENAMETOOLONG;
-    return filename_write(span_of(m->temporary), &none, &n, name);
+    return filename_write(span_of(m->base ? m->base : m->temporary), &none, &n, name);
+}
+
+/* A folder that never gave a UID gets another's UIDVALIDITY. *next is the first UID that is free, *free the first that a
+ * message may get that keeps none. */
+static enum status take_over(struct mailbox_append *a, uint32_t *next, uint32_t *free_from)
+{
+    struct durable *d = &a->place.durable;
+    enum status st = place_uids(&a->place, 0, next);
+    *free_from = *next;
+    if (st != ST_OK || *next != 1)
+        return st;
+    *free_from = a->next;
+    if (d->uid_validity == a->validity)
+        return ST_OK;
+    d->uid_validity = a->validity;
+    return durable_write(a->place.dir, d);
+}
+
+/* Every message gets its UID, or keeps it; *first is the least that is new. */
+static enum status give_uids(struct mailbox_append *a, uint32_t *first)
+{
+    uint32_t next = 1, free_from = 1, given;
+    size_t others = 0;
+    enum status st = a->validity ? take_over(a, &next, &free_from) : place_uids(&a->place, a->count, first);
+    for (size_t i = 0; st == ST_OK && !a->validity && i < a->count; i++)
+        a->messages[i].uid = *first + (uint32_t)i;
+    if (st != ST_OK || !a->validity)
+        return st;
+    bool keeps = a->place.durable.uid_validity == a->validity;
+    uint32_t last = next - 1;
+    for (size_t i = 0; i < a->count; i++) {
+        struct message *m = &a->messages[i];
+        if (!keeps || m->uid <= last || m->uid >= UINT32_MAX - UIDS_TO_GO) {
+            m->uid = 0;
+            others++;
+        } else {
+            last = m->uid;
+        }
+    }
+    *first = last >= free_from ? last + 1 : free_from;
+    st = place_uids(&a->place, *first - next + others, &given);
+    uint32_t uid = *first;
+    for (size_t i = 0; st == ST_OK && i < a->count; i++)
+        if (a->messages[i].uid == 0)
+            a->messages[i].uid = uid++;
+    return st;
 }
 
 /* All are on disk. */
-static void tell(struct mailbox_append *a, uint32_t first)
+static void tell(struct mailbox_append *a)
 {
     for (size_t i = 0; i < a->count; i++) {
         const struct message *m = &a->messages[i];
-        struct index_record r = { .uid = first + (uint32_t)i, .bits = INDEX_DATED, .date = m->date };
+        struct index_record r = { .uid = m->uid, .bits = INDEX_DATED, .date = m->date };
         r.size = m->size < INDEX_UNSIZED ? (uint32_t)m->size : INDEX_UNSIZED;
         r.wire = m->wire < INDEX_UNSIZED ? (uint32_t)m->wire : INDEX_UNSIZED;
         place_tell(&a->place, &r, m->name);
@@ -302,10 +386,10 @@ static enum status publish(struct mailbox_append *a, uint32_t *uid)
     uint32_t bits[KEYWORDS] = { 0 };
     enum status st = place_keywords(&a->place, (const char *const *)a->keywords, a->keyword_count, bits);
     if (st == ST_OK)
-        st = place_uids(&a->place, a->count, uid);
+        st = give_uids(a, uid);
     for (size_t i = 0; st == ST_OK && i < a->count; i++) {
         struct message *m = &a->messages[i];
-        if (!write_name(a, m, bits, *uid + (uint32_t)i, m->name) ||
+        if (!write_name(a, m, bits, m->name) ||
             place_publish(&a->place, m->temporary, m->name) != ST_OK) {
             m->name[0] = '\0';
             st = ST_TEMP;
@@ -314,7 +398,7 @@ static enum status publish(struct mailbox_append *a, uint32_t *uid)
     if (st == ST_OK)
         st = file_sync_dir(a->place.cur_dir, NULL);
     if (st == ST_OK)
-        tell(a, *uid);
+        tell(a);
     return st;
 }
 

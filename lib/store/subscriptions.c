@@ -20,21 +20,27 @@ static enum status read_file(struct mail *mail, struct bytes *out)
     return st == ST_PERM && out->len == 0 ? ST_NONE : st == ST_PERM ? ST_TEMP : st;
 }
 
-enum status subscriptions_read(struct mail *mail, struct bytes *out)
+void subscriptions_parse(struct span text, struct bytes *out)
 {
-    struct bytes file;
-    bytes_init(&file, FILE_LIMIT);
-    enum status st = read_file(mail, &file);
-    struct span rest = span_bytes(&file), line;
-    bool newer = span_starts(rest, NEWER_HEADER);
+    struct span line;
+    bool newer = span_starts(text, NEWER_HEADER);
     if (newer)
-        rest = span_from(rest, strlen(NEWER_HEADER));
-    while (st == ST_OK && rest.n && span_cut(&rest, '\n', &line)) {
+        text = span_from(text, strlen(NEWER_HEADER));
+    while (text.n && span_cut(&text, '\n', &line)) {
         for (size_t i = 0; i < line.n; i++)
             bytes_add_char(out, newer && line.p[i] == '\t' ? '.' : line.p[i]);
         if (line.n)
             bytes_add_char(out, '\n');
     }
+}
+
+enum status subscriptions_read(struct mail *mail, struct bytes *out)
+{
+    struct bytes file;
+    bytes_init(&file, FILE_LIMIT);
+    enum status st = read_file(mail, &file);
+    if (st == ST_OK)
+        subscriptions_parse(span_bytes(&file), out);
     bytes_free(&file);
     if (out->failed)
         return ST_TEMP;

@@ -11,4 +11,7 @@
 /* Each name, ended by a newline, appended to *out. Nothing if there is no file. */
 enum status subscriptions_read(struct mail *mail, struct bytes *out);
 
+/* The same of such a file's text. */
+void subscriptions_parse(struct span text, struct bytes *out);
+
 #endif
