@@ -112,6 +112,143 @@ is join('', map { "$_->{flags}|$_->{text}=\n" } @view), "\$Forwarded \\Flagged \
     is `$command 2>&1`, "Pipe imported 2 present 0 uids new\n", 'from standard input';
 }
 
+# ---- a Maildir that Dovecot kept, with UIDs that have gaps
+
+my $tree = "$d/home/Maildir";
+my $maildir = "maildir:$tree";
+doveadm($maildir, '', 'mailbox', 'create', '-s', $_) for 'Work', 'Work.2026', "Entw\xc3\xbcrfe";
+doveadm($maildir, '', 'mailbox', 'create', 'Unsubscribed');
+doveadm($maildir, "Subject: m$_\n\ntext $_\n", 'save', '-m', $_ % 2 ? 'INBOX' : 'Work.2026') for 1 .. 8;
+doveadm($maildir, '', 'expunge', 'mailbox', 'INBOX', 'subject', 'm3');
+doveadm($maildir, '', 'expunge', 'mailbox', 'Work.2026', 'subject', 'm8');
+doveadm($maildir, '', 'flags', 'add', '\Flagged \Answered $Forwarded work', 'mailbox', 'INBOX', 'subject', 'm5');
+doveadm($maildir, '', 'flags', 'add', '\Seen work', 'mailbox', 'Work.2026', 'subject', 'm2');
+doveadm($maildir, $one, 'save', '-m', 'Unsubscribed');
+utime(880106106, 880106106, glob "$tree/{new,cur}/*") == 3 or die;
+
+# "UIDVALIDITY UIDNEXT" and "UID FLAGS SUBJECT" of each message, from Dovecot and from us
+sub dovecot_view {
+    my ($folder) = @_;
+    my $run = sub { join ' ', ImapTest::as_owner('env', "HOME=$d/home", 'USER=nobody', 'doveadm', '-c', "$d/dovecot.conf", '-o', "mail_location=$maildir", @_) };
+    my ($next, $validity) = `cd $d; @{[$run->('-f', 'tab', 'mailbox', 'status', q('uidvalidity uidnext'), $folder)]}` =~ /\t(\d+)\t(\d+)$/m;
+    my @lines = map { my ($uid, $flags, $subject) = split /\t/; chomp $subject; "$uid " . ImapTest::Session::sorted($flags) . " $subject\n" }
+        grep { /^\d/ } `cd $d; @{[$run->('-f', 'tab', 'fetch', q('uid flags hdr.subject'), 'mailbox', $folder, 'all')]}`;
+    return join '', "$validity $next\n", sort @lines;
+}
+sub our_view {
+    my ($folder, $user) = @_;
+    my $s = $t->session($user ? (user => $user) : ());
+    my @answer = $s->ok("EXAMINE \"$folder\"");
+    my ($validity) = "@answer" =~ /UIDVALIDITY (\d+)/;
+    my ($next) = "@answer" =~ /UIDNEXT (\d+)/;
+    my @lines;
+    for ($s->ok('UID FETCH 1:* (UID FLAGS BODY.PEEK[])')) {
+        my ($uid) = /\bUID (\d+)/ or next;
+        my ($flags) = /FLAGS \(([^)]*)\)/;
+        my ($subject) = /\nSubject: (\S+)/;
+        push @lines, "$uid " . ImapTest::Session::sorted($flags) . " $subject\n";
+    }
+    $s->logout;
+    return join '', "$validity $next\n", sort @lines;
+}
+sub subscriptions {
+    my ($user) = @_;
+    my $s = $t->session(user => $user);
+    my @names = sort map { /^\* LSUB \((?![^)]*\\No)[^)]*\) "\." (.*)/ ? $1 =~ s/"//gr : () } $s->ok('LSUB "" "*"');
+    $s->logout;
+    return "@names";
+}
+sub add_user {
+    my ($name) = @_;
+    $t->run("echo $name-secret | '$t->{bin}/postern' -c '$t->{conf}' user add $name\@example.test") or die $t->logged;
+}
+
+my @folders = ('INBOX', 'Work', 'Work.2026', 'Unsubscribed', 'Entw&APw-rfe');
+my %theirs = map { my $n = $_ eq 'Entw&APw-rfe' ? "Entw\xc3\xbcrfe" : $_; $_ => dovecot_view($n) } @folders;
+like $theirs{'Work.2026'}, qr/^\d+ 5\n1 \\Seen work m2\n/, 'Dovecot has what it was told';
+add_user('bob');
+($status, $said) = postern('import', 'bob@example.test', $tree);
+is "$status $said", "0 INBOX imported 3 present 0 uids kept\nEntwürfe imported 0 present 0 uids kept\nUnsubscribed imported 1 present 0 uids kept\n"
+    . "Work imported 0 present 0 uids kept\nWork.2026 imported 3 present 0 uids kept\n", 'a Maildir of Dovecot';
+is our_view($_, 'bob'), $theirs{$_}, "$_: UIDVALIDITY, UIDs, flags and keywords" for @folders;
+is subscriptions('bob'), 'Archive Drafts Entw&APw-rfe Junk Sent Trash Work Work.2026', 'subscriptions, beside those of every account';
+{
+    my $s = $t->session(user => 'bob');
+    $s->ok('EXAMINE INBOX');
+    my ($dates) = join '|', map { /INTERNALDATE "([^"]*)"/ ? $1 : () } $s->ok('FETCH 1:* INTERNALDATE');
+    is $dates, join('|', ('21-Nov-1997 09:55:06 +0000') x 3), 'dates';
+    $s->logout;
+}
+($status, $said) = postern('import', 'bob@example.test', $tree);
+like "$status $said", qr/^0 INBOX imported 0 present 3 uids kept\n.*Work\.2026 imported 0 present 3 uids kept\n$/s, 'again: nothing comes twice';
+doveadm($maildir, "Subject: late\n\n", 'save', '-m', 'Work.2026');
+$theirs{'Work.2026'} = dovecot_view('Work.2026');
+is((postern('import', 'bob@example.test', $tree))[0], 0, 'again, when another message came');
+is our_view('Work.2026', 'bob'), $theirs{'Work.2026'}, 'it comes with its UID';
+is((postern('import', '--folder', 'Old', 'alice@example.test', $tree))[0], 0, 'below a folder of a name');
+is our_view($_->[0], 'alice'), $theirs{$_->[1]}, "$_->[0]" for [ 'Old', 'INBOX' ], [ 'Old.Work.2026', 'Work.2026' ];
+($status, $said) = postern('import', 'alice@example.test', $tree);
+like "$status $said", qr/^0 INBOX imported 3 present 0 uids new\n/, 'into a folder in use: new UIDs';
+like our_view('INBOX'), qr/\n1 .*one\n2 .*two\n3 .*m1\n/s, 'behind those that are there';
+
+# ---- Courier's
+
+my $courier = "$d/home/courier";
+mkdir $_ for $courier, map { ("$courier/$_", "$courier/.Sent.2020/$_") } '', qw(cur new tmp courierimapkeywords);
+mkdir "$courier/.Sent.2020/$_" for qw(cur new tmp);
+my $base = '1505297645.M902486P6469V000000000000FC00I0000000000043284_';
+for (0 .. 3) {
+    my $text = "Subject: c$_\n\n";
+    write_file("$courier/" . ($_ < 3 ? 'cur' : 'new') . "/$base$_.ubuntu,S=13" . ('', ':2,', ':2,FS', '')[$_], $text);
+}
+write_file("$courier/courierimapuiddb", "1 1505297600 9\n" . join('', map { (7, 3, 5)[$_] . " $base$_.ubuntu,S=13\n" } 0 .. 2));
+write_file("$courier/courierimapkeywords/:list", "\$Forwarded\nJunk\n\n${base}0.ubuntu,S=13:0 1\n${base}1.ubuntu,S=13:1\n${base}2.ubuntu,S=13:0\n");
+write_file("$courier/courierimapkeywords/.5017661.${base}1.ubuntu,S=13", "older\n");
+write_file("$courier/courierimapkeywords/.5017662.${base}1.ubuntu,S=13", "newer\n\$Forwarded\n");
+write_file("$courier/courierimapkeywords/${base}2.ubuntu,S=13", '');
+write_file("$courier/.Sent.2020/cur/${base}9.ubuntu,S=13:2,S", "Subject: s\n\n");
+write_file("$courier/.Sent.2020/courierimapuiddb", "1 1505297700 30\n29 ${base}9.ubuntu,S=13\n");
+write_file("$courier/courierimapsubscribed", "INBOX\nINBOX.Sent.2020\nINBOX.Gone\n");
+$t->own;
+add_user('carol');
+is_deeply [ postern('import', 'carol@example.test', $courier) ],
+    [ 0, "INBOX imported 4 present 0 uids kept\nSent.2020 imported 1 present 0 uids kept\n" ], "a tree of Courier";
+is our_view('INBOX', 'carol'), "1505297600 10\n3 \$Forwarded newer c1\n5 \\Flagged \\Seen c2\n7 \$Forwarded Junk c0\n9  c3\n",
+    'UIDVALIDITY, UIDs, flags and keywords';
+is our_view('Sent.2020', 'carol'), "1505297700 30\n29 \\Seen s\n", 'of a folder';
+is subscriptions('carol'), 'Archive Drafts Gone INBOX Junk Sent Sent.2020 Trash', 'subscriptions';
+
+# ---- a tree whose owner is not to be trusted
+
+write_file("$d/secret", "Subject: secret\n\n");
+my $evil = "$d/home/evil";
+mkdir $_ for $evil, map { "$evil/$_" } qw(cur new tmp .a);
+symlink "$d/secret", "$evil/cur/1.link:2," or die;
+symlink $tree, "$evil/.b" or die;
+symlink "$tree/cur", "$evil/.a/cur" or die;
+write_file("$evil/cur/2.\e[31mred:2,", "Subject: red\n\n");
+mkdir "$evil/.\e[31m" and mkdir "$evil/.\e[31m/cur";
+POSIX::mkfifo("$evil/new/3.fifo", 0600);
+$t->own;
+add_user('dave');
+($status, $said) = postern('import', 'dave@example.test', $evil);
+is $status, 65, 'a folder that can have no name here';
+unlike $said, qr/\e/, 'is told without its control characters';
+like $said, qr/^INBOX imported 1 present 0 uids new$/m, 'links and FIFOs are passed over';
+like our_view('INBOX', 'dave'), qr/^\d+ 2\n1  red\n$/, 'what is left comes';
+SKIP: {
+    skip 'as root only', 3 if $> != 0;
+    chmod 0700, $evil;
+    system("chown -R daemon '$evil'");
+    write_file("$evil/cur/4.other:2,", "Subject: other\n\n");
+    ($status, $said) = postern('import', '--folder', 'R', 'dave@example.test', $evil);
+    ok $status == 74 && $said =~ /4\.other:2,: Operation not permitted/, "as root: a file in somebody's tree that isn't theirs" or diag $said;
+    unlink "$evil/cur/4.other:2,";
+    ($status, $said) = postern('import', '--folder', 'R', 'dave@example.test', $evil);
+    like $said, qr/^R imported 1 present 0 /, "as root: a tree that only they can read";
+    is join(' ', sort map { (stat $_)[4] } glob "$t->{server}/mail/example.test/dave/.R/*/*"), (getpwnam 'nobody')[2], "what comes is the mail owner's";
+}
+
 # ---- what is refused
 
 for ([ 65, 'is no mbox', "$d/dovecot.conf" ], [ 66, 'No such file', "$d/none" ], [ 65, 'is no mbox', '/dev/null', 'none' ]) {

@@ -3,7 +3,7 @@
  * postern import [--folder NAME] [--format FORMAT] ADDRESS SOURCE
  *
  * Reads what others kept into an account. As root the source is opened before the command becomes the server's owner, so that
- * it may lie where only root can read; nothing else is done as root. Limits of the account's quota aren't asked
+ * it may lie where only root can read; of a Maildir, whose files are opened one by one, the right to read is kept. Limits of the account's quota aren't asked
  * for: who moves in brings everything along.
  */
 #include "import.h"
@@ -14,9 +14,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -44,7 +47,7 @@ int import_make_folder(struct import *i, struct span folder)
     enum status st = folder_is_inbox(folder) ? ST_OK : folder_exists(i->mail, folder);
     if (st == ST_NONE) {
         st = folder_create(i->mail, folder);
-        if (st == ST_OK)
+        if (st == ST_OK && i->subscribes)
             st = folder_subscribe(i->mail, folder, true);
     }
     return st == ST_OK ? EX_OK : import_failed("can't be made", folder);
@@ -106,15 +109,42 @@ static int open_source(struct import *i)
     return EX_OK;
 }
 
-static int become_owner(struct admin *a)
+/* Of all that root may do, keeps nothing but reading: a Maildir's files are opened one by one. */
+static bool keep_reading(void)
+{
+    struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+    struct __user_cap_data_struct data[2] = { { 0 } };
+    data[0].effective = data[0].permitted = 1U << CAP_DAC_READ_SEARCH;
+    return syscall(SYS_capset, &header, data) == 0;
+}
+
+static bool drop_all(void)
+{
+    struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+    struct __user_cap_data_struct data[2] = { { 0 } };
+    return syscall(SYS_capset, &header, data) == 0;
+}
+
+static int become_owner(struct import *i, bool tree)
 {
     struct bytes error;
     bytes_init(&error, 4096);
     int result = EX_OK;
-    if (sandbox_drop_root(a->s.spool, &error) != ST_OK)
+    bool root = geteuid() == 0;
+    if (root && tree)
+        prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0);
+    if (sandbox_drop_root(i->a->s.spool, &error) != ST_OK)
         result = complain(EX_NOPERM, "%s", bytes_str(&error));
+    else if (root && tree && !(i->reads_all = keep_reading()) && !drop_all())
+        result = complain(EX_NOPERM, "can't give up what root may do: %s", strerror(errno));
     bytes_free(&error);
     return result;
+}
+
+static bool is_directory(int fd)
+{
+    struct stat info;
+    return fd >= 0 && fstat(fd, &info) == 0 && S_ISDIR(info.st_mode);
 }
 
 static int read_options(struct import *i, int *argc, char ***argv)
@@ -136,7 +166,7 @@ static int read_options(struct import *i, int *argc, char ***argv)
 
 int import_command(struct admin *a, int argc, char **argv)
 {
-    struct import i = { .a = a, .fd = -1 };
+    struct import i = { .a = a, .fd = -1, .subscribes = true };
     int result = read_options(&i, &argc, &argv);
     if (result != EX_OK)
         return result;
@@ -144,11 +174,11 @@ int import_command(struct admin *a, int argc, char **argv)
     progress_begin(&i.progress);
     result = open_source(&i);
     if (result == EX_OK)
-        result = become_owner(a);
+        result = become_owner(&i, is_directory(i.fd));
     if (result == EX_OK)
         result = import_account(a, argv[0], &i.mail);
     if (result == EX_OK)
-        result = import_mbox(&i);
+        result = is_directory(i.fd) ? import_tree(&i) : import_mbox(&i);
     mail_close(i.mail);
     file_close(i.fd);
     return result;

@@ -97,7 +97,7 @@ static const struct command commands[] = {
     { "trace", NULL, "[--since TIME] [--file FILE] ID | ADDRESS", "what the log says of a message", 1, 5,
       NO_SETTINGS | KEEP_ROOT, trace_command },
     { "import", NULL, "[--folder NAME] [--format FORMAT] ADDRESS SOURCE",
-      "bring an mbox (- is standard input) into an account", 2, 6, KEEP_ROOT, import_command },
+      "bring an mbox (- is standard input), or a Maildir with its folders, into an account", 2, 6, KEEP_ROOT, import_command },
     { "tables", NULL, "", "compile the tables after editing them by hand", 0, 0, 0, tables_command },
     { "config", NULL, "", "the settings in effect", 0, 0, KEEP_ROOT, config_command },
     { "help", NULL, "", "this", 0, 0, NO_SETTINGS | KEEP_ROOT, help_command },
