@@ -249,6 +249,88 @@ SKIP: {
     is join(' ', sort map { (stat $_)[4] } glob "$t->{server}/mail/example.test/dave/.R/*/*"), (getpwnam 'nobody')[2], "what comes is the mail owner's";
 }
 
+# ---- export, and round trips
+
+add_user($_) for qw(eve frank grace);
+{
+    my $s = $t->session(user => 'eve');
+    $s->ok('CREATE "Round.&AMQ-"');
+    $s->ok('SUBSCRIBE "Round.&AMQ-"');
+    $s->ok('UNSUBSCRIBE Trash');
+    for my $folder ('INBOX', 'Round.&AMQ-') {
+        $s->ok("APPEND \"$folder\" (\\Seen \$Forwarded Gr-n) \"21-Nov-1997 09:55:06 +0000\" {}", $one =~ s/\n/\r\n/gr);
+        $s->ok("APPEND \"$folder\" (\\Deleted) {}", "Subject: gone\r\n\r\n");
+        $s->ok("APPEND \"$folder\" (\\Draft \\Answered \\Flagged \\Deleted other) \"22-Nov-1997 09:55:06 +0000\" {}", "Subject: three\r\nStatus: RO\r\n\r\n>From x\r\n\r\n\r\nend");
+        $s->ok("APPEND \"$folder\" () \"23-Nov-1997 09:55:06 +0000\" {}", "Return-Path: <x\@example.org>\r\nSubject: four\r\n\r\nFrom b\@example.org  Sat Nov 22 09:55:06 1997\r\nSubject: five\r\n\r\n");
+        $s->select($folder);
+        $s->ok('UID EXPUNGE 2');
+    }
+    $s->logout;
+}
+sub whole { # of a folder: numbers, then UID, flags, date and text of each message
+    my ($user, $folder) = @_;
+    my $s = $t->session(user => $user);
+    my ($numbers) = join ' ', map { /^\* STATUS \S+ (.*)/ ? $1 : () } $s->ok("STATUS \"$folder\" (UIDVALIDITY UIDNEXT)");
+    $s->ok("EXAMINE \"$folder\"");
+    my @messages = map { /\bUID (\d+)/ ? s/^\* \d+ FETCH //r : () } $s->ok('UID FETCH 1:* (UID INTERNALDATE BODY.PEEK[])');
+    my @flags = map { /UID (\d+)/ ? "$1 " . ImapTest::Session::sorted(/FLAGS \(([^)]*)\)/) : () } $s->ok('UID FETCH 1:* (UID FLAGS)');
+    $s->logout;
+    return join "\n", $numbers, @flags, @messages;
+}
+sub made { my $dir = "$t->{dir}/made"; mkdir $dir; chmod 0777, $dir; return "$dir/$_[0]"; }
+($status, $said) = postern('export', 'eve@example.test', made('tree'));
+is "$status $said", "0 INBOX exported 3\nArchive exported 0\nDrafts exported 0\nJunk exported 0\nRound.Ä exported 3\nSent exported 0\nTrash exported 0\n", 'export of a Maildir';
+$tree = made('tree');
+$maildir = "maildir:$tree";
+my $theirs = whole('eve', 'INBOX');
+is((postern('import', 'frank@example.test', $tree))[0], 0, 'imported again');
+is whole('frank', $_), whole('eve', $_), "$_: the same messages, UIDs, flags, keywords and dates" for 'INBOX', 'Round.&AMQ-';
+is subscriptions('frank'), 'Archive Drafts Junk Round.&AMQ- Sent Trash', 'and subscriptions, beside those that were there';
+is dovecot_view('INBOX'), our_view('INBOX', 'eve'), 'Dovecot finds the same in it';
+is whole('eve', 'INBOX'), $theirs, 'and nothing changed where it came from';
+($status, $said) = postern('export', '--folder', 'Round.Ä', 'eve@example.test', made('one'));
+is "$status $said", "0 Round.Ä exported 3\n", 'one folder alone';
+is +(postern('import', '--folder', 'Alone', 'frank@example.test', made('one')))[0], 0, 'imported again';
+is whole('frank', 'Alone'), whole('eve', 'Round.&AMQ-'), 'it is the same';
+ok !glob(made('one') . '/.[A-Z]*'), 'and no other';
+
+($status, $said) = postern('export', '--mbox', 'eve@example.test', made('box'));
+is "$status $said", "0 INBOX exported 3\n", 'export of an mbox';
+is +(postern('import', 'grace@example.test', made('box')))[0], 0, 'imported again';
+# a field of the file's own is gone, and the last line is ended
+is whole('grace', 'INBOX') =~ s/^.*?\n//r =~ s/^(?:2|3)(?= )/X/gmr =~ s/UID [23]/UID X/gr,
+    whole('eve', 'INBOX') =~ s/^.*?\n//r =~ s/^(?:3|4)(?= )/X/gmr =~ s/UID [34]/UID X/gr =~ s/Status: RO\r\n//r =~ s/\nend\)/\nend\r\n)/r =~ s/\{(\d+)\}(?=\r\nSubject: three)/'{' . ($1 - 10) . '}'/er,
+    'the same messages, flags, keywords and dates';
+is `$t->{bin}/postern -c $t->{conf} export --mbox eve\@example.test -`, slurp(made('box')), 'to standard output: the same, and nothing else';
+doveadm("mbox:$d/home/mail2:INBOX=$d/home/inbox2", '', 'mailbox', 'status', 'messages', 'INBOX');
+system "cp '" . made('box') . "' '$d/home/inbox2'";
+$t->own;
+{
+    my @command = ImapTest::as_owner('env', "HOME=$d/home", 'USER=nobody', 'doveadm', '-c', "$d/dovecot.conf", '-o', "mail_location=mbox:$d/home/mail2:INBOX=$d/home/inbox2");
+    my $found = `cd $d; @command -f tab fetch 'flags hdr.subject' mailbox INBOX all`;
+    is join('', map { ImapTest::Session::sorted($_->[0]) . " $_->[1]\n" } map { chomp; [ split /\t/ ] } grep { !/^flags/ } split /^/, $found),
+        "\\Seen one\n\\Answered \\Deleted \\Draft \\Flagged three\n four\n", 'Dovecot reads it, but for keywords that it never wrote into the file';
+}
+
+for ([ 73, 'File exists', made('box'), '--mbox' ], [ 73, 'File exists', made('tree') ], [ 64, 'needs a directory', '-' ], [ 73, 'No such file', made('none/none') ]) {
+    my ($want, $text, $target, @options) = @$_;
+    my ($got, $out) = postern('export', @options, 'eve@example.test', $target);
+    ok $got == $want && $out =~ /$text/, "export to $target: $text" or diag "$got $out";
+}
+is((postern('export', '--mbox', 'nobody@example.test', made('none')))[0], 67, 'no account');
+ok !-e made('none'), 'and nothing was made';
+
+# ---- on a terminal it says how far it is, and only there; a folder's name is made harmless
+{
+    add_user('heidi');
+    my $many = join '', map { "From a\@example.org  Fri Nov 21 09:55:06 1997\nSubject: m$_\n\n" . "text\n" x 200 . "\n" } 1 .. 2000;
+    write_file("$d/many", $many);
+    my $shown = `script -qec '$t->{bin}/postern -c $t->{conf} import --folder Many heidi\@example.test $d/many' /dev/null </dev/null`;
+    like $shown, qr/\r\e\[KMany: \d+ messages, \d+%.*\r\e\[KMany imported 2000 /s, 'progress on a terminal';
+    my $quiet = `'$t->{bin}/postern' -c '$t->{conf}' import --folder Many2 heidi\@example.test '$d/many' 2>&1`;
+    is $quiet, "Many2 imported 2000 present 0 uids new\n", 'and nowhere else';
+}
+
 # ---- what is refused
 
 for ([ 65, 'is no mbox', "$d/dovecot.conf" ], [ 66, 'No such file', "$d/none" ], [ 65, 'is no mbox', '/dev/null', 'none' ]) {

@@ -49,6 +49,7 @@ int queue_drop(struct admin *a, int argc, char **argv);
 int doctor_command(struct admin *a, int argc, char **argv); /* doctor.c */
 int trace_command(struct admin *a, int argc, char **argv); /* trace.c */
 int import_command(struct admin *a, int argc, char **argv); /* import.c */
+int export_command(struct admin *a, int argc, char **argv); /* export.c */
 int tables_command(struct admin *a, int argc, char **argv);
 int dkim_list(struct admin *a, int argc, char **argv); /* dkim.c */
 int dkim_make(struct admin *a, int argc, char **argv);

@@ -2,9 +2,9 @@
  *
  * postern import [--folder NAME] [--format FORMAT] ADDRESS SOURCE
  *
- * Reads what others kept into an account. As root the source is opened before the command becomes the server's owner, so that
- * it may lie where only root can read; of a Maildir, whose files are opened one by one, the right to read is kept. Limits of the account's quota aren't asked
- * for: who moves in brings everything along.
+ * Reads what others kept into an account. As root the source is opened before the command becomes the server's owner,
+ * so that it may lie where only root can read; of a Maildir, whose files are opened one by one, the right to read is
+ * kept. Limits of the account's quota aren't asked for: who moves in brings everything along.
  */
 #include "import.h"
 #include "base/files.h"
@@ -53,14 +53,19 @@ int import_make_folder(struct import *i, struct span folder)
     return st == ST_OK ? EX_OK : import_failed("can't be made", folder);
 }
 
-void import_report(struct span folder, const struct import_count *count)
+void say_folder(struct span folder)
 {
     struct bytes name;
     bytes_init(&name, 4 * FOLDER_NAME_LIMIT);
     say_word(utf7_to_utf8(folder, &name) ? span_bytes(&name) : folder);
+    bytes_free(&name);
+}
+
+void import_report(struct span folder, const struct import_count *count)
+{
+    say_folder(folder);
     printf(" imported %llu present %llu uids %s\n", (unsigned long long)count->messages,
            (unsigned long long)count->present, count->kept ? "kept" : "new");
-    bytes_free(&name);
 }
 
 static void tell_boot(struct mail *mail)
@@ -74,23 +79,35 @@ static void tell_boot(struct mail *mail)
     bytes_free(&text);
 }
 
+static int find_account(struct admin *a, const char *text, struct address *account)
+{
+    struct quota q;
+    int result = edit_address(a, text, account);
+    if (result != EX_OK)
+        return result;
+    enum status st = directory_quota_of(&a->s, account, &q);
+    if (st == ST_NONE)
+        return complain(EX_NOUSER, "%s: is no account here; `postern user list` shows them", account->text);
+    return st == ST_OK ? EX_OK : complain(EX_TEMPFAIL, "%s: can't be looked up: %s", account->text, strerror(errno));
+}
+
+int import_is_account(struct admin *a, const char *address)
+{
+    struct address account;
+    return find_account(a, address, &account);
+}
+
 int import_account(struct admin *a, const char *address, struct mail **mail)
 {
     struct address account;
     struct bytes path;
-    struct quota q;
-    int result = edit_address(a, address, &account);
+    int result = find_account(a, address, &account);
     if (result != EX_OK)
         return result;
-    enum status st = directory_quota_of(&a->s, &account, &q);
-    if (st == ST_NONE)
-        return complain(EX_NOUSER, "%s: is no account here; `postern user list` shows them", account.text);
     bytes_init(&path, 4096);
-    if (st == ST_OK && !settings_maildir(&a->s, address_local(&account), address_domain(&account), &path))
-        st = ST_TEMP;
-    if (st == ST_OK)
-        st = mail_open(bytes_str(&path), a->s.hostname, mail);
-    if (st == ST_OK)
+    bool good = settings_maildir(&a->s, address_local(&account), address_domain(&account), &path) &&
+                mail_open(bytes_str(&path), a->s.hostname, mail) == ST_OK;
+    if (good)
         tell_boot(*mail);
     else
         result = complain(EX_IOERR, "%s: its mail can't be opened: %s", account.text, strerror(errno));

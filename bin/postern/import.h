@@ -64,6 +64,10 @@ struct source {
 };
 
 /* --- import.c */
+/* Is there such an account? Looks only. EX_OK, or complains. */
+int import_is_account(struct admin *a, const char *address);
+/* A folder's name on standard output, in UTF-8 and made harmless. */
+void say_folder(struct span folder);
 /* The account's mail, as its owner; EX_OK, or complains. Nothing of it is made. */
 int import_account(struct admin *a, const char *address, struct mail **mail);
 /* The name of a folder as given (UTF-8) as it is on disk. EX_OK, or complains. */
