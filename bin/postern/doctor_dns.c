@@ -259,25 +259,6 @@ void doctor_mx(struct doctor *d)
         compare_mx(d, &d->domains[i]);
 }
 
-/* SRV (RFC 2782): priority, weight, port, and a target that isn't compressed. */
-static bool srv_is(struct span data, unsigned port, const char *host)
-{
-    char target[DNS_NAME_LIMIT];
-    size_t at = 6, used = 0;
-    if (data.n < 7)
-        return false;
-    const unsigned char *p = (const unsigned char *)data.p;
-    while (at < data.n && p[at] && p[at] < 64 && at + p[at] < data.n && used + p[at] + 2 < sizeof target) {
-        if (used)
-            target[used++] = '.';
-        memcpy(target + used, p + at + 1, p[at]);
-        used += p[at];
-        at += p[at] + 1u;
-    }
-    target[used] = '\0';
-    return (unsigned)(p[4] << 8 | p[5]) == port && strcasecmp(target, host) == 0;
-}
-
 static void compare_service(struct doctor *d, const char *domain, const struct record_service *s)
 {
     char name[DNS_NAME_LIMIT];
@@ -288,7 +269,8 @@ static void compare_service(struct doctor *d, const char *domain, const struct r
         return;
     bool right = false;
     for (size_t i = 0; i < answer.count; i++)
-        right = right || srv_is(answer.records[i].data, s->port, d->a->s.hostname);
+        right = right || (answer.records[i].port == s->port &&
+                          strcasecmp(answer.records[i].name, d->a->s.hostname) == 0);
     if (st == ST_NONE)
         doctor_found(d, PUBLISH, "%s has no SRV record, by which mail programs find the server", name);
     else if (!right)

@@ -36,8 +36,9 @@ enum dns_type {
 struct dns_record {
     uint16_t type;
     uint32_t ttl;
-    uint16_t preference;       /* MX */
-    char name[DNS_NAME_LIMIT]; /* MX, CNAME, PTR: the target, lower case, without the final dot; "" is the
+    uint16_t preference;       /* MX; SRV: the priority */
+    uint16_t port;             /* SRV */
+    char name[DNS_NAME_LIMIT]; /* MX, SRV, CNAME, PTR: the target, lower case, without the final dot; "" is the
                                   root */
     struct in6_addr address;   /* A (IPv4-mapped), AAAA */
     struct span data;          /* the raw RDATA inside the answer; TXT, TLSA */

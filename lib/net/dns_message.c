@@ -205,6 +205,11 @@ static void get_rdata(struct reader *r, size_t length, struct dns_record *record
     } else if (record->type == DNS_MX) {
         record->preference = (uint16_t)get_u16(r);
         get_target(r, end, record, usable);
+    } else if (record->type == DNS_SRV) {
+        record->preference = (uint16_t)get_u16(r);
+        get_u16(r); /* the weight */
+        record->port = (uint16_t)get_u16(r);
+        get_target(r, end, record, usable);
     } else if (record->type == DNS_CNAME || record->type == DNS_PTR) {
         get_target(r, end, record, usable);
     }

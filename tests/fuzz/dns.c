@@ -9,11 +9,11 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const enum dns_type types[] = { DNS_A,   DNS_AAAA,  DNS_MX,   DNS_TXT,
-                                           DNS_PTR, DNS_CNAME, DNS_TLSA, DNS_SOA };
+                                           DNS_PTR, DNS_CNAME, DNS_TLSA, DNS_SOA, DNS_SRV };
     struct dns_answer *answer = calloc(1, sizeof *answer);
     HOLDS(answer);
     bytes_init(&answer->raw, DNS_ANSWER_LIMIT);
-    enum dns_type type = types[size ? data[size - 1] % 8 : 0];
+    enum dns_type type = types[size ? data[size - 1] % 9 : 0];
     /* An answer must repeat the question: so the fuzzer writes only what follows it. */
     HOLDS(dns_question("mail.example.test", type, 4711, &answer->raw) == ST_OK);
     if (size > 12 && size < 4096) {

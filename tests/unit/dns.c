@@ -105,6 +105,19 @@ static const struct {
           "\0\x0f\0\1" TTL "\0\6\0\1\2m\0\0" A_TEST "\0\x0f\0\1" TTL "\0\7\0\2\3m.x\0" A_TEST "\0\x0f\0\1" TTL
           "\0\5\0\3\1m\0"),
       DNS_MX, ST_OK, "3 m; " },
+    { "a service",
+      ROW(HEADER("\x81\x80", "\1") QUESTION("\x21") A_TEST "\0\x21\0\1" TTL "\0\x0b\0\1\0\2\3\xe1\2MX" A_TEST),
+      DNS_SRV, ST_OK, "1 mx.a.test:993; " },
+    { "a service that there isn't",
+      ROW(HEADER("\x81\x80", "\1") QUESTION("\x21") A_TEST "\0\x21\0\1" TTL "\0\7\0\0\0\0\0\0\0"), DNS_SRV, ST_OK,
+      "0 :0; " },
+    { "a service without a target",
+      ROW(HEADER("\x81\x80", "\1") QUESTION("\x21") A_TEST "\0\x21\0\1" TTL "\0\6\0\1\0\2\3\xe1"), DNS_SRV, ST_TEMP,
+      "" },
+    { "half a service, and something behind it",
+      ROW(HEADER("\x81\x80", "\2") QUESTION("\x21") A_TEST "\0\x21\0\1" TTL "\0\5\0\1\0\2\3" A_TEST "\0\1\0\1" TTL
+                                                          "\0\4\x7f\0\0\1"),
+      DNS_SRV, ST_TEMP, "" },
     { "another class", ROW(HEADER("\x81\x80", "\1") QUESTION("\1") A_TEST "\0\1\0\3" TTL "\0\4\x7f\0\0\1"),
       DNS_A, ST_NONE, "" },
 };
@@ -118,6 +131,8 @@ static void describe(const struct dns_answer *a, char *to, size_t size)
         const struct dns_record *r = &a->records[i];
         if (r->type == DNS_MX)
             used += (size_t)snprintf(to + used, size - used, "%u %s; ", r->preference, r->name);
+        else if (r->type == DNS_SRV)
+            used += (size_t)snprintf(to + used, size - used, "%u %s:%u; ", r->preference, r->name, r->port);
         else if (r->type == DNS_A || r->type == DNS_AAAA)
             used += (size_t)snprintf(to + used, size - used, "%s; ",
                                      r->type == DNS_A
