@@ -231,9 +231,10 @@ $T->spew("$T->{spool}/queue/$old", "nonsense\n");
 finds('error', 'queue', qr/1 messages of the queue are damaged/, 'a damaged one');
 unlink "$T->{spool}/queue/$old";
 $T->put('a@here.test', ['b@far.test']);
+$T->put('a@here.test', ['b@far.test'], age => 100_000, options => 'release ' . (time + 3600) . "\n");
 fine('queue');
 $T->postern('queue', 'hold', 'all');
-finds('note', 'queue', qr/1 messages of the queue are held/, 'one that is held');
+finds('note', 'queue', qr/2 messages of the queue are held/, 'some that are held');
 $T->postern('queue', 'drop', 'all');
 
 # --- certificates

@@ -156,13 +156,15 @@ static void see_message(int dir, const struct queue_place *p, struct queue_sight
         q->damaged++;
     if (st != ST_OK)
         return;
+    /* Its sender may have asked for a time (FUTURERELEASE). */
+    int64_t since = m.options.release > m.queued ? m.options.release : m.queued;
     if (is_held(&m)) {
         q->held++;
     } else {
-        q->old += now - m.queued > OLD_DAY;
-        q->overdue += now - (m.next_attempt > m.queued ? m.next_attempt : m.queued) > OVERDUE_SECONDS;
-        if (q->oldest == 0 || m.queued < q->oldest)
-            q->oldest = m.queued;
+        q->old += now - since > OLD_DAY;
+        q->overdue += now - (m.next_attempt > since ? m.next_attempt : since) > OVERDUE_SECONDS;
+        if (now - since > OLD_DAY && (q->oldest == 0 || since < q->oldest))
+            q->oldest = since;
     }
     queue_message_free(&m);
 }
