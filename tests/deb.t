@@ -71,12 +71,13 @@ no_process() { [ -z "$(processes)" ]; }
 same_file() { [ "$(stat -Lc %d:%i "$1")" = "$(stat -Lc %d:%i "$2")" ]; }
 
 # The processes that hold the server's end of the connection from this port; but for systemd, which keeps what it accepted, also in
-# those of its processes that are on their way to be another handler.
+# those of its processes that are on their way to be another handler: what is a handler by then and holds it still.
+holding() { ss -tnpH state established "dport = :$1" | grep -o 'pid=[0-9]*' | sort -u | cut -d= -f2; }
 serving() {
     local pid
-    for pid in $(ss -tnpH state established "dport = :$1" | grep -o 'pid=[0-9]*' | sort -u | cut -d= -f2); do
+    for pid in $(holding "$1"); do
         case $(readlink "/proc/$pid/exe") in '' | */systemd*) ;; *) echo "$pid" ;; esac
-    done
+    done | grep -xF "$(holding "$1")"
 }
 
 # program NAME: of a session.
