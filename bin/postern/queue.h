@@ -21,6 +21,7 @@ struct selection {
     size_t width;                            /* of the terminal; 0: it is none */
     const char *sender, *recipient, *domain; /* NULL: whatever it is */
     size_t seen;                             /* messages that were meant */
+    void *arg;                               /* the one's who acts */
     struct queue_changes later;              /* what `act` has changed, brought to disk when all are done */
 };
 

@@ -16,6 +16,7 @@
 struct event {
     char *text;                  /* "event=... id=..." */
     char time[TRACE_TIME_LIMIT]; /* as it is shown; "": the line had none */
+    int64_t at;                  /* the same in seconds since 1970; 0: unknown */
     char program[16];
     bool wanted;
 };

@@ -59,8 +59,45 @@ bool event_field(const struct event *e, const char *name, struct bytes *value)
     return false;
 }
 
+/* Of "2026-11-26T13:26:36.123456+01:00"; without a zone it is local. */
+static int64_t iso_time(struct span word)
+{
+    struct tm tm = { .tm_isdst = -1 };
+    char text[64], sign = 0;
+    int hours = 0, minutes = 0;
+    const char *rest = span_copy(word, text, sizeof text) ? strptime(text, "%Y-%m-%dT%H:%M:%S", &tm) : NULL;
+    if (!rest)
+        return 0;
+    if (*rest == '.' || *rest == ',')
+        rest += 1 + strspn(rest + 1, "0123456789");
+    if (*rest == 'Z')
+        return timegm(&tm);
+    if (sscanf(rest, "%c%2d%*[:]%2d", &sign, &hours, &minutes) < 3 &&
+        sscanf(rest, "%c%2d%2d", &sign, &hours, &minutes) < 2)
+        return mktime(&tm);
+    return timegm(&tm) - (sign == '-' ? -60 : 60) * (60 * hours + minutes);
+}
+
+/* Of "Nov 26 13:25:34": the last time that it was so, give or take a day. */
+static int64_t syslog_time(const char *text)
+{
+    time_t now = time(NULL);
+    struct tm tm, today;
+    if (!localtime_r(&now, &today))
+        return 0;
+    for (int ago = 0; ago < 2; ago++) {
+        tm = (struct tm){ .tm_year = today.tm_year - ago, .tm_isdst = -1 };
+        if (!strptime(text, "%b %d %H:%M:%S", &tm))
+            return 0;
+        int64_t t = mktime(&tm);
+        if (t <= now + 86400)
+            return t;
+    }
+    return 0;
+}
+
 /* The time at the start of a line: seconds and a fraction, ISO 8601, or "Nov 26 13:25:34". */
-static void read_time(struct span line, char to[TRACE_TIME_LIMIT])
+static int64_t read_time(struct span line, char to[TRACE_TIME_LIMIT])
 {
     struct span word = span_head(line, span_find(line, ' '));
     struct span seconds = span_head(word, span_find(word, '.'));
@@ -72,12 +109,16 @@ static void read_time(struct span line, char to[TRACE_TIME_LIMIT])
         t = (time_t)value;
         if (localtime_r(&t, &tm))
             strftime(to, TRACE_TIME_LIMIT, "%Y-%m-%d %H:%M:%S", &tm);
+        return t;
     } else if (word.n >= 19 && word.p[4] == '-' && word.p[10] == 'T') {
         span_copy(span_head(word, 19), to, TRACE_TIME_LIMIT);
         to[10] = ' ';
+        return iso_time(word);
     } else if (line.n > 15 && line.p[3] == ' ' && line.p[6] == ' ' && line.p[9] == ':' && line.p[12] == ':') {
         span_copy(span_head(line, 15), to, TRACE_TIME_LIMIT);
+        return syslog_time(to);
     }
+    return 0;
 }
 
 /* "... smtpd[123]: " before the event. */
@@ -101,7 +142,7 @@ bool event_read(struct span line, struct event *e)
     *e = (struct event){ .text = NULL };
     if (!at)
         return false;
-    read_time(line, e->time);
+    e->at = read_time(line, e->time);
     read_program(span_head(line, (size_t)(at - line.p)), e->program, sizeof e->program);
     e->text = span_dup(span_from(line, (size_t)(at - line.p) + 2));
     return e->text != NULL;
