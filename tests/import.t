@@ -112,6 +112,27 @@ is join('', map { "$_->{flags}|$_->{text}=\n" } @view), "\$Forwarded \\Flagged \
     is `$command 2>&1`, "Pipe imported 2 present 0 uids new\n", 'from standard input';
 }
 
+# mutt copies two messages of a Maildir into an mbox, and flags one there
+{
+    my $home = "$d/home/mutt";
+    mkdir $_ for $home, map { "$home/box$_" } '', qw(/cur /new /tmp);
+    write_file("$home/box/cur/1505297645.1.host:2,S", $one);
+    write_file("$home/box/cur/1505297646.2.host:2,", "From: b\@example.org\nSubject: two\nDate: Sat, 22 Nov 1997 09:55:06 +0000\n\n>From y\n");
+    write_file("$home/rc", "set mbox_type=mbox confirmappend=no confirmcreate=no copy=no move=no delete=yes quit=yes\nset record='' folder=$home\nset header_cache='' sleep_time=0\n");
+    $t->own;
+    for ([ "$home/box", "<tag-pattern>~A<enter><tag-prefix><copy-message>$home/mbox<enter><quit>" ], [ "$home/mbox", '<search>two<enter><flag-message><sync-mailbox><quit>' ]) {
+        my ($box, $keys) = @$_;
+        my $command = join ' ', map { "'$_'" } ImapTest::as_owner('env', "HOME=$home", 'TERM=vt100', 'LC_ALL=C', 'timeout', '--foreground', '60', 'mutt', '-n', '-F', "$home/rc", '-f', $box, '-e', "push \"$keys\"");
+        write_file("$d/keys", "$command\n");
+        system("cd $d && script -qec 'sh $d/keys' /dev/null </dev/null >>'$t->{log}' 2>&1");
+    }
+    like slurp("$home/mbox"), qr/^From .*^X-Status: F$/ms, 'mutt wrote an mbox';
+    ($status, $said) = postern('import', '--folder', 'FromMutt', 'alice@example.test', "$home/mbox");
+    is "$status $said", "0 FromMutt imported 2 present 0 uids new\n", 'it is imported';
+    is join('', map { "$_->{flags}|" . $_->{text} =~ s/^Lines: \d+\n//mr . "=\n" } view('FromMutt')),
+        "\\Seen|$one=\n\\Flagged|From: b\@example.org\nSubject: two\nDate: Sat, 22 Nov 1997 09:55:06 +0000\n\n>From y\n=\n", 'its messages and flags';
+}
+
 # ---- a Maildir that Dovecot kept, with UIDs that have gaps
 
 my $tree = "$d/home/Maildir";
