@@ -126,5 +126,39 @@ check '... and no counts' hasnt 'received'
 check '... nor in JSON' fails 66 'No such file' --file "$work/none" --json
 check '... at all' hasnt 'received'
 check 'an option without its value' fails 64 'value is missing' --proc
+metrics() { postern metrics --proc "$proc" --file "$work/log" "$@" >"$out" 2>"$work/err"; }
+strict() { # what a strict parser of OpenMetrics has of it: a sample a line
+    /usr/bin/python3 -c 'import sys
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+for family in text_string_to_metric_families(sys.stdin.read()):
+    assert family.type == "gauge" and family.documentation, family
+    for s in family.samples:
+        print(s.name, *("%s=%s" % pair for pair in sorted(s.labels.items())), "%d" % s.value)' <"$out" >"$work/samples" && mv "$work/samples" "$out"
+}
+broken() { sed 's/# EOF//' "$out" >"$work/broken" && cp "$work/broken" "$out" && ! strict; }
+cat >>"$work/log" <<X
+$(ago 50).000000 mail smtpd[13]: event=refused peer=192.0.2.9 to=bob@us.test why="a \"quote\" and \\\\"
+X
+check 'metrics' metrics
+check '... a strict parser of OpenMetrics takes them' strict
+check '... connections' has '^postern_connections protocol=imaps 2$'
+check '... counts' has '^postern_events kind=received last=hour 2$'
+check '... of a day' has '^postern_events kind=received last=day 3$'
+check '... and no longer' hasnt 'week'
+check '... reasons' has '^postern_refused last=day reason=no such user 1$'
+check '... whatever is in them' has '^postern_refused last=hour reason=a "quote" and .* 1$'
+check '... the queue' has '^postern_queue_held 1$'
+check '... a mailbox' has '^postern_mailbox_bytes account=alice@example.test 2097152$'
+check '... its limit' has '^postern_mailbox_limit_bytes account=alice@example.test 4194304$'
+check '... none where there is none' hasnt 'limit_bytes account=bob'
+check '... the certificate' has '^postern_certificate_expiry_timestamp_seconds file=.*pem [0-9]{10}$'
+check '... all is well' has '^postern_up 1$'
+check 'metrics anew' metrics
+check '... the parser sees what is broken' broken
+no_log() { metrics --file "$work/none"; [ $? = 66 ]; }
+check 'metrics without a log' no_log
+check '... are sound' strict
+check '... and say so' has '^postern_up 0$'
+check '... with no counts' hasnt 'postern_events'
 check 'an unknown option' fails 64 'no such option' --jason
 done_testing

@@ -48,6 +48,7 @@ int queue_release(struct admin *a, int argc, char **argv);
 int queue_drop(struct admin *a, int argc, char **argv);
 int doctor_command(struct admin *a, int argc, char **argv); /* doctor.c */
 int status_command(struct admin *a, int argc, char **argv); /* status.c */
+int metrics_command(struct admin *a, int argc, char **argv); /* metrics.c */
 int trace_command(struct admin *a, int argc, char **argv); /* trace.c */
 int import_command(struct admin *a, int argc, char **argv); /* import.c */
 int export_command(struct admin *a, int argc, char **argv); /* export.c */

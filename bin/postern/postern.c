@@ -97,6 +97,8 @@ static const struct command commands[] = {
     { "status", NULL, "[--json] [--file FILE]",
       "connections now, messages of the last hour, day and week, the queue, mailboxes, certificates", 0, INT_MAX,
       KEEP_ROOT, status_command },
+    { "metrics", NULL, "[--file FILE]", "the same for Prometheus, as OpenMetrics text", 0, INT_MAX, KEEP_ROOT,
+      metrics_command },
     { "trace", NULL, "[--since TIME] [--file FILE] ID | ADDRESS", "what the log says of a message", 1, 5,
       NO_SETTINGS | KEEP_ROOT, trace_command },
     { "import", NULL, "[--folder NAME] [--format FORMAT] ADDRESS SOURCE",

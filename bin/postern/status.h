@@ -67,7 +67,6 @@ struct certificate_left {
 struct overview {
     struct admin *a;
     const char *proc, *log, *since; /* log NULL: the journal */
-    enum count_window longest;      /* that is shown */
     bool json, connections_known, log_known, queue_known, mailboxes_known;
     uint64_t connections[STATUS_PROTOCOLS];
     struct counts counts;
