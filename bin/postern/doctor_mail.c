@@ -143,7 +143,7 @@ bool doctor_text(struct doctor *d, const char *label, const char *domain, const 
     bytes_init(&one, RECORD_TEXT_LIMIT);
     for (size_t i = 0; st == ST_OK && i < answer.count; i++) {
         bytes_clear(&one);
-        if (trust_txt(&answer.records[i], &one) && span_istarts(span_bytes(&one), version) && ++*count == 1)
+        if (dns_text(&answer.records[i], &one) && span_istarts(span_bytes(&one), version) && ++*count == 1)
             bytes_add_span(text, span_bytes(&one));
     }
     bytes_free(&one);

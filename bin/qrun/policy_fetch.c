@@ -27,20 +27,6 @@
 #define REFRESH 86400
 #define RETRY 300
 
-/* The strings of a TXT record's data, joined. */
-static bool join_strings(struct span data, struct bytes *text)
-{
-    bytes_clear(text);
-    while (data.n) {
-        size_t n = (unsigned char)data.p[0];
-        if (n + 1 > data.n)
-            return false;
-        bytes_add(text, data.p + 1, n);
-        data = span_from(data, n + 1);
-    }
-    return !text->failed;
-}
-
 /* ST_OK: exactly one record, with its id. ST_NONE: none, or none that counts. ST_TEMP: DNS doesn't say. */
 static enum status find_record(struct policy *p, char id[STS_ID_LIMIT])
 {
@@ -55,8 +41,9 @@ static enum status find_record(struct policy *p, char id[STS_ID_LIMIT])
     enum status st = dns_ask(p->resolver, name, DNS_TXT, &answer);
     for (size_t i = 0; st == ST_OK && i < answer.count; i++) {
         char read[STS_ID_LIMIT];
+        bytes_clear(&text);
         enum status this_one =
-            join_strings(answer.records[i].data, &text) ? sts_record_read(span_bytes(&text), read) : ST_NONE;
+            dns_text(&answer.records[i], &text) ? sts_record_read(span_bytes(&text), read) : ST_NONE;
         if (this_one == ST_NONE)
             continue;
         found++;

@@ -61,6 +61,10 @@ enum status dns_question(const char *name, enum dns_type type, uint16_t id, stru
  * no data; ST_TEMP for SERVFAIL, a malformed answer or one to another question. */
 enum status dns_read(struct dns_answer *answer, const char *name, enum dns_type type, uint16_t id);
 
+/* The strings of a TXT record in one (RFC 1035 3.3.14, RFC 7208 3.3, RFC 6376 3.6.2.2), appended to `text`. False:
+ * malformed, or over its limit; then the strings before that are there. */
+bool dns_text(const struct dns_record *record, struct bytes *text);
+
 #define DNS_SERVER_LIMIT 3
 
 struct dns_resolver {

@@ -300,3 +300,15 @@ enum status dns_read(struct dns_answer *answer, const char *name, enum dns_type 
     }
     return ST_TEMP; /* a loop, or a chain too long to follow */
 }
+
+bool dns_text(const struct dns_record *record, struct bytes *text)
+{
+    struct span rest = record->data;
+    while (rest.n) {
+        size_t n = (unsigned char)rest.p[0];
+        if (n >= rest.n || !bytes_add(text, rest.p + 1, n))
+            return false;
+        rest = span_from(rest, n + 1);
+    }
+    return !text->failed;
+}

@@ -146,25 +146,23 @@ void resolver_wait_raw(int channel, uint64_t number, size_t count, struct messag
 
 /* --- the resolver's end */
 
-/* A TXT record's strings (RFC 1035 3.3.14) in one, to the first NUL. */
-static void join_text(struct span data, char to[RESOLVER_TEXT_LIMIT + 1])
+/* A TXT record's text, to its limit. */
+static void take_text(const struct dns_record *from, char to[RESOLVER_TEXT_LIMIT + 1])
 {
-    size_t used = 0;
-    while (data.n) {
-        struct span part = span_head(span_from(data, 1), (unsigned char)data.p[0]);
-        data = span_from(data, 1 + part.n);
-        part = span_head(part, RESOLVER_TEXT_LIMIT - used);
-        memcpy(to + used, part.p, part.n);
-        used += part.n;
-    }
-    to[used] = '\0';
+    struct bytes text;
+    bytes_init(&text, DNS_ANSWER_LIMIT);
+    dns_text(from, &text);
+    struct span kept = span_head(span_bytes(&text), RESOLVER_TEXT_LIMIT);
+    memcpy(to, kept.p, kept.n);
+    to[kept.n] = '\0';
+    bytes_free(&text);
 }
 
 static void take_record(const struct dns_record *from, struct resolver_record *to)
 {
     to->address = from->address;
     if (from->type == DNS_TXT)
-        join_text(from->data, to->text);
+        take_text(from, to->text);
     else if (!span_copy(span_of(from->name), to->text, sizeof to->text))
         to->text[0] = '\0';
 }

@@ -12,7 +12,10 @@
  * for it). Of imapd and pop3d it is the later mailbox process: it never held a secret, as it only waits, in
  * a sandbox, until the session first asks something, which it leaves unread, makes the guard for that, and
  * waits, in the mailbox process's sandbox, for it to say who logged in (store/handover.h). Whoever only
- * connects, or asks nothing that the guard knows, costs two processes.
+ * connects, or asks nothing that the guard knows, costs two processes. smtpd's guard too begins its work when it
+ * is asked something, where it then needs a process that asks DNS (net/resolver.h).
+ *
+ * A warm listener that has had a connection makes the processes of the next one before it comes (warm.c).
  *
  * A program describes itself in a `struct service`; its functions get a `struct serving`.
  */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The warm listener: a process that holds a listening socket and forks for each connection.
+ * The warm listener: a process that holds a listening socket and forks for each connection, the next one
+ * included.
  */
 #ifndef POSTERN_NET_WARM_H
 #define POSTERN_NET_WARM_H

@@ -87,7 +87,7 @@ static bool verify_record(struct dkim_signature *s, const struct dns_record *rec
     struct dkim_tags tags;
     struct bytes text;
     bytes_init(&text, DNS_ANSWER_LIMIT);
-    bool key = trust_txt(record, &text) && dkim_tags_read(span_bytes(&text), &tags) && is_key(&tags);
+    bool key = dns_text(record, &text) && dkim_tags_read(span_bytes(&text), &tags) && is_key(&tags);
     if (key)
         verify_key(s, &tags);
     else if (text.failed)

@@ -61,7 +61,7 @@ enum dkim_published dkim_published(const struct trust_lookup *lookup, const char
     enum status st = trust_ask(lookup, name, DNS_TXT, &answer);
     for (size_t i = 0; st == ST_OK && best != DKIM_PUBLISHED && i < answer.count; i++) {
         bytes_clear(&text);
-        enum dkim_published one = trust_txt(&answer.records[i], &text)
+        enum dkim_published one = dns_text(&answer.records[i], &text)
                                       ? read_record(span_bytes(&text), algorithm, public_key)
                                       : DKIM_MISSING;
         best = one == DKIM_MISSING ? best : one;

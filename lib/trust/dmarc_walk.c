@@ -67,7 +67,7 @@ static void take_records(const struct dns_answer *answer, struct dmarc_seen *see
     for (size_t i = 0; i < answer->count; i++) {
         bytes_clear(&text);
         enum status st =
-            trust_txt(&answer->records[i], &text) ? dmarc_record_parse(span_bytes(&text), &record) : ST_NONE;
+            dns_text(&answer->records[i], &text) ? dmarc_record_parse(span_bytes(&text), &record) : ST_NONE;
         if (st == ST_NONE)
             continue;
         records++;

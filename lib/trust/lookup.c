@@ -18,15 +18,3 @@ void trust_expect(const struct trust_lookup *lookup, const struct dns_query *que
     if (lookup->expect && count)
         lookup->expect(lookup->arg, queries, count);
 }
-
-bool trust_txt(const struct dns_record *record, struct bytes *text)
-{
-    struct span rest = record->data;
-    while (rest.n) {
-        size_t n = (unsigned char)rest.p[0];
-        if (n >= rest.n || !bytes_add(text, rest.p + 1, n))
-            return false;
-        rest = span_from(rest, n + 1);
-    }
-    return !text->failed;
-}

@@ -20,8 +20,5 @@ struct trust_lookup {
 enum status trust_ask(const struct trust_lookup *lookup, const char *name, enum dns_type type,
                       struct dns_answer *answer);
 void trust_expect(const struct trust_lookup *lookup, const struct dns_query *queries, size_t count);
-/* The strings of a TXT record, in one (RFC 7208 3.3, RFC 6376 3.6.2.2), appended to `text`. False: malformed, or over
- * its limit. */
-bool trust_txt(const struct dns_record *record, struct bytes *text);
 
 #endif

@@ -51,7 +51,7 @@ static enum trust_result select_record(struct spf_state *s, struct spf_level *le
     for (size_t i = 0; i < s->answer.count; i++) {
         struct bytes text;
         bytes_init(&text, DNS_ANSWER_LIMIT);
-        if (!trust_txt(&s->answer.records[i], &text)) {
+        if (!dns_text(&s->answer.records[i], &text)) {
             bytes_free(&text);
             spf_why(s, "what DNS answers for %s can't be read", level->domain);
             return TRUST_TEMPERROR;
@@ -242,7 +242,7 @@ static void explain(struct spf_state *s)
         return;
     bytes_init(&text, DNS_ANSWER_LIMIT);
     enum status st = trust_ask(s->lookup, name, DNS_TXT, &s->answer);
-    bool good = st == ST_OK && s->answer.count == 1 && trust_txt(&s->answer.records[0], &text) &&
+    bool good = st == ST_OK && s->answer.count == 1 && dns_text(&s->answer.records[0], &text) &&
                 spf_macro_string(span_bytes(&text), true);
     dns_answer_free(&s->answer);
     if (good && spf_expand(s, span_bytes(&text), level->domain, &local) &&
