@@ -323,7 +323,8 @@ check 'journal: port 25' systemctl start postern-smtp-warm.socket
 journal
 fail2ban
 check 'mailq lists an empty queue, as root' bash -c 'PATH=/usr/local/bin:$PATH; out=$(mailq) && ! grep -q outside.test <<<"$out"'
-check 'newaliases compiles the tables' /usr/local/bin/newaliases
+check 'newaliases compiles the tables, and counts' bash -c '/usr/local/bin/newaliases | grep -qE "^/etc/postern/aliases: [0-9]+ aliases, longest [0-9]+ bytes, [0-9]+ bytes total$"'
+check 'who is neither root nor the server may not' bash -c '! runuser -u nobody -- /usr/local/bin/newaliases'
 check 'the timer starts the queue runner' systemctl start postern-qrun.timer
 check 'nothing in the journal came from another user' journal_says_postern
 check 'no unit failed' bash -c '! systemctl list-units --failed --plain --no-legend "postern*" | grep .'

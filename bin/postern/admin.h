@@ -125,6 +125,8 @@ void user_warn_scram(struct admin *a);
 /* --- alias.c --- */
 /* Adds `name: target` for each of postmaster, abuse, hostmaster and root that has no alias yet. Lock held. */
 int alias_make_standard(struct admin *a, const char *target);
+/* How many there are, in sendmail's words, on standard output. */
+void alias_say_count(struct admin *a);
 /* Warns if aliases keep mail from a new account. */
 void alias_warn_account(struct admin *a, const struct address *account);
 

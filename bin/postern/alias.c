@@ -251,6 +251,27 @@ int alias_list(struct admin *a, int argc, char **argv)
     return result;
 }
 
+void alias_say_count(struct admin *a)
+{
+    struct bytes text;
+    struct alias_reader reader;
+    struct alias_entry e;
+    const char *why;
+    size_t count = 0, longest = 0, total = 0;
+    alias_entry_init(&e);
+    if (edit_read(a, TABLE_ALIASES, &text) == EX_OK) {
+        alias_reader_init(&reader, span_bytes(&text));
+        for (; alias_next(&reader, &e, &why); count++) {
+            longest = e.value.len > longest ? e.value.len : longest;
+            total += e.name.len + e.value.len;
+        }
+        say_text(span_of(a->s.directory));
+        printf("/aliases: %zu alias%s, longest %zu bytes, %zu bytes total\n", count, count == 1 ? "" : "es", longest, total);
+    }
+    alias_entry_free(&e);
+    bytes_free(&text);
+}
+
 int alias_make_standard(struct admin *a, const char *target)
 {
     struct bytes text;

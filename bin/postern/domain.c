@@ -236,6 +236,8 @@ int tables_command(struct admin *a, int argc, char **argv)
     if (result != EX_OK)
         return result;
     result = edit_compile_all(a);
+    if (result == EX_OK)
+        alias_say_count(a);
     edit_unlock(a);
     if (result == EX_OK)
         user_warn_scram(a);
