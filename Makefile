@@ -154,7 +154,7 @@ bench: $(DEPS) ## what connections, messages and large mailboxes cost here (BENC
 	$(MORE_MAKE) -s all $(HELPERS)
 	@BUILD=$(BUILD) tests/bench/run
 
-install: all ## install under DESTDIR and PREFIX
+install: all ## install under DESTDIR and PREFIX, programs without debugging symbols (STRIP=: with them)
 	@PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) BUILD=$(BUILD) systemd/install
 
 uninstall: ## remove what install wrote; settings and mail stay

@@ -237,7 +237,7 @@ bench_append() {
     row '    of what fsync allows' "$f/append.part" %
 }
 
-bench_idle() {
+bench_exists() {
     local f=$place/figures middle longest
     start systemd imapd
     for run in $(seq "$BENCH_RUNS"); do
