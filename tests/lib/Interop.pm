@@ -101,6 +101,12 @@ sub processes {
     return grep { my $exe = readlink "/proc/$_/exe"; defined $exe && $exe =~ $programs } map { m{/proc/(\d+)$} ? $1 : () } glob '/proc/[0-9]*';
 }
 
+# One that ends has no program any more while it still has its sockets: only then are they closed too.
+sub has_ended {
+    open my $f, '<', "/proc/$_[0]/stat" or return 1;
+    return (readline($f) // '') !~ /^.*\) [^ZX] /;
+}
+
 # Kills them all; how many SMTP connections to this address they cut.
 sub kill_all {
     my ($programs, $address) = @_;
@@ -112,7 +118,7 @@ sub kill_all {
     my $cut = connections($address);
     kill 'KILL', keys %stopped;
     my $until = time + 10;
-    sleep 0.01 while processes($programs) && time < $until;
+    sleep 0.01 while grep({ !has_ended($_) } keys %stopped) && time < $until;
     return $cut;
 }
 
@@ -126,7 +132,7 @@ sub connections {
 sub kill_peer { my $self = shift; return kill_all($self->{programs}, shift // $theirs) }
 sub kill_ours { my ($self, $program, $address) = @_; return kill_all(qr{^\Q$self->{t}{bin}\E/$program\b}, $address) }
 
-# Exim waits for half a minute where the port isn't free yet.
+# Exim waits for half a minute where the port isn't free.
 sub start {
     my $self = shift;
     $self->command($_) for @{ $self->{start_commands} };
