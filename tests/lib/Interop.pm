@@ -66,18 +66,18 @@ ip link set lo up
 ip address add 127.0.0.20/8 dev lo # Postfix binds to none but an interface's
 ip address add 192.0.2.1/32 dev lo # with none but loopback addresses AI_ADDRCONFIG finds nothing
 mount -t tmpfs -o mode=0755 peer /run
-mkdir /run/tree
+mkdir -p /run/peer/tree
 for deb in "$1"/*.deb; do
-    dpkg-deb -x "$deb" /run/tree
+    dpkg-deb -x "$deb" /run/peer/tree
 done
 shift
 for d in bin sbin lib; do
-    [ ! -d "/run/tree/$d" ] || { mkdir -p "/run/tree/usr/$d" && cp -a "/run/tree/$d/." "/run/tree/usr/$d/"; }
+    [ ! -d "/run/peer/tree/$d" ] || { mkdir -p "/run/peer/tree/usr/$d" && cp -a "/run/peer/tree/$d/." "/run/peer/tree/usr/$d/"; }
 done
 for d in usr etc var; do
-    mkdir -p "/run/tree/$d"
-    mkdir -p "/run/changes/$d" "/run/work/$d"
-    mount -t overlay -o "lowerdir=/run/tree/$d:/$d,upperdir=/run/changes/$d,workdir=/run/work/$d" peer "/$d"
+    mkdir -p "/run/peer/tree/$d"
+    mkdir -p "/run/peer/changes/$d" "/run/peer/work/$d"
+    mount -t overlay -o "lowerdir=/run/peer/tree/$d:/$d,upperdir=/run/peer/changes/$d,workdir=/run/peer/work/$d" peer "/$d"
 done
 hostname mail.peer.test
 echo 'nameserver 127.0.0.1' >/etc/resolv.conf
