@@ -66,6 +66,7 @@ struct settings {
     char *tls_key;            /* PEM */
     struct named_certificate *certificates; /* beside that one */
     size_t certificate_count;
+    char **key_files; /* what settings_resolve_keys() found, or NULL */
     struct milter_setting *milters;
     size_t milter_count;
     struct network *networks; /* may relay without login */
@@ -138,6 +139,13 @@ bool settings_maildir(const struct settings *s, struct span local, struct span d
 /* The directory that all Maildirs are below: the template up to its first part with a '%'. */
 bool settings_mail_root(const struct settings *s, struct bytes *path);
 
+/* Follows the links of tls-key and of the keys of `certificates` to the files that they lead to now, so that who
+ * has read a certificate goes on with the key that fits it when `postern certificate install` replaces both. True:
+ * another than at the last call. */
+bool settings_resolve_keys(struct settings *s);
+/* The file of a key: 0 is that of tls-key, from 1 on those of `certificates`. The path as it is set where nothing
+ * was resolved, or where nothing is there. */
+const char *settings_key_file(const struct settings *s, size_t which);
 /* The place in `certificates` of the one for a host name, in whatever case; one for the whole name comes before a
  * wildcard's. certificate_count: there is none. */
 size_t settings_certificate_of(const struct settings *s, struct span name);

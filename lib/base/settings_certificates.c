@@ -18,12 +18,21 @@ static void free_certificate(struct named_certificate *c)
     free(c->key);
 }
 
+static void free_key_files(struct settings *s)
+{
+    for (size_t i = 0; s->key_files && i <= s->certificate_count; i++)
+        free(s->key_files[i]);
+    free(s->key_files);
+    s->key_files = NULL;
+}
+
 void settings_free_certificates(struct settings *s)
 {
     for (size_t i = 0; i < s->certificate_count; i++)
         free_certificate(&s->certificates[i]);
     free(s->certificates);
     s->certificates = NULL;
+    free_key_files(s);
     s->certificate_count = 0;
 }
 
@@ -106,4 +115,28 @@ size_t settings_certificate_of(const struct settings *s, struct span name)
             wild = i;
     }
     return wild;
+}
+
+static const char *key_path(const struct settings *s, size_t which)
+{
+    return which ? s->certificates[which - 1].key : s->tls_key;
+}
+
+bool settings_resolve_keys(struct settings *s)
+{
+    bool changed = false;
+    if (!s->key_files)
+        s->key_files = calloc(s->certificate_count + 1, sizeof *s->key_files);
+    for (size_t i = 0; s->key_files && i <= s->certificate_count; i++) {
+        char *file = realpath(key_path(s, i), NULL), *before = s->key_files[i];
+        changed = changed || !file != !before || (file && strcmp(file, before) != 0);
+        free(before);
+        s->key_files[i] = file;
+    }
+    return changed;
+}
+
+const char *settings_key_file(const struct settings *s, size_t which)
+{
+    return s->key_files && s->key_files[which] ? s->key_files[which] : key_path(s, which);
 }

@@ -28,6 +28,7 @@
 #define GUARD_MEMORY (128u << 20)
 #define MAILBOX_MEMORY (512u << 20)
 #define BROKEN_PAUSE_MS 1000
+#define LOAD_TRIES 5
 
 bool serving_flag(const struct serving *s, char flag)
 {
@@ -71,11 +72,25 @@ static int parse_options(int argc, char **argv, struct serving *s)
     return -1;
 }
 
+/* The certificates, and which files are their keys: once more where both were replaced meanwhile. */
+static enum status load_pairs(struct handler *h, struct bytes *why)
+{
+    settings_resolve_keys(&h->settings);
+    for (int tries = LOAD_TRIES;;) {
+        enum status st = tls_server_load(&h->settings, &h->serving.tls, why);
+        if (!settings_resolve_keys(&h->settings) || --tries == 0)
+            return st;
+        tls_server_free(h->serving.tls);
+        h->serving.tls = NULL;
+        bytes_clear(why);
+    }
+}
+
 static bool load_certificate(struct handler *h, struct bytes *error)
 {
     struct bytes why;
     bytes_init(&why, 1024);
-    enum status st = tls_server_load(&h->settings, &h->serving.tls, &why);
+    enum status st = load_pairs(h, &why);
     if (st != ST_OK && h->serving.implicit_tls)
         bytes_add_span(error, span_bytes(&why));
     else if (st != ST_OK)
@@ -90,9 +105,8 @@ static bool prepare_boxes(struct handler *h, struct bytes *error)
     const struct settings *s = &h->settings;
     struct sandbox_path paths[PATHS];
     size_t count = service->guard_paths(s, paths, PATHS - SETTINGS_CERTIFICATES - 2);
-    paths[count++] = (struct sandbox_path){ s->tls_key, SANDBOX_READ };
-    for (size_t i = 0; i < s->certificate_count; i++)
-        paths[count++] = (struct sandbox_path){ s->certificates[i].key, SANDBOX_READ };
+    for (size_t i = 0; i <= s->certificate_count; i++)
+        paths[count++] = (struct sandbox_path){ settings_key_file(s, i), SANDBOX_READ };
     if (sandbox_prepare(SANDBOX_SESSION, s->sandbox, NULL, 0, SESSION_MEMORY, &h->session_box, error) !=
             ST_OK ||
         sandbox_prepare(SANDBOX_GUARD, s->sandbox, paths, count, GUARD_MEMORY, &h->guard_box, error) != ST_OK)

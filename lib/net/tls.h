@@ -14,6 +14,8 @@
 #include "base/settings.h"
 #include "net/conn.h"
 
+#define TLS_OWN_CHAIN_LIMIT 8 /* certificates of one of ours */
+
 struct tls_server;
 
 /* Signs a hash or, for Ed25519, data, by the key of certificate `which`: 0 is that of tls-certificate, from 1 on

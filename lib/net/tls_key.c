@@ -28,8 +28,7 @@ static enum status open_key(struct tls_key *k)
 {
     struct bytes pem;
     gnutls_privkey_t key = NULL;
-    const struct settings *s = k->settings;
-    const char *file = k->opened ? s->certificates[k->opened - 1].key : s->tls_key;
+    const char *file = settings_key_file(k->settings, k->opened);
     bytes_init(&pem, KEY_FILE_LIMIT);
     enum status st = file_read(AT_FDCWD, file, &pem);
     int err = 0;

@@ -22,7 +22,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CHAIN_LIMIT 8
 #define CHAIN_FILE_LIMIT (1u << 20)
 #define NAME_LIMIT 256 /* bytes of a server name */
 #define SERVER_PRIORITY "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-RSA:-DHE-RSA:-DHE-DSS:%SERVER_PRECEDENCE"
@@ -32,7 +31,7 @@ struct certificate {
     struct tls_server *server;
     unsigned which;   /* its number, for the guard */
     struct bytes pem; /* until it is taken apart */
-    gnutls_pcert_st chain[CHAIN_LIMIT];
+    gnutls_pcert_st chain[TLS_OWN_CHAIN_LIMIT];
     unsigned length;      /* of the chain; 0: not taken apart, or unusable */
     gnutls_privkey_t key; /* asks for its signatures */
     int pk, bits;
@@ -124,7 +123,7 @@ static void free_certificate(struct certificate *c)
 /* Takes it apart, once. GnuTLS's code; 0 also where that was done already. */
 static int take_apart(struct certificate *c)
 {
-    unsigned length = CHAIN_LIMIT;
+    unsigned length = TLS_OWN_CHAIN_LIMIT;
     if (c->length)
         return 0;
     gnutls_datum_t pem = { (unsigned char *)c->pem.data, (unsigned)c->pem.len };
