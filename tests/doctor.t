@@ -240,6 +240,20 @@ $T->postern('queue', 'drop', 'all');
 # --- certificates
 my %pem = map { $_ => $T->slurp("$server/$_.pem") } qw(cert key);
 sub as_before { $T->spew("$server/$_.pem", $pem{$_}) for qw(cert key) }
+{
+    local $ENV{HOME} = "$dir/home"; # as root's: nothing else of the machine may lie where ACME clients leave theirs
+    system("mkdir -p $dir/home/.lego/certificates");
+    certificate("$dir/home/.lego/certificates", 'lego', signer => "$server/ca", names => ['mail.here.test'], lines => 'expiration_days = 95');
+    $T->own;
+    finds('warning', 'certificate-found', qr{/lego\.pem: is better than \S+cert\.pem, which is in use}, 'a newer one of an ACME client');
+    my ($status, $said) = $T->postern('certificate', 'install');
+    is $status, 0, 'it is installed' or diag $said;
+    fine($_) for 'certificate-found', 'certificate', 'certificate-chain', 'permissions';
+    system("rm -r $server/certificates $server/cert.pem $server/key.pem $dir/home");
+    as_before();
+    $T->own;
+    chmod 0600, "$server/key.pem";
+}
 make_certificate();
 $T->spew("$server/cert.pem", $pem{cert});
 finds('error', 'certificate', qr/key\.pem isn't the key of/, 'another key');

@@ -57,6 +57,7 @@ int dkim_list(struct admin *a, int argc, char **argv); /* dkim.c */
 int dkim_make(struct admin *a, int argc, char **argv);
 int dkim_rotate(struct admin *a, int argc, char **argv); /* dkim_rotate.c */
 int dkim_remove(struct admin *a, int argc, char **argv);
+int certificate_install(struct admin *a, int argc, char **argv); /* certificate_install.c */
 int dns_command(struct admin *a, int argc, char **argv); /* dns.c */
 
 /* --- terminal.c --- */

@@ -32,6 +32,8 @@ static const struct check {
 } checks[] = {
     { "units", doctor_units, SEVERITY_ERROR, AS_ROOT, "systemd's units: failed, or not open" },
     { "ports", doctor_ports, SEVERITY_ERROR, AS_ROOT, "who else listens on mail's ports" },
+    { "certificate-found", doctor_certificate_found, SEVERITY_WARNING, AS_ROOT,
+      "what an ACME client has got is used" },
     { "sandbox", doctor_sandbox, SEVERITY_ERROR, 0, "the kernel has Landlock and seccomp" },
     { "inotify", doctor_inotify, SEVERITY_WARNING, 0, "enough instances for IMAP's IDLE" },
     { "disk", doctor_disk, SEVERITY_WARNING, 0, "room for mail and spool" },

@@ -69,8 +69,7 @@ bool doctor_text(struct doctor *d, const char *label, const char *domain, const 
 /* --- doctor_sts.c */
 void doctor_sts(struct doctor *d);
 /* --- doctor_tls.c */
-/* The roots that certificates lead to, by ca-file or the system's. False with errno; *file is which. */
-bool doctor_roots(struct doctor *d, struct bytes *roots, const char **file);
+void doctor_certificate_found(struct doctor *d);
 void doctor_certificate(struct doctor *d);
 void doctor_certificate_key(struct doctor *d);
 void doctor_certificate_name(struct doctor *d);

@@ -16,39 +16,53 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define SYSTEM_ROOTS "/etc/ssl/certs/ca-certificates.crt"
-#define ROOTS_LIMIT ((size_t)4 << 20)
 #define DAY 86400
 #define DAYS_LEFT 14
 
-struct pair {
-    char name[DNS_NAME_LIMIT]; /* that the certificate should have */
-    const char *certificate, *key;
-};
-
-/* 0 is the server's own. False: there are no more. */
-static bool pair_at(const struct doctor *d, size_t i, struct pair *p)
+/* Valid for longer than the one in use? True too where that is poor. */
+static bool is_better(const struct certificate_target *t, const struct certificate_pair *p)
 {
-    const struct settings *s = &d->a->s;
-    if (i > s->certificate_count)
-        return false;
-    const struct named_certificate *c = i ? &s->certificates[i - 1] : NULL;
-    const char *name = c ? c->domain : s->hostname;
-    bool wild = name[0] == '*';
-    snprintf(p->name, sizeof p->name, "%s%s", wild ? "any" : "", wild ? name + 1 : name);
-    p->certificate = c ? c->certificate : s->tls_certificate;
-    p->key = c ? c->key : s->tls_key;
-    return true;
+    struct certificate_info info = { 0 };
+    struct bytes error;
+    bytes_init(&error, 4096);
+    bool better = certificate_is_poor(t) ||
+                  (p->trusted && certificate_read(t->certificate, t->name, &info, &error) == ST_OK &&
+                   p->to > info.to);
+    certificate_free(&info);
+    bytes_free(&error);
+    return better;
+}
+
+void doctor_certificate_found(struct doctor *d)
+{
+    struct certificate_target t;
+    struct certificate_pair p;
+    struct bytes roots, why;
+    const char *file;
+    bytes_init(&why, 65536);
+    certificate_roots(&d->a->s, &roots, &file);
+    for (size_t i = 0; certificate_target(&d->a->s, i, &t); i++) {
+        certificate_pair_init(&p);
+        if (certificate_find(t.name, NULL, span_bytes(&roots), &p, &why) == ST_OK && is_better(&t, &p) &&
+            !certificate_is_placed(&t, &p))
+            doctor_found(d,
+                         "run postern certificate install, and have the ACME client's deploy hook call it "
+                         "from now on",
+                         "%s: is better than %s, which is in use", p.certificate, t.certificate);
+        certificate_pair_free(&p);
+    }
+    bytes_free(&roots);
+    bytes_free(&why);
 }
 
 void doctor_certificate(struct doctor *d)
 {
-    struct pair p;
+    struct certificate_target p;
     struct certificate_info info;
     unsigned char key[HASH_SIZE];
     struct bytes error;
     bytes_init(&error, 4096);
-    for (size_t i = 0; pair_at(d, i, &p); i++) {
+    for (size_t i = 0; certificate_target(&d->a->s, i, &p); i++) {
         bytes_clear(&error);
         bool ok = certificate_read(p.certificate, p.name, &info, &error) == ST_OK &&
                   certificate_private_digest(p.key, key, &error) == ST_OK;
@@ -56,7 +70,7 @@ void doctor_certificate(struct doctor *d)
             doctor_found(d, "without it there is no TLS; put it there, or name another in the settings", "%s",
                          bytes_str(&error));
         else if (!hash_same(key, info.key))
-            doctor_found(d, "put both there from one run of the ACME client", "%s isn't the key of %s", p.key,
+            doctor_found(d, "put both there at once: postern certificate install", "%s isn't the key of %s", p.key,
                          p.certificate);
         certificate_free(&info);
     }
@@ -65,9 +79,9 @@ void doctor_certificate(struct doctor *d)
 
 void doctor_certificate_key(struct doctor *d)
 {
-    struct pair p;
+    struct certificate_target p;
     struct stat info;
-    for (size_t i = 0; pair_at(d, i, &p); i++) {
+    for (size_t i = 0; certificate_target(&d->a->s, i, &p); i++) {
         if (stat(p.key, &info) != 0)
             continue;
         if (info.st_mode & 077)
@@ -81,11 +95,11 @@ void doctor_certificate_key(struct doctor *d)
 
 void doctor_certificate_name(struct doctor *d)
 {
-    struct pair p;
+    struct certificate_target p;
     struct certificate_info info;
     struct bytes error;
     bytes_init(&error, 4096);
-    for (size_t i = 0; pair_at(d, i, &p); i++) {
+    for (size_t i = 0; certificate_target(&d->a->s, i, &p); i++) {
         if (certificate_read(p.certificate, p.name, &info, &error) == ST_OK && !info.has_name)
             doctor_found(d, "get one for that name, or change `hostname` in the settings", "%s: isn't for %s",
                          p.certificate, p.name);
@@ -94,30 +108,23 @@ void doctor_certificate_name(struct doctor *d)
     bytes_free(&error);
 }
 
-bool doctor_roots(struct doctor *d, struct bytes *roots, const char **file)
-{
-    *file = d->a->s.ca_file[0] ? d->a->s.ca_file : SYSTEM_ROOTS;
-    bytes_init(roots, ROOTS_LIMIT);
-    return file_read(AT_FDCWD, *file, roots) == ST_OK;
-}
-
 void doctor_certificate_chain(struct doctor *d)
 {
-    struct pair p;
+    struct certificate_target p;
     struct certificate_info info;
     struct bytes error, roots;
     const char *file;
     bytes_init(&error, 4096);
-    if (!doctor_roots(d, &roots, &file))
+    if (!certificate_roots(&d->a->s, &roots, &file))
         doctor_found(d, "install ca-certificates, or set `ca-file`", "%s: %s", file, strerror(errno));
-    for (size_t i = 0; roots.len && pair_at(d, i, &p); i++) {
+    for (size_t i = 0; roots.len && certificate_target(&d->a->s, i, &p); i++) {
         if (certificate_read(p.certificate, p.name, &info, &error) == ST_OK) {
             if (info.self_signed)
                 doctor_found(d,
-                             "any ACME client gets you one that they take; README has the line for certbot",
+                             "any ACME client gets you one that they take; README shows how it comes here",
                              "%s: signed itself, so mail programs warn", p.certificate);
             else if (tls_verify_roots(info.chain, info.count, span_bytes(&roots), p.name) == TLS_UNTRUSTED)
-                doctor_found(d, "name the full chain in the settings (fullchain.pem)",
+                doctor_found(d, "install the full chain (fullchain.pem): postern certificate install",
                              "%s: leads to nobody who is trusted", p.certificate);
         }
         certificate_free(&info);
@@ -136,13 +143,13 @@ static bool runs_out(const struct certificate_info *info, int64_t now)
 void doctor_certificate_days(struct doctor *d)
 {
     static const char todo[] =
-        "see why the ACME client doesn't renew it, and whether its deploy hook copies it here";
-    struct pair p;
+        "see why the ACME client doesn't renew it, and whether its hook calls `postern certificate install`";
+    struct certificate_target p;
     struct certificate_info info;
     struct bytes error;
     int64_t now = clock_now();
     bytes_init(&error, 4096);
-    for (size_t i = 0; pair_at(d, i, &p); i++) {
+    for (size_t i = 0; certificate_target(&d->a->s, i, &p); i++) {
         if (certificate_read(p.certificate, p.name, &info, &error) == ST_OK) {
             if (now > info.to)
                 doctor_found_as(d, SEVERITY_ERROR, todo, "%s: has expired", p.certificate);

@@ -78,6 +78,8 @@ static const struct command commands[] = {
       dkim_rotate },
     { "dkim", "remove", "[--now] DOMAIN [SELECTOR...]", "remove keys that sign no more and left DNS", 1,
       INT_MAX, 0, dkim_remove },
+    { "certificate", "install", "[FOLDER | CERTIFICATE KEY]",
+      "use what an ACME client has got; its deploy hook calls this", 0, 2, KEEP_ROOT, certificate_install },
     { "dns", NULL, "[DOMAIN...]", "the records to publish, as lines of a zone file", 0, INT_MAX, 0,
       dns_command },
     { "queue", "list", "[--json] [FILTER...]", "what waits to go out, a line for each recipient", 0, INT_MAX, 0,

@@ -7,7 +7,6 @@
  * What is done as root, and who owns the files then, is in setup_folders.c; all here is done as the owner.
  */
 #include "setup.h"
-#include "certificate.h"
 #include "base/clock.h"
 #include "base/files.h"
 #include "net/idna.h"
@@ -146,27 +145,6 @@ static int write_settings(struct setup *u)
     return result;
 }
 
-static int write_certificate(struct setup *u)
-{
-    const struct settings *s = &u->a->s;
-    struct bytes error;
-    bool certificate = access(s->tls_certificate, F_OK) == 0, key = access(s->tls_key, F_OK) == 0;
-    if (certificate && key)
-        return EX_OK;
-    if (certificate)
-        return complain(EX_CONFIG, "%s: is missing, though its certificate %s is there", s->tls_key,
-                        s->tls_certificate);
-    if (key)
-        return complain(EX_CONFIG, "%s: is missing, though its key %s is there", s->tls_certificate,
-                        s->tls_key);
-    bytes_init(&error, 4096);
-    int result = EX_OK;
-    if (certificate_make(s->hostname, s->tls_certificate, s->tls_key, &error) != ST_OK)
-        result = complain(EX_CANTCREAT, "%s", bytes_str(&error));
-    bytes_free(&error);
-    return result;
-}
-
 /* What senders are rewritten with when mail is sent on; see store/srs.h. */
 static int write_srs_key(struct setup *u)
 {
@@ -242,17 +220,6 @@ static int write_tables(struct setup *u)
 
 /* --- what to do next --- */
 
-static bool is_self_signed(const struct setup *u)
-{
-    struct certificate_info info;
-    struct bytes error;
-    bytes_init(&error, 4096);
-    bool yes = certificate_read(u->a->s.tls_certificate, NULL, &info, &error) == ST_OK && info.self_signed;
-    certificate_free(&info);
-    bytes_free(&error);
-    return yes;
-}
-
 static void say_next(struct setup *u)
 {
     char option[PATH_MAX + 8] = "", *domain = (char *)(uintptr_t)u->domain;
@@ -274,12 +241,7 @@ static void say_next(struct setup *u)
            option, u->address ? u->address : "YOU", u->address ? u->address : "the first one");
     puts("  2. Publish the records below in the DNS; PTR, from this machine's addresses back to its name, is set by\n"
          "     whoever gave you the addresses.");
-    if (is_self_signed(u))
-        printf("  3. The certificate is self-signed: servers accept it, mail programs warn. Set tls-certificate\n"
-               "     and tls-key in %s to a real one; it is used from the next connection on.\n",
-               u->a->file);
-    else
-        puts("  3. A renewed certificate, in its place, is used from the next connection on.");
+    setup_say_certificate(u);
     if (u->system)
         puts("  4. systemctl enable --now postern.target\n"
              "     opens the ports.");
@@ -328,11 +290,13 @@ int setup_command(struct admin *a, int argc, char **argv)
     u.system = strcmp(u.folder, SYSTEM_FOLDER) == 0;
     int result = check_arguments(&u);
     umask(022); /* for folders on the way to ours; all else gets its mode by name */
-    int (*const steps[])(struct setup *) = { find_places, setup_folders,     write_settings,
-                                             make_spool,  write_certificate, write_srs_key, write_tables };
+    certificate_pair_init(&u.found);
+    int (*const steps[])(struct setup *) = { find_places, setup_find_certificate, setup_folders, write_settings,
+                                             make_spool,  setup_certificate,      write_srs_key, write_tables };
     for (size_t i = 0; result == EX_OK && i < sizeof steps / sizeof steps[0]; i++)
         result = steps[i](&u);
     if (result == EX_OK)
         say_next(&u);
+    certificate_pair_free(&u.found);
     return result;
 }
