@@ -44,7 +44,7 @@ check 'what the log does not know' says 66 'the log says nothing of it' trace no
 check 'no file' says 66 'No such file' trace --file "$work/none" $id
 check 'no argument' says 64 'which message' trace
 check 'two' says 64 'one ID or address' trace $id $bounce
-check 'no option' says 64 'one ID or address' trace --sinze $id
+check 'no option' says 64 '--sinze: no such option' trace --sinze $id
 from_input() { "$BUILD/bin/postern" trace --file - $id <"$work/log" >"$out" && lines 7; }
 check 'from standard input' from_input
 coloured() { script -qec "'$BUILD/bin/postern' trace --file '$work/log' $id" /dev/null </dev/null | grep -q "$(printf '\033\\[33mdeferred')"; }

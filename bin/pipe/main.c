@@ -11,6 +11,7 @@
  */
 #include "pipe.h"
 #include "base/log.h"
+#include "base/options.h"
 #include "net/activation.h"
 #include "net/channel.h"
 #include "net/sandbox.h"
@@ -31,13 +32,13 @@
 #define COMMAND_LIMIT 65536
 #define WHY_LIMIT (QUEUE_REPLY_LIMIT - 1)
 
-static int usage(FILE *to, int code)
+static int usage(void)
 {
     fputs("usage: pipe [-c FILE] [-v]\n"
           "Runs a program that aliases name, as the queue runner asks on standard input, a Unix socket. See "
           "pipe(8).\n",
-          to);
-    return code;
+          stdout);
+    return EX_OK;
 }
 
 static bool may_ask(const struct settings *s, int socket)
@@ -167,18 +168,18 @@ int main(int argc, char **argv)
     sandbox_first();
     bool known = activation_get(&on);
     log_open("pipe");
-    if (argc > 1 && strcmp(argv[1], "--help") == 0)
-        return usage(stdout, EX_OK);
-    while ((c = getopt(argc, argv, "c:v")) != -1) {
+    while ((c = getopt_long(argc, argv, ":c:v", options_words, NULL)) != -1) {
+        if (c == OPTIONS_HELP)
+            return usage();
         if (c == 'c')
             file = optarg;
         else if (c == 'v')
             log_verbose(true);
         else
-            return usage(stderr, EX_USAGE);
+            return options_wrong("pipe", c, argv);
     }
     if (optind < argc)
-        return usage(stderr, EX_USAGE);
+        return options_too_much("pipe", argv[optind]);
     if (!known) {
         log_event(LOG_ERR, "cannot-start", "text", on.error, NULL);
         return EX_OSFILE;

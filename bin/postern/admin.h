@@ -13,6 +13,7 @@ struct admin {
     const char *file;  /* of the settings, as given or the default */
     struct settings s; /* loaded, except in setup, help and version */
     int lock;          /* of the tables; -1 while not held */
+    bool json;         /* --json was given, to a command whose row of the table says JSON */
 };
 
 /* --- commands: argc counts the arguments behind the command's words --- */
@@ -59,6 +60,7 @@ int dkim_rotate(struct admin *a, int argc, char **argv); /* dkim_rotate.c */
 int dkim_remove(struct admin *a, int argc, char **argv);
 int certificate_install(struct admin *a, int argc, char **argv); /* certificate_install.c */
 int dns_command(struct admin *a, int argc, char **argv); /* dns.c */
+int complete_command(struct admin *a, int argc, char **argv); /* complete.c */
 
 /* --- terminal.c --- */
 /* "postern: " and a line on standard error; returns `status`, so that `return complain(EX_..., ...)` reads
@@ -81,9 +83,15 @@ size_t terminal_width(void);
 /* A password from a terminal (twice, without echo) or one line of standard input. False after saying why. */
 bool read_password(const char *whose, struct bytes *password);
 
-/* --- queue_json.c --- */
+/* --- json.c --- */
 /* A text as JSON has it, on standard output; what isn't UTF-8 in it as U+FFFD. */
 void json_string(struct span text);
+/* An object of texts on a line of its own; a value whose p is NULL is null. */
+struct json_member {
+    const char *name;
+    struct span value;
+};
+void json_line(const struct json_member *members, size_t count);
 
 /* --- edit.c --- */
 /* Takes the lock of the tables (other commands wait for it). EX_OK, or complains. */

@@ -68,6 +68,11 @@ static const struct check {
 };
 #define CHECKS (sizeof checks / sizeof checks[0])
 
+const char *doctor_check(size_t at)
+{
+    return at < CHECKS ? checks[at].name : NULL;
+}
+
 /* --- findings --- */
 
 __attribute__((format(printf, 4, 0))) static void add(struct doctor *d, enum severity severity,

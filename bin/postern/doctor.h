@@ -93,4 +93,7 @@ void doctor_tables(struct doctor *d);
 void doctor_queue(struct doctor *d);
 void doctor_settings(struct doctor *d);
 
+/* --- doctor.c: the name of the check; NULL: there are no more. */
+const char *doctor_check(size_t at);
+
 #endif

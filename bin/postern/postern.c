@@ -3,7 +3,7 @@
  * postern(8), the administrator's command: reads the options, finds the command in a table, loads the
  * settings, and (as root) becomes the owner of the spool before the command touches anything.
  */
-#include "admin.h"
+#include "command.h"
 #include "base/log.h"
 #include "net/sandbox.h"
 
@@ -19,20 +19,10 @@
 #define POSTERN_VERSION "0.1"
 #endif
 
-enum { NO_SETTINGS = 1, KEEP_ROOT = 2 };
-
-struct command {
-    const char *word, *second; /* second NULL: there is none */
-    const char *arguments, *help;
-    int least, most;
-    int flags;
-    int (*run)(struct admin *a, int argc, char **argv);
-};
-
 static int help_command(struct admin *a, int argc, char **argv);
 static int config_command(struct admin *a, int argc, char **argv);
 
-static const struct command commands[] = {
+const struct command commands[] = {
     { "setup", NULL, "HOSTNAME DOMAIN [ADDRESS]", "make a working server in FILE's folder", 2, 3,
       NO_SETTINGS | KEEP_ROOT, setup_command },
     { "domain", "add", "DOMAIN [= OTHER | relay [all]]",
@@ -84,22 +74,22 @@ static const struct command commands[] = {
       dns_command },
     { "queue", "list", "[--json] [FILTER...]", "what waits to go out, a line for each recipient", 0, INT_MAX, 0,
       queue_list_command },
-    { "queue", "show", "[--json] ID", "one message, with its envelope", 1, INT_MAX, 0, queue_show },
+    { "queue", "show", "[--json] ID...", "one message, with its envelope", 1, INT_MAX, 0, queue_show },
     { "queue", "retry", "[ID... | all | FILTER...]", "try messages now", 0, INT_MAX, 0, queue_retry },
     { "queue", "hold", "ID... | all | FILTER...", "don't send them until they are released", 1, INT_MAX, 0,
       queue_hold },
     { "queue", "release", "ID... | all | FILTER...", "send them after all", 1, INT_MAX, 0, queue_release },
     { "queue", "drop", "ID... | all | FILTER...", "remove them, unsent and without a bounce", 1, INT_MAX, 0,
       queue_drop },
-    { "queue", NULL, "", "the list; a FILTER is --sender A, --recipient A or --domain D", 0, INT_MAX, 0,
+    { "queue", NULL, "[--json] [FILTER...]", "the list; a FILTER is --sender A, --recipient A or --domain D", 0, INT_MAX, 0,
       queue_list_command },
-    { "doctor", NULL, "[--json | --list] [CHECK...]",
+    { "doctor", NULL, "[--json | --list] [--outside HOST] [--signed DOMAIN] [--proc FOLDER] [CHECK...]",
       "what is wrong with this installation, worst first; exit status 0, 1 (warnings) or 2 (errors)", 0, INT_MAX,
       NO_SETTINGS | KEEP_ROOT, doctor_command },
-    { "status", NULL, "[--json] [--file FILE]",
+    { "status", NULL, "[--json] [--file FILE] [--proc FOLDER]",
       "connections now, messages of the last hour, day and week, the queue, mailboxes, certificates", 0, INT_MAX,
       KEEP_ROOT, status_command },
-    { "metrics", NULL, "[--file FILE]", "the same for Prometheus, as OpenMetrics text", 0, INT_MAX, KEEP_ROOT,
+    { "metrics", NULL, "[--file FILE] [--proc FOLDER]", "the same for Prometheus, as OpenMetrics text", 0, INT_MAX, KEEP_ROOT,
       metrics_command },
     { "trace", NULL, "[--since TIME] [--file FILE] ID | ADDRESS", "what the log says of a message", 1, 5,
       NO_SETTINGS | KEEP_ROOT, trace_command },
@@ -109,85 +99,171 @@ static const struct command commands[] = {
       "write an account's mail to a new Maildir, or a folder to an mbox (- is standard output)", 2, 5, KEEP_ROOT,
       export_command },
     { "tables", NULL, "", "compile the tables after editing them by hand", 0, 0, 0, tables_command },
-    { "config", NULL, "", "the settings in effect", 0, 0, KEEP_ROOT, config_command },
-    { "help", NULL, "", "this", 0, 0, NO_SETTINGS | KEEP_ROOT, help_command },
+    { "config", NULL, "[--json] [KEY...]", "the settings in effect, or these", 0, INT_MAX, KEEP_ROOT | JSON,
+      config_command },
+    { "help", NULL, "[COMMAND [WORD]]", "this, or a command's", 0, 2, NO_SETTINGS | KEEP_ROOT, help_command },
+    { "complete", NULL, "", "what the shell asks for completions", 0, INT_MAX, NO_SETTINGS | KEEP_ROOT | HIDDEN,
+      complete_command },
+    { .word = NULL },
 };
-#define COMMANDS (sizeof commands / sizeof commands[0])
+
+static bool is_second(const struct command *c, const char *second)
+{
+    return !second || (c->second && strcmp(c->second, second) == 0);
+}
+
+/* "user add ADDRESS" */
+static void put_synopsis(const struct command *c, struct bytes *to)
+{
+    bytes_printf(to, "%s%s%s%s%s", c->word, c->second ? " " : "", c->second ? c->second : "",
+                 c->arguments[0] ? " " : "", c->arguments);
+}
 
 static void print_help(const struct command *c)
 {
-    char line[80];
-    snprintf(line, sizeof line, "%s%s%s%s%s", c->word, c->second ? " " : "", c->second ? c->second : "",
-             c->arguments[0] ? " " : "", c->arguments);
-    printf("  %-34s %s\n", line, c->help);
+    struct bytes line;
+    bytes_init(&line, 4096);
+    put_synopsis(c, &line);
+    printf("  %-34s %s\n", bytes_str(&line), c->help);
+    bytes_free(&line);
 }
 
-/* `postern WORD --help`. False: that is no command. */
-static bool help_word(const char *word)
+/* Of one command, or of all that begin with this word. False: that is no command. */
+static bool help_words(const char *word, const char *second)
 {
-    bool known = false;
-    for (size_t i = 0; i < COMMANDS; i++) {
-        if (strcmp(commands[i].word, word) != 0)
+    bool known = false, only = second != NULL;
+    for (const struct command *c = commands; c->word; c++) {
+        if (strcmp(c->word, word) != 0 || !is_second(c, second) || c->flags & HIDDEN)
             continue;
-        print_help(&commands[i]);
+        if (!known)
+            fputs("usage: postern [-c FILE] COMMAND\n\n", stdout);
+        print_help(c);
         known = true;
     }
-    return known;
+    if (!known)
+        return only && help_words(word, NULL);
+    puts("\nSee postern(8).");
+    return true;
 }
 
 static int help_command(struct admin *a, int argc, char **argv)
 {
-    (void)a, (void)argc, (void)argv;
+    (void)a;
+    if (argc > 0 && help_words(argv[0], argc > 1 ? argv[1] : NULL))
+        return EX_OK;
+    if (argc > 0)
+        return complain(EX_USAGE, "'%s' is no command; `postern help` shows them", argv[0]);
     puts("usage: postern [-c FILE] COMMAND\n");
-    for (size_t i = 0; i < COMMANDS; i++)
-        print_help(&commands[i]);
+    for (const struct command *c = commands; c->word; c++)
+        if (!(c->flags & HIDDEN))
+            print_help(c);
     puts("\n  -c FILE     the settings, " SETTINGS_DEFAULT_FILE " if not given; the tables lie beside them\n"
-         "  --help      this; behind a command's first word: that command's\n"
+         "  --help      this; behind a command: that command's\n"
          "  --version   the version\n\n"
          "See postern(8), and postern.conf(5) for the settings.");
+    return EX_OK;
+}
+
+static bool is_wanted(struct span key, int argc, char **argv)
+{
+    for (int i = 0; i < argc; i++)
+        if (span_eq_str(key, argv[i]))
+            return true;
+    return argc == 0;
+}
+
+static int check_keys(struct span printed, int argc, char **argv)
+{
+    for (int i = 0; i < argc; i++) {
+        struct span rest = printed, line;
+        bool known = false;
+        while (!known && span_cut(&rest, '\n', &line))
+            known = argv[i][0] && span_eq_str(tables_first_word(line), argv[i]);
+        if (!known)
+            return complain(EX_USAGE, "'%s' is no setting; `postern config` shows them", argv[i]);
+    }
     return EX_OK;
 }
 
 static int config_command(struct admin *a, int argc, char **argv)
 {
     struct bytes out;
-    (void)argc, (void)argv;
+    struct span rest, line;
     bytes_init(&out, 1 << 20);
     settings_print(&a->s, &out);
-    fputs(bytes_str(&out), stdout);
+    int result = check_keys(span_bytes(&out), argc, argv);
+    for (rest = span_bytes(&out); result == EX_OK && span_cut(&rest, '\n', &line) && line.n;) {
+        struct span key = tables_first_word(line);
+        if (is_wanted(key, argc, argv) && a->json)
+            json_line((struct json_member[]){ { "key", key },
+                                              { "value", span_trim(span_from(line, key.n)) } },
+                      2);
+        else if (is_wanted(key, argc, argv))
+            printf("%.*s\n", SPAN_FMT(line));
+    }
     bytes_free(&out);
-    return EX_OK;
+    return result;
 }
 
-static int usage(const char *word)
+/* One line about words that are no command. */
+static int unknown(const char *word, const char *second)
 {
-    bool known = false;
-    for (size_t i = 0; word && i < COMMANDS; i++) {
-        if (strcmp(commands[i].word, word) != 0)
-            continue;
-        known = true;
-        fprintf(stderr, "usage: postern %s%s%s %s\n", word, commands[i].second ? " " : "",
-                commands[i].second ? commands[i].second : "", commands[i].arguments);
-    }
-    if (known)
+    struct bytes known;
+    int result;
+    if (!word) {
+        fputs("usage: postern [-c FILE] COMMAND; `postern help` shows the commands\n", stderr);
         return EX_USAGE;
-    if (word)
-        return complain(EX_USAGE, "'%s' is no command; `postern help` shows them", word);
-    fputs("usage: postern [-c FILE] COMMAND; `postern help` shows the commands\n", stderr);
-    return EX_USAGE;
+    }
+    bytes_init(&known, 4096);
+    for (const struct command *c = commands; c->word; c++)
+        if (strcmp(c->word, word) == 0 && c->second && !(c->flags & HIDDEN))
+            bytes_printf(&known, "%s%s", known.len ? ", " : "", c->second);
+    if (!known.len)
+        result = complain(EX_USAGE, "'%s' is no command; `postern help` shows them", word);
+    else if (second && second[0] == '-')
+        result = complain(EX_USAGE, "%s %s: no such option; `postern help %s` shows what there is", word,
+                          second, word);
+    else if (second)
+        result = complain(EX_USAGE, "'%s %s' is no command; behind '%s' stands one of: %s", word, second,
+                          word, bytes_str(&known));
+    else
+        result = complain(EX_USAGE, "'%s' wants another word: %s; `postern help %s` says more", word,
+                          bytes_str(&known), word);
+    bytes_free(&known);
+    return result;
 }
 
-static const struct command *find(int argc, char **argv)
+/* One line about arguments that can't be right whatever they mean. EX_OK: they can. */
+static int check_arguments(const struct command *c, int argc, char **argv)
 {
-    for (size_t i = 0; argc > 0 && i < COMMANDS; i++) {
-        const struct command *c = &commands[i];
-        int words = c->second ? 2 : 1;
-        if (strcmp(c->word, argv[0]) != 0 || argc < words || (c->second && strcmp(c->second, argv[1]) != 0))
-            continue;
-        if (argc - words >= c->least && argc - words <= c->most)
-            return c;
+    struct bytes synopsis;
+    const char *wrong = c->flags & HIDDEN ? NULL : syntax_wrong_option(c, argc, argv);
+    int result = EX_OK;
+    bytes_init(&synopsis, 4096);
+    put_synopsis(c, &synopsis);
+    if (wrong)
+        result = complain(EX_USAGE, "%s: no such option; usage: postern %s", wrong, bytes_str(&synopsis));
+    else if (argc < c->least)
+        result = complain(EX_USAGE, "not all that is needed was given; usage: postern %s",
+                          bytes_str(&synopsis));
+    else if (argc > c->most)
+        result = complain(EX_USAGE, "'%s' is too much; usage: postern %s", argv[c->most],
+                          bytes_str(&synopsis));
+    bytes_free(&synopsis);
+    return result;
+}
+
+/* --json, where it may stand anywhere, out of the arguments and into a->json. */
+static int take_json(struct admin *a, const struct command *c, int argc, char **argv)
+{
+    int kept = 0;
+    for (int i = 0; i < argc; i++) {
+        bool json = c->flags & JSON && strcmp(argv[i], "--json") == 0;
+        a->json = a->json || json;
+        if (!json)
+            argv[kept++] = argv[i];
     }
-    return NULL;
+    return kept;
 }
 
 static int load(struct admin *a, const struct command *c)
@@ -213,22 +289,29 @@ int main(int argc, char **argv)
     for (; at < argc && argv[at][0] == '-'; at++) {
         if (strcmp(argv[at], "-c") == 0 && at + 1 < argc)
             a.file = argv[++at];
+        else if (strcmp(argv[at], "-c") == 0)
+            return complain(EX_USAGE, "-c: the file is missing");
         else if (strcmp(argv[at], "--help") == 0 || strcmp(argv[at], "-h") == 0)
             return help_command(&a, 0, NULL);
         else if (strcmp(argv[at], "--version") == 0)
             return puts("postern " POSTERN_VERSION) < 0;
         else
-            return complain(EX_USAGE, "%s: no such option; `postern help` shows them", argv[at]);
+            return complain(EX_USAGE, "%s: no such option before the command; `postern help` shows them",
+                            argv[at]);
     }
-    if (argc - at > 1 && strcmp(argv[argc - 1], "--help") == 0 && help_word(argv[at]))
+    const struct command *c = command_find(argc - at, argv + at);
+    bool help = argc - at > 1 && strcmp(argv[argc - 1], "--help") == 0 && !(c && c->flags & HIDDEN);
+    if (help && help_words(argv[at], c ? c->second : NULL))
         return EX_OK;
-    const struct command *c = find(argc - at, argv + at);
     if (!c)
-        return usage(argv[at]);
+        return unknown(argv[at], at + 1 < argc ? argv[at + 1] : NULL);
     at += c->second ? 2 : 1;
-    int result = c->flags & NO_SETTINGS ? EX_OK : load(&a, c);
+    argc = take_json(&a, c, argc - at, argv + at);
+    int result = check_arguments(c, argc, argv + at);
+    if (result == EX_OK && !(c->flags & NO_SETTINGS))
+        result = load(&a, c);
     if (result == EX_OK)
-        result = c->run(&a, argc - at, argv + at);
+        result = c->run(&a, argc, argv + at);
     settings_free(&a.s);
     if (fflush(stdout) != 0 && result == EX_OK)
         result = complain(EX_IOERR, "can't write to standard output");

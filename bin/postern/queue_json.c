@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * Messages of the queue as JSON, one object a line, for programs. Times are seconds since 1970. It is only
- * ever written, from our own structures; a JSON library would save the one function that quotes a string, and
- * be loaded by every call. What isn't UTF-8 in a text becomes U+FFFD.
+ * ever written, from our own structures (json.c).
  */
 #include "queue.h"
 
@@ -14,23 +13,6 @@
 #include <unistd.h>
 
 #define HEADER_LIMIT 65536
-
-void json_string(struct span text)
-{
-    putchar('"');
-    while (text.n) {
-        unsigned char c = (unsigned char)text.p[0];
-        size_t n = c < 0x80 ? 1 : text_character(text);
-        if (n == 0)
-            fputs("\\ufffd", stdout);
-        else if (c < 0x20 || c == 0x7f)
-            printf("\\u%04x", c);
-        else
-            printf("%s%.*s", c == '"' || c == '\\' ? "\\" : "", (int)n, text.p);
-        text = span_from(text, n ? n : 1);
-    }
-    putchar('"');
-}
 
 static void put_pair(const char *before, const char *name, const char *value)
 {

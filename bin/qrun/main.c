@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/files.h"
 #include "base/log.h"
+#include "base/options.h"
 #include "net/activation.h"
 #include "net/dnssec.h"
 #include "store/dmarc_results.h"
@@ -45,26 +46,26 @@ struct options {
     struct activation given;
 };
 
-static int usage(FILE *to, int code)
+static int usage(void)
 {
-    fprintf(to, "usage: qrun [-c FILE] [-v] [ID...]\n"
-                "Sends what is due in the queue, or these messages, and exits. See qrun(8).\n");
-    return code;
+    printf("usage: qrun [-c FILE] [-v] [ID...]\n"
+           "Sends what is due in the queue, or these messages, and exits. See qrun(8).\n");
+    return EX_OK;
 }
 
 /* -1 to go on, else the exit code. */
 static int read_options(int argc, char **argv, struct options *o)
 {
     int c;
-    if (argc > 1 && strcmp(argv[1], "--help") == 0)
-        return usage(stdout, EX_OK);
-    while ((c = getopt(argc, argv, "c:v")) != -1) {
+    while ((c = getopt_long(argc, argv, ":c:v", options_words, NULL)) != -1) {
+        if (c == OPTIONS_HELP)
+            return usage();
         if (c == 'c')
             o->file = optarg;
         else if (c == 'v')
             log_verbose(true);
         else
-            return usage(stderr, EX_USAGE);
+            return options_wrong("qrun", c, argv);
     }
     o->ids = argv + optind;
     o->id_count = (size_t)(argc - optind);

@@ -6,6 +6,7 @@
  */
 #include "sendmail.h"
 #include "base/files.h"
+#include "base/options.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -21,7 +22,7 @@
 #define RECIPIENTS_LIMIT 10000
 #define SHOWN 200 /* bytes of a wrong address that are shown */
 
-enum mode { SEND, SPEAK_SMTP, LIST_QUEUE, COMPILE_ALIASES, RUN_QUEUE };
+enum mode { SEND, SPEAK_SMTP, LIST_QUEUE, COMPILE_ALIASES, RUN_QUEUE, HELP };
 
 int complain(int code, const char *format, ...)
 {
@@ -219,9 +220,12 @@ static int read_options(int argc, char **argv, struct job *job, enum mode *mode)
 {
     int code = EX_OK;
     for (int letter;
-         (letter = getopt(argc, argv, "A:B:C:c:F:GIL:N:O:R:UV:X:b:d::e:f:h:imno:p:q::r:stvx")) != -1;) {
-        if (letter == '?')
-            code = EX_USAGE;
+         (letter = getopt_long(argc, argv, ":A:B:C:c:F:GIL:N:O:R:UV:X:b:d::e:f:h:imno:p:q::r:stvx", options_words,
+                               NULL)) != -1;) {
+        if (letter == OPTIONS_HELP)
+            *mode = HELP;
+        else if (letter == '?' || letter == ':')
+            return options_wrong("sendmail", letter, argv);
         else if (letter == 'c' || letter == 'C')
             job->settings_file = optarg;
         else if (letter == 'f' || letter == 'r')
@@ -257,15 +261,13 @@ static const char usage[] =
 
 int main(int argc, char **argv)
 {
-    if (argc == 2 && strcmp(argv[1], "--help") == 0) {
-        fputs(usage, stdout);
-        return EX_OK;
-    }
     struct job job = { .dots = false };
     enum mode mode = mode_of_name(argc ? argv[0] : "sendmail");
     int code = read_options(argc, argv, &job, &mode);
     if (code != EX_OK)
         return code;
+    if (mode == HELP)
+        return fputs(usage, stdout) < 0 ? EX_IOERR : EX_OK;
     return mode == SEND         ? send_message(&job, argv + optind)
            : mode == SPEAK_SMTP ? speak_smtp(&job)
                                 : run_postern(&job, mode);

@@ -8,11 +8,11 @@
 #include "net/serve.h"
 #include "base/files.h"
 #include "base/log.h"
+#include "base/options.h"
 #include "net/connection.h"
 #include "net/warm.h"
 
 #include <fcntl.h>
-#include <getopt.h>
 #include <grp.h>
 #include <poll.h>
 #include <signal.h>
@@ -35,23 +35,15 @@ bool serving_flag(const struct serving *s, char flag)
     return strchr(s->flags, flag) != NULL;
 }
 
-static void usage(const struct service *service, FILE *to)
-{
-    fprintf(to, "%s", service->usage);
-}
-
 /* -1, or the code to exit with. */
 static int parse_options(int argc, char **argv, struct serving *s)
 {
-    static const struct option words[] = { { "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 } };
     char letters[32];
-    snprintf(letters, sizeof letters, "c:tvh%s", s->service->flags);
-    for (int letter; (letter = getopt_long(argc, argv, letters, words, NULL)) != -1;) {
+    snprintf(letters, sizeof letters, ":c:tvh%s", s->service->flags);
+    for (int letter; (letter = getopt_long(argc, argv, letters, options_words, NULL)) != -1;) {
         size_t n = strlen(s->flags);
-        if (letter == 'h') {
-            usage(s->service, stdout);
-            return EX_OK;
-        }
+        if (letter == OPTIONS_HELP || letter == 'h')
+            return fputs(s->service->usage, stdout) < 0 ? EX_IOERR : EX_OK;
         if (letter == 'c')
             s->settings_file = optarg;
         else if (letter == 't')
@@ -60,16 +52,10 @@ static int parse_options(int argc, char **argv, struct serving *s)
             log_verbose(true);
         else if (strchr(s->service->flags, letter) && n + 1 < sizeof s->flags)
             s->flags[n] = (char)letter;
-        else {
-            usage(s->service, stderr);
-            return EX_USAGE;
-        }
+        else
+            return options_wrong(s->service->name, letter, argv);
     }
-    if (optind < argc) {
-        usage(s->service, stderr);
-        return EX_USAGE;
-    }
-    return -1;
+    return optind < argc ? options_too_much(s->service->name, argv[optind]) : -1;
 }
 
 /* The certificates, and which files are their keys: once more where both were replaced meanwhile. */
