@@ -19,7 +19,8 @@
 #define NETWORKS_LIMIT 256
 
 enum type { TYPE_STRING, TYPE_NAME, TYPE_PATH, TYPE_FILE, TYPE_SIZE, TYPE_SECONDS, TYPE_NUMBER, TYPE_COUNT, TYPE_PORT, TYPE_YESNO,
-            TYPE_NETWORKS, TYPE_CERTIFICATES, TYPE_MILTERS, TYPE_ZONES, TYPE_DOMAINS, TYPE_ADDRESSES,
+            TYPE_NETWORKS, TYPE_CERTIFICATES, TYPE_MILTERS, TYPE_EXPIRIES, TYPE_WARNINGS, TYPE_ZONES, TYPE_DOMAINS,
+            TYPE_ADDRESSES,
             /* words: */ TYPE_SANDBOX, TYPE_HELO, TYPE_REVERSE, TYPE_DOMAIN, TYPE_DMARC };
 
 struct key {
@@ -56,6 +57,8 @@ static const struct key keys[] = {
     { "recipients", TYPE_NUMBER, AT(recipients), "1000" },
     { "quota-storage", TYPE_SIZE, AT(quota_storage), "0" },
     { "quota-messages", TYPE_COUNT, AT(quota_messages), "0" },
+    { "quota-warning", TYPE_WARNINGS, AT(quota_warnings), "80 95" },
+    { "expire", TYPE_EXPIRIES, AT(expiries), "" },
     { "recipient-delimiter", TYPE_STRING, AT(recipient_delimiter), "+" },
     { "alias-directories", TYPE_STRING, AT(alias_directories), "" },
     { "srs", TYPE_YESNO, AT(srs), "yes" },
@@ -306,6 +309,10 @@ static const char *set(struct settings *s, const struct key *k, const char *valu
         return settings_add_certificate(s, span_of(value));
     case TYPE_MILTERS:
         return settings_add_milter(s, span_of(value));
+    case TYPE_EXPIRIES:
+        return settings_add_expiry(s, span_of(value));
+    case TYPE_WARNINGS:
+        return settings_set_warnings(member(s, k), span_of(value));
     case TYPE_YESNO:
         if (strcmp(value, "yes") != 0 && strcmp(value, "no") != 0)
             return "must be yes or no";
@@ -420,6 +427,7 @@ void settings_free(struct settings *s)
             free(*(char **)member(s, &keys[i]));
     settings_free_certificates(s);
     settings_free_milters(s);
+    settings_free_expiries(s);
     for (size_t i = 0; i < KEYS; i++)
         if (keys[i].type == TYPE_ZONES)
             zones_free(member(s, &keys[i]));
@@ -455,6 +463,10 @@ void settings_print(const struct settings *s, struct bytes *out)
             settings_print_milters(s, keys[i].name, out);
             continue;
         }
+        if (keys[i].type == TYPE_EXPIRIES && s->expiry_count) {
+            settings_print_expiries(s, keys[i].name, out);
+            continue;
+        }
         bytes_printf(out, "%s ", keys[i].name);
         switch (keys[i].type) {
         case TYPE_STRING:
@@ -480,6 +492,10 @@ void settings_print(const struct settings *s, struct bytes *out)
             break;
         case TYPE_CERTIFICATES:
         case TYPE_MILTERS:
+        case TYPE_EXPIRIES:
+            break;
+        case TYPE_WARNINGS:
+            settings_print_warnings(at, out);
             break;
         case TYPE_ZONES:
             bytes_add_str(out, ((const struct zones *)at)->text);

@@ -45,6 +45,20 @@ struct milter_setting {
 };
 #define SETTINGS_MILTERS 16
 
+/* A folder whose messages go when they have been there for so long. */
+struct expiry_setting {
+    char *folder;     /* as it is written, UTF-8; with ".*" behind it, the folders below it; or "\Trash", a special use */
+    uint64_t seconds; /* not 0 */
+};
+#define SETTINGS_EXPIRIES 100
+
+/* How full a mailbox is when its owner hears of it: per cent of its quota, ascending. None: never. */
+#define QUOTA_WARNINGS 8
+struct quota_warnings {
+    unsigned percent[QUOTA_WARNINGS];
+    size_t count;
+};
+
 /* Each includes what stands before it, but for *_MARK, which only notes what its last one would refuse. */
 enum helo_check { HELO_OFF, HELO_OWN, HELO_MARK, HELO_REFUSE, HELO_STRICT };
 enum reverse_dns { REVERSE_OFF, REVERSE_MARK, REVERSE_REFUSE, REVERSE_STRICT };
@@ -75,6 +89,9 @@ struct settings {
     uint64_t recipients;   /* a message */
     uint64_t quota_storage;  /* bytes that an account may hold; 0: as much as there is room for */
     uint64_t quota_messages; /* messages; 0: as many */
+    struct quota_warnings quota_warnings;
+    struct expiry_setting *expiries;
+    size_t expiry_count;
     char *recipient_delimiter; /* characters of which the first in user+detail parts the two; "": none */
     char *alias_directories;   /* absolute paths, blanks between: files below them may be included in aliases */
     bool srs;              /* rewrite the sender of what aliases send on to others' servers */

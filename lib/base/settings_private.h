@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * What settings.c, settings_certificates.c and settings_milters.c share.
+ * What settings.c, settings_certificates.c, settings_milters.c and settings_upkeep.c share.
  */
 #ifndef POSTERN_BASE_SETTINGS_PRIVATE_H
 #define POSTERN_BASE_SETTINGS_PRIVATE_H
@@ -27,5 +27,14 @@ void settings_print_certificates(const struct settings *s, const char *key, stru
 const char *settings_add_milter(struct settings *s, struct span value);
 void settings_free_milters(struct settings *s);
 void settings_print_milters(const struct settings *s, const char *key, struct bytes *out);
+
+/* The same for a line "FOLDER TIME"; "FOLDER off": none for it; an empty value, or "off" alone: none so far. */
+const char *settings_add_expiry(struct settings *s, struct span value);
+void settings_free_expiries(struct settings *s);
+void settings_print_expiries(const struct settings *s, const char *key, struct bytes *out);
+
+/* "80 95", or "off". NULL, or what the value should have been. */
+const char *settings_set_warnings(struct quota_warnings *w, struct span value);
+void settings_print_warnings(const struct quota_warnings *w, struct bytes *out);
 
 #endif

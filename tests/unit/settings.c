@@ -55,6 +55,14 @@ static void wrong_lines(struct bytes *error)
         { "a word of another", "reverse-dns own\n", ":1: reverse-dns: must be off, mark" },
         { "no domain", "arc-trust a.test localhost\n", ":1: arc-trust: must be domains" },
         { "a domain with an underscore or what else", "arc-trust a.test b_.test,c.test\n", ":1: arc-trust: must be domains" },
+        { "a folder without a time", "expire Trash\n", ":1: expire: must be a folder and the time" },
+        { "a folder for no time", "expire Trash 0\n", ":1: expire: must be a folder and the time" },
+        { "a time for no folder", "expire 30d\n", ":1: expire: must be a folder and the time" },
+        { "a path", "expire a/b 30d\n", ":1: expire: must be a folder and the time" },
+        { "no per cent", "quota-warning\n", ":1: quota-warning: must be off" },
+        { "too many of them", "quota-warning 101\n", ":1: quota-warning: must be off" },
+        { "not ascending", "quota-warning 50 50\n", ":1: quota-warning: must be off" },
+        { "nine", "quota-warning 1 2 3 4 5 6 7 8 9\n", ":1: quota-warning: must be off" },
         { "empty path", "spool\n", ":1: spool: needs a path" },
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -91,6 +99,38 @@ static void milters(struct bytes *error)
     for (int i = 0; i < 17; i++)
         bytes_printf(&out, "milter unix:%d\n", i);
     ok(load(bytes_str(&out), &s, error) == ST_PERM && strstr(bytes_str(error), ":17: milter: is one too many"), "17 filters are one too many");
+    bytes_free(&out);
+}
+
+static void upkeep(struct bytes *error)
+{
+    struct settings s, again;
+    struct bytes out;
+    bytes_init(&out, 100000);
+    ok(load("expire Trash 30d\nexpire  Deleted Items\t12h\nexpire Junk 1d\nexpire Trash 7d\nexpire Junk off\nquota-warning 50 \t90\n", &s,
+            error) == ST_OK && s.expiry_count == 2, "two folders");
+    const struct expiry_setting *e = s.expiries;
+    ok(strcmp(e[0].folder, "Deleted Items") == 0 && e[0].seconds == 43200, "one with a blank in its name");
+    ok(strcmp(e[1].folder, "Trash") == 0 && e[1].seconds == 604800, "the last line of a folder wins");
+    ok(s.quota_warnings.count == 2 && s.quota_warnings.percent[0] == 50 && s.quota_warnings.percent[1] == 90, "two thresholds");
+    settings_print(&s, &out);
+    settings_free(&s);
+    ok(strstr(bytes_str(&out), "\nexpire Deleted Items 43200\nexpire Trash 604800\n") && strstr(bytes_str(&out), "\nquota-warning 50 90\n") &&
+           load(bytes_str(&out), &again, error) == ST_OK && again.expiry_count == 2 && again.quota_warnings.count == 2,
+       "they are printed as read");
+    settings_free(&again);
+    ok(load("expire a 1d\nexpire b 1d\nexpire off\nquota-warning off\n", &s, error) == ST_OK && s.expiry_count == 0 &&
+           s.quota_warnings.count == 0, "none after all");
+    bytes_clear(&out);
+    settings_print(&s, &out);
+    settings_free(&s);
+    ok(strstr(bytes_str(&out), "\nexpire \n") && strstr(bytes_str(&out), "\nquota-warning off\n") &&
+           load(bytes_str(&out), &again, error) == ST_OK && again.expiry_count == 0 && again.quota_warnings.count == 0, "which is printed, and read");
+    settings_free(&again);
+    bytes_clear(&out);
+    for (int i = 0; i < 101; i++)
+        bytes_printf(&out, "expire %d 1d\n", i);
+    ok(load(bytes_str(&out), &s, error) == ST_PERM && strstr(bytes_str(error), ":101: expire: is one too many"), "101 folders are one too many");
     bytes_free(&out);
 }
 
@@ -168,6 +208,7 @@ int main(void)
     wrong_lines(&error);
     certificates(&error);
     milters(&error);
+    upkeep(&error);
     unlink(path);
     ok(settings_load(path, &s, &error) == ST_NONE, "a missing file is ST_NONE");
     bytes_free(&out);
