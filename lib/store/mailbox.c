@@ -7,20 +7,17 @@
  * opened mailbox follows its folder through a rename, and no later trick with links reaches it.
  */
 #include "store/mailbox.h"
-#include "base/clock.h"
 #include "base/fault.h"
 #include "base/files.h"
+#include "store/leftovers.h"
 #include "store/mailbox_private.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#define OLD_SECONDS (36 * 3600) /* a file in tmp/ that is older belongs to nobody any more */
 
 struct mailbox_private *mailbox_private(const struct mailbox *box)
 {
@@ -65,28 +62,6 @@ void mailbox_close(struct mailbox *box)
     file_close(box->watch);
     free_private(box->private);
     free(box);
-}
-
-/* Files in tmp/ that a crash left: the Maildir rule is that readers remove them after 36 hours. */
-static void clear_tmp(int folder)
-{
-    int fd = file_open_beneath(folder, "tmp", O_RDONLY | O_DIRECTORY, 0);
-    DIR *entries = fd < 0 ? NULL : fdopendir(fd);
-    if (!entries) {
-        file_close(fd);
-        return;
-    }
-    struct dirent *e;
-    int64_t now = clock_now();
-    while ((e = readdir(entries))) {
-        struct stat st;
-        if (e->d_name[0] == '.' || fstatat(dirfd(entries), e->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0)
-            continue;
-        if (st.st_mtim.tv_sec < now - OLD_SECONDS && st.st_ctim.tv_sec < now - OLD_SECONDS &&
-            !S_ISDIR(st.st_mode))
-            unlinkat(dirfd(entries), e->d_name, 0);
-    }
-    closedir(entries);
 }
 
 static enum status open_directories(struct mail *mail, struct span folder, struct mailbox_private *p)
@@ -202,7 +177,7 @@ static enum status open_folder(struct mail *mail, struct span folder, bool read_
         if (!numbers_only)
             mailbox_watch(box);
         if (!read_only)
-            clear_tmp(p->dir);
+            leftovers_clear_tmp(p->dir);
         p->index.dir = p->dir;
         st = open_index(box);
     }
