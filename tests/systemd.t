@@ -208,8 +208,8 @@ usual='smtp submission submissions imap imaps submit qrun'
 
 opened_by_target() {
     systemctl enable -q --now postern.target &&
-        systemctl is-active -q $(printf 'postern-%s.socket ' $usual) postern-qrun.timer && ! systemctl is-active -q postern-pop3.socket &&
-        systemctl is-enabled $(printf 'postern-%s.socket ' $usual) postern-qrun.timer postern.target
+        systemctl is-active -q $(printf 'postern-%s.socket ' $usual) postern-{qrun,upkeep}.timer && ! systemctl is-active -q postern-pop3.socket &&
+        systemctl is-enabled $(printf 'postern-%s.socket ' $usual) postern-{qrun,upkeep}.timer postern.target
 }
 
 closed_by_target() {

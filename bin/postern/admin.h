@@ -53,6 +53,7 @@ int metrics_command(struct admin *a, int argc, char **argv); /* metrics.c */
 int trace_command(struct admin *a, int argc, char **argv); /* trace.c */
 int import_command(struct admin *a, int argc, char **argv); /* import.c */
 int export_command(struct admin *a, int argc, char **argv); /* export.c */
+int upkeep_command(struct admin *a, int argc, char **argv); /* upkeep.c */
 int tables_command(struct admin *a, int argc, char **argv);
 int dkim_list(struct admin *a, int argc, char **argv); /* dkim.c */
 int dkim_make(struct admin *a, int argc, char **argv);

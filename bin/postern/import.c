@@ -68,7 +68,7 @@ void import_report(struct span folder, const struct import_count *count)
            (unsigned long long)count->present, count->kept ? "kept" : "new");
 }
 
-static void tell_boot(struct mail *mail)
+void import_tell_boot(struct mail *mail)
 {
     struct bytes text;
     char boot[40] = "";
@@ -108,7 +108,7 @@ int import_account(struct admin *a, const char *address, struct mail **mail)
     bool good = settings_maildir(&a->s, address_local(&account), address_domain(&account), &path) &&
                 mail_open(bytes_str(&path), a->s.hostname, mail) == ST_OK;
     if (good)
-        tell_boot(*mail);
+        import_tell_boot(*mail);
     else
         result = complain(EX_IOERR, "%s: its mail can't be opened: %s", account.text, strerror(errno));
     bytes_free(&path);

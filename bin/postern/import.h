@@ -70,6 +70,8 @@ int import_is_account(struct admin *a, const char *address);
 void say_folder(struct span folder);
 /* The account's mail, as its owner; EX_OK, or complains. Nothing of it is made. */
 int import_account(struct admin *a, const char *address, struct mail **mail);
+/* mail_set_boot() with what the kernel says. */
+void import_tell_boot(struct mail *mail);
 /* The name of a folder as given (UTF-8) as it is on disk. EX_OK, or complains. */
 int import_folder_name(const char *given, char name[FOLDER_NAME_LIMIT + 1]);
 /* The folder, made where there is none, and subscribed then. EX_OK, or complains. */

@@ -95,6 +95,8 @@ static void settings_text(struct setup *u, struct bytes *text)
                  u->hostname);
     if (!u->system)
         bytes_add_str(text, "mail mail/%d/%u\nspool spool\n");
+    bytes_add_str(text, "\n# Mail that lies in these folders for so long is removed, where you take the # away:\n"
+                        "#expire Trash 30d\n#expire Junk 30d\n\n");
     bytes_add_str(text, sandbox_line());
 }
 
