@@ -71,6 +71,10 @@ int queue_wake_open(const char *spool);
 #define QUEUE_WAKE_LEARN "learn "
 void queue_wake_learn(int wake, const char *account);
 
+/* A message from a backup, held for all that weren't done with. ST_PERM with errno: EEXIST, it is in the queue; EBADMSG,
+ * it is damaged. ST_TEMP with errno. */
+enum status queue_bring_back(int queue_dir, const char *id, int from);
+
 /* --- out and administration: what qrun and `postern queue` do. */
 struct queue_recipient {
     struct address address;

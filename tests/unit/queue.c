@@ -411,6 +411,36 @@ static void changes_together(void)
     ok(good == COUNT && queue_sync(dir, &later) == ST_OK, "removed the same way, with their directories");
 }
 
+/* The file of a message as a backup has it, then another queue's message. */
+static void back(void)
+{
+    struct queue_message m;
+    char id[QUEUE_ID_LIMIT], path[200], copy[200];
+    put(id);
+    queue_read(dir, id, true, &m);
+    queue_mark(&m, 0, QUEUE_DONE);
+    queue_mark(&m, 1, QUEUE_FAILED);
+    queue_message_free(&m);
+    snprintf(path, sizeof path, "%s/queue/%s", spool, id);
+    snprintf(copy, sizeof copy, "%s/copy", spool);
+    int from = link(path, copy) == 0 ? open(copy, O_RDONLY) : -1;
+    ok(queue_bring_back(dir, id, from) == ST_PERM && errno == EEXIST, "what is in the queue doesn't come back");
+    queue_read(dir, id, true, &m);
+    queue_remove(dir, &m);
+    queue_message_free(&m);
+    ok(queue_bring_back(dir, id, from) == ST_OK && listed(false, id) == 1, "a message comes back");
+    ok(queue_read(dir, id, true, &m) == ST_OK && m.recipients[0].mark == QUEUE_DONE && m.recipients[1].mark == QUEUE_HELD &&
+           m.recipients[2].mark == QUEUE_HELD && m.size == sizeof "Received: here\r\n" + sizeof message - 2,
+       "held for those that it wasn't sent to");
+    queue_remove(dir, &m);
+    queue_message_free(&m);
+    ok(queue_bring_back(dir, "../evil", from) == ST_PERM, "under an ID only");
+    ok(truncate(copy, 100) == 0 && queue_bring_back(dir, id, from) == ST_PERM && errno == EBADMSG && listed(false, id) == 0,
+       "half a message doesn't");
+    close(from);
+    unlink(copy);
+}
+
 int main(void)
 {
     if (!mkdtemp(spool) || queue_open(spool, &dir) != ST_OK)
@@ -426,6 +456,7 @@ int main(void)
     backoff();
     wake();
     many_deferred();
+    back();
     char command[100];
     snprintf(command, sizeof command, "rm -rf %s", spool);
     ok(system(command) == 0, "cleaned up");
