@@ -54,6 +54,10 @@ int trace_command(struct admin *a, int argc, char **argv); /* trace.c */
 int import_command(struct admin *a, int argc, char **argv); /* import.c */
 int export_command(struct admin *a, int argc, char **argv); /* export.c */
 int upkeep_command(struct admin *a, int argc, char **argv); /* upkeep.c */
+int backup_command(struct admin *a, int argc, char **argv); /* backup.c */
+int backup_verify(struct admin *a, int argc, char **argv); /* backup_check.c */
+int backup_list(struct admin *a, int argc, char **argv);
+int restore_command(struct admin *a, int argc, char **argv); /* restore.c */
 int tables_command(struct admin *a, int argc, char **argv);
 int dkim_list(struct admin *a, int argc, char **argv); /* dkim.c */
 int dkim_make(struct admin *a, int argc, char **argv);

@@ -142,18 +142,27 @@ static bool drop_all(void)
     return syscall(SYS_capset, &header, data) == 0;
 }
 
-static int become_owner(struct import *i, bool tree)
+int import_keep_reading(bool was_root, bool *reads_all)
+{
+    *reads_all = was_root && keep_reading();
+    if (was_root && !*reads_all && !drop_all())
+        return complain(EX_NOPERM, "can't give up what root may do: %s", strerror(errno));
+    return EX_OK;
+}
+
+int import_become_owner(struct admin *a, bool tree, bool *reads_all)
 {
     struct bytes error;
     bytes_init(&error, 4096);
     int result = EX_OK;
     bool root = geteuid() == 0;
+    *reads_all = false;
     if (root && tree)
         prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0);
-    if (sandbox_drop_root(i->a->s.spool, &error) != ST_OK)
+    if (sandbox_drop_root(a->s.spool, &error) != ST_OK)
         result = complain(EX_NOPERM, "%s", bytes_str(&error));
-    else if (root && tree && !(i->reads_all = keep_reading()) && !drop_all())
-        result = complain(EX_NOPERM, "can't give up what root may do: %s", strerror(errno));
+    else if (tree)
+        result = import_keep_reading(root, reads_all);
     bytes_free(&error);
     return result;
 }
@@ -191,7 +200,7 @@ int import_command(struct admin *a, int argc, char **argv)
     progress_begin(&i.progress);
     result = open_source(&i);
     if (result == EX_OK)
-        result = become_owner(&i, is_directory(i.fd));
+        result = import_become_owner(a, is_directory(i.fd), &i.reads_all);
     if (result == EX_OK)
         result = import_account(a, argv[0], &i.mail);
     if (result == EX_OK)

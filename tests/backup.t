@@ -1,0 +1,227 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# postern backup and restore: what is in a backup, that what didn't change is neither read nor kept twice, and that what comes
+# back is what mail programs knew: UIDs, flags, keywords, MAILBOXID, and nothing that they saw since is given again.
+use strict;
+use warnings;
+use lib 'tests/lib';
+use ImapTest;
+use Test::More;
+
+my $t = ImapTest->new;
+my $d = "$t->{dir}/backups";
+my $other = "$t->{dir}/other";
+mkdir $other;
+$t->own;
+
+sub write_file { my ($path, $text) = @_; open my $f, '>', $path or die "$path: $!"; print $f $text; close $f; $t->own; }
+sub slurp { my ($path) = @_; open my $f, '<', $path or return ''; local $/; return scalar <$f>; }
+
+# (status, what it said), with the settings of this server, or of that in $other.
+my $conf = $t->{conf};
+my @env;
+sub postern {
+    my (@arguments) = @_;
+    my $out = "$t->{dir}/out";
+    my $pid = fork // die;
+    if (!$pid) {
+        open STDIN, '<', '/dev/null';
+        open STDOUT, '>', $out;
+        open STDERR, '>&', \*STDOUT;
+        exec @env, "$t->{bin}/postern", '-c', $conf, @arguments or exit 99;
+    }
+    waitpid $pid, 0;
+    return ($? >> 8, slurp($out));
+}
+sub backup {
+    my ($status, $said) = postern('backup', @_, $d);
+    die "backup: $status $said" if $status;
+    my ($name) = $said =~ /^(\S+Z) messages/ or die $said;
+    return wantarray ? ("$d/$name", $said) : "$d/$name";
+}
+
+# "UID FLAGS SUBJECT EMAILID" of a folder, in order, and what SELECT says of it.
+sub view {
+    my ($folder) = @_;
+    my $s = $t->session;
+    my @said = $s->ok("SELECT \"$folder\" (CONDSTORE)");
+    my %numbers;
+    for (@said) {
+        $numbers{$1} = $2 if /\[(UIDVALIDITY|UIDNEXT|HIGHESTMODSEQ|MAILBOXID) \(?([^\])]+)/;
+    }
+    my @view;
+    for ($s->ok("UID FETCH 1:* (UID FLAGS EMAILID INTERNALDATE BODY.PEEK[])")) {
+        my ($uid) = /\bUID (\d+)/ or next;
+        my ($flags) = /FLAGS \(([^)]*)\)/;
+        my ($date) = /INTERNALDATE "([^"]*)"/;
+        my ($subject) = /Subject: (\S+)/;
+        my ($id) = /EMAILID \(([^)]*)\)/;
+        push @view, join ' ', $uid, ImapTest::Session::sorted($flags), $date, $subject, $id;
+    }
+    $s->logout;
+    return (join("\n", @view), \%numbers);
+}
+sub use_other { ($conf, $t->{conf}, $t->{mail}) = ("$other/postern.conf", "$other/postern.conf", "$other/mail/example.test/alice"); }
+my @first = ($conf, $t->{conf}, $t->{mail});
+sub use_first { ($conf, $t->{conf}, $t->{mail}) = @first; }
+
+sub message { my ($subject) = @_; return "From: a\@example.org\nSubject: $subject\n\ntext of $subject\n"; }
+
+# --- something to be kept
+my $s = $t->session;
+$t->deliver('', message("in$_")) for 1 .. 5;
+$s->ok('SELECT INBOX');
+$s->ok('STORE 1 +FLAGS (\Seen $Work)');
+$s->ok('STORE 2 +FLAGS (\Flagged)');
+$s->ok('CREATE "Work.B&APw-ro"');
+$s->ok('SUBSCRIBE "Work.B&APw-ro"');
+$s->ok('COPY 3 "Work.B&APw-ro"');
+$s->ok('STORE 3 +FLAGS (\Deleted)');
+$s->ok('EXPUNGE');
+$s->ok('CLOSE');
+$t->deliver('', message('new1'));
+write_file("$t->{mail}/.dovecot.sieve", "keep;\n");
+write_file("$t->{server}/extra", "an include\n");
+my ($inbox, $numbers) = view('INBOX');
+my ($work) = view('Work.B&APw-ro');
+my $first = backup();
+is scalar(grep { -l || -p || -S } glob "$first/*"), 0, 'a backup holds files';
+is slurp("$first/settings/$_"), slurp("$t->{server}/$_"), "$_ is in it" for qw(postern.conf accounts secrets key.pem cert.pem srs.key extra);
+ok !-e "$first/settings/accounts.gdbm", 'a compiled table is not';
+is_deeply [ map { s/.*\///r } glob "$first/settings/dkim/example.test/*.pem" ], [ map { s/.*\///r } glob "$t->{server}/dkim/example.test/*.pem" ], 'DKIM keys are';
+is slurp("$first/mail/example.test/alice/.dovecot.sieve"), "keep;\n", "and what lies beside an account's messages";
+ok !-e "$first/mail/example.test/alice/postern-index", 'but not the index';
+is((stat $first)[2] & 0777, 0700, 'nobody else can look into it');
+my @names = map { s/.*\///r } glob "$first/mail/example.test/alice/{new,cur}/*";
+is_deeply [ sort @names ], [ sort map { s/.*\///r } $t->files('INBOX') ], 'messages have the names that they had';
+my $sums = `cd '$first' && awk '\$1 == "file" { print \$2 "  " \$5 }' manifest | sha256sum -c --quiet 2>&1`;
+is $sums, '', 'its list is one that sha256sum reads';
+
+# --- incremental
+$s = $t->session;
+$s->ok('SELECT INBOX');
+$s->ok('STORE 1 -FLAGS (\Seen)');
+$s->ok('MOVE 2 Archive');
+$s->ok('CLOSE');
+$t->deliver('', message('new2'));
+my $trace = "$t->{dir}/trace";
+@env = ('strace', '-f', '-o', $trace, '-e', 'trace=openat,openat2,linkat');
+my ($second, $said) = backup();
+@env = ();
+like $said, qr/ messages 7 bytes \d+ new 1 /, 'the second backup reads what is new';
+my $opened = () = slurp($trace) =~ m{^\d+ +openat2?\([^\n]*"[^"\n]*\.agent[^"\n]*", (?:\{flags=)?O_RDONLY}gm;
+is $opened, 1, 'and opens no other message';
+my $third = backup();
+my @linked = grep { (stat)[3] == 3 } split /\n/, `find '$third/mail' -name '*.agent*' -o -path '*/cur/*'`;
+is scalar(@linked), 6, 'what three backups hold is one file: renamed, moved and copied ones too';
+my ($status, $list) = postern('backup', 'list', $d);
+is scalar(() = $list =~ /^\S+Z messages \d+ bytes \d+$/mg), 3, 'backup list tells all';
+my $fourth = backup('--keep', 2);
+is_deeply [ glob "$d/*" ], [ $third, $fourth ], '--keep 2 keeps two';
+is_deeply [ map { s/.*\///r } glob "$d/.[a-z]*" ], [], 'and nothing else is left';
+($status, $said) = postern('backup', 'verify', $d);
+is $status, 0, 'verify finds it whole';
+like $said, qr/^alice\@example\.test Work\.B\xc3\xbcro messages 1 bytes \d+ present 0 damaged 0 missing 0$/m, 'and tells of each folder';
+
+# --- the whole server on an empty one
+$s = $t->session;
+$s->ok('SELECT INBOX');
+$t->deliver('', message('later'));
+$s->ok('NOOP');
+my ($seen) = map { /UIDNEXT (\d+)/ } $s->ok('STATUS Archive (UIDNEXT)');
+$s->ok('LOGOUT') if 0;
+($inbox, $numbers) = view('INBOX');
+my $later = (split /\n/, $inbox)[-1];
+my ($archive) = view('Archive');
+($work) = view('Work.B&APw-ro');
+use_other();
+($status, $said) = postern('restore', $d);
+is $status, 0, 'a whole server is restored' or diag $said;
+like $said, qr/^total messages 7 bytes \d+ present 0 damaged 0 missing 0$/m, 'with all that was in it';
+my ($inbox2, $numbers2) = view('INBOX');
+my @before = grep { $_ ne $later } split /\n/, $inbox;
+my @after = split /\n/, $inbox2;
+is_deeply [ @after[0 .. 2] ], [ @before[0 .. 2] ], 'UIDs, flags, keywords, dates and EMAILIDs are what they were';
+is $numbers2->{$_}, $numbers->{$_}, "so is $_" for qw(UIDVALIDITY MAILBOXID);
+cmp_ok $numbers2->{UIDNEXT}, '>', $numbers->{UIDNEXT}, 'no UID that a client may have seen is given again';
+cmp_ok $numbers2->{HIGHESTMODSEQ}, '>', $numbers->{HIGHESTMODSEQ}, 'and mod-sequences are higher than any';
+is((view('Archive'))[0], $archive, 'a moved message is where it was');
+is((view('Work.B&APw-ro'))[0], $work, 'and a copied one');
+$s = $t->session;
+like join("\n", $s->ok('LSUB "" *')), qr/Work\.B&APw-ro/, 'and subscriptions';
+$s->ok('ENABLE QRESYNC');
+my @told = $s->ok("SELECT INBOX (QRESYNC ($numbers->{UIDVALIDITY} $numbers->{HIGHESTMODSEQ}))");
+my ($later_uid) = $later =~ /^(\d+)/;
+my %vanished = map { $_ => 1 } map { /VANISHED \(EARLIER\) (\S+)/ ? map { /(\d+):(\d+)/ ? $1 .. ($2 > 100 ? 100 : $2) : $_ } split /,/, $1 : () } @told;
+ok $vanished{$later_uid}, 'a client that saw more is told what is gone';
+is slurp("$other/mail/example.test/alice/.dovecot.sieve"), "keep;\n", 'other files are back';
+is((stat "$other/postern.conf")[2] & 0777, (stat "$t->{server}/postern.conf")[2] & 0777, 'with their modes');
+($status, $said) = postern('restore', $d);
+is $status, 0, 'run again it does nothing';
+like $said, qr/^total messages 0 bytes 0 present 7 damaged 0 missing 0$/m, 'as all is there';
+is((view('INBOX'))[0], $inbox2, 'and changes nothing');
+write_file("$other/accounts", "alice\@example.test\nbob\@example.test\n");
+($status, $said) = postern('restore', $d);
+is $status, 73, 'where settings are others, nothing is done';
+like $said, qr/accounts.*--replace/, 'and it says why';
+($status) = postern('restore', '--replace', $d);
+is $status, 0, '--replace puts them back';
+is slurp("$other/accounts"), slurp("$t->{server}/accounts"), 'as they were';
+use_first();
+
+# --- an account, a folder
+$s = $t->session;
+$s->ok('SELECT INBOX');
+my ($uid) = map { /SEARCH (\d+)/ } $s->ok('SEARCH SUBJECT in4');
+$s->ok("STORE $uid +FLAGS (\\Deleted)");
+$s->ok('EXPUNGE');
+($uid) = map { /SEARCH (\d+)/ } $s->ok('SEARCH SUBJECT in5');
+$s->ok("MOVE $uid Trash");
+$s->ok('DELETE "Work.B&APw-ro"');
+my ($next) = map { /UIDNEXT (\d+)/ } $s->ok('STATUS INBOX (UIDNEXT)');
+($status, $said) = postern('restore', $d, 'alice');
+is $status, 0, 'an account that is in use is restored' or diag $said;
+like $said, qr/^alice\@example\.test INBOX messages 1 bytes \d+ present [34] /m, 'what was expunged comes back, and what was moved does not';
+$s->ok('NOOP');
+my @back = $s->ok("UID FETCH $next:* (UID BODY.PEEK[HEADER.FIELDS (SUBJECT)])");
+like join('', @back), qr/Subject: in4/, 'under a UID that is new, in a session that goes on';
+is((view('Work.B&APw-ro'))[0], $work, 'a folder that was removed is what it was');
+($status, $said) = postern('restore', $d, 'alice', 'INBOX');
+like $said, qr/^alice\@example\.test INBOX messages 1 /m, 'a folder by itself gets back what was moved out of it';
+($status, $said) = postern('restore', '--to', 'Old.Mail', $d, 'alice', 'INBOX');
+is $status, 0, 'a folder under another name';
+my ($old) = view('Old.Mail');
+is scalar(() = $old =~ /^\d+ /mg), 5, 'has its messages';
+like $old, qr/^\d+ .*\$Work.* in1 /m, 'and their keywords';
+($status, $said) = postern('restore', '--to', 'Old.Mail', $d, 'alice', 'INBOX');
+like $said, qr/^alice\@example\.test Old\.Mail messages 0 bytes 0 present 5 /m, 'done again, none comes twice';
+is((postern('restore', $d, 'alice', 'None'))[0], 66, 'a folder that there is none of');
+is((postern('restore', $d, 'carol'))[0], 67, 'an account that there is none of');
+is((postern('restore', "$d/../none", 'alice'))[0], 66, 'a backup that there is none of');
+
+# --- damage
+my $dear = (glob "$fourth/mail/example.test/alice/cur/*")[0];
+chmod 0600, $dear;
+open my $f, '+<', $dear or die;
+seek $f, 3, 0;
+print $f 'X';
+close $f;
+unlink +(glob "$fourth/mail/example.test/alice/.Archive/cur/*")[0] or die;
+($status, $said) = postern('backup', 'verify', $d);
+is $status, 65, 'a flipped byte and a missing file are found';
+like $said, qr/^damaged mail\/example\.test\/alice\/cur\//m, 'the one by its name';
+like $said, qr/^missing mail\/example\.test\/alice\/\.Archive\/cur\//m, 'and the other';
+($status, $said) = postern('restore', '--check', '--json', $fourth);
+is $status, 65, 'restore --check finds them too';
+ok eval { require JSON::PP; my $all = JSON::PP::decode_json($said =~ s/^postern: .*\n//mr); @{$all->{wrong}} == 2 && !$all->{whole} }, 'and tells it as JSON' or diag $said;
+use_other();
+system('rm', '-rf', "$other/mail");
+($status, $said) = postern('restore', $fourth);
+is $status, 65, 'so does the restore';
+like $said, qr/^total messages 5 bytes \d+ present 0 damaged 1 missing 1$/m, 'which brings all else' or diag $said;
+use_first();
+my $manifest = slurp("$third/manifest");
+write_file("$third/manifest", $manifest =~ s/uidvalidity|accounts/accountz/r);
+is((postern('backup', 'verify', $third))[0], 65, 'a list that was changed is found');
+done_testing;
