@@ -304,6 +304,7 @@ check '... and has its users' id postern postern-pipe
 check '... and folders' bash -c '[ "$(stat -c "%U %a" /var/mail/postern /var/spool/postern | sort -u)" = "postern 700" ]'
 check '... and its inotify limit' test "$(cat $instances)" -ge 4096
 check '... and its manual pages' bash -c 'man -w 8 imapd && man -w 5 postern.conf && man -w mailq && man -w newaliases && man -w sendmail'
+check '... and completion in bash' bash -c 'bash -n /usr/share/bash-completion/completions/postern && postern complete -- us | grep -x user'
 check '... and the names by which mail is sent' bash -c 'for f in /usr/sbin/sendmail /usr/lib/sendmail /usr/bin/mailq /usr/bin/newaliases; do
     [ "$(readlink -f $f)" = /usr/sbin/sendmail ] || exit; done'
 check '... and units that pass systemd-analyze verify, with the manual pages they name' verify

@@ -22,7 +22,7 @@ $T->spew("$dir/clock.c", "#include <sys/timex.h>\n#include <unistd.h>\nint adjti
 system("gcc -shared -fPIC -o $dir/clock.so $dir/clock.c") == 0 or die;
 $T->spew("$dir/path/systemctl", "#!/bin/sh\ncat $dir/\$1\n");
 chmod 0755, "$dir/path/systemctl";
-my $units = join '', map { "postern-$_ loaded active listening x\n" } qw(smtp.socket qrun.timer qrun.socket upkeep.timer submissions-warm.socket imaps.socket submit.socket);
+my $units = join '', map { "postern-$_ loaded active listening x\n" } qw(smtp.socket qrun.timer qrun.socket submissions-warm.socket imaps.socket submit.socket);
 $T->spew("$dir/list-units", $units);
 my $files = $units =~ s/ .*/ enabled enabled/gr;
 $T->spew("$dir/list-unit-files", $files);
@@ -141,7 +141,7 @@ for my $row ([ 'disk', 'size=1m', qr/MiB of 1 are left/ ], [ 'inodes', 'size=200
 # --- units and ports
 $T->spew("$dir/list-units", $units . "postern-imap\@7.service loaded failed failed x\n");
 finds('error', 'units', qr/postern-imap\@7\.service has failed/, 'one that failed');
-for my $row ([ 'smtp.socket', 'error' ], [ 'qrun.timer', 'error' ], [ 'qrun.socket', 'warning' ], [ 'upkeep.timer', 'warning' ], [ 'submissions-warm.socket', 'warning' ],
+for my $row ([ 'smtp.socket', 'error' ], [ 'qrun.timer', 'error' ], [ 'qrun.socket', 'warning' ], [ 'submissions-warm.socket', 'warning' ],
              [ 'imaps.socket', 'warning' ], [ 'submit.socket', 'warning' ]) {
     my ($unit, $severity) = @$row;
     $T->spew("$dir/list-units", $units =~ s/(\Q$unit\E loaded) active/$1 inactive/r);
@@ -221,6 +221,30 @@ for my $row ([ networks => '0.0.0.0/0', 'error' ], [ networks => '10.0.0.0/8 ::/
 $T->settings('no-such' => 'x');
 finds('error', 'settings', qr/postern\.conf:\d+: no-such: no such setting/, 'a mistake in the settings');
 $T->spew($T->{conf}, $conf);
+
+# --- upkeep
+my $long = qr/for 3 hours nothing has expired/;
+sub aged { utime time, time - 3 * 3600 - 60, $T->{conf} or die }
+$T->settings(expire => 'Trash 30d');
+fine('upkeep'); # settings of this moment
+aged();
+finds('warning', 'upkeep', $long, 'nobody ran it');
+$T->spew("$server/spool/upkeep", time - 3 * 3600 - 60 . "\n");
+finds('warning', 'upkeep', $long, 'it ran, and does no longer');
+$T->postern('upkeep');
+fine('upkeep');
+unlink "$server/spool/upkeep";
+$T->spew($T->{conf}, $conf);
+aged();
+fine('upkeep'); # there is nothing to do
+my $accounts = $T->slurp("$server/accounts");
+$T->spew("$server/accounts", "$accounts# one\nalice storage=1G\n");
+finds('warning', 'upkeep', $long, 'an account has a quota');
+$T->settings('quota-warning' => 'off');
+aged();
+fine('upkeep');
+$T->spew("$server/accounts", $accounts);
+with_settings({ expire => 'a..b 30d' }, 'error', 'upkeep', qr/expire a\.\.b: that can't be/, 'no folder\'s name');
 
 # --- the queue
 fine('queue');

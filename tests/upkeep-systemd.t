@@ -73,8 +73,10 @@ printf 'a LOGIN bob@example.test bob-secret\r\nc SELECT Trash\r\n' >&3
 check '... has it open' says '^c OK'
 check '... with the same index' test "$(index)" = "$before"
 exec 3>&-
-check 'doctor misses the timer' bash -c 'systemctl stop postern-upkeep.timer; postern doctor units | grep -q "postern-upkeep.timer isn.t active: nobody is warned"'
-check 'it can be started again' systemctl start postern-upkeep.timer
+touch -d '4 hours ago' /etc/postern/postern.conf
+check 'doctor is content' bash -c '! postern doctor upkeep | grep upkeep'
+echo $(($(date +%s) - 11000)) >/var/spool/postern/upkeep
+check '... until it ran no longer' bash -c 'postern doctor upkeep | grep -q "for 3 hours nothing has expired"'
 check 'the target stops it' systemctl stop postern.target
 check '... at once' bash -c '! systemctl is-active -q postern-upkeep.timer'
 check 'no unit failed' bash -c '! systemctl list-units --failed --plain --no-legend "postern*" | grep .'

@@ -257,8 +257,10 @@ check '... which tells nobody anew' silent postern upkeep --due
 check '... and it is in Archive' has .Archive 'Your mailbox is filling up'
 check '... read' sh -c "ls '$alice/.Archive/cur' | grep -q ':2,.*S'"
 
-{ printf 'Subject: appended\r\n\r\n'; yes "$(printf '%068d\r' 0)" | head -c 140000; } >"$work/append.eml"
-check 'curl appends 140 KB' curl_imap -T "$work/append.eml" "$url/Drafts"
+{ printf 'Subject: appended\r\n\r\n'; yes "$(printf '%068d\r' 0)" | head -c 70000; } >"$work/append.eml"
+check 'curl appends 70 KB' curl_imap -T "$work/append.eml" "$url/Drafts"
+check '... which is no threshold' silent postern upkeep --due
+check '... and copies them' curl_imap -X 'COPY 1 Drafts' "$url/Drafts"
 check 'so it has come to another threshold' says 0 'storage=9' postern upkeep --due
 check '... and there are two' warned 2
 check 'more than there is room for is refused as ever' sh -c "! printf 'EHLO x\r\nMAIL FROM:<z@outside.test> SIZE=900000\r\nRCPT TO:<alice@example.test>\r\nQUIT\r\n' |

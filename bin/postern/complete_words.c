@@ -52,19 +52,33 @@ static void domains(struct completion *c)
 }
 
 /* Behind an @, the domain. */
-static void take_domain(struct completion *c, struct span line)
+static void take_domain(struct completion *c, struct span line, bool relayed)
 {
     char address[1024];
+    struct domain_entry e;
     size_t local = span_find(c->word, '@');
+    if (local == c->word.n || tables_domain_entry(line, &e) ||
+        (e.kind == DOMAIN_RELAY || e.kind == DOMAIN_RELAY_ALL) != relayed)
+        return;
     struct span domain = tables_first_word(line);
-    if (local < c->word.n && (size_t)snprintf(address, sizeof address, "%.*s@%.*s", (int)local, c->word.p,
-                                              SPAN_FMT(domain)) < sizeof address)
+    if ((size_t)snprintf(address, sizeof address, "%.*s@%.*s", (int)local, c->word.p, SPAN_FMT(domain)) <
+        sizeof address)
         completion_offer(c, span_of(address));
+}
+
+static void take_own_domain(struct completion *c, struct span line)
+{
+    take_domain(c, line, false);
+}
+
+static void take_relayed_domain(struct completion *c, struct span line)
+{
+    take_domain(c, line, true);
 }
 
 static void new_address(struct completion *c)
 {
-    each_line(c, TABLE_DOMAINS, take_domain);
+    each_line(c, TABLE_DOMAINS, take_own_domain);
 }
 
 static void accounts(struct completion *c)
@@ -99,7 +113,7 @@ static void targets(struct completion *c)
 static void relayed(struct completion *c)
 {
     each_line(c, TABLE_RELAY, take_first);
-    new_address(c);
+    each_line(c, TABLE_DOMAINS, take_relayed_domain);
 }
 
 /* The second word of a line, where the first is the argument before: "from WHO". */
@@ -215,6 +229,7 @@ static const struct {
     { "help", NULL, "WORD", helped_words, NULL },
     { NULL, NULL, "ADDRESS", accounts, NULL },
     { NULL, NULL, "BACKUP", files, NULL },
+    { NULL, NULL, "CERTIFICATE", files, NULL },
     { NULL, NULL, "CHECK", checks, NULL },
     { NULL, NULL, "DIR", files, NULL },
     { NULL, NULL, "DOMAIN", domains, NULL },
@@ -222,6 +237,7 @@ static const struct {
     { NULL, NULL, "FOLDER", files, NULL },
     { NULL, NULL, "HOST", NULL, NULL },
     { NULL, NULL, "ID", queue_ids, NULL },
+    { "certificate", NULL, "KEY", files, NULL },
     { NULL, NULL, "KEY", setting_keys, NULL },
     { NULL, NULL, "LIMIT", NULL, "storage= messages= default" },
     { NULL, NULL, "NAME", NULL, NULL },

@@ -44,6 +44,7 @@ static const struct check {
     { "tables", doctor_tables, SEVERITY_ERROR, 0, "compiled tables are what their texts say" },
     { "settings", doctor_settings, SEVERITY_WARNING, 0, "settings that do nothing, or too much" },
     { "queue", doctor_queue, SEVERITY_WARNING, 0, "mail that waits for long, or isn't tried" },
+    { "upkeep", doctor_upkeep, SEVERITY_WARNING, 0, "mail expires, and who fills his mailbox is warned" },
     { "certificate", doctor_certificate, SEVERITY_ERROR, 0, "certificate and key fit each other" },
     { "certificate-key", doctor_certificate_key, SEVERITY_ERROR, 0, "the server alone can read its key" },
     { "certificate-name", doctor_certificate_name, SEVERITY_ERROR, 0, "it has the server's name" },

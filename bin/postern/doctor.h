@@ -91,6 +91,7 @@ int doctor_connect(const struct in6_addr *address, uint64_t port);
 void doctor_permissions(struct doctor *d);
 void doctor_tables(struct doctor *d);
 void doctor_queue(struct doctor *d);
+void doctor_upkeep(struct doctor *d);
 void doctor_settings(struct doctor *d);
 
 /* --- doctor.c: the name of the check; NULL: there are no more. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * postern doctor: settings, tables, permissions and the queue. It is done as who runs the server: what he
+ * postern doctor: settings, tables, permissions, the queue and upkeep. It is done as who runs the server: what he
  * can't look at, the server can't either.
  */
 #include "doctor.h"
@@ -9,6 +9,7 @@
 #include "store/dkim_keys.h"
 #include "store/queue.h"
 #include "store/srs.h"
+#include "upkeep.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,9 +19,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #define OLD_DAY 86400        /* a message that waits for longer */
+#define UPKEEP_SECONDS 7200  /* twice as long as upkeep waits at most */
 #define OVERDUE_SECONDS 1800 /* and one that should have been tried by then */
 
 /* --- permissions --- */
@@ -198,6 +201,39 @@ void doctor_queue(struct doctor *d)
     if (q.held)
         doctor_found_as(d, SEVERITY_NOTE, "postern queue release, or drop",
                         "%zu messages of the queue are held", q.held);
+}
+
+/* --- upkeep --- */
+
+static bool has_limits(struct doctor *d)
+{
+    struct bytes text;
+    struct span rest, line;
+    bool found = d->a->s.quota_storage || d->a->s.quota_messages;
+    if (edit_read(d->a, TABLE_ACCOUNTS, &text) == EX_OK)
+        for (rest = span_bytes(&text); !found && edit_next(&rest, &line);)
+            found = tables_first_word(line).n < line.n;
+    bytes_free(&text);
+    return found;
+}
+
+/* Who has only just asked for it may wait for the next run. */
+void doctor_upkeep(struct doctor *d)
+{
+    const struct settings *s = &d->a->s;
+    struct expire_rules folders;
+    struct stat info;
+    const char *wrong;
+    int64_t since = upkeep_last(s), now = clock_now();
+    if (expire_rules_read(s, &folders, &wrong) == ST_PERM)
+        doctor_found_as(d, SEVERITY_ERROR, "correct it in postern.conf", "expire %s: that can't be a folder's name", wrong);
+    else
+        expire_rules_free(&folders);
+    if (stat(s->file, &info) == 0 && info.st_mtim.tv_sec > since)
+        since = info.st_mtim.tv_sec;
+    if (now - since > UPKEEP_SECONDS && (s->expiry_count || (s->quota_warnings.count && has_limits(d))))
+        doctor_found(d, "systemctl enable --now postern-upkeep.timer, or have cron start postern upkeep --due",
+                     "for %" PRId64 " hours nothing has expired, and nobody was warned of a full mailbox", (now - since) / 3600);
 }
 
 /* --- settings --- */

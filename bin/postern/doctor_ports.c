@@ -100,8 +100,6 @@ static const struct wanted {
     { "postern-smtp.socket", "postern-smtp-warm.socket", "no mail comes in", SEVERITY_ERROR },
     { "postern-qrun.timer", "postern-qrun.timer", "mail that waits isn't tried again", SEVERITY_ERROR },
     { "postern-qrun.socket", "postern-qrun.socket", "mail leaves late", SEVERITY_WARNING },
-    { "postern-upkeep.timer", "postern-upkeep.timer", "nobody is warned of a full mailbox, and no mail expires",
-      SEVERITY_WARNING },
     { "postern-submissions.socket", "postern-submissions-warm.socket", "mail programs can't send on port 465",
       SEVERITY_WARNING },
     { "postern-imaps.socket", "postern-imaps-warm.socket", "mail programs can't read on port 993",

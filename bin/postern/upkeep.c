@@ -27,16 +27,16 @@
 #define EXPIRE_EVERY 3540 /* seconds: an hour, less what a timer may be early */
 #define STATE_LIMIT 256
 
-static bool spool_path(const struct upkeep *u, const char *name, char path[PATH_MAX])
+static bool spool_path(const struct settings *s, const char *name, char path[PATH_MAX])
 {
-    return (size_t)snprintf(path, PATH_MAX, "%s/%s", u->a->s.spool, name) < PATH_MAX;
+    return (size_t)snprintf(path, PATH_MAX, "%s/%s", s->spool, name) < PATH_MAX;
 }
 
 /* The descriptor to close, or -1 after complaining; with --due it waits for nobody, and says nothing. */
 static int take_lock(const struct upkeep *u, int *result)
 {
     char path[PATH_MAX];
-    int fd = spool_path(u, LOCK_FILE, path) ? open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600) : -1;
+    int fd = spool_path(&u->a->s, LOCK_FILE, path) ? open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600) : -1;
     if (fd < 0) {
         *result = complain(EX_CANTCREAT, "%s/" LOCK_FILE ": %s", u->a->s.spool, strerror(errno));
     } else if (file_lock(fd, u->only_due ? 0 : LOCK_MS) != ST_OK) {
@@ -48,25 +48,30 @@ static int take_lock(const struct upkeep *u, int *result)
     return fd;
 }
 
-/* A time that is still to come was written by a clock that was wrong. */
-static bool is_due(const struct upkeep *u)
+int64_t upkeep_last(const struct settings *s)
 {
     char path[PATH_MAX];
     struct bytes text;
     uint64_t last = 0;
     bytes_init(&text, STATE_LIMIT);
-    if (spool_path(u, STATE_FILE, path) && file_read(AT_FDCWD, path, &text) == ST_OK)
+    if (spool_path(s, STATE_FILE, path) && file_read(AT_FDCWD, path, &text) == ST_OK)
         span_u64(span_trim(span_bytes(&text)), INT64_MAX, &last);
     bytes_free(&text);
-    int64_t now = clock_now();
-    return (int64_t)last > now || now - (int64_t)last >= EXPIRE_EVERY;
+    return (int64_t)last;
+}
+
+/* A time that is still to come was written by a clock that was wrong. */
+static bool is_due(const struct upkeep *u)
+{
+    int64_t last = upkeep_last(&u->a->s), now = clock_now();
+    return last > now || now - last >= EXPIRE_EVERY;
 }
 
 static int remember(const struct upkeep *u)
 {
     char path[PATH_MAX], text[32];
     int n = snprintf(text, sizeof text, "%" PRId64 "\n", clock_now());
-    if (spool_path(u, STATE_FILE, path) && file_replace(AT_FDCWD, path, (struct span){ text, (size_t)n }, 0600) == ST_OK)
+    if (spool_path(&u->a->s, STATE_FILE, path) && file_replace(AT_FDCWD, path, (struct span){ text, (size_t)n }, 0600) == ST_OK)
         return EX_OK;
     return complain(EX_CANTCREAT, "%s: %s", path, strerror(errno));
 }
