@@ -3,12 +3,13 @@
  * Password hashes by crypt_r(3); see password.h. The one file that includes crypt.h.
  *
  * crypt(3) knows a hash by its own prefix ($y$, $2y$, $6$, ...), so the {SCHEME} in front only has to say
- * that it is one of crypt's. crypt takes at most 511 bytes of password: a longer one was never set, and is
- * wrong.
+ * that it is one of crypt's. Which of them are worth keeping, crypt_checksalt(3) says. crypt takes at most
+ * 511 bytes of password: a longer one was never set, and is wrong.
  */
 #include "store/password.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "store/password_digest.h"
 #include "store/scram_verifier.h"
 
 #include <crypt.h>
@@ -25,8 +26,10 @@
 static const char *const crypt_schemes[] = {
     "CRYPT", "YESCRYPT", "BLF-CRYPT", "SHA512-CRYPT", "SHA256-CRYPT", "MD5-CRYPT", "DES-CRYPT",
 };
-static const char *const scram_schemes[] = { SCRAM_SCHEME };
-static const char *const plain_schemes[] = { "PLAIN", "CLEARTEXT" };
+static const char *const plain_schemes[] = { "PLAIN", "CLEARTEXT", "CLEAR" };
+
+/* How a stored password is checked. */
+enum method { BY_CRYPT, BY_COMPARING, BY_VERIFIER, BY_DIGEST };
 
 static bool is_one_of(struct span scheme, const char *const *list, size_t count)
 {
@@ -34,6 +37,17 @@ static bool is_one_of(struct span scheme, const char *const *list, size_t count)
         if (span_ieq_str(scheme, list[i]))
             return true;
     return false;
+}
+
+/* Dovecot's {MD5} is crypt's or a plain hash. */
+static enum method method_of(struct span scheme, struct span hash)
+{
+    if (is_one_of(scheme, crypt_schemes, sizeof crypt_schemes / sizeof crypt_schemes[0]) ||
+        (span_ieq_str(scheme, "MD5") && span_starts(hash, "$1$")))
+        return BY_CRYPT;
+    if (is_one_of(scheme, plain_schemes, sizeof plain_schemes / sizeof plain_schemes[0]))
+        return BY_COMPARING;
+    return span_ieq_str(scheme, SCRAM_SCHEME) ? BY_VERIFIER : BY_DIGEST;
 }
 
 /* How long it takes tells only the length of `given`. */
@@ -102,24 +116,78 @@ static enum status check_verifier(struct span text, struct span password)
     return st;
 }
 
-enum status password_check(struct span stored, struct span password)
+static enum status check_digest(struct span scheme, struct span hash, struct span password)
 {
-    struct span scheme = SPAN("CRYPT"), hash = stored;
-    if (stored.n && stored.p[0] == '{') {
-        size_t end = span_find(stored, '}');
-        scheme = span_from(span_head(stored, end), 1);
-        hash = span_from(stored, end + 1);
-    }
-    if (is_one_of(scheme, crypt_schemes, sizeof crypt_schemes / sizeof crypt_schemes[0]))
-        return check_crypt(hash, password);
-    if (is_one_of(scheme, plain_schemes, sizeof plain_schemes / sizeof plain_schemes[0]))
-        return same(hash, password) ? ST_OK : ST_PERM;
-    if (is_one_of(scheme, scram_schemes, sizeof scram_schemes / sizeof scram_schemes[0]))
-        return check_verifier(hash, password);
+    enum status st = password_digest_check(scheme, hash, password);
+    if (st != ST_NONE && st != ST_TEMP)
+        return st;
     char name[SCHEME_LIMIT];
     span_copy(span_head(scheme, sizeof name - 1), name, sizeof name);
-    log_event(LOG_ERR, "password-scheme-unknown", "scheme", name, NULL);
+    log_event(LOG_ERR, st == ST_NONE ? "password-scheme-unknown" : "password-hash-unusable", "scheme", name,
+              NULL);
     return ST_TEMP;
+}
+
+struct span password_scheme(struct span stored, struct span *hash)
+{
+    *hash = stored;
+    if (stored.n == 0 || stored.p[0] != '{')
+        return SPAN("CRYPT");
+    size_t end = span_find(stored, '}');
+    *hash = span_from(stored, end + 1);
+    return span_from(span_head(stored, end), 1);
+}
+
+enum status password_check(struct span stored, struct span password)
+{
+    struct span hash, scheme = password_scheme(stored, &hash);
+    switch (method_of(scheme, hash)) {
+    case BY_CRYPT:
+        return check_crypt(hash, password);
+    case BY_COMPARING:
+        return hash.n && same(hash, password) ? ST_OK : ST_PERM;
+    case BY_VERIFIER:
+        return check_verifier(hash, password);
+    case BY_DIGEST:
+        break;
+    }
+    return check_digest(scheme, hash, password);
+}
+
+static enum password_grade grade_crypt(struct span hash)
+{
+    char setting[CRYPT_OUTPUT_SIZE];
+    if (!hash.n || !span_copy(hash, setting, sizeof setting))
+        return PASSWORD_UNUSABLE;
+    switch (crypt_checksalt(setting)) {
+    case CRYPT_SALT_OK:
+        return PASSWORD_GOOD;
+    case CRYPT_SALT_METHOD_LEGACY:
+    case CRYPT_SALT_TOO_CHEAP:
+        return PASSWORD_WEAK;
+    default:
+        return PASSWORD_UNUSABLE;
+    }
+}
+
+enum password_grade password_grade(struct span stored)
+{
+    struct span hash, scheme = password_scheme(stored, &hash);
+    struct scram_verifier v;
+    bool strong = true;
+    switch (method_of(scheme, hash)) {
+    case BY_CRYPT:
+        return grade_crypt(hash);
+    case BY_COMPARING:
+        return hash.n ? PASSWORD_PLAIN : PASSWORD_UNUSABLE;
+    case BY_VERIFIER:
+        return scram_read_verifier(hash, &v) ? PASSWORD_GOOD : PASSWORD_UNUSABLE;
+    case BY_DIGEST:
+        break;
+    }
+    if (password_digest_look(scheme, hash, &strong) != ST_OK)
+        return PASSWORD_UNUSABLE;
+    return strong ? PASSWORD_GOOD : PASSWORD_WEAK;
 }
 
 enum status password_check_nobody(struct span name, struct span password)
