@@ -153,6 +153,7 @@ static void answer_login(struct session *s, enum sasl_result result)
         bool bad; /* the command was wrong, and not the credentials */
     } replies[SASL_RESULTS] = {
         [SASL_WRONG] = { "NO [AUTHENTICATIONFAILED] Wrong name or password", false },
+        [SASL_DISABLED] = { "NO [CONTACTADMIN] This account is disabled", false },
         [SASL_TEMP] = { "NO [UNAVAILABLE] Logging in isn't possible now; try again later", false },
         [SASL_OVER] = { "NO [AUTHENTICATIONFAILED] Wrong name or password", false },
         [SASL_UNKNOWN] = { "NO [CANNOT] No such mechanism", false },
@@ -178,15 +179,9 @@ static void answer_login(struct session *s, enum sasl_result result)
         conn_write_str(s->conn, "* BYE Too many failed logins\r\n");
 }
 
-/* Asks the guard, which keeps count of the tries. */
-static enum status ask_password(const struct sasl *sasl, struct span name, struct span password)
-{
-    return handover_login(sasl->serving, name, password, sasl->context);
-}
-
 static struct sasl sasl_of(const struct session *s)
 {
-    return (struct sasl){ s->serving, "+ ", span_of(s->tag), ask_password, false };
+    return (struct sasl){ s->serving, "+ ", span_of(s->tag), handover_login, false };
 }
 
 static void session_login(void *session, struct span argument)

@@ -55,6 +55,7 @@ static void answer_login(struct session *s, enum sasl_result result)
         bool wrong, over; /* the command counts as wrong; it is the last */
     } replies[SASL_RESULTS] = {
         [SASL_WRONG] = { "[AUTH] wrong name or password", false, false },
+        [SASL_DISABLED] = { "[AUTH] this account is disabled, ask whoever runs the server", false, false },
         [SASL_TEMP] = { "[SYS/TEMP] logging in is not possible now", false, false },
         [SASL_OVER] = { "[AUTH] too many wrong passwords, closing", false, true },
         [SASL_UNKNOWN] = { "this mechanism is not offered: CAPA tells which are", true, false },
@@ -78,14 +79,10 @@ static void answer_login(struct session *s, enum sasl_result result)
         pop3_err(p, "%s", replies[result].text);
 }
 
-static enum status ask_password(const struct sasl *sasl, struct span name, struct span password)
-{
-    return handover_login(sasl->serving, name, password, sasl->context);
-}
-
 static struct sasl sasl_of(const struct session *s)
 {
-    return (struct sasl){ s->serving, "+ ", s->utf8 ? SPAN(POP3_CONTEXT_UTF8) : SPAN(""), ask_password, false };
+    return (struct sasl){ s->serving, "+ ", s->utf8 ? SPAN(POP3_CONTEXT_UTF8) : SPAN(""), handover_login,
+                          false };
 }
 
 static void do_user(void *self, struct span argument)

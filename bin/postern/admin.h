@@ -31,6 +31,10 @@ int user_add(struct admin *a, int argc, char **argv);
 int user_remove(struct admin *a, int argc, char **argv);
 int user_passwd(struct admin *a, int argc, char **argv);
 int user_list(struct admin *a, int argc, char **argv);
+int user_show(struct admin *a, int argc, char **argv); /* user_state.c */
+int user_disable(struct admin *a, int argc, char **argv);
+int user_enable(struct admin *a, int argc, char **argv);
+int user_apppass(struct admin *a, int argc, char **argv); /* user_apppass.c */
 int user_quota(struct admin *a, int argc, char **argv); /* user_quota.c */
 int alias_add(struct admin *a, int argc, char **argv);
 int alias_remove(struct admin *a, int argc, char **argv);
@@ -132,7 +136,7 @@ enum status certificate_make(const char *hostname, const char *certificate_file,
 /* A domain's first pair of keys, where it has none. Lock held. EX_OK, or complains. */
 int dkim_make_first(struct admin *a, const char *domain, bool *made);
 
-/* --- user.c --- */
+/* --- user_secret.c --- */
 /* Says how many secrets have no SCRAM verifier, where it is offered and there are such. */
 void user_warn_scram(struct admin *a);
 

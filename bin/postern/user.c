@@ -1,99 +1,18 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * postern user add|remove|passwd|list.
+ * postern user add|remove|passwd|list. What stands in secrets is user_secret.c's.
  *
  * Adding makes the Maildir first, then the secret, then the account: killed anywhere between, the
  * same command can be given again. The hash is made before the lock is taken, as it takes a while.
  */
-#include "admin.h"
 #include "store/folders.h"
-#include "store/password.h"
-#include "store/scram_verifier.h"
-#include "store/secrets.h"
+#include "store/last_login.h"
+#include "user.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
-
-/* What a password is known by. */
-struct secret {
-    struct bytes hash, verifier;
-};
-
-static void forget_secret(struct secret *secret)
-{
-    bytes_wipe(&secret->hash);
-    bytes_wipe(&secret->verifier);
-}
-
-static int hash_password(const char *whose, struct secret *secret)
-{
-    struct bytes password;
-    bytes_init(&secret->hash, 4096);
-    bytes_init(&secret->verifier, 4096);
-    if (!read_password(whose, &password))
-        return EX_DATAERR;
-    enum status st = password_hash(span_bytes(&password), &secret->hash);
-    if (st == ST_OK)
-        st = scram_verifier_hash(span_bytes(&password), &secret->verifier);
-    bytes_wipe(&password);
-    return st == ST_OK ? EX_OK : complain(EX_OSERR, "the password can't be hashed: %s", strerror(errno));
-}
-
-/* Sets the account's line in secrets, keeping what else a passwd-file has there. Lock held. */
-static int set_secret(struct admin *a, const char *account, const struct secret *secret)
-{
-    struct bytes text, entry;
-    struct span line, old = SPAN("");
-    int result = edit_read(a, TABLE_SECRETS, &text);
-    if (result != EX_OK)
-        return result;
-    bool there = edit_find(a, TABLE_SECRETS, &text, account, &line);
-    if (there)
-        old = span_head(line, span_find(line, '\n'));
-    bytes_init(&entry, old.n + 16384);
-    secrets_line(span_of(account), span_bytes(&secret->hash), span_bytes(&secret->verifier), old, &entry);
-    if (!there)
-        edit_append(&text, bytes_str(&entry));
-    else if (bytes_add_char(&entry, '\n'))
-        edit_replace(&text, line, span_bytes(&entry));
-    result = edit_write(a, TABLE_SECRETS, &text);
-    bytes_wipe(&entry);
-    bytes_wipe(&text);
-    return result;
-}
-
-void user_warn_scram(struct admin *a)
-{
-    struct bytes text;
-    struct span rest, line, field[SECRETS_FIELDS], verifier;
-    unsigned all = 0, without = 0;
-    if (!a->s.scram || edit_read(a, TABLE_SECRETS, &text) != EX_OK)
-        return;
-    for (rest = span_bytes(&text); edit_next(&rest, &line); all++) {
-        secrets_fields(line, field);
-        without += secrets_verifier(field[1], field[SECRETS_FIELDS - 1], &verifier) && verifier.n == 0;
-    }
-    bytes_wipe(&text);
-    if (without)
-        printf(
-            "%u of %u secrets have no SCRAM verifier. Clients that prefer SCRAM can't log in to these "
-            "accounts\n"
-            "until `postern user passwd` sets their passwords anew, or `scram no` stands in postern.conf.\n",
-            without, all);
-}
-
-/* Is it in accounts? EX_OK: *there says so. */
-static int find_account(struct admin *a, const char *account, bool *there)
-{
-    struct bytes text;
-    struct span line;
-    int result = edit_read(a, TABLE_ACCOUNTS, &text);
-    *there = result == EX_OK && edit_find(a, TABLE_ACCOUNTS, &text, account, &line);
-    bytes_free(&text);
-    return result;
-}
 
 static int must_be_new(struct admin *a, const struct address *account)
 {
@@ -110,7 +29,7 @@ static int must_be_new(struct admin *a, const struct address *account)
                         "%s: the domain isn't one of this server's; `postern domain add` makes it one",
                         account->text);
     if (result == EX_OK)
-        result = find_account(a, account->text, &there);
+        result = user_is_there(a, account, &there);
     if (result == EX_OK && there)
         return complain(EX_DATAERR, "%s: is an account already; `postern user passwd` changes its password",
                         account->text);
@@ -165,7 +84,7 @@ int user_add(struct admin *a, int argc, char **argv)
         result = must_be_new(a, &account);
     if (result != EX_OK)
         return result;
-    result = hash_password(account.text, &secret);
+    result = secret_read(a, &account, &secret);
     if (result == EX_OK)
         result = edit_lock(a);
     if (result == EX_OK) {
@@ -173,14 +92,14 @@ int user_add(struct admin *a, int argc, char **argv)
         if (result == EX_OK)
             result = make_maildir(a, &account);
         if (result == EX_OK)
-            result = set_secret(a, account.text, &secret);
+            result = secret_set(a, &account, &secret);
         if (result == EX_OK)
             result = add_account(a, account.text);
         edit_unlock(a);
         if (result == EX_OK)
             alias_warn_account(a, &account);
     }
-    forget_secret(&secret);
+    secret_forget(&secret);
     return result;
 }
 
@@ -188,23 +107,18 @@ int user_passwd(struct admin *a, int argc, char **argv)
 {
     struct address account;
     struct secret secret;
-    bool there = false;
     (void)argc;
-    int result = edit_address(a, argv[0], &account);
-    if (result == EX_OK)
-        result = find_account(a, account.text, &there);
-    if (result == EX_OK && !there)
-        result = complain(EX_NOUSER, "%s: is no account here; `postern user list` shows them", account.text);
+    int result = user_find(a, argv[0], &account);
     if (result != EX_OK)
         return result;
-    result = hash_password(account.text, &secret);
+    result = secret_read(a, &account, &secret);
     if (result == EX_OK)
         result = edit_lock(a);
     if (result == EX_OK) {
-        result = set_secret(a, account.text, &secret);
+        result = secret_set(a, &account, &secret);
         edit_unlock(a);
     }
-    forget_secret(&secret);
+    secret_forget(&secret);
     return result;
 }
 
@@ -239,6 +153,7 @@ int user_remove(struct admin *a, int argc, char **argv)
                            ? remove_line(a, TABLE_SECRETS, account.text)
                            : from_accounts;
     edit_unlock(a);
+    last_login_forget(&a->s, &account);
     if (from_accounts == EX_NOUSER && from_secrets == EX_NOUSER)
         return complain(EX_NOUSER, "%s: is no account here; `postern user list` shows them", account.text);
     if (from_accounts != EX_OK && from_accounts != EX_NOUSER)

@@ -148,6 +148,7 @@ int guard_run(struct serving *serving)
     };
     tls_key_init(&g.key, serving->settings);
     login_init(&g.login, serving->settings, &serving->peer);
+    g.login.service = serving->service->name;
     guard_forget_envelope(&g.envelope);
     policy_begin(&g);
     guard_loop(&guard, verbs);

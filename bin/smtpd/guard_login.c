@@ -29,11 +29,13 @@ enum guard_next guard_login(struct guard *guard, struct message *m)
     forget_transaction(guard);
     snprintf(shown, sizeof shown, "%.*s", SPAN_FMT(name));
     enum status st = login_check(&g->login, name, password);
-    bool over = st == ST_PERM && errno == EACCES;
-    if (st == ST_OK || (st == ST_PERM && !over))
-        sasl_guard_log(guard, st == ST_OK ? g->login.account.text : shown, "PLAIN", st == ST_OK);
+    bool over = st == ST_PERM && errno == EACCES, disabled = login_says(st, errno) == LOGIN_SAYS_DISABLED;
+    if (st == ST_OK)
+        sasl_guard_done(guard, &g->login, "PLAIN");
+    else if (st == ST_PERM && !over && !disabled)
+        sasl_guard_failed(guard, shown, "PLAIN");
     explicit_bzero(m->data, m->len);
-    guard_reply(m, over ? VERDICT_OVER : guard_verdict(st));
+    guard_reply(m, over ? VERDICT_OVER : disabled ? VERDICT_DISABLED : guard_verdict(st));
     return over ? GUARD_DONE : GUARD_REPLY;
 }
 

@@ -39,7 +39,7 @@ void run_starttls(void *session, struct span argument)
 
 /* --- AUTH */
 
-/* What a login came to (RFC 4954 4, 6). */
+/* What a login came to (RFC 4954 4, 6; the code of a disabled account is of RFC 5248). */
 static void answer_login(struct session *s, enum sasl_result result)
 {
     static const struct {
@@ -48,6 +48,7 @@ static void answer_login(struct session *s, enum sasl_result result)
     } replies[SASL_RESULTS] = {
         [SASL_DONE] = { "235 2.7.0 Logged in", false, false },
         [SASL_WRONG] = { "535 5.7.8 Wrong name or password", false, false },
+        [SASL_DISABLED] = { "525 5.7.13 This account is disabled", false, false },
         [SASL_TEMP] = { "454 4.7.0 Passwords can't be checked now, try again later", false, false },
         [SASL_OVER] = { "421 4.7.0 Too many wrong passwords", false, true },
         [SASL_UNKNOWN] = { "504 5.5.4 No such mechanism; EHLO tells which are", true, false },
@@ -70,12 +71,12 @@ static void answer_login(struct session *s, enum sasl_result result)
         reply(s, replies[result].text);
 }
 
-static enum status ask_password(const struct sasl *sasl, struct span name, struct span password)
+static enum sasl_result ask_password(const struct sasl *sasl, struct span name, struct span password)
 {
     uint64_t v = VERDICT_OVER;
     struct message *m = malloc(sizeof *m);
     if (!m)
-        return ST_TEMP;
+        return SASL_TEMP;
     message_start(m, VERB_LOGIN);
     message_put(m, name);
     message_put(m, password);
@@ -84,7 +85,13 @@ static enum status ask_password(const struct sasl *sasl, struct span name, struc
         v = VERDICT_OVER;
     explicit_bzero(m->data, used);
     free(m);
-    return v == VERDICT_OK ? ST_OK : v == VERDICT_REFUSED ? ST_PERM : v == VERDICT_OVER ? ST_NONE : ST_TEMP;
+    static const enum sasl_result results[] = {
+        [VERDICT_OK] = SASL_DONE,
+        [VERDICT_REFUSED] = SASL_WRONG,
+        [VERDICT_OVER] = SASL_OVER,
+        [VERDICT_DISABLED] = SASL_DISABLED,
+    };
+    return v < sizeof results / sizeof results[0] && (results[v] || v == VERDICT_OK) ? results[v] : SASL_TEMP;
 }
 
 void run_auth(void *session, struct span argument)

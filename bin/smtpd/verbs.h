@@ -83,6 +83,7 @@ enum verdict {
     VERDICT_DELAYED, /* the same, for now */
     VERDICT_NO_BOUNCE, /* RCPT: a rewritten sender (store/srs.h) takes bounces only, with a hash of ours */
     VERDICT_SPENT, /* RCPT, DNS: too many questions to DNS for one connection; the guard is gone */
+    VERDICT_DISABLED, /* LOGIN: right, and the account is disabled */
 };
 
 /* MAIL: what it said. */

@@ -34,10 +34,21 @@
 static const struct {
     const char *name, *field;
 } fields_of[] = {
-    { "event", "EVENT" }, { "session", "SESSION" }, { "id", "QUEUE_ID" }, { "user", "USER" },
-    { "login", "USER" },  { "account", "USER" },    { "peer", "PEER" },   { "from", "FROM" },
-    { "to", "TO" },       { "setting", "SETTING" }, { "spf", "SPF" },     { "dkim", "DKIM" },
-    { "dmarc", "DMARC" }, { "arc", "ARC" },
+    { "event", "EVENT" },
+    { "session", "SESSION" },
+    { "id", "QUEUE_ID" },
+    { "user", "USER" },
+    { "login", "USER" },
+    { "account", "USER" },
+    { "password", "PASSWORD_NAME" },
+    { "peer", "PEER" },
+    { "from", "FROM" },
+    { "to", "TO" },
+    { "setting", "SETTING" },
+    { "spf", "SPF" },
+    { "dkim", "DKIM" },
+    { "dmarc", "DMARC" },
+    { "arc", "ARC" },
 };
 
 /* What became of a message, a login or a connection, as an event or the outcome of `checked` says it. */
@@ -51,6 +62,7 @@ static const struct {
     { "event", "login", "accepted" },
     { "event", "login-failed", "refused" },
     { "event", "login-refused", "refused" },
+    { "event", "login-disabled", "refused" },
     { "event", "delivered", "delivered" },
     { "event", "deferred", "deferred" },
     { "event", "failed", "failed" },

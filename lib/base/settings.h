@@ -167,7 +167,9 @@ const char *settings_key_file(const struct settings *s, size_t which);
  * wildcard's. certificate_count: there is none. */
 size_t settings_certificate_of(const struct settings *s, struct span name);
 
-/* Is the address (IPv4-mapped for IPv4) in `networks`? */
+/* Is the address (IPv4-mapped for IPv4) in it? */
+bool network_has(const struct network *net, const struct in6_addr *address);
+/* Is it in `networks`? */
 bool settings_trusts(const struct settings *s, const struct in6_addr *address);
 
 #endif

@@ -47,14 +47,18 @@ bool settings_mail_root(const struct settings *s, struct bytes *path)
     return bytes_add(path, s->mail, (size_t)(end - s->mail));
 }
 
+bool network_has(const struct network *net, const struct in6_addr *address)
+{
+    const unsigned char *a = address->s6_addr, *n = net->address.s6_addr;
+    unsigned whole = net->prefix / 8, rest = net->prefix % 8;
+    unsigned mask = rest ? 0xffu << (8 - rest) & 0xffu : 0;
+    return memcmp(a, n, whole) == 0 && (!rest || (a[whole] & mask) == (n[whole] & mask));
+}
+
 bool settings_trusts(const struct settings *s, const struct in6_addr *address)
 {
-    for (size_t i = 0; i < s->network_count; i++) {
-        const unsigned char *a = address->s6_addr, *n = s->networks[i].address.s6_addr;
-        unsigned whole = s->networks[i].prefix / 8, rest = s->networks[i].prefix % 8;
-        unsigned mask = rest ? 0xffu << (8 - rest) & 0xffu : 0;
-        if (memcmp(a, n, whole) == 0 && (!rest || (a[whole] & mask) == (n[whole] & mask)))
+    for (size_t i = 0; i < s->network_count; i++)
+        if (network_has(&s->networks[i], address))
             return true;
-    }
     return false;
 }

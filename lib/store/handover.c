@@ -35,10 +35,10 @@ enum { STATE_LOGIN = 1 };
 
 /* --- session */
 
-static enum status ask_login(struct serving *s, struct message *m, struct span name, struct span password,
-                             struct span context)
+static enum sasl_result ask_login(const struct serving *s, struct message *m, struct span name,
+                                  struct span password, struct span context)
 {
-    uint64_t st;
+    uint64_t says;
     message_start(m, VERB_LOGIN);
     message_put(m, name);
     message_put(m, password);
@@ -46,24 +46,23 @@ static enum status ask_login(struct serving *s, struct message *m, struct span n
     bool fits = !m->bad, sent = channel_send(s->channel, m);
     explicit_bzero(m->data, m->len); /* as far as it was written to: all of it is 72 KiB */
     if (!fits)
-        return ST_PERM;
-    if (!sent || !channel_receive(s->channel, m, -1) || !message_get_u64(m, &st) || !message_end(m) ||
-        st == ST_NONE || st > ST_PERM)
-        return ST_NONE;
-    return (enum status)st;
+        return SASL_WRONG;
+    if (!sent || !channel_receive(s->channel, m, -1) || !message_get_u64(m, &says) || !message_end(m))
+        return SASL_OVER;
+    return sasl_judged(says);
 }
 
-enum status handover_login(struct serving *s, struct span name, struct span password, struct span context)
+enum sasl_result handover_login(const struct sasl *s, struct span name, struct span password)
 {
     struct message *m = malloc(sizeof *m);
     if (!m)
-        return ST_TEMP;
-    enum status st =
-        name.n > LOGIN_NAME_LIMIT || password.n > LOGIN_PASSWORD_LIMIT || context.n > HANDOVER_CONTEXT
-            ? ask_login(s, m, SPAN(""), SPAN(""), SPAN(""))
-            : ask_login(s, m, name, password, context);
+        return SASL_TEMP;
+    enum sasl_result result =
+        name.n > LOGIN_NAME_LIMIT || password.n > LOGIN_PASSWORD_LIMIT || s->context.n > HANDOVER_CONTEXT
+            ? ask_login(s->serving, m, SPAN(""), SPAN(""), SPAN(""))
+            : ask_login(s->serving, m, name, password, s->context);
     free(m);
-    return st;
+    return result;
 }
 
 static void give_away(struct serving *s)
@@ -196,18 +195,19 @@ static enum guard_next run_login(struct guard *g, struct message *m)
     char shown[LOGIN_NAME_LIMIT + 1], copy[HANDOVER_CONTEXT];
     snprintf(shown, sizeof shown, "%.*s", (int)(name.n < sizeof shown ? name.n : sizeof shown - 1), name.p);
     enum status st = login_check(&gate->login, name, password);
-    if (st == ST_PERM && errno == EACCES)
+    int why = errno;
+    if (st == ST_PERM && why == EACCES)
         return GUARD_END;
     if (st == ST_OK) {
         memcpy(copy, context.p, context.n);
-        sasl_guard_log(g, gate->login.account.text, "PLAIN", true);
+        sasl_guard_done(g, &gate->login, "PLAIN");
         if (!name_user(gate, sasl_guard_tls(g), (struct span){ copy, context.n }, m))
             st = ST_TEMP;
-    } else {
-        sasl_guard_log(g, shown, "PLAIN", false);
+    } else if (login_says(st, why) == st) {
+        sasl_guard_failed(g, shown, "PLAIN");
     }
     message_start(m, 0);
-    message_put_u64(m, st);
+    message_put_u64(m, login_says(st, why));
     return st == ST_OK ? GUARD_DONE : GUARD_REPLY;
 }
 
@@ -259,6 +259,7 @@ int handover_guard(struct serving *s)
                        .key = s->tls ? &key : NULL };
     tls_key_init(&key, s->settings);
     login_init(&gate.login, s->settings, &s->peer);
+    gate.login.service = s->service->name;
     guard_loop(&g, verbs);
     login_forget(&gate.login);
     tls_key_free(&key);

@@ -15,6 +15,7 @@
 
 #include "net/serve.h"
 #include "store/quota.h"
+#include "store/sasl.h"
 #include "text/address.h"
 
 #include <limits.h>
@@ -36,10 +37,9 @@ struct mailbox_start {
 };
 
 /* --- session */
-/* Asks the guard. ST_OK: logged in: call handover_session() next and then return. ST_PERM: wrong name or
- * password; ST_TEMP: could not look. After LOGIN_TRIES failures the guard is gone and this is ST_NONE: say
- * goodbye and return. */
-enum status handover_login(struct serving *s, struct span name, struct span password, struct span context);
+/* `password` of struct sasl: asks the guard. SASL_DONE: logged in: call handover_session() next and then
+ * return. After LOGIN_TRIES failures the guard is gone and this is SASL_OVER: say goodbye and return. */
+enum sasl_result handover_login(const struct sasl *s, struct span name, struct span password);
 /* Relays (TLS) or gives the socket and what was read away (plain). Returns when the session has nothing left
  * to do. */
 void handover_session(struct serving *s);

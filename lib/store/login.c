@@ -15,6 +15,7 @@
 #include "base/files.h"
 #include "base/log.h"
 #include "store/directory.h"
+#include "store/last_login.h"
 #include "store/login_private.h"
 #include "store/password.h"
 #include "store/secrets.h"
@@ -96,7 +97,7 @@ enum status login_find(const struct settings *s, struct span name, bool mix, str
     struct bytes domain;
     struct address asked;
     bytes_init(&found->key, ADDRESS_LIMIT + LOGIN_NAME_LIMIT);
-    bytes_init(&found->secret, LOGIN_SECRET_LIMIT);
+    bytes_init(&found->secret, SECRETS_VALUE_LIMIT);
     bytes_init(&found->mix, MIX_LIMIT);
     bytes_init(&domain, ADDRESS_DOMAIN_LIMIT);
     name_key(name, &found->key);
@@ -127,35 +128,82 @@ void login_found_free(struct login_found *found)
     bytes_free(&found->mix);
 }
 
-/* With a slot held. *over: there were too many failures before. */
-static enum status check_found(struct login *l, const struct login_found *found, bool has_secret,
-                               struct span name, struct span password, bool *over)
+enum status login_admit(const struct login *l, const struct address *account, struct span secret)
 {
-    struct span key = span_bytes(&found->key);
+    const char *peer = l->peer ? l->peer->text : NULL;
+    if (!secrets_value_admits(secret, l->peer)) {
+        log_event(LOG_NOTICE, "login-refused", "user", account->text, "peer", peer, "why",
+                  "not from this address", "setting", "allow_nets", NULL);
+        errno = EPERM;
+        return ST_PERM;
+    }
+    if (secrets_value_disabled(secret)) {
+        log_event(LOG_NOTICE, "login-disabled", "user", account->text, "peer", peer, "why",
+                  "the account is disabled, and the password right", "do", "postern user enable", NULL);
+        errno = EKEYREVOKED;
+        return ST_PERM;
+    }
+    return ST_OK;
+}
+
+void login_record(const struct login *l)
+{
+    if (!l->service)
+        return;
+    if (!last_login_note(l->settings, &l->account, l->password[0] ? l->password : "-", l->service,
+                         l->peer && l->peer->text[0] ? l->peer->text : "-"))
+        log_event(LOG_WARNING, "last-login-unusable", "user", l->account.text, "why", strerror(errno), NULL);
+}
+
+/* The app passwords first: their hashes are fast, and who has one needn't pay for the other. Who has none
+ * pays for both, as one does for an account that isn't there, but for microseconds. */
+static enum status check_secret(struct login *l, struct span secret, struct span password)
+{
+    struct span rest = secrets_value_extra(secret);
+    struct secrets_app app;
+    l->password[0] = '\0';
+    while (secrets_app_next(&rest, &app))
+        if (password_check(app.hash, password) == ST_OK)
+            return span_copy(app.name, l->password, sizeof l->password) ? ST_OK : ST_TEMP;
+    return password_check(secrets_value_hash(secret), password);
+}
+
+/* With a slot held. errno as for login_check(). */
+static enum status check_found(struct login *l, const struct login_found *found, bool has_secret,
+                               struct span name, struct span password)
+{
+    struct span key = span_bytes(&found->key), secret = span_bytes(&found->secret);
     enum status st = login_limits_ask(l, key);
-    *over = st == ST_PERM;
+    errno = EACCES;
     if (st != ST_OK)
         return st;
-    st = has_secret ? password_check(secrets_value_hash(span_bytes(&found->secret)), password)
-                    : password_check_nobody(name, password);
-    if (st == ST_PERM)
+    st = has_secret ? check_secret(l, secret, password) : password_check_nobody(name, password);
+    int why = EPERM;
+    if (st == ST_OK) {
+        st = login_admit(l, &found->account, secret);
+        why = errno;
+    }
+    if (st == ST_PERM && why == EPERM)
         l->failures = login_limits_failed(l, key);
     if (st == ST_OK)
         login_limits_passed(l, key);
+    errno = why;
     return st;
 }
 
-static enum status check(struct login *l, struct span name, struct span password, bool *over, int64_t *since)
+static enum status check(struct login *l, struct span name, struct span password, int64_t *since)
 {
     struct login_found found;
     enum status st = login_find(l->settings, name, false, &found);
     int slot = st == ST_TEMP || st == ST_PERM ? -1 : login_take_slot(l->settings);
     *since = clock_ms();
-    st = slot < 0 ? ST_TEMP : check_found(l, &found, st == ST_OK, name, password, over);
+    st = slot < 0 ? ST_TEMP : check_found(l, &found, st == ST_OK, name, password);
+    int why = errno;
     file_close(slot);
     if (st == ST_OK)
         l->account = found.account;
     login_found_free(&found);
+    errno = why;
     return st;
 }
 
@@ -182,18 +230,26 @@ void login_delay(const struct login *l, int64_t since)
 enum status login_check(struct login *l, struct span name, struct span password)
 {
     int64_t since = clock_ms();
-    bool over = false;
     if (!login_begin(l))
         return ST_PERM;
     enum status st = ST_PERM;
+    errno = EPERM;
     if (name.n <= LOGIN_NAME_LIMIT && password.n <= LOGIN_PASSWORD_LIMIT)
-        st = check(l, name, password, &over, &since);
+        st = check(l, name, password, &since);
     l->done = st == ST_OK;
-    if (l->done)
+    if (l->done) {
+        login_record(l);
         return ST_OK;
+    }
+    int why = st == ST_PERM ? errno : EAGAIN;
     login_delay(l, since);
-    errno = over ? EACCES : st == ST_PERM ? EPERM : EAGAIN;
+    errno = why;
     return st;
+}
+
+unsigned login_says(enum status st, int why)
+{
+    return st == ST_PERM && why == EKEYREVOKED ? LOGIN_SAYS_DISABLED : st;
 }
 
 bool login_split_plain(struct span message, struct span *name, struct span *password)

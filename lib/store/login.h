@@ -6,6 +6,9 @@
  * A password comes as it is (login_check), or its knowledge is proved by SCRAM-SHA-256 (RFC 5802) in three
  * steps: first, final, enter. Both count as a check, and any beginning of one forgets an unfinished exchange.
  *
+ * Who is right may still not come in: a disabled account (`nologin` in secrets), or one that logs in from
+ * some networks only. That is found out after the password, never before.
+ *
  * Failures are counted over connections too, by source and by account (`login-failures`, see login_limits.c).
  */
 #ifndef POSTERN_STORE_LOGIN_H
@@ -13,6 +16,7 @@
 
 #include "base/settings.h"
 #include "net/activation.h"
+#include "store/secrets.h"
 #include "text/address.h"
 #include "text/scram.h"
 
@@ -23,19 +27,22 @@
 struct login {
     const struct settings *settings;
     const struct peer *peer; /* whose failures are counted; NULL: nobody's in particular */
+    const char *service;     /* for the record of last logins; NULL: none is kept */
     unsigned tries;          /* used so far */
     unsigned failures;       /* of this source of late, over connections */
     bool done;
     struct address account;       /* once done: canonical */
+    char password[SECRETS_APP_NAME + 1]; /* once done: the app password's name, "" for the account's own */
     struct scram_exchange *scram; /* one that has begun, or NULL */
 };
 
 void login_init(struct login *l, const struct settings *s, const struct peer *peer);
 /* Forgets an unfinished exchange, and frees it. */
 void login_forget(struct login *l);
-/* ST_OK: logged in. ST_PERM: wrong name or password (errno EPERM); or without looking, after LOGIN_TRIES or
- * over the limit of failures (errno EACCES: the guard ends the connection then). ST_TEMP: could not look.
- * Sleeps after a failure; the delay grows. */
+/* ST_OK: logged in. ST_PERM: wrong name or password, or not from here (errno EPERM); a right password of an
+ * account that is disabled (errno EKEYREVOKED); or without looking, after LOGIN_TRIES or over the limit of
+ * failures (errno EACCES: the guard ends the connection then). ST_TEMP: could not look. Sleeps after a
+ * failure; the delay grows. */
 enum status login_check(struct login *l, struct span name, struct span password);
 
 /* What a client said first. */
@@ -52,8 +59,8 @@ struct scram_request {
 enum status login_scram_first(struct login *l, const struct scram_request *r, struct bytes *server_first);
 /* Judges client-final: channel binding, nonce and proof. ST_OK: all is right; appends server-final. ST_PERM:
  * not (errno EPROTO: no exchange had begun; EBADMSG: another channel or nonce; EPERM: the name or the proof
- * is wrong; EACCES: over the limit of failures, the guard ends the connection). Sleeps after a failure, as
- * login_check. */
+ * is wrong, or it may not be from here; EKEYREVOKED: it is right, and the account disabled; EACCES: over the
+ * limit of failures, the guard ends the connection). Sleeps after a failure, as login_check. */
 enum status login_scram_final(struct login *l, struct span without_proof,
                               const unsigned char proof[SCRAM_KEY], struct bytes *server_final);
 /* After a right one, and when the client has seen server-final: now it is logged in. False: there was none.
@@ -63,6 +70,11 @@ bool login_scram_enter(struct login *l);
  * without one. */
 const char *login_scram_name(const struct login *l);
 const char *login_scram_mechanism(const struct login *l);
+
+/* What a guard answers to its session in place of a status: the status, or where a login can say more than
+ * that, one of these. `why` is errno after the call that gave the status. */
+enum { LOGIN_SAYS_DISABLED = 16 };
+unsigned login_says(enum status st, int why);
 
 /* Splits a SASL PLAIN message (RFC 4616): authorization identity, name, password. False if malformed, or if
  * authzid is there and isn't name. */

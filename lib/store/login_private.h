@@ -8,8 +8,6 @@
 #include "base/bytes.h"
 #include "store/login.h"
 
-#define LOGIN_SECRET_LIMIT 8192
-
 /* What the tables know of a name. */
 struct login_found {
     struct bytes key; /* the name as it is looked up: canonical, or in lower case where it is no address */
@@ -30,6 +28,12 @@ bool login_begin(struct login *l);
 /* Sleeps until as long after `since` (clock_ms) as a failure takes, so that the work before can't be timed.
  */
 void login_delay(const struct login *l, int64_t since);
+
+/* Who has shown that he knows the password: may he come in, by what his entry says? ST_OK; ST_PERM, logged,
+ * with errno EPERM or EKEYREVOKED as login_check() has them. */
+enum status login_admit(const struct login *l, const struct address *account, struct span secret);
+/* Records the login, which is done. */
+void login_record(const struct login *l);
 
 /* --- login_limits.c: failures over connections. `account` is login_found's key. */
 /* ST_OK: go on; ST_PERM: too many have failed, and the log says so; ST_TEMP: can't tell. With a slot of

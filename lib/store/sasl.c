@@ -90,19 +90,27 @@ enum sasl_result sasl_ask(const struct sasl *s, struct span challenge, struct by
     return SASL_GONE;
 }
 
-enum sasl_result sasl_judged(enum status st)
+enum sasl_result sasl_judged(uint64_t says)
 {
-    static const enum sasl_result results[] = {
-        [ST_OK] = SASL_DONE, [ST_NONE] = SASL_OVER, [ST_TEMP] = SASL_TEMP, [ST_PERM] = SASL_WRONG
-    };
-    return results[st];
+    switch (says) {
+    case ST_OK:
+        return SASL_DONE;
+    case ST_TEMP:
+        return SASL_TEMP;
+    case ST_PERM:
+        return SASL_WRONG;
+    case LOGIN_SAYS_DISABLED:
+        return SASL_DISABLED;
+    default:
+        return SASL_OVER;
+    }
 }
 
 enum sasl_result sasl_password(const struct sasl *s, struct span name, struct span password)
 {
     if (!name.n || name.n > LOGIN_NAME_LIMIT || password.n > LOGIN_PASSWORD_LIMIT)
         return SASL_WRONG;
-    return sasl_judged(s->password(s, name, password));
+    return s->password(s, name, password);
 }
 
 enum sasl_result sasl_plain(const struct sasl *s, struct bytes *first)

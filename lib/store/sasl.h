@@ -25,6 +25,7 @@
 enum sasl_result {
     SASL_DONE,       /* logged in, as far as the guard is concerned */
     SASL_WRONG,      /* wrong name, password or proof */
+    SASL_DISABLED,   /* they are right, and the account is disabled */
     SASL_TEMP,       /* could not be checked */
     SASL_OVER,       /* too many were wrong: the guard is gone */
     SASL_UNKNOWN,    /* no such mechanism here and now */
@@ -44,8 +45,8 @@ struct sasl {
     struct serving *serving;
     const char *prompt;  /* what stands in front of a challenge: "+ ", "334 " */
     struct span context; /* given along to the guard: for handover.h what the mailbox process gets, else "" */
-    /* Asks the guard about a password. ST_NONE: it is gone. */
-    enum status (*password)(const struct sasl *s, struct span name, struct span password);
+    /* Asks the guard about a password. SASL_OVER: it is gone. */
+    enum sasl_result (*password)(const struct sasl *s, struct span name, struct span password);
     bool login; /* the mechanism LOGIN is there too */
 };
 
@@ -55,6 +56,8 @@ bool sasl_takes_passwords(const struct settings *s, bool tls);
 void sasl_write_mechanisms(struct conn *to, const struct settings *s, bool tls, bool login, const char *before);
 /* Is any? */
 bool sasl_offered(const struct settings *s, bool tls);
+/* What a guard's answer (login_says()) comes to; SASL_OVER for what is none. */
+enum sasl_result sasl_judged(uint64_t says);
 /* A name and a password that came by a command of their own. */
 enum sasl_result sasl_password(const struct sasl *s, struct span name, struct span password);
 /* Does it all, up to the answer. `initial` is the initial response as it stood in the command (RFC 4959; "="
@@ -75,7 +78,8 @@ bool sasl_guard_enter(struct guard *g, struct login *l, struct message *m, struc
 
 /* Does TLS run on the connection, as the guard knows it? */
 bool sasl_guard_tls(const struct guard *g);
-/* The line in the log for one that logged in, or didn't. */
-void sasl_guard_log(const struct guard *g, const char *user, const char *mechanism, bool good);
+/* The line in the log for one that logged in, and for one that didn't, with the name as it was given. */
+void sasl_guard_done(const struct guard *g, const struct login *l, const char *mechanism);
+void sasl_guard_failed(const struct guard *g, const char *user, const char *mechanism);
 
 #endif

@@ -34,16 +34,23 @@ bool sasl_guard_tls(const struct guard *g)
     return g->key && g->key->given > 0;
 }
 
-void sasl_guard_log(const struct guard *g, const char *user, const char *mechanism, bool good)
+void sasl_guard_failed(const struct guard *g, const char *user, const char *mechanism)
 {
-    log_event(good ? LOG_INFO : LOG_NOTICE, good ? "login" : "login-failed", "user", user, "peer", g->peer,
-              "tls", sasl_guard_tls(g) ? "yes" : "no", "mechanism", mechanism, NULL);
+    log_event(LOG_NOTICE, "login-failed", "user", user, "peer", g->peer, "tls",
+              sasl_guard_tls(g) ? "yes" : "no", "mechanism", mechanism, NULL);
 }
 
-static enum guard_next answer(struct message *m, enum status st, struct bytes *text)
+void sasl_guard_done(const struct guard *g, const struct login *l, const char *mechanism)
+{
+    log_event(LOG_INFO, "login", "user", l->account.text, "peer", g->peer, "tls",
+              sasl_guard_tls(g) ? "yes" : "no", "mechanism", mechanism, "password",
+              l->password[0] ? l->password : NULL, NULL);
+}
+
+static enum guard_next answer(struct message *m, enum status st, int why, struct bytes *text)
 {
     message_start(m, 0);
-    message_put_u64(m, st);
+    message_put_u64(m, login_says(st, why));
     message_put(m, st == ST_OK ? span_bytes(text) : SPAN(""));
     bytes_free(text);
     return GUARD_REPLY;
@@ -87,7 +94,7 @@ enum guard_next sasl_guard_first(struct guard *g, struct login *l, const struct 
         why = errno;
     }
     bytes_free(&end_point);
-    enum guard_next next = answer(m, st, &text);
+    enum guard_next next = answer(m, st, why, &text);
     return st == ST_PERM && why == EACCES ? GUARD_END : next;
 }
 
@@ -109,9 +116,9 @@ enum guard_next sasl_guard_final(struct guard *g, struct login *l, struct messag
     if (st == ST_PERM && why == EBADMSG)
         log_event(LOG_WARNING, "channel-binding-wrong", "user", name, "peer", g->peer, "why",
                   "the client is bound to another channel or nonce: somebody may be in between", NULL);
-    if (st != ST_OK && why != EPROTO && why != EACCES)
-        sasl_guard_log(g, name, mechanism, false);
-    answer(m, st, &text);
+    if (st != ST_OK && why != EPROTO && why != EACCES && why != EKEYREVOKED)
+        sasl_guard_failed(g, name, mechanism);
+    answer(m, st, why, &text);
     return st == ST_PERM && (why == EPROTO || why == EACCES) ? GUARD_END : GUARD_REPLY;
 }
 
@@ -121,6 +128,6 @@ bool sasl_guard_enter(struct guard *g, struct login *l, struct message *m, struc
     const char *mechanism = login_scram_mechanism(l);
     if (!message_get(m, &said) || !message_end(m) || !bytes_add_span(context, said) || !login_scram_enter(l))
         return false;
-    sasl_guard_log(g, l->account.text, mechanism, true);
+    sasl_guard_done(g, l, mechanism);
     return true;
 }

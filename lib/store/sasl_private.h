@@ -11,8 +11,6 @@
 
 /* Sends a challenge and reads the response to it, decoded; SASL_DONE if one came. */
 enum sasl_result sasl_ask(const struct sasl *s, struct span challenge, struct bytes *response);
-/* What an answer of the guard comes to. */
-enum sasl_result sasl_judged(enum status st);
 
 /* The mechanisms, from the client's first response on. */
 enum sasl_result sasl_plain(const struct sasl *s, struct bytes *first);

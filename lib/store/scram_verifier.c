@@ -57,13 +57,14 @@ bool scram_verifier_make(struct span password, struct span salt, unsigned iterat
     return ok;
 }
 
-enum status scram_verifier_hash(struct span password, struct bytes *out)
+enum status scram_verifier_hash(struct span password, const struct scram_verifier *like, struct bytes *out)
 {
     unsigned char salt[SCRAM_SALT];
     struct scram_verifier v;
     random_bytes(salt, sizeof salt);
     bool ok =
-        scram_verifier_make(password, (struct span){ (char *)salt, sizeof salt }, SCRAM_ITERATIONS, &v) &&
+        scram_verifier_make(password, like ? salt_span(like) : (struct span){ (char *)salt, sizeof salt },
+                            like ? like->iterations : SCRAM_ITERATIONS, &v) &&
         bytes_add_str(out, "{" SCRAM_SCHEME "}") && scram_write_verifier(&v, out);
     explicit_bzero(&v, sizeof v);
     return ok ? ST_OK : ST_TEMP;

@@ -17,8 +17,9 @@
  * False: memory has run out. */
 bool scram_verifier_make(struct span password, struct span salt, unsigned iterations,
                          struct scram_verifier *v);
-/* Appends "{SCRAM-SHA-256}iterations,salt,StoredKey,ServerKey", with a salt of its own. */
-enum status scram_verifier_hash(struct span password, struct bytes *out);
+/* Appends "{SCRAM-SHA-256}iterations,salt,StoredKey,ServerKey", with a salt of its own, or with salt and
+ * iterations of `like` where that isn't NULL. */
+enum status scram_verifier_hash(struct span password, const struct scram_verifier *like, struct bytes *out);
 /* Is it the password of this verifier (which another program may have made without SASLprep)? ST_OK, ST_PERM,
  * or ST_TEMP. */
 enum status scram_verifier_check(const struct scram_verifier *v, struct span password);

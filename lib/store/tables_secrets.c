@@ -21,20 +21,21 @@ struct mix {
 
 static void mix_count(struct mix *mix, struct span value)
 {
-    struct scram_verifier v;
+    struct secrets_verifier list[SECRETS_APPS + 1];
+    const struct scram_verifier *v = &list[0].v;
     size_t i = 0;
-    if (secrets_value_verifier(value, &v) != ST_OK)
+    if (secrets_value_verifiers(value, list) == 0)
         return;
     while (i < mix->count &&
-           (mix->kinds[i].iterations != v.iterations || mix->kinds[i].salt_length != v.salt_length))
+           (mix->kinds[i].iterations != v->iterations || mix->kinds[i].salt_length != v->salt_length))
         i++;
     if (i < sizeof mix->kinds / sizeof mix->kinds[0]) {
-        mix->kinds[i].iterations = v.iterations;
-        mix->kinds[i].salt_length = v.salt_length;
+        mix->kinds[i].iterations = v->iterations;
+        mix->kinds[i].salt_length = v->salt_length;
         mix->kinds[i].count++;
         mix->count += i == mix->count;
     }
-    explicit_bzero(&v, sizeof v);
+    explicit_bzero(list, sizeof list);
 }
 
 static enum status put_mix(struct compile *c, const struct mix *mix)
@@ -61,16 +62,13 @@ static enum status compile_secret(struct compile *c, unsigned number, struct spa
         return compile_wrong(c, number, field[0],
                              "has no {SCHEME}hash behind a ':'; `postern user passwd` sets one");
     bytes_init(&value, line.n + SCRAM_VERIFIER_TEXT);
+    const char *wrong = secrets_value(field[1], field[SECRETS_FIELDS - 1], &value);
     enum status st = ST_PERM;
-    if (secrets_value(field[1], field[SECRETS_FIELDS - 1], &value)) {
+    if (wrong) {
+        compile_wrong(c, number, field[0], wrong);
+    } else {
         mix_count(mix, span_bytes(&value));
         st = compile_put(c, span_of(a.text), span_bytes(&value));
-    } else {
-        compile_wrong(
-            c, number, field[0],
-            "has no good {SCRAM-SHA-256} verifier, which is iterations,salt,StoredKey,ServerKey; `postern "
-            "user passwd` sets "
-            "one");
     }
     bytes_wipe(&value);
     return st;

@@ -17,11 +17,11 @@
 
 static unsigned passwords;
 
-static enum status password(const struct sasl *s, struct span name, struct span word)
+static enum sasl_result password(const struct sasl *s, struct span name, struct span word)
 {
     HOLDS(name.n && name.n <= LOGIN_NAME_LIMIT && (word.n || s->login) && word.n <= LOGIN_PASSWORD_LIMIT);
     passwords++;
-    return ST_PERM;
+    return SASL_WRONG;
 }
 
 static void queue_answers(int channel, unsigned good)

@@ -326,6 +326,9 @@ static void broken(const struct settings *s)
 
 #define KEYS ",AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=,AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 #define VERIFIER "4096,c2FsdA==" KEYS
+#define SCRAM "{SCRAM-SHA-256}" VERIFIER
+#define APP_HASH "{SSHA256}3s+ownhHFf2xfEZ0NpWNsjdFiHwq+25GUqXOueAY0zJC/qUr"
+#define APP(name) "app=" name ",2026-11-26T18:40:05Z," APP_HASH
 
 static const struct {
     const char *line, *value; /* NULL: refused */
@@ -344,6 +347,29 @@ static const struct {
     { "a@b:{CRYPT}x::::::scram={SCRAM-SHA-256}", NULL },
     { "a@b:{CRYPT}x::::::scram={SCRAM-SHA-256}x", NULL },
     { "a@b:{CRYPT}x::::::scram={SCRAM-SHA-1}" VERIFIER, NULL },
+    { "a@b:{CRYPT}x::::::nologin", "{CRYPT}x\nnologin" },
+    { "a@b:{CRYPT}x::::::nologin=y u=1 reason=gone", "{CRYPT}x\nnologin=y" },
+    { "a@b:{CRYPT}x::::::nologins", "{CRYPT}x" },
+    { "a@b:{CRYPT}x::::::allow_nets=192.0.2.0/24,::1,local", "{CRYPT}x\nallow_nets=192.0.2.0/24,::1,local" },
+    { "a@b:{CRYPT}x::::::allow_nets=", NULL },
+    { "a@b:{CRYPT}x::::::allow_nets=192.0.2.0/24,,::1", NULL },
+    { "a@b:{CRYPT}x::::::allow_nets=example.org", NULL },
+    { "a@b:{CRYPT}x::::::allow_nets=192.0.2.0/33", NULL },
+    { "a@b:{CRYPT}x::::::" APP("phone") " u=1 " APP("tablet-2") "," SCRAM,
+      "{CRYPT}x\n" APP("phone") "\n" APP("tablet-2") "," SCRAM },
+    { "a@b:{CRYPT}x::::::scram=" SCRAM " " APP("phone") "," SCRAM " nologin",
+      "{CRYPT}x\n" SCRAM "\n" APP("phone") "," SCRAM "\nnologin" },
+    { "a@b:{CRYPT}x::::::" APP("phone") " " APP("phone"), NULL },
+    { "a@b:{CRYPT}x::::::" APP(""), NULL },
+    { "a@b:{CRYPT}x::::::" APP("-"), NULL },
+    { "a@b:{CRYPT}x::::::" APP("a/b"), NULL },
+    { "a@b:{CRYPT}x::::::" APP("a23456789012345678901234567890123"), NULL },
+    { "a@b:{CRYPT}x::::::app=phone", NULL },
+    { "a@b:{CRYPT}x::::::app=phone,yesterday," APP_HASH, NULL },
+    { "a@b:{CRYPT}x::::::app=phone,2026-11-26T18:40:05Z,{ROT13}x", NULL },
+    { "a@b:{CRYPT}x::::::app=phone,2026-11-26T18:40:05Z,", NULL },
+    { "a@b:{CRYPT}x::::::" APP("phone") ",{SCRAM-SHA-256}x", NULL },
+    { "a@b:{CRYPT}x::::::" APP("phone") "," VERIFIER, NULL },
 };
 
 static void secrets_entries(void)
@@ -354,18 +380,78 @@ static void secrets_entries(void)
     for (size_t i = 0; i < sizeof entries / sizeof entries[0]; i++) {
         bytes_clear(&value);
         secrets_fields(span_of(entries[i].line), field);
-        bool good = secrets_value(field[1], field[SECRETS_FIELDS - 1], &value);
+        bool good = !secrets_value(field[1], field[SECRETS_FIELDS - 1], &value);
         ok(good == (entries[i].value != NULL) && (!good || strcmp(bytes_str(&value), entries[i].value) == 0),
            "an entry %zu: %s", i, bytes_str(&value));
     }
-    struct scram_verifier v;
-    ok(span_eq_str(secrets_value_hash(SPAN("{CRYPT}x\ny")), "{CRYPT}x") &&
-           secrets_value_verifier(SPAN("{CRYPT}x"), &v) == ST_NONE &&
-           secrets_value_verifier(SPAN("{CRYPT}x\n{SCRAM-SHA-256}" VERIFIER), &v) == ST_OK &&
-           secrets_value_verifier(SPAN("{SCRAM-SHA-256}" VERIFIER), &v) == ST_OK &&
-           secrets_value_verifier(SPAN("{SCRAM-SHA-256}x"), &v) == ST_TEMP,
-       "a value's parts");
     bytes_free(&value);
+}
+
+/* What counts in exchanges: the account's own verifier first, then those that have its salt. */
+static void secrets_values(void)
+{
+    static const struct {
+        const char *name, *value;
+        size_t count;
+        const char *first, *second;
+    } rows[] = {
+        { "no verifier", "{CRYPT}x", 0, "", "" },
+        { "one", "{CRYPT}x\n" SCRAM, 1, "", "" },
+        { "one that is the hash", SCRAM, 1, "", "" },
+        { "a wrong one", "{SCRAM-SHA-256}x", 0, "", "" },
+        { "a disabled account's", "{CRYPT}x\n" SCRAM "\nnologin", 1, "", "" },
+        { "one that is the hash, with more", SCRAM "\nnologin", 1, "", "" },
+        { "with an app password", "{CRYPT}x\n" SCRAM "\n" APP("phone") "," SCRAM, 2, "", "phone" },
+        { "an app password's alone", "{CRYPT}x\n" APP("phone") "," SCRAM, 1, "phone", "" },
+        { "of one that has none", "{CRYPT}x\n" SCRAM "\n" APP("phone"), 1, "", "" },
+        { "of another salt", "{CRYPT}x\n" SCRAM "\n" APP("phone") ",{SCRAM-SHA-256}4096,c2FsdX==" KEYS, 1, "",
+          "" },
+        { "of other iterations", "{CRYPT}x\n" SCRAM "\n" APP("phone") ",{SCRAM-SHA-256}5000,c2FsdA==" KEYS, 1,
+          "", "" },
+        { "of two", "{CRYPT}x\n" APP("a") "," SCRAM "\n" APP("b") "," SCRAM, 2, "a", "b" },
+    };
+    struct secrets_verifier list[SECRETS_APPS + 1];
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        memset(list, 0, sizeof list);
+        size_t count = secrets_value_verifiers(span_of(rows[i].value), list);
+        ok(count == rows[i].count && (count < 1 || strcmp(list[0].app, rows[i].first) == 0) &&
+               (count < 2 || strcmp(list[1].app, rows[i].second) == 0),
+           "verifiers: %s: %zu", rows[i].name, count);
+    }
+    ok(span_eq_str(secrets_value_hash(SPAN("{CRYPT}x\ny")), "{CRYPT}x"), "a value's hash");
+    ok(secrets_value_disabled(SPAN("{CRYPT}x\nnologin")) &&
+           secrets_value_disabled(SPAN("{CRYPT}x\nnologin=1")) &&
+           !secrets_value_disabled(SPAN("{CRYPT}nologin\nscram=x")) &&
+           !secrets_value_disabled(SPAN("nologin")),
+       "and whether it is disabled");
+}
+
+static void networks(void)
+{
+    static const struct {
+        const char *value, *peer; /* NULL: without an address */
+        bool expected;
+    } rows[] = {
+        { "x", "192.0.2.1", true },
+        { "x", NULL, true },
+        { "x\nallow_nets=192.0.2.0/24", "192.0.2.77", true },
+        { "x\nallow_nets=192.0.2.0/24", "192.0.3.77", false },
+        { "x\nallow_nets=192.0.2.0/24", NULL, false },
+        { "x\nallow_nets=192.0.2.0/24", "2001:db8::1", false },
+        { "x\nallow_nets=10.0.0.0/8,2001:db8::/32", "2001:db8::1", true },
+        { "x\nallow_nets=10.0.0.0/8,2001:db8::/32", "2001:db9::1", false },
+        { "x\nallow_nets=local", NULL, true },
+        { "x\nallow_nets=local", "127.0.0.1", false },
+        { "x\nallow_nets=10.0.0.1,garbage", "10.0.0.1", false },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct peer peer = { .known = rows[i].peer != NULL };
+        struct network net;
+        if (peer.known && settings_parse_network(span_of(rows[i].peer), &net))
+            peer.address = net.address;
+        ok(secrets_value_admits(span_of(rows[i].value), &peer) == rows[i].expected, "from %s by %s",
+           rows[i].peer ? rows[i].peer : "here", rows[i].value + 1);
+    }
 }
 
 static const struct {
@@ -390,6 +476,29 @@ static void secrets_changed(void)
     bytes_free(&line);
 }
 
+static void extra_changed(void)
+{
+    static const struct {
+        const char *old, *without, *with, *new;
+    } rows[] = {
+        { "a@b:H", "nologin", "nologin", "a@b:H::::::nologin" },
+        { "a@b:H:1:2:g:/h:/s:u=1:2 nologin v", "nologin", "nologin", "a@b:H:1:2:g:/h:/s:u=1:2 v nologin" },
+        { "a@b:H::::::nologin", "nologin", "", "a@b:H::::::" },
+        { "a@b:H::::::nologin=y nologins", "nologin=", "", "a@b:H::::::nologins" },
+        { "a@b:H::::::app=x,1 app=xy,2", "app=x,", "", "a@b:H::::::app=xy,2" },
+        { "a@b:H::::::app=x,1", "", "app=y,2", "a@b:H::::::app=x,1 app=y,2" },
+    };
+    struct bytes line;
+    bytes_init(&line, 4096);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        bytes_clear(&line);
+        ok(secrets_change(span_of(rows[i].old), rows[i].without, span_of(rows[i].with), &line) &&
+               strcmp(bytes_str(&line), rows[i].new) == 0,
+           "an entry's extra fields: %s", bytes_str(&line));
+    }
+    bytes_free(&line);
+}
+
 int main(void)
 {
     struct settings s;
@@ -404,7 +513,10 @@ int main(void)
     key_at_once(&s);
     broken(&s);
     secrets_entries();
+    secrets_values();
+    networks();
     secrets_changed();
+    extra_changed();
     settings_free(&s);
     char command[160];
     snprintf(command, sizeof command, "rm -r %s", folder);
