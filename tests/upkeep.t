@@ -247,7 +247,7 @@ set delete=yes confirmappend=no confirmcreate=no move=no quit=yes wait_key=no so
 END
 mutt_does() { # KEYS: in a terminal of its own, until mutt ends
     rm -f "$work/mutt.ended"
-    tmux -S "$work/tmux" -f /dev/null new-session -d -x 100 -y 30 "HOME=$work/home TERM=screen mutt -F $work/muttrc \
+    SHELL=/bin/sh tmux -S "$work/tmux" -f /dev/null new-session -d -x 100 -y 30 "HOME=$work/home TERM=screen mutt -F $work/muttrc \
         -e \"push '$1'\" 2>$work/mutt.log; echo \$? >$work/mutt.ended"
     eventually 30 test -s "$work/mutt.ended" || { tmux -S "$work/tmux" capture-pane -p; cat "$work/mutt.log"; false; }
 }
