@@ -166,7 +166,7 @@ static enum status expire_in(struct mail *mail, struct span folder, int64_t befo
                              struct expired *e)
 {
     struct mailbox *box;
-    enum status st = mailbox_open(mail, folder, look, &box);
+    enum status st = look ? mailbox_look(mail, folder, &box) : mailbox_open(mail, folder, false, &box);
     if (st != ST_OK)
         return st;
     size_t *found = find_old(box, before, count);

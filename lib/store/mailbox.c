@@ -162,7 +162,7 @@ static struct mailbox *new_mailbox(struct mail *mail, bool read_only)
     return box;
 }
 
-static enum status open_folder(struct mail *mail, struct span folder, bool read_only, bool numbers_only,
+static enum status open_folder(struct mail *mail, struct span folder, bool read_only, bool watched,
                                struct mailbox **out)
 {
     struct mailbox *box = new_mailbox(mail, read_only);
@@ -174,7 +174,7 @@ static enum status open_folder(struct mail *mail, struct span folder, bool read_
     enum status st = open_directories(mail, folder, p);
     if (st == ST_OK) {
         span_copy(folder_is_inbox(folder) ? SPAN("INBOX") : folder, box->folder, sizeof box->folder);
-        if (!numbers_only)
+        if (watched)
             mailbox_watch(box);
         if (!read_only)
             leftovers_clear_tmp(p->dir);
@@ -192,7 +192,12 @@ static enum status open_folder(struct mail *mail, struct span folder, bool read_
 
 enum status mailbox_open(struct mail *mail, struct span folder, bool read_only, struct mailbox **box)
 {
-    return open_folder(mail, folder, read_only, false, box);
+    return open_folder(mail, folder, read_only, true, box);
+}
+
+enum status mailbox_look(struct mail *mail, struct span folder, struct mailbox **box)
+{
+    return open_folder(mail, folder, true, false, box);
 }
 
 size_t mailbox_find(const struct mailbox *box, uint32_t uid)
@@ -281,7 +286,7 @@ enum status mailbox_status(struct mail *mail, struct span folder, bool sizes, st
 {
     struct mailbox *box;
     *status = (struct mailbox_status){ 0 };
-    enum status st = open_folder(mail, folder, true, true, &box);
+    enum status st = mailbox_look(mail, folder, &box);
     if (st != ST_OK)
         return st;
     status->messages = (uint32_t)box->count;

@@ -56,6 +56,8 @@ struct mailbox {
 /* Opens and scans. Unless read_only, messages in new/ are moved to cur/ and given UIDs on disk; read_only
  * gives UIDs inside new/ (EXAMINE and STATUS change no \Recent). ST_NONE if there is no such folder. */
 enum status mailbox_open(struct mail *mail, struct span folder, bool read_only, struct mailbox **box);
+/* The same, read-only, for who closes it again at once: it has no `watch`, which would cost 10 ms to give up. */
+enum status mailbox_look(struct mail *mail, struct span folder, struct mailbox **box);
 void mailbox_close(struct mailbox *box);
 
 /* What a refresh found. `expunged`: UIDs that are gone, ascending. `changed`: UIDs whose flags changed by
