@@ -68,16 +68,21 @@ static void read_line(struct state *s, struct span line)
 }
 
 /* What says something else was written by nobody of ours: nothing was told. */
+static void read_text(struct span text, struct state *s)
+{
+    struct span line;
+    *s = (struct state){ 0, 0, "" };
+    if (span_starts(text, STATE_FORMAT))
+        while (span_cut(&text, '\n', &line))
+            read_line(s, line);
+}
+
 static enum status read_state(struct mail *mail, struct state *s)
 {
     struct bytes text;
     bytes_init(&text, STATE_LIMIT);
-    *s = (struct state){ 0, 0, "" };
     enum status st = file_read_beneath(mail_dir(mail), STATE_FILE, &text);
-    struct span rest = span_bytes(&text), line;
-    if (st == ST_OK && span_starts(rest, STATE_FORMAT))
-        while (span_cut(&rest, '\n', &line))
-            read_line(s, line);
+    read_text(st == ST_OK ? span_bytes(&text) : SPAN(""), s);
     bytes_free(&text);
     return st == ST_TEMP ? ST_TEMP : ST_OK;
 }
