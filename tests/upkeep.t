@@ -203,6 +203,14 @@ check '... has none after that' test ! -e "$alice"
 as_server mv "$place/alice" "$alice"
 postern upkeep >/dev/null 2>&1
 
+# Where the tests run without a sandbox there is none to be missed.
+cp "$BUILD/tests/helpers/without-landlock" "$place/bin/"
+put .Trash $((400 * day)) 'unconfined'
+[ -n "${SANDBOX:-}" ] || check 'where a process can'"'"'t be confined nothing is looked at' \
+    says 78 'the kernel has no Landlock' as_server "$place/bin/without-landlock" "$place/bin/postern" -c "$conf" upkeep
+[ -n "${SANDBOX:-}" ] || check '... and nothing goes' has .Trash unconfined
+check 'else it goes' says 0 'folder=Trash messages=1' postern upkeep
+
 # --- warnings
 send() { # BYTES
     {
