@@ -211,6 +211,30 @@ check 'a target that doesn'\''t exist is warned of' says 0 'until one of its tar
 check 'what is no address is refused' says $EX_DATAERR 'a target is' run alias add x 'rm -rf'
 check 'or no name' says $EX_DATAERR 'is no name' run alias add a@b@c alice
 check 'and nothing was changed' hasnt aliases 'a@b@c'
+cat >"$work/etc-aliases" <<'END'
+# /etc/aliases of another server
+mailer-daemon: postmaster
+ROOT: somebody
+"www": root,  # whose mail
+  alice
+noc: /dev/null
+list: :include:/etc/list
+logs: "|logger -t mail"
+END
+chmod 644 "$work/etc-aliases"
+check 'another server'"'"'s aliases are imported' says 0 'imported 3 present 1 left-out 2' run alias import "$work/etc-aliases"
+check 'what can'"'"'t be one here is named' grep -qF "$work/etc-aliases:6: /dev/null: a file can't be a target" "$out"
+check 'each of these' grep -qF "$work/etc-aliases:7: /etc/list: can't be included" "$out"
+check 'they stand behind those that are there' grep -qE '^www: root, +alice$' "$d/aliases"
+check 'one to a program too' has aliases 'logs: "|logger -t mail"'
+check 'once more brings nothing' says 0 'imported 0 present 4 left-out 2' sh -c "'$postern' -c '$conf' alias import - <'$work/etc-aliases'"
+cp "$d/aliases" "$work/aliases"
+printf 'c1: c2\nc2: c1\n' >"$work/etc-aliases"
+check 'a loop is refused' says $EX_DATAERR 'c1 > c2 > c1; nothing was changed' run alias import "$work/etc-aliases"
+printf 'c1: alice\nthis is none\n' >"$work/etc-aliases"
+check 'so is what is no such file' says $EX_DATAERR "$work/etc-aliases:2: needs a ':'" run alias import "$work/etc-aliases"
+check 'or not there' says $EX_NOINPUT 'No such file' run alias import "$work/none"
+check 'and nothing was changed' cmp "$d/aliases" "$work/aliases"
 
 # --- edited by hand
 echo 'hand@second.test: alice' >>"$d/aliases"

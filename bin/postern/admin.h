@@ -39,6 +39,7 @@ int user_quota(struct admin *a, int argc, char **argv); /* user_quota.c */
 int alias_add(struct admin *a, int argc, char **argv);
 int alias_remove(struct admin *a, int argc, char **argv);
 int alias_list(struct admin *a, int argc, char **argv);
+int alias_import(struct admin *a, int argc, char **argv); /* alias_import.c */
 int refuse_add(struct admin *a, int argc, char **argv); /* refuse.c */
 int refuse_remove(struct admin *a, int argc, char **argv);
 int refuse_list(struct admin *a, int argc, char **argv);

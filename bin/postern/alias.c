@@ -2,9 +2,8 @@
  *
  * postern alias add|remove|list: edits entries of aliases(5) where they stand.
  */
-#include "admin.h"
+#include "alias.h"
 #include "store/directory.h"
-#include "text/aliases.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -14,9 +13,7 @@
 
 static const char *const standard[] = { "postmaster", "abuse", "hostmaster", "root" };
 
-/* The entry of a name, in any case; alias_entry_free(e) in each case. EX_OK: *found says whether. */
-static int find(struct admin *a, const struct bytes *text, const char *name, struct alias_entry *e,
-                bool *found)
+int alias_find(struct admin *a, const struct bytes *text, const char *name, struct alias_entry *e, bool *found)
 {
     struct alias_reader reader;
     const char *why;
@@ -63,8 +60,7 @@ static void print_targets(struct bytes *out, int count, char **targets)
     }
 }
 
-/* Warns of an alias that leads nowhere, now that it is compiled. */
-static void try_alias(struct admin *a, const char *name)
+void alias_try(struct admin *a, const char *name)
 {
     struct directory *d;
     struct bytes domain;
@@ -126,7 +122,7 @@ static int add_locked(struct admin *a, int argc, char **argv)
     int result = edit_read(a, TABLE_ALIASES, &text);
     bytes_init(&more, ALIASES_VALUE_LIMIT);
     if (result == EX_OK) {
-        result = find(a, &text, argv[0], &e, &found);
+        result = alias_find(a, &text, argv[0], &e, &found);
         if (found) {
             struct span at = { text.data + e.value_end, 0 };
             bool open = e.value.len == 0 || e.value.data[e.value.len - 1] == ',';
@@ -160,7 +156,7 @@ int alias_add(struct admin *a, int argc, char **argv)
     result = add_locked(a, argc, argv);
     edit_unlock(a);
     if (result == EX_OK)
-        try_alias(a, argv[0]);
+        alias_try(a, argv[0]);
     return result;
 }
 
@@ -216,7 +212,7 @@ int alias_remove(struct admin *a, int argc, char **argv)
         return result;
     result = edit_read(a, TABLE_ALIASES, &text);
     if (result == EX_OK) {
-        result = find(a, &text, argv[0], &e, &found);
+        result = alias_find(a, &text, argv[0], &e, &found);
         if (result == EX_OK && !found)
             result = complain(EX_NOUSER, "%s: is no alias; `postern alias list` shows them", argv[0]);
         if (result == EX_OK)
@@ -280,7 +276,7 @@ int alias_make_standard(struct admin *a, const char *target)
     char line[ADDRESS_LIMIT + 32];
     int result = edit_read(a, TABLE_ALIASES, &text);
     for (size_t i = 0; result == EX_OK && i < sizeof standard / sizeof standard[0]; i++) {
-        result = find(a, &text, standard[i], &e, &found);
+        result = alias_find(a, &text, standard[i], &e, &found);
         alias_entry_free(&e);
         size_t n = strlen(standard[i]);
         if (found || (strncasecmp(target, standard[i], n) == 0 && target[n] == '@'))

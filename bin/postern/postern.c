@@ -55,6 +55,8 @@ const struct command commands[] = {
       "send mail for a name (everywhere), NAME@DOMAIN or @DOMAIN to targets", 2, INT_MAX, 0, alias_add },
     { "alias", "remove", "NAME [TARGET]", "remove an alias, or one of its targets", 1, 2, 0, alias_remove },
     { "alias", "list", "", "all aliases", 0, 0, 0, alias_list },
+    { "alias", "import", "FILE", "add those of another server's /etc/aliases whose names have none yet (- is standard input)", 1, 1,
+      0, alias_import },
     { "refuse", "add", "from|to|client WHO [TEXT...]",
       "take no mail from or to an address, domain or .domain, or from a client's address or network", 2, INT_MAX, 0,
       refuse_add },
