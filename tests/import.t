@@ -346,7 +346,7 @@ ok !-e made('none'), 'and nothing was made';
     add_user('heidi');
     my $many = join '', map { "From a\@example.org  Fri Nov 21 09:55:06 1997\nSubject: m$_\n\n" . "text\n" x 200 . "\n" } 1 .. 2000;
     write_file("$d/many", $many);
-    my $shown = `script -qec '$t->{bin}/postern -c $t->{conf} import --folder Many heidi\@example.test $d/many' /dev/null </dev/null`;
+    my $shown = `TERM=xterm script -qec '$t->{bin}/postern -c $t->{conf} import --folder Many heidi\@example.test $d/many' /dev/null </dev/null`;
     like $shown, qr/\r\e\[KMany: \d+ messages, \d+%.*\r\e\[KMany imported 2000 /s, 'progress on a terminal';
     my $quiet = `'$t->{bin}/postern' -c '$t->{conf}' import --folder Many2 heidi\@example.test '$d/many' 2>&1`;
     is $quiet, "Many2 imported 2000 present 0 uids new\n", 'and nowhere else';

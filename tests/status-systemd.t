@@ -41,6 +41,21 @@ check '... the message, from the journal' eventually 20 has '^ +1 +1 +1  receive
 check '... and the refusal' eventually 20 has '^ +1 +1 +1    no such user$' postern status
 check '... and the mailbox' has ' 1  bob@example.test$' postern status
 
+kept=/var/spool/postern/status-counts
+check 'what was counted is kept' grep -qx 'postern-status 1 [0-9]* [0-9]*' $kept
+check '... for nobody else to read' test "$(stat -c '%U %a' $kept)" = 'postern 600'
+check '... and counts' sh -c "read -r _ _ _ to <$kept && echo \$((to - 180000)) received 3 >>$kept && echo \$((to - 180000)) refused 2 by+20hand >>$kept"
+check '... with what the journal has' has '^ +1 +1 +4  received$' postern status
+check '... each reason too' has '^ +0 +0 +2    by hand$' postern status
+rm $kept
+check 'without it all is read again' has '^ +1 +1 +1  received$' postern status
+check '... with journalctl the same, where libsystemd is missing' bash -c "mkdir $work/none && mount --bind /dev/null \$(readlink -f /lib/*/libsystemd.so.0) &&
+    rm $kept && postern status 2>&1 | grep -E '^ +1 +1 +1  received$'"
+umount "$(readlink -f /lib/*/libsystemd.so.0)"
+ln -s /etc/shadow $kept.link && mv -f $kept.link $kept
+check 'a link in its place is not followed, and replaced' has '^ +1 +1 +1  received$' postern status
+check '... by a file' test -f $kept -a ! -L $kept
+
 check 'nothing has enabled the timer' bash -c '! systemctl is-active -q postern-metrics.timer && ! systemctl is-enabled -q postern-metrics.timer'
 rm -rf $folder
 check 'without node_exporter the unit does nothing' systemctl start postern-metrics.service

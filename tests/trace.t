@@ -47,8 +47,11 @@ check 'two' says 64 'one ID or address' trace $id $bounce
 check 'no option' says 64 '--sinze: no such option' trace --sinze $id
 from_input() { "$BUILD/bin/postern" trace --file - $id <"$work/log" >"$out" && lines 7; }
 check 'from standard input' from_input
-coloured() { script -qec "'$BUILD/bin/postern' trace --file '$work/log' $id" /dev/null </dev/null | grep -q "$(printf '\033\\[33mdeferred')"; }
+coloured() { TERM=${1:-xterm} NO_COLOR=${2:-} script -qec "'$BUILD/bin/postern' trace --file '$work/log' $id" /dev/null </dev/null | grep -q "$(printf '\033\\[33mdeferred')"; }
 check 'with colours on a terminal' coloured
+none() { ! coloured "$@"; }
+check '... but for a dumb one' none dumb
+check '... and who wants none' none xterm 1
 check 'and none in a pipe' hasnt "$(printf '\033')"
 
 # What the programs themselves say.

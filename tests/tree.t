@@ -121,7 +121,7 @@ check 'every file begins with its licence' none licence
 only_in GDBM 'gdbm' lib/store/table.c lib/store/tls_state.c
 only_in 'crypt(3)' 'crypt\.h' lib/store/password.c
 only_in GnuTLS 'gnutls' lib/net/hash.c lib/net/idna.c lib/net/signature.c lib/net/tls.c lib/net/tls_key.c lib/net/tls_server.c lib/net/tls_verify.c bin/postern/certificate.c bin/postern/certificate_read.c
-only_in libsystemd 'systemd/' lib/net/activation.c
+only_in libsystemd 'systemd/' lib/net/activation.c bin/postern/status_journal.c
 only_in libunbound 'unbound\.h' lib/net/dnssec.c
 only_in zlib 'zlib\.h' lib/net/deflate.c
 only_in xxHash 'xxhash\.h' lib/base/checksum.c

@@ -90,6 +90,10 @@ void say_cut(struct span text, size_t width, bool fill);
 size_t text_character(struct span text);
 /* The columns of the terminal that standard output is; 0: it is none. */
 size_t terminal_width(void);
+/* May output have colour: a terminal, not a dumb one, and no NO_COLOR? May standard error have a line that is drawn
+ * over itself? */
+bool terminal_colour(void);
+bool terminal_progress(void);
 /* A password from a terminal (twice, without echo) or one line of standard input. False after saying why. */
 bool read_password(const char *whose, struct bytes *password);
 

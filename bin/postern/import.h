@@ -109,6 +109,8 @@ int import_tree(struct import *i);
 void progress_begin(struct progress *p);
 /* `part` of `whole`, in whatever unit; whole 0: not known. */
 void progress_show(struct progress *p, struct span folder, uint64_t messages, uint64_t part, uint64_t whole);
+/* The same for work that has no folders: "reading the log: 34%". */
+void progress_part(struct progress *p, const char *what, uint64_t part, uint64_t whole);
 void progress_end(struct progress *p);
 
 #endif

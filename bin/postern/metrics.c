@@ -142,7 +142,7 @@ static void put_certificates(const struct overview *o)
 
 int metrics_command(struct admin *a, int argc, char **argv)
 {
-    struct overview o = { .a = a, .proc = "/proc", .since = "1 day ago" };
+    struct overview o = { .a = a, .proc = "/proc" };
     int result = overview_arguments(&o, argc, argv);
     if (result != EX_OK)
         return result;

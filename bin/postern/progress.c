@@ -8,14 +8,13 @@
 #include "text/utf7.h"
 
 #include <stdio.h>
-#include <unistd.h>
 
 #define PAUSE_MS 100
 #define NAME_LIMIT 40 /* bytes of a folder's name that are shown */
 
 void progress_begin(struct progress *p)
 {
-    *p = (struct progress){ .shown = isatty(STDERR_FILENO) };
+    *p = (struct progress){ .shown = terminal_progress() };
 }
 
 static void put_name(struct span folder)
@@ -49,6 +48,16 @@ void progress_show(struct progress *p, struct span folder, uint64_t messages, ui
     fprintf(stderr, ": %llu messages", (unsigned long long)messages);
     if (whole)
         fprintf(stderr, ", %.0f%%", (double)part * 100 / (double)whole);
+    fflush(stderr);
+}
+
+void progress_part(struct progress *p, const char *what, uint64_t part, uint64_t whole)
+{
+    if (!p->shown || clock_ms() < p->next)
+        return;
+    p->next = clock_ms() + PAUSE_MS;
+    p->drawn = true;
+    fprintf(stderr, "\r\033[K%s: %.0f%%", what, (double)part * 100 / (double)whole);
     fflush(stderr);
 }
 

@@ -148,7 +148,7 @@ static void show(const struct overview *o)
 {
     bool utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
     struct look l = { .width = terminal_width(), .bar = utf8 ? "\xe2\x96\x88" : "#" };
-    l.colour = l.width && !getenv("NO_COLOR");
+    l.colour = terminal_colour();
     if (o->connections_known)
         show_connections(&l, o);
     if (o->log_known)
@@ -180,7 +180,7 @@ int overview_arguments(struct overview *o, int argc, char **argv)
 
 int status_command(struct admin *a, int argc, char **argv)
 {
-    struct overview o = { .a = a, .proc = "/proc", .since = "1 week ago" };
+    struct overview o = { .a = a, .proc = "/proc" };
     int result = overview_arguments(&o, argc, argv);
     if (result != EX_OK)
         return result;

@@ -46,9 +46,15 @@ struct counted {
 };
 
 /* --- status_count.c */
+/* What an event counts as, and of refusals why ("" of others). False: nowhere. */
+bool count_what(const struct counted *e, enum count_kind *kind, const char **reason);
+/* Counts n of them, if they are of the last week. */
+void count_add(struct counts *c, enum count_kind kind, const char *reason, int64_t at, uint64_t n);
+/* Both for one event. */
 void count_event(struct counts *c, const struct counted *e);
 /* Refusals by reason, the most frequent of the longest window first, "other" last. */
 void count_finish(struct counts *c);
+bool count_kind_find(struct span name, enum count_kind *kind);
 /* "received", "last hour" and "hour" */
 const char *count_kind_name(enum count_kind kind);
 const char *count_window_name(enum count_window window);
@@ -66,7 +72,7 @@ struct certificate_left {
 };
 struct overview {
     struct admin *a;
-    const char *proc, *log, *since; /* log NULL: the journal */
+    const char *proc, *log; /* log NULL: the journal */
     bool json, connections_known, log_known, queue_known, mailboxes_known;
     uint64_t connections[STATUS_PROTOCOLS];
     struct counts counts;

@@ -63,10 +63,20 @@ const char *count_window_name(enum count_window window)
     return windows[window].name;
 }
 
-static void add(uint64_t times[COUNT_WINDOWS], int64_t age)
+bool count_kind_find(struct span name, enum count_kind *kind)
+{
+    for (size_t k = 0; k < COUNT_KINDS; k++)
+        if (span_eq_str(name, kinds[k])) {
+            *kind = (enum count_kind)k;
+            return true;
+        }
+    return false;
+}
+
+static void add(uint64_t times[COUNT_WINDOWS], int64_t age, uint64_t n)
 {
     for (size_t w = 0; w < COUNT_WINDOWS; w++)
-        times[w] += age < windows[w].seconds;
+        times[w] += age < windows[w].seconds ? n : 0;
 }
 
 static struct count_reason *find_reason(struct counts *c, const char *name)
@@ -85,21 +95,36 @@ static struct count_reason *find_reason(struct counts *c, const char *name)
     return r;
 }
 
-void count_event(struct counts *c, const struct counted *e)
+bool count_what(const struct counted *e, enum count_kind *kind, const char **reason)
 {
-    int64_t age = c->now - e->at;
-    if (e->at <= 0 || age < -AHEAD || age >= windows[COUNT_WINDOWS - 1].seconds)
-        return;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         if (strcmp(rows[i].event, e->event) != 0 ||
             (rows[i].outcome && strcmp(rows[i].outcome, e->outcome) != 0))
             continue;
-        add(c->times[rows[i].kind], age);
-        if (rows[i].kind != COUNT_REFUSED)
-            continue;
         const char *why = rows[i].reason ? rows[i].reason : e->setting[0] ? e->setting : e->why;
-        add(find_reason(c, why[0] ? why : OTHER)->times, age);
+        *kind = rows[i].kind;
+        *reason = *kind != COUNT_REFUSED ? "" : why[0] ? why : OTHER;
+        return true;
     }
+    return false;
+}
+
+void count_add(struct counts *c, enum count_kind kind, const char *reason, int64_t at, uint64_t n)
+{
+    int64_t age = c->now - at;
+    if (at <= 0 || age < -AHEAD || age >= windows[COUNT_WINDOWS - 1].seconds)
+        return;
+    add(c->times[kind], age, n);
+    if (kind == COUNT_REFUSED)
+        add(find_reason(c, reason)->times, age, n);
+}
+
+void count_event(struct counts *c, const struct counted *e)
+{
+    enum count_kind kind;
+    const char *reason;
+    if (count_what(e, &kind, &reason))
+        count_add(c, kind, reason, e->at, 1);
 }
 
 static int most_first(const void *a, const void *b)

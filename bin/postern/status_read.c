@@ -4,7 +4,7 @@
  *
  * Connections are those that the kernel has established to our ports (proc_pid_net(5)): everybody may see
  * them, and it makes no difference whether a unit is warm or cold, or how many processes serve one. Whose
- * port it is, `postern doctor` says. journalctl is started as root, everything else is read as the owner of
+ * port it is, `postern doctor` says. The journal is opened as root, everything else is read as the owner of
  * the spool. What can't be read is unknown, and not 0.
  */
 #include "status.h"
@@ -13,8 +13,8 @@
 #include "certificate.h"
 #include "net/sandbox.h"
 #include "queue.h"
+#include "status_log.h"
 #include "store/directory.h"
-#include "trace.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -25,8 +25,6 @@
 #include <unistd.h>
 
 #define SOCKETS_LIMIT ((size_t)64 << 20)
-#define LINE_LIMIT 65536
-#define VALUE_LIMIT 16384
 #define COUNT_PATIENCE 5000 /* milliseconds for a mailbox that has to be counted */
 #define ESTABLISHED "01"
 
@@ -74,43 +72,6 @@ static void read_sockets(struct overview *o, const char *file)
             count_socket(o, line);
     }
     bytes_free(&text);
-}
-
-/* --- the log --- */
-
-static void count_line(struct overview *o, const struct event *e, struct bytes values[4])
-{
-    static const char *const fields[] = { "event", "outcome", "setting", "why" };
-    for (size_t i = 0; i < 4; i++)
-        event_field(e, fields[i], &values[i]);
-    struct counted counted = { e->at, bytes_str(&values[0]), bytes_str(&values[1]), bytes_str(&values[2]),
-                               bytes_str(&values[3]) };
-    count_event(&o->counts, &counted);
-}
-
-static int read_log(struct overview *o, FILE *f, bool journal)
-{
-    char *line = NULL;
-    size_t size = 0;
-    ssize_t n;
-    struct bytes values[4];
-    for (size_t i = 0; i < 4; i++)
-        bytes_init(&values[i], VALUE_LIMIT);
-    while ((n = getline(&line, &size, f)) >= 0) {
-        struct event e;
-        struct span text = { line, (size_t)n - (n && line[n - 1] == '\n') };
-        if (text.n > LINE_LIMIT || !event_read(text, &e))
-            continue;
-        count_line(o, &e, values);
-        free(e.text);
-    }
-    for (size_t i = 0; i < 4; i++)
-        bytes_free(&values[i]);
-    free(line);
-    count_finish(&o->counts);
-    int result = trace_close(f, journal);
-    o->log_known = result == EX_OK;
-    return result;
 }
 
 /* --- the spool --- */
@@ -227,10 +188,9 @@ int overview_read(struct overview *o)
 {
     static int (*const parts[])(struct overview *) = { read_queue, read_mailboxes, read_certificates };
     struct bytes error;
-    bool journal;
+    struct status_log log;
     o->counts.now = clock_now();
-    FILE *log = trace_open(o->log, o->since, &journal);
-    int result = log ? EX_OK : EX_NOINPUT;
+    int result = status_log_open(&log, o);
     read_sockets(o, "tcp");
     read_sockets(o, "tcp6");
     bytes_init(&error, 4096);
@@ -238,7 +198,7 @@ int overview_read(struct overview *o)
     if (dropped != ST_OK)
         result = complain(EX_NOPERM, "%s", bytes_str(&error));
     bytes_free(&error);
-    int status = log ? read_log(o, log, journal) : EX_OK;
+    int status = status_log_read(&log, o);
     result = status == EX_OK ? result : status;
     for (size_t i = 0; dropped == ST_OK && i < sizeof parts / sizeof parts[0]; i++) {
         status = parts[i](o);

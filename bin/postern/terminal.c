@@ -6,6 +6,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sysexits.h>
@@ -87,6 +88,24 @@ size_t terminal_width(void)
     if (!isatty(STDOUT_FILENO))
         return 0;
     return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col ? size.ws_col : 80;
+}
+
+/* Can the terminal on fd do more than print? */
+static bool is_able(int fd)
+{
+    const char *term = getenv("TERM");
+    return isatty(fd) && term && term[0] && strcmp(term, "dumb") != 0;
+}
+
+bool terminal_colour(void)
+{
+    const char *no = getenv("NO_COLOR"); /* no-color.org: an empty one says nothing */
+    return is_able(STDOUT_FILENO) && !(no && no[0]);
+}
+
+bool terminal_progress(void)
+{
+    return is_able(STDERR_FILENO);
 }
 
 /* How wide a character is that text_escape() has let through; glibc's wide characters are code points. */

@@ -247,7 +247,7 @@ static int read_arguments(struct trace *t, int argc, char **argv)
 
 int trace_command(struct admin *a, int argc, char **argv)
 {
-    struct trace t = { .since = DEFAULT_SINCE, .colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR") };
+    struct trace t = { .since = DEFAULT_SINCE, .colour = terminal_colour() };
     (void)a;
     int result = read_arguments(&t, argc, argv);
     if (result != EX_OK)
