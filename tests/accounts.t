@@ -97,6 +97,36 @@ check "it can't be taken back twice" says 'has no app password phone' postern us
 check "one of the same name is another" eval 'phone=$(postern user apppass add alice phone)'
 check "that wasn't used so far" eval 'postern user apppass list alice | grep -Eq " phone [^ ]+Z - - -$"'
 
+# --- a master user
+
+as_master() { # COMMAND...: it logs in, and the log has both names
+    as_server sh -c ": >'$place/log'"
+    "$@" </dev/null >"$work/client" 2>&1 && grep -q 'event=login user=alice@example.test .* master=admin session=' "$place/log" ||
+        { tail -5 "$work/client" "$place/log"; return 1; }
+}
+gsasl_as() { # PASSWORD OPTIONS...
+    password=$1
+    shift
+    timeout 60 gsasl --imap -d --x509-ca-file= -a admin -z alice@example.test -p "$password" --connect "127.0.0.1:$imap" "$@" |
+        grep '^\. OK .*Logged in'
+}
+curl_as() { timeout 60 curl -sS --insecure --ssl-reqd --user "$1" "$2"; }
+check "there is no master user" [ -z "$(postern master list)" ]
+check "one is made" eval 'echo admin-secret | postern master add admin'
+check "once" says 'is a master user already' eval 'echo admin-secret | postern master add Admin'
+check "by a name of letters" says "a master user's name" eval 'echo admin-secret | postern master add "a*b"'
+check "his password is ours alone" [ "$(stat -c %a "$home/masters" "$home/masters.gdbm" | tr '\n' ' ')" = '600 600 ' ]
+check "curl, IMAP: alice*admin" as_master curl_as 'alice*admin:admin-secret' "imap://127.0.0.1:$imap/INBOX"
+check "curl, POP3" as_master curl_as 'alice@example.test*admin:admin-secret' "pop3://127.0.0.1:$pop3/"
+check "gsasl, IMAP: an authorization identity" as_master gsasl_as admin-secret --starttls -m PLAIN
+check "not by SCRAM" fails gsasl_as admin-secret --starttls --no-cb -m SCRAM-SHA-256
+check "not with her password" fails curl_as 'alice*admin:alice-new' "imap://127.0.0.1:$imap/INBOX"
+check "he gets another password" eval 'echo admin-new | postern master passwd admin'
+check "which counts" as_master curl_as 'alice*admin:admin-new' "imap://127.0.0.1:$imap/INBOX"
+check "and is taken away" postern master remove admin
+check "so nobody is alice but her" fails curl_as 'alice*admin:admin-new' "imap://127.0.0.1:$imap/INBOX"
+check "nor is he removed again" says 'is no master user' postern master remove admin
+
 # --- disabling
 
 check "an account is disabled" postern user disable alice

@@ -57,6 +57,13 @@ done
 check "a name of 60,000 bytes is a wrong name" hears plain long-name 'status 3 '
 check "a name with a NUL is a wrong name" hears plain nul-name 'status 3 '
 
+check "a wish of 60,000 bytes whom to be is a wrong name" hears plain long-as 'status 3 '
+check "nobody's own password is for another's mail" hears plain as-other 'status 3 status 3 '
+check "where there is no master user, none is heard" hears plain as-master 'status 3 status 3 '
+check "a master user is made" eval 'echo admin-secret | as_server "$place/bin/postern" -c "$place/plain/postern.conf" master add admin'
+check "he is heard with his password, and nobody with another's" hears plain as-master "status 3 status 0 $reached"
+check "still nobody else is" hears plain as-other 'status 3 status 3 '
+check "nor a master by a proof" hears plain scram-master 'status 0 status 3 ended '
 check "no login in plain, not even a right one" hears strict login 'ended '
 check "a refused signature is no TLS" hears strict sign-then-login 'status 3 ended '
 check "the fourth guess ends it, right or not" hears plain five-guesses 'status 3 status 3 status 3 ended ended '

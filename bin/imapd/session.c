@@ -154,6 +154,7 @@ static void answer_login(struct session *s, enum sasl_result result)
     } replies[SASL_RESULTS] = {
         [SASL_WRONG] = { "NO [AUTHENTICATIONFAILED] Wrong name or password", false },
         [SASL_DISABLED] = { "NO [CONTACTADMIN] This account is disabled", false },
+        [SASL_NO_ACCOUNT] = { "NO [AUTHORIZATIONFAILED] There is no such account", false },
         [SASL_TEMP] = { "NO [UNAVAILABLE] Logging in isn't possible now; try again later", false },
         [SASL_OVER] = { "NO [AUTHENTICATIONFAILED] Wrong name or password", false },
         [SASL_UNKNOWN] = { "NO [CANNOT] No such mechanism", false },
@@ -190,7 +191,8 @@ static void session_login(void *session, struct span argument)
     struct parser p;
     struct span name, password;
     parser_init(&p, argument, &s->text);
-    if (!parse_astring(&p, &name) || !parse_space(&p) || !parse_astring(&p, &password) || !parse_end(&p))
+    /* Unquoted too, a master user's alice*admin may be written: so Dovecot's users do. */
+    if (!parse_list_mailbox(&p, &name) || !parse_space(&p) || !parse_astring(&p, &password) || !parse_end(&p))
         return bad(s, p.error);
     struct sasl sasl = sasl_of(s);
     answer_login(s, takes_passwords(s) ? sasl_password(&sasl, name, password) : SASL_PLAINTEXT);

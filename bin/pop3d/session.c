@@ -56,6 +56,7 @@ static void answer_login(struct session *s, enum sasl_result result)
     } replies[SASL_RESULTS] = {
         [SASL_WRONG] = { "[AUTH] wrong name or password", false, false },
         [SASL_DISABLED] = { "[AUTH] this account is disabled, ask whoever runs the server", false, false },
+        [SASL_NO_ACCOUNT] = { "[AUTH] there is no such account", false, false },
         [SASL_TEMP] = { "[SYS/TEMP] logging in is not possible now", false, false },
         [SASL_OVER] = { "[AUTH] too many wrong passwords, closing", false, true },
         [SASL_UNKNOWN] = { "this mechanism is not offered: CAPA tells which are", true, false },

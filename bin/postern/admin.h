@@ -35,6 +35,10 @@ int user_show(struct admin *a, int argc, char **argv); /* user_state.c */
 int user_disable(struct admin *a, int argc, char **argv);
 int user_enable(struct admin *a, int argc, char **argv);
 int user_apppass(struct admin *a, int argc, char **argv); /* user_apppass.c */
+int master_add(struct admin *a, int argc, char **argv); /* master.c */
+int master_passwd(struct admin *a, int argc, char **argv);
+int master_remove(struct admin *a, int argc, char **argv);
+int master_list(struct admin *a, int argc, char **argv);
 int user_quota(struct admin *a, int argc, char **argv); /* user_quota.c */
 int alias_add(struct admin *a, int argc, char **argv);
 int alias_remove(struct admin *a, int argc, char **argv);

@@ -43,6 +43,8 @@ static const struct path_rule {
     { BY_SETTINGS, "aliases", 022, false },
     { BY_SETTINGS, "secrets", 077, true },
     { BY_SETTINGS, "secrets.gdbm", 077, true },
+    { BY_SETTINGS, "masters", 077, true },
+    { BY_SETTINGS, "masters.gdbm", 077, true },
     { BY_SETTINGS, "route-secrets", 077, true },
     { BY_SETTINGS, SRS_KEY_FILE, 077, true },
     { BY_SETTINGS, DKIM_KEYS_FOLDER, 077, true },

@@ -116,7 +116,7 @@ int edit_compile_all(struct admin *a)
 static int replace_text(const char *path, enum table_name name, const struct bytes *text)
 {
     struct stat info;
-    mode_t mode = name == TABLE_SECRETS ? 0600 : stat(path, &info) == 0 ? info.st_mode & 0777 : 0640;
+    mode_t mode = tables_secret(name) ? 0600 : stat(path, &info) == 0 ? info.st_mode & 0777 : 0640;
     if (file_replace(AT_FDCWD, path, span_bytes(text), mode) == ST_OK)
         return EX_OK;
     return complain(errno == EACCES ? EX_NOPERM : EX_CANTCREAT, "%s: can't write it: %s", path,
@@ -181,6 +181,8 @@ static bool line_is(enum table_name name, struct span line, struct span first_do
         return span_ieq_str(line, canonical);
     if (name == TABLE_ROUTES)
         return span_ieq_str(tables_first_word(line), canonical);
+    if (name == TABLE_MASTERS)
+        return span_ieq_str(span_head(line, span_find(line, ':')), canonical);
     if (name == TABLE_SECRETS)
         line = span_head(line, span_find(line, ':'));
     if (name == TABLE_ACCOUNTS)

@@ -51,6 +51,7 @@ static const struct {
     { "login-failed", NULL, COUNT_LOGINS_FAILED, NULL },
     { "login-refused", NULL, COUNT_LOGINS_FAILED, NULL },
     { "login-disabled", NULL, COUNT_LOGINS_FAILED, NULL },
+    { "login-no-account", NULL, COUNT_LOGINS_FAILED, NULL },
 };
 
 const char *count_kind_name(enum count_kind kind)

@@ -7,7 +7,6 @@
 #include "store/sasl.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 static void forget_transaction(struct guard *guard)
@@ -17,25 +16,32 @@ static void forget_transaction(struct guard *guard)
     guard->state = GUARD_IDLE;
 }
 
+static enum verdict verdict_of(unsigned says)
+{
+    if (says == LOGIN_SAYS_DISABLED)
+        return VERDICT_DISABLED;
+    return says == LOGIN_SAYS_NO_ACCOUNT ? VERDICT_NO_USER : guard_verdict((enum status)says);
+}
+
 enum guard_next guard_login(struct guard *guard, struct message *m)
 {
     struct smtp_guard *g = guard->program;
-    struct span name, password;
-    char shown[LOGIN_NAME_LIMIT + 1];
+    struct span as, name, password;
     bool allowed = guard_is_submission(g) && (g->key.given || g->settings->plaintext_login);
-    if (!message_get(m, &name) || !message_get(m, &password) || !message_end(m) || !allowed ||
-        g->login.done || name.n > LOGIN_NAME_LIMIT || password.n > LOGIN_PASSWORD_LIMIT)
+    if (!message_get(m, &as) || !message_get(m, &name) || !message_get(m, &password) || !message_end(m) ||
+        !allowed || g->login.done || as.n > LOGIN_NAME_LIMIT || name.n > LOGIN_NAME_LIMIT ||
+        password.n > LOGIN_PASSWORD_LIMIT)
         return GUARD_END;
     forget_transaction(guard);
-    snprintf(shown, sizeof shown, "%.*s", SPAN_FMT(name));
-    enum status st = login_check(&g->login, name, password);
-    bool over = st == ST_PERM && errno == EACCES, disabled = login_says(st, errno) == LOGIN_SAYS_DISABLED;
+    enum status st = login_check(&g->login, as, name, password);
+    bool over = st == ST_PERM && errno == EACCES;
+    unsigned says = login_says(st, errno);
     if (st == ST_OK)
         sasl_guard_done(guard, &g->login, "PLAIN");
-    else if (st == ST_PERM && !over && !disabled)
-        sasl_guard_failed(guard, shown, "PLAIN");
+    else if (says == ST_PERM && !over)
+        sasl_guard_failed(guard, as, name, "PLAIN");
     explicit_bzero(m->data, m->len);
-    guard_reply(m, over ? VERDICT_OVER : disabled ? VERDICT_DISABLED : guard_verdict(st));
+    guard_reply(m, over ? VERDICT_OVER : verdict_of(says));
     return over ? GUARD_DONE : GUARD_REPLY;
 }
 

@@ -49,6 +49,7 @@ static void answer_login(struct session *s, enum sasl_result result)
         [SASL_DONE] = { "235 2.7.0 Logged in", false, false },
         [SASL_WRONG] = { "535 5.7.8 Wrong name or password", false, false },
         [SASL_DISABLED] = { "525 5.7.13 This account is disabled", false, false },
+        [SASL_NO_ACCOUNT] = { "535 5.7.8 There is no such account", false, false },
         [SASL_TEMP] = { "454 4.7.0 Passwords can't be checked now, try again later", false, false },
         [SASL_OVER] = { "421 4.7.0 Too many wrong passwords", false, true },
         [SASL_UNKNOWN] = { "504 5.5.4 No such mechanism; EHLO tells which are", true, false },
@@ -71,13 +72,15 @@ static void answer_login(struct session *s, enum sasl_result result)
         reply(s, replies[result].text);
 }
 
-static enum sasl_result ask_password(const struct sasl *sasl, struct span name, struct span password)
+static enum sasl_result ask_password(const struct sasl *sasl, struct span as, struct span name,
+                                     struct span password)
 {
     uint64_t v = VERDICT_OVER;
     struct message *m = malloc(sizeof *m);
     if (!m)
         return SASL_TEMP;
     message_start(m, VERB_LOGIN);
+    message_put(m, as);
     message_put(m, name);
     message_put(m, password);
     size_t used = m->len;
@@ -86,9 +89,8 @@ static enum sasl_result ask_password(const struct sasl *sasl, struct span name, 
     explicit_bzero(m->data, used);
     free(m);
     static const enum sasl_result results[] = {
-        [VERDICT_OK] = SASL_DONE,
-        [VERDICT_REFUSED] = SASL_WRONG,
-        [VERDICT_OVER] = SASL_OVER,
+        [VERDICT_OK] = SASL_DONE,           [VERDICT_REFUSED] = SASL_WRONG,
+        [VERDICT_OVER] = SASL_OVER,         [VERDICT_NO_USER] = SASL_NO_ACCOUNT,
         [VERDICT_DISABLED] = SASL_DISABLED,
     };
     return v < sizeof results / sizeof results[0] && (results[v] || v == VERDICT_OK) ? results[v] : SASL_TEMP;

@@ -3,7 +3,7 @@
  * What smtpd's session may ask its guard, and the verdicts that come back.
  *
  *     verb     fields                                       in the reply, behind the verdict
- *     LOGIN    name, password
+ *     LOGIN    whom to be or "", name, password
  *     MAIL     helo, path with brackets, MAIL_* bits,       ORIGIN_* bits; with ORIGIN_FILTER the message's ID, the
  *              SIZE=, RET=, ENVID=, release time            client's name as DNS confirms it, and the login, or ""
  *     RCPT     path with brackets; NOTIFY_* bits and        the reply, where the verdict is of policy; 1, where
@@ -72,7 +72,7 @@ enum verdict {
     VERDICT_OVER,        /* one guess (LOGIN) or one refusal too many; the guard is gone */
     VERDICT_LOGIN_FIRST, /* MAIL */
     VERDICT_NO_RELAY,    /* RCPT: not our domain, and no permission to relay; MAIL: LMTP from afar */
-    VERDICT_NO_USER,     /* RCPT */
+    VERDICT_NO_USER,     /* RCPT; LOGIN: right, of a master user, and there is no such account */
     VERDICT_TOO_MANY,    /* RCPT */
     VERDICT_ALIAS,       /* RCPT: its aliases loop or are too many */
     VERDICT_TABLES,      /* our tables can't be read */

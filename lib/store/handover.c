@@ -35,11 +35,12 @@ enum { STATE_LOGIN = 1 };
 
 /* --- session */
 
-static enum sasl_result ask_login(const struct serving *s, struct message *m, struct span name,
-                                  struct span password, struct span context)
+static enum sasl_result ask_login(const struct serving *s, struct message *m, struct span as,
+                                  struct span name, struct span password, struct span context)
 {
     uint64_t says;
     message_start(m, VERB_LOGIN);
+    message_put(m, as);
     message_put(m, name);
     message_put(m, password);
     message_put(m, context);
@@ -52,15 +53,15 @@ static enum sasl_result ask_login(const struct serving *s, struct message *m, st
     return sasl_judged(says);
 }
 
-enum sasl_result handover_login(const struct sasl *s, struct span name, struct span password)
+enum sasl_result handover_login(const struct sasl *s, struct span as, struct span name, struct span password)
 {
     struct message *m = malloc(sizeof *m);
     if (!m)
         return SASL_TEMP;
-    enum sasl_result result =
-        name.n > LOGIN_NAME_LIMIT || password.n > LOGIN_PASSWORD_LIMIT || s->context.n > HANDOVER_CONTEXT
-            ? ask_login(s->serving, m, SPAN(""), SPAN(""), SPAN(""))
-            : ask_login(s->serving, m, name, password, s->context);
+    bool fits = as.n <= LOGIN_NAME_LIMIT && name.n <= LOGIN_NAME_LIMIT &&
+                password.n <= LOGIN_PASSWORD_LIMIT && s->context.n <= HANDOVER_CONTEXT;
+    enum sasl_result result = fits ? ask_login(s->serving, m, as, name, password, s->context)
+                                   : ask_login(s->serving, m, SPAN(""), SPAN(""), SPAN(""), SPAN(""));
     free(m);
     return result;
 }
@@ -186,15 +187,14 @@ static bool name_user(struct gate *gate, bool tls, struct span context, struct m
 
 static enum guard_next run_login(struct guard *g, struct message *m)
 {
-    struct span name, password, context;
+    struct span as, name, password, context;
     struct gate *gate = g->program;
-    if (!message_get(m, &name) || !message_get(m, &password) || !message_get(m, &context) ||
-        !message_end(m) || context.n > HANDOVER_CONTEXT || gate->login.tries >= LOGIN_TRIES ||
-        (!sasl_guard_tls(g) && !gate->serving->settings->plaintext_login))
+    if (!message_get(m, &as) || !message_get(m, &name) || !message_get(m, &password) ||
+        !message_get(m, &context) || !message_end(m) || context.n > HANDOVER_CONTEXT ||
+        gate->login.tries >= LOGIN_TRIES || (!sasl_guard_tls(g) && !gate->serving->settings->plaintext_login))
         return GUARD_END;
-    char shown[LOGIN_NAME_LIMIT + 1], copy[HANDOVER_CONTEXT];
-    snprintf(shown, sizeof shown, "%.*s", (int)(name.n < sizeof shown ? name.n : sizeof shown - 1), name.p);
-    enum status st = login_check(&gate->login, name, password);
+    char copy[HANDOVER_CONTEXT];
+    enum status st = login_check(&gate->login, as, name, password);
     int why = errno;
     if (st == ST_PERM && why == EACCES)
         return GUARD_END;
@@ -204,7 +204,7 @@ static enum guard_next run_login(struct guard *g, struct message *m)
         if (!name_user(gate, sasl_guard_tls(g), (struct span){ copy, context.n }, m))
             st = ST_TEMP;
     } else if (login_says(st, why) == st) {
-        sasl_guard_failed(g, shown, "PLAIN");
+        sasl_guard_failed(g, as, name, "PLAIN");
     }
     message_start(m, 0);
     message_put_u64(m, login_says(st, why));

@@ -39,7 +39,7 @@ struct mailbox_start {
 /* --- session */
 /* `password` of struct sasl: asks the guard. SASL_DONE: logged in: call handover_session() next and then
  * return. After LOGIN_TRIES failures the guard is gone and this is SASL_OVER: say goodbye and return. */
-enum sasl_result handover_login(const struct sasl *s, struct span name, struct span password);
+enum sasl_result handover_login(const struct sasl *s, struct span as, struct span name, struct span password);
 /* Relays (TLS) or gives the socket and what was read away (plain). Returns when the session has nothing left
  * to do. */
 void handover_session(struct serving *s);

@@ -96,6 +96,7 @@ enum status login_find(const struct settings *s, struct span name, bool mix, str
     struct table *secrets = NULL;
     struct bytes domain;
     struct address asked;
+    found->account = (struct address){ .local_length = 0 };
     bytes_init(&found->key, ADDRESS_LIMIT + LOGIN_NAME_LIMIT);
     bytes_init(&found->secret, SECRETS_VALUE_LIMIT);
     bytes_init(&found->mix, MIX_LIMIT);
@@ -128,17 +129,17 @@ void login_found_free(struct login_found *found)
     bytes_free(&found->mix);
 }
 
-enum status login_admit(const struct login *l, const struct address *account, struct span secret)
+enum status login_admit(const struct login *l, const char *user, struct span secret)
 {
     const char *peer = l->peer ? l->peer->text : NULL;
     if (!secrets_value_admits(secret, l->peer)) {
-        log_event(LOG_NOTICE, "login-refused", "user", account->text, "peer", peer, "why",
-                  "not from this address", "setting", "allow_nets", NULL);
+        log_event(LOG_NOTICE, "login-refused", "user", user, "peer", peer, "why", "not from this address",
+                  "setting", "allow_nets", NULL);
         errno = EPERM;
         return ST_PERM;
     }
     if (secrets_value_disabled(secret)) {
-        log_event(LOG_NOTICE, "login-disabled", "user", account->text, "peer", peer, "why",
+        log_event(LOG_NOTICE, "login-disabled", "user", user, "peer", peer, "why",
                   "the account is disabled, and the password right", "do", "postern user enable", NULL);
         errno = EKEYREVOKED;
         return ST_PERM;
@@ -148,16 +149,21 @@ enum status login_admit(const struct login *l, const struct address *account, st
 
 void login_record(const struct login *l)
 {
+    char name[sizeof l->master + 1];
     if (!l->service)
         return;
-    if (!last_login_note(l->settings, &l->account, l->password[0] ? l->password : "-", l->service,
+    snprintf(name, sizeof name, "%s%s", l->master[0] ? "*" : "",
+             l->master[0]     ? l->master
+             : l->password[0] ? l->password
+                              : "-");
+    if (!last_login_note(l->settings, &l->account, name, l->service,
                          l->peer && l->peer->text[0] ? l->peer->text : "-"))
         log_event(LOG_WARNING, "last-login-unusable", "user", l->account.text, "why", strerror(errno), NULL);
 }
 
 /* The app passwords first: their hashes are fast, and who has one needn't pay for the other. Who has none
  * pays for both, as one does for an account that isn't there, but for microseconds. */
-static enum status check_secret(struct login *l, struct span secret, struct span password)
+enum status login_try(struct login *l, struct span secret, struct span password)
 {
     struct span rest = secrets_value_extra(secret);
     struct secrets_app app;
@@ -177,10 +183,10 @@ static enum status check_found(struct login *l, const struct login_found *found,
     errno = EACCES;
     if (st != ST_OK)
         return st;
-    st = has_secret ? check_secret(l, secret, password) : password_check_nobody(name, password);
+    st = has_secret ? login_try(l, secret, password) : password_check_nobody(name, password);
     int why = EPERM;
     if (st == ST_OK) {
-        st = login_admit(l, &found->account, secret);
+        st = login_admit(l, found->account.text, secret);
         why = errno;
     }
     if (st == ST_PERM && why == EPERM)
@@ -191,17 +197,22 @@ static enum status check_found(struct login *l, const struct login_found *found,
     return st;
 }
 
-static enum status check(struct login *l, struct span name, struct span password, int64_t *since)
+static enum status check(struct login *l, struct span as, struct span name, struct span password,
+                         int64_t *since)
 {
     struct login_found found;
+    struct span master;
     enum status st = login_find(l->settings, name, false, &found);
     int slot = st == ST_TEMP || st == ST_PERM ? -1 : login_take_slot(l->settings);
     *since = clock_ms();
-    st = slot < 0 ? ST_TEMP : check_found(l, &found, st == ST_OK, name, password);
+    if (slot < 0)
+        st = ST_TEMP;
+    else if (login_is_master(l, &found, st, name, &as, &master))
+        st = login_check_master(l, as, master, password);
+    else if ((st = check_found(l, &found, st == ST_OK, name, password)) == ST_OK)
+        l->account = found.account;
     int why = errno;
     file_close(slot);
-    if (st == ST_OK)
-        l->account = found.account;
     login_found_free(&found);
     errno = why;
     return st;
@@ -227,15 +238,15 @@ void login_delay(const struct login *l, int64_t since)
         pause_ms(left);
 }
 
-enum status login_check(struct login *l, struct span name, struct span password)
+enum status login_check(struct login *l, struct span as, struct span name, struct span password)
 {
     int64_t since = clock_ms();
     if (!login_begin(l))
         return ST_PERM;
     enum status st = ST_PERM;
     errno = EPERM;
-    if (name.n <= LOGIN_NAME_LIMIT && password.n <= LOGIN_PASSWORD_LIMIT)
-        st = check(l, name, password, &since);
+    if (as.n <= LOGIN_NAME_LIMIT && name.n <= LOGIN_NAME_LIMIT && password.n <= LOGIN_PASSWORD_LIMIT)
+        st = check(l, as, name, password, &since);
     l->done = st == ST_OK;
     if (l->done) {
         login_record(l);
@@ -249,18 +260,22 @@ enum status login_check(struct login *l, struct span name, struct span password)
 
 unsigned login_says(enum status st, int why)
 {
-    return st == ST_PERM && why == EKEYREVOKED ? LOGIN_SAYS_DISABLED : st;
+    if (st == ST_PERM && why == EKEYREVOKED)
+        return LOGIN_SAYS_DISABLED;
+    return st == ST_PERM && why == ENOENT ? LOGIN_SAYS_NO_ACCOUNT : st;
 }
 
-bool login_split_plain(struct span message, struct span *name, struct span *password)
+bool login_split_plain(struct span message, struct span *as, struct span *name, struct span *password)
 {
-    struct span as = span_head(message, span_find(message, '\0'));
-    if (as.n == message.n)
+    *as = span_head(message, span_find(message, '\0'));
+    if (as->n == message.n)
         return false;
-    struct span rest = span_from(message, as.n + 1);
+    struct span rest = span_from(message, as->n + 1);
     *name = span_head(rest, span_find(rest, '\0'));
     if (name->n == 0 || name->n == rest.n)
         return false;
     *password = span_from(rest, name->n + 1);
-    return password->n && span_find(*password, '\0') == password->n && (as.n == 0 || span_eq(as, *name));
+    if (span_eq(*as, *name))
+        *as = SPAN("");
+    return password->n && span_find(*password, '\0') == password->n;
 }

@@ -9,6 +9,11 @@
  * Who is right may still not come in: a disabled account (`nologin` in secrets), or one that logs in from
  * some networks only. That is found out after the password, never before.
  *
+ * A master user (the table `masters`) logs in as any account, by his own password: as `account*master`, or
+ * with the account as authorization identity (RFC 4616). Whether somebody is one, only this side says. By
+ * passwords alone: in SCRAM's messages it is the session that reads names, and it could put another account's
+ * in their place.
+ *
  * Failures are counted over connections too, by source and by account (`login-failures`, see login_limits.c).
  */
 #ifndef POSTERN_STORE_LOGIN_H
@@ -17,6 +22,7 @@
 #include "base/settings.h"
 #include "net/activation.h"
 #include "store/secrets.h"
+#include "store/tables.h"
 #include "text/address.h"
 #include "text/scram.h"
 
@@ -33,17 +39,19 @@ struct login {
     bool done;
     struct address account;       /* once done: canonical */
     char password[SECRETS_APP_NAME + 1]; /* once done: the app password's name, "" for the account's own */
+    char master[TABLE_MASTER_LIMIT + 1]; /* once done: the master user who logged in as the account, or "" */
     struct scram_exchange *scram; /* one that has begun, or NULL */
 };
 
 void login_init(struct login *l, const struct settings *s, const struct peer *peer);
 /* Forgets an unfinished exchange, and frees it. */
 void login_forget(struct login *l);
-/* ST_OK: logged in. ST_PERM: wrong name or password, or not from here (errno EPERM); a right password of an
- * account that is disabled (errno EKEYREVOKED); or without looking, after LOGIN_TRIES or over the limit of
- * failures (errno EACCES: the guard ends the connection then). ST_TEMP: could not look. Sleeps after a
- * failure; the delay grows. */
-enum status login_check(struct login *l, struct span name, struct span password);
+/* Checks a name and a password that came with it; `as` is whom to be then, empty where that wasn't said.
+ * ST_OK: logged in. ST_PERM: wrong name or password, or not from here (errno EPERM); a right password of an
+ * account that is disabled (errno EKEYREVOKED); a master user's, and no such account (errno ENOENT); or
+ * without looking, after LOGIN_TRIES or over the limit of failures (errno EACCES: the guard ends the
+ * connection then). ST_TEMP: could not look. Sleeps after a failure; the delay grows. */
+enum status login_check(struct login *l, struct span as, struct span name, struct span password);
 
 /* What a client said first. */
 struct scram_request {
@@ -73,11 +81,11 @@ const char *login_scram_mechanism(const struct login *l);
 
 /* What a guard answers to its session in place of a status: the status, or where a login can say more than
  * that, one of these. `why` is errno after the call that gave the status. */
-enum { LOGIN_SAYS_DISABLED = 16 };
+enum { LOGIN_SAYS_DISABLED = 16, LOGIN_SAYS_NO_ACCOUNT };
 unsigned login_says(enum status st, int why);
 
-/* Splits a SASL PLAIN message (RFC 4616): authorization identity, name, password. False if malformed, or if
- * authzid is there and isn't name. */
-bool login_split_plain(struct span message, struct span *name, struct span *password);
+/* Splits a SASL PLAIN message (RFC 4616): authorization identity (empty where it is the name), name,
+ * password. False if malformed. */
+bool login_split_plain(struct span message, struct span *as, struct span *name, struct span *password);
 
 #endif

@@ -11,7 +11,7 @@
 /* What the tables know of a name. */
 struct login_found {
     struct bytes key; /* the name as it is looked up: canonical, or in lower case where it is no address */
-    struct address account; /* where ST_OK */
+    struct address account; /* the name is an account's, with or without a secret; else all zero */
     struct bytes secret;    /* the entry of secrets, where it has one */
     struct bytes mix;       /* SECRETS_MIX, where asked for */
 };
@@ -19,6 +19,8 @@ struct login_found {
 /* ST_NONE: no account, or none with a secret. The same tables are always asked. To be freed whatever it
  * returns. */
 enum status login_find(const struct settings *s, struct span name, bool mix, struct login_found *found);
+/* The same of a master user. ST_NONE: there is none of that name; the key is made all the same. */
+enum status login_find_master(const struct settings *s, struct span name, struct login_found *found);
 void login_found_free(struct login_found *found);
 
 /* One of the few at a time on this machine that compute: a descriptor to close when done, or -1. */
@@ -30,8 +32,18 @@ bool login_begin(struct login *l);
 void login_delay(const struct login *l, int64_t since);
 
 /* Who has shown that he knows the password: may he come in, by what his entry says? ST_OK; ST_PERM, logged,
- * with errno EPERM or EKEYREVOKED as login_check() has them. */
-enum status login_admit(const struct login *l, const struct address *account, struct span secret);
+ * with errno EPERM or EKEYREVOKED as login_check() has them. `user` is for the log. */
+enum status login_admit(const struct login *l, const char *user, struct span secret);
+/* Tries the passwords of an entry; l->password says which it was. */
+enum status login_try(struct login *l, struct span secret, struct span password);
+
+/* --- login_master.c */
+/* Is it to be judged as a master user's login? `as` as in login_check(), `found` what its name was found to
+ * be, and `looked` what that came to. Then *master is the master user's name, and *as the account's. */
+bool login_is_master(const struct login *l, const struct login_found *found, enum status looked,
+                     struct span name, struct span *as, struct span *master);
+/* The check of one, with a slot held, as login_check() has it. */
+enum status login_check_master(struct login *l, struct span as, struct span master, struct span password);
 /* Records the login, which is done. */
 void login_record(const struct login *l);
 

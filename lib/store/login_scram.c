@@ -174,7 +174,7 @@ static enum status prove(const struct login *l, struct span without_proof, const
     errno = EPERM;
     if (!right || !x->known)
         return ST_PERM;
-    enum status st = login_admit(l, &x->account, span_bytes(&x->secret));
+    enum status st = login_admit(l, x->account.text, span_bytes(&x->secret));
     if (st != ST_OK)
         return st;
     return scram_write_final(signature, server_final) ? ST_OK : ST_TEMP;

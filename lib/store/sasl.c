@@ -101,24 +101,32 @@ enum sasl_result sasl_judged(uint64_t says)
         return SASL_WRONG;
     case LOGIN_SAYS_DISABLED:
         return SASL_DISABLED;
+    case LOGIN_SAYS_NO_ACCOUNT:
+        return SASL_NO_ACCOUNT;
     default:
         return SASL_OVER;
     }
 }
 
+static enum sasl_result ask_password(const struct sasl *s, struct span as, struct span name,
+                                     struct span password)
+{
+    if (!name.n || name.n > LOGIN_NAME_LIMIT || as.n > LOGIN_NAME_LIMIT || password.n > LOGIN_PASSWORD_LIMIT)
+        return SASL_WRONG;
+    return s->password(s, as, name, password);
+}
+
 enum sasl_result sasl_password(const struct sasl *s, struct span name, struct span password)
 {
-    if (!name.n || name.n > LOGIN_NAME_LIMIT || password.n > LOGIN_PASSWORD_LIMIT)
-        return SASL_WRONG;
-    return s->password(s, name, password);
+    return ask_password(s, SPAN(""), name, password);
 }
 
 enum sasl_result sasl_plain(const struct sasl *s, struct bytes *first)
 {
-    struct span name, password;
-    if (!login_split_plain(span_bytes(first), &name, &password))
+    struct span as, name, password;
+    if (!login_split_plain(span_bytes(first), &as, &name, &password))
         return SASL_MALFORMED;
-    return sasl_password(s, name, password);
+    return ask_password(s, as, name, password);
 }
 
 /* No standard; the name and the password by two challenges whose words some clients look at. */

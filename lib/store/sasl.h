@@ -26,6 +26,7 @@ enum sasl_result {
     SASL_DONE,       /* logged in, as far as the guard is concerned */
     SASL_WRONG,      /* wrong name, password or proof */
     SASL_DISABLED,   /* they are right, and the account is disabled */
+    SASL_NO_ACCOUNT, /* a master user's are right, and the account isn't there */
     SASL_TEMP,       /* could not be checked */
     SASL_OVER,       /* too many were wrong: the guard is gone */
     SASL_UNKNOWN,    /* no such mechanism here and now */
@@ -45,8 +46,9 @@ struct sasl {
     struct serving *serving;
     const char *prompt;  /* what stands in front of a challenge: "+ ", "334 " */
     struct span context; /* given along to the guard: for handover.h what the mailbox process gets, else "" */
-    /* Asks the guard about a password. SASL_OVER: it is gone. */
-    enum sasl_result (*password)(const struct sasl *s, struct span name, struct span password);
+    /* Asks the guard about a password; `as` as in login_check(). SASL_OVER: it is gone. */
+    enum sasl_result (*password)(const struct sasl *s, struct span as, struct span name,
+                                 struct span password);
     bool login; /* the mechanism LOGIN is there too */
 };
 
@@ -78,8 +80,8 @@ bool sasl_guard_enter(struct guard *g, struct login *l, struct message *m, struc
 
 /* Does TLS run on the connection, as the guard knows it? */
 bool sasl_guard_tls(const struct guard *g);
-/* The line in the log for one that logged in, and for one that didn't, with the name as it was given. */
+/* The line in the log for one that logged in, and for one that didn't, with the names as they were given. */
 void sasl_guard_done(const struct guard *g, const struct login *l, const char *mechanism);
-void sasl_guard_failed(const struct guard *g, const char *user, const char *mechanism);
+void sasl_guard_failed(const struct guard *g, struct span as, struct span user, const char *mechanism);
 
 #endif

@@ -34,17 +34,20 @@ bool sasl_guard_tls(const struct guard *g)
     return g->key && g->key->given > 0;
 }
 
-void sasl_guard_failed(const struct guard *g, const char *user, const char *mechanism)
+void sasl_guard_failed(const struct guard *g, struct span as, struct span user, const char *mechanism)
 {
-    log_event(LOG_NOTICE, "login-failed", "user", user, "peer", g->peer, "tls",
+    char shown[2 * LOGIN_NAME_LIMIT + 2];
+    snprintf(shown, sizeof shown, "%.*s%s%.*s", SPAN_FMT(span_head(as, LOGIN_NAME_LIMIT)), as.n ? "*" : "",
+             SPAN_FMT(span_head(user, LOGIN_NAME_LIMIT)));
+    log_event(LOG_NOTICE, "login-failed", "user", shown, "peer", g->peer, "tls",
               sasl_guard_tls(g) ? "yes" : "no", "mechanism", mechanism, NULL);
 }
 
 void sasl_guard_done(const struct guard *g, const struct login *l, const char *mechanism)
 {
     log_event(LOG_INFO, "login", "user", l->account.text, "peer", g->peer, "tls",
-              sasl_guard_tls(g) ? "yes" : "no", "mechanism", mechanism, "password",
-              l->password[0] ? l->password : NULL, NULL);
+              sasl_guard_tls(g) ? "yes" : "no", "mechanism", mechanism, "master",
+              l->master[0] ? l->master : NULL, "password", l->password[0] ? l->password : NULL, NULL);
 }
 
 static enum guard_next answer(struct message *m, enum status st, int why, struct bytes *text)
@@ -117,7 +120,7 @@ enum guard_next sasl_guard_final(struct guard *g, struct login *l, struct messag
         log_event(LOG_WARNING, "channel-binding-wrong", "user", name, "peer", g->peer, "why",
                   "the client is bound to another channel or nonce: somebody may be in between", NULL);
     if (st != ST_OK && why != EPROTO && why != EACCES && why != EKEYREVOKED)
-        sasl_guard_failed(g, name, mechanism);
+        sasl_guard_failed(g, SPAN(""), span_of(name), mechanism);
     answer(m, st, why, &text);
     return st == ST_PERM && (why == EPROTO || why == EACCES) ? GUARD_END : GUARD_REPLY;
 }

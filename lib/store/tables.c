@@ -21,7 +21,7 @@
 #include <sys/stat.h>
 
 static const char *const words[TABLES] = { "domains", "accounts", "aliases", "secrets", "relay-recipients",
-                                            "refused", "routes",   "bcc" };
+                                           "refused", "routes",   "bcc",     "masters" };
 
 const char *tables_word(enum table_name name)
 {
@@ -78,6 +78,23 @@ struct span tables_first_word(struct span line)
 {
     size_t n = span_find(line, ' '), tab = span_find(line, '\t');
     return span_head(line, n < tab ? n : tab);
+}
+
+bool tables_master(struct span name, char to[TABLE_MASTER_LIMIT + 1])
+{
+    if (name.n == 0 || !span_copy(name, to, TABLE_MASTER_LIMIT + 1))
+        return false;
+    for (char *p = to; *p; p++) {
+        if (!ascii_alpha(*p) && !ascii_digit(*p) && !strchr("._-@", *p))
+            return false;
+        *p = ascii_lower(*p);
+    }
+    return true;
+}
+
+bool tables_secret(enum table_name name)
+{
+    return name == TABLE_SECRETS || name == TABLE_MASTERS;
 }
 
 bool tables_domain(struct span text, char to[ADDRESS_DOMAIN_LIMIT + 1])

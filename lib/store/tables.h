@@ -12,10 +12,11 @@
  *     refused           from|to|client WHO [text]           see store/refused.h
  *     routes            WHO WHERE [options] (text/hop.h)    who -> where
  *     bcc               all|from|to WHO TARGET, ...         see store/copies.h
+ *     masters           a passwd-file: name:{SCHEME}hash    name, in lower case -> as in secrets
  *
  * Keys and targets are canonical: a name without a domain got the first one (not an alias' name: that stands
- * for every domain of ours), all in lower case; what isn't ASCII has its case folded and is in form C, domains
- * have A-labels.
+ * for every domain of ours), all in lower case; what isn't ASCII has its case folded and is in form C,
+ * domains have A-labels.
  */
 #ifndef POSTERN_STORE_TABLES_H
 #define POSTERN_STORE_TABLES_H
@@ -36,6 +37,7 @@ enum table_name {
     TABLE_REFUSED,
     TABLE_ROUTES,
     TABLE_BCC,
+    TABLE_MASTERS,
     TABLES
 };
 
@@ -56,6 +58,12 @@ bool tables_domain(struct span text, char to[ADDRESS_DOMAIN_LIMIT + 1]);
 const char *tables_domain_entry(struct span line, struct domain_entry *e);
 /* Two names of aliases, or two addresses, that are one in the table. */
 bool tables_same_name(struct span a, struct span b);
+/* May a master user be called so? Letters, digits and . _ - @, at most so many; they count without their
+ * case. */
+#define TABLE_MASTER_LIMIT 62
+bool tables_master(struct span name, char to[TABLE_MASTER_LIMIT + 1]);
+/* Does the table hold secrets, which nobody else may read? */
+bool tables_secret(enum table_name name);
 /* What stands before the first blank: the address in a line of accounts. */
 struct span tables_first_word(struct span line);
 /* The first domain of our own in the text of `domains`, in lower case; nothing where there is none. */

@@ -133,6 +133,7 @@ static enum status compile_text(struct compile *c, enum table_name name)
         [TABLE_ALIASES] = compile_aliases, [TABLE_SECRETS] = compile_secrets,
         [TABLE_RELAY] = compile_relay,     [TABLE_REFUSED] = compile_refused,
         [TABLE_ROUTES] = compile_routes,   [TABLE_BCC] = compile_copies,
+        [TABLE_MASTERS] = compile_masters,
     };
     if (span_find(c->text, '\0') < c->text.n) {
         bytes_printf(c->error, "%s: holds a NUL; it must be text", c->path);

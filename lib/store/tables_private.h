@@ -3,7 +3,7 @@
  * What the files share that compile text tables; nobody else includes this.
  *
  *     tables_compile.c   all of them, and domains, accounts and relay-recipients in detail
- *     tables_secrets.c   secrets
+ *     tables_secrets.c   secrets, masters
  *     tables_aliases.c   aliases
  *     tables_refused.c   refused
  *     tables_routes.c    routes
@@ -35,6 +35,7 @@ bool compile_next(struct span *rest, unsigned *number, struct span *line);
 bool compile_key(struct span name, struct bytes *key);
 
 enum status compile_secrets(struct compile *c);
+enum status compile_masters(struct compile *c);
 enum status compile_aliases(struct compile *c);
 enum status compile_copies(struct compile *c);
 enum status compile_refused(struct compile *c);

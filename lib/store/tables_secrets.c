@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Compiling `secrets`, a passwd-file; see store/secrets.h for its entries. Beside them the table gets a count
- * of how the verifiers look, from which those that names without one are given are made.
+ * Compiling `secrets` and `masters`, passwd-files; see store/secrets.h for their entries. Beside them secrets
+ * gets a count of how the verifiers look, from which those that names without one are given are made.
  */
 #include "store/tables_private.h"
 #include "store/scram_verifier.h"
@@ -50,17 +50,37 @@ static enum status put_mix(struct compile *c, const struct mix *mix)
     return st;
 }
 
-static enum status compile_secret(struct compile *c, unsigned number, struct span line, struct mix *mix)
+/* What an entry is looked up by; NULL where its name is none. */
+static const char *secret_key(struct compile *c, struct span name, struct address *to)
+{
+    return tables_address(name, span_bytes(&c->first_domain), to) ? to->text : NULL;
+}
+
+static const char *master_key(struct compile *c, struct span name, struct address *to)
+{
+    (void)c;
+    _Static_assert(sizeof to->text > TABLE_MASTER_LIMIT, "a master's name has room");
+    return tables_master(name, to->text) ? to->text : NULL;
+}
+
+static const struct kind {
+    const char *(*key)(struct compile *c, struct span name, struct address *to);
+    const char *no_key, *no_hash;
+} secrets = { secret_key, "is no address; a line is user@domain:{SCHEME}hash",
+              "has no {SCHEME}hash behind a ':'; `postern user passwd` sets one" },
+  masters = { master_key, "can't be a master user's name; a line is name:{SCHEME}hash",
+              "has no {SCHEME}hash behind a ':'; `postern master passwd` sets one" };
+
+static enum status compile_secret(struct compile *c, const struct kind *kind, unsigned number,
+                                  struct span line, struct mix *mix)
 {
     struct span field[SECRETS_FIELDS];
     struct bytes value;
     struct address a;
     secrets_fields(line, field);
-    if (!tables_address(field[0], span_bytes(&c->first_domain), &a))
-        return compile_wrong(c, number, field[0], "is no address; a line is user@domain:{SCHEME}hash");
-    if (field[1].n == 0)
-        return compile_wrong(c, number, field[0],
-                             "has no {SCHEME}hash behind a ':'; `postern user passwd` sets one");
+    const char *key = kind->key(c, field[0], &a);
+    if (!key || field[1].n == 0)
+        return compile_wrong(c, number, field[0], key ? kind->no_hash : kind->no_key);
     bytes_init(&value, line.n + SCRAM_VERIFIER_TEXT);
     const char *wrong = secrets_value(field[1], field[SECRETS_FIELDS - 1], &value);
     enum status st = ST_PERM;
@@ -68,18 +88,30 @@ static enum status compile_secret(struct compile *c, unsigned number, struct spa
         compile_wrong(c, number, field[0], wrong);
     } else {
         mix_count(mix, span_bytes(&value));
-        st = compile_put(c, span_of(a.text), span_bytes(&value));
+        st = compile_put(c, span_of(key), span_bytes(&value));
     }
     bytes_wipe(&value);
     return st;
 }
 
-enum status compile_secrets(struct compile *c)
+static enum status compile_kind(struct compile *c, const struct kind *kind, struct mix *mix)
 {
     struct span rest = c->text, line;
-    struct mix mix = { .count = 0 };
     enum status st = ST_OK;
     for (unsigned number = 0; st == ST_OK && compile_next(&rest, &number, &line);)
-        st = compile_secret(c, number, line, &mix);
+        st = compile_secret(c, kind, number, line, mix);
+    return st;
+}
+
+enum status compile_secrets(struct compile *c)
+{
+    struct mix mix = { .count = 0 };
+    enum status st = compile_kind(c, &secrets, &mix);
     return st == ST_OK ? put_mix(c, &mix) : st;
+}
+
+enum status compile_masters(struct compile *c)
+{
+    struct mix unused = { .count = 0 };
+    return compile_kind(c, &masters, &unused);
 }

@@ -17,9 +17,10 @@
 
 static unsigned passwords;
 
-static enum sasl_result password(const struct sasl *s, struct span name, struct span word)
+static enum sasl_result password(const struct sasl *s, struct span as, struct span name, struct span word)
 {
-    HOLDS(name.n && name.n <= LOGIN_NAME_LIMIT && (word.n || s->login) && word.n <= LOGIN_PASSWORD_LIMIT);
+    HOLDS(as.n <= LOGIN_NAME_LIMIT && name.n && name.n <= LOGIN_NAME_LIMIT && (word.n || s->login) &&
+          word.n <= LOGIN_PASSWORD_LIMIT);
     passwords++;
     return SASL_WRONG;
 }

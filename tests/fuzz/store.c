@@ -52,7 +52,7 @@ static void check_lines(struct span in, size_t piece)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct span input = fuzz_span(data, size), name, password;
+    struct span input = fuzz_span(data, size), as, name, password;
     char path[600];
     check_filename(input);
     check_lines(input, size ? data[0] % 9 + 1U : 1);
@@ -60,8 +60,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         HOLDS(utf7_valid(input) && span_find(input, '/') == size);
     if (folder_path(input, path, sizeof path))
         HOLDS(folder_name_valid(input) && path[0] == '.' && !strchr(path, '/') && strcmp(path, "..") != 0);
-    if (login_split_plain(input, &name, &password)) {
-        HOLDS(fuzz_within(name, input) && fuzz_within(password, input));
+    if (login_split_plain(input, &as, &name, &password)) {
+        HOLDS((as.n == 0 || fuzz_within(as, input)) && fuzz_within(name, input) &&
+              fuzz_within(password, input));
         HOLDS(span_find(name, '\0') == name.n && span_find(password, '\0') == password.n);
     }
     return 0;

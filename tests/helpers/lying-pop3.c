@@ -15,6 +15,7 @@ enum { LOGIN = GUARD_OWN, START }; /* as in lib/store/handover.c */
 static void put_login(const char *name, const char *password)
 {
     message_start(&packet, LOGIN);
+    message_put_str(&packet, "");
     message_put_str(&packet, name);
     message_put_str(&packet, password);
     message_put_str(&packet, "");
@@ -82,6 +83,7 @@ static void lie_zero(struct serving *s)
 static void lie_missing_field(struct serving *s)
 {
     message_start(&packet, LOGIN);
+    message_put_str(&packet, "");
     message_put_str(&packet, "alice@example.test");
     message_put_str(&packet, "alice-secret");
     ask(s);
@@ -100,6 +102,7 @@ static void lie_long_context(struct serving *s)
     memset(context, 'x', sizeof context - 1);
     context[sizeof context - 1] = '\0';
     message_start(&packet, LOGIN);
+    message_put_str(&packet, "");
     message_put_str(&packet, "alice@example.test");
     message_put_str(&packet, "alice-secret");
     message_put_str(&packet, context);
@@ -116,6 +119,7 @@ static void lie_long_name(struct serving *s)
 static void lie_nul_name(struct serving *s)
 {
     message_start(&packet, LOGIN);
+    message_put_str(&packet, "");
     message_put(&packet, SPAN("alice@example.test\0bob@example.test"));
     message_put_str(&packet, "alice-secret");
     message_put_str(&packet, "");
@@ -127,6 +131,43 @@ static void lie_nul_name(struct serving *s)
 static void lie_login(struct serving *s)
 {
     login(s, "alice@example.test", "alice-secret");
+}
+
+static void login_as(struct serving *s, const char *as, const char *name, const char *password)
+{
+    message_start(&packet, LOGIN);
+    message_put_str(&packet, as);
+    message_put_str(&packet, name);
+    message_put_str(&packet, password);
+    message_put_str(&packet, "");
+    ask(s);
+}
+
+/* Somebody's own password, for another's mail. */
+static void lie_as_other(struct serving *s)
+{
+    login_as(s, "alice@example.test", "bob@example.test", "bob-secret");
+    login(s, "alice@example.test*bob@example.test", "bob-secret");
+}
+
+static void lie_as_master(struct serving *s)
+{
+    login_as(s, "alice@example.test", "admin", "bob-secret");
+    login_as(s, "alice@example.test", "admin", "admin-secret");
+}
+
+static void lie_scram_master(struct serving *s)
+{
+    first_of(s, "alice@example.test*admin");
+    prove(s, "admin-secret");
+    enter(s);
+}
+
+static void lie_long_as(struct serving *s)
+{
+    static char name[60000];
+    memset(name, 'a', sizeof name - 1);
+    login_as(s, name, "alice@example.test", "alice-secret");
 }
 
 static void lie_five_guesses(struct serving *s)
@@ -357,6 +398,10 @@ static const struct lie lies[] = {
     { "long-name", lie_long_name },
     { "nul-name", lie_nul_name },
     { "login", lie_login },
+    { "as-other", lie_as_other },
+    { "as-master", lie_as_master },
+    { "long-as", lie_long_as },
+    { "scram-master", lie_scram_master },
     { "five-guesses", lie_five_guesses },
     { "start", lie_start },
     { "claim", lie_claim },

@@ -19,6 +19,7 @@
 static void put_login(const char *name, const char *password)
 {
     message_start(&packet, VERB_LOGIN);
+    message_put_str(&packet, "");
     message_put_str(&packet, name);
     message_put_str(&packet, password);
 }

@@ -39,11 +39,14 @@ static void fill(struct settings *s, struct bytes *error)
     bytes_add_str(&secrets, "alice@example.test:");
     password_hash(SPAN("alice-secret"), &secrets);
     bytes_add_str(&secrets, ":1000:1000::/home/alice\nbob:{PLAIN}bob-secret\nghost:{PLAIN}ghost-secret\n"
-                            "odd@example.test:{ROT13}frperg\n");
+                            "odd@example.test:{ROT13}frperg\noff:{PLAIN}off-secret::::::nologin\n"
+                            "star*admin:{PLAIN}star-secret\n");
     write_text("postern.conf", SPAN("hostname mail.example.test\nspool spool\n"));
     write_text("domains", SPAN("example.test\n"));
     write_text("accounts",
-               SPAN("alice@example.test\nbob@example.test\nlocked@example.test\nodd@example.test\n"));
+               SPAN("alice@example.test\nbob@example.test\nlocked@example.test\nodd@example.test\n"
+                    "off@example.test\nstar*admin@example.test\n"));
+    write_text("masters", SPAN("Admin:{PLAIN}admin-secret\ngone:{PLAIN}gone-secret::::::nologin\n"));
     write_text("aliases", SPAN("team: alice\n"));
     write_text("secrets", span_bytes(&secrets));
     snprintf(path, sizeof path, "%s/spool/slots", folder);
@@ -79,6 +82,38 @@ static const struct {
     { "odd", "secret", ST_TEMP },
 };
 
+/* With a master user of the name admin, whose password is admin-secret. */
+static const struct {
+    const char *as, *name, *password;
+    enum status expected;
+    int why;             /* errno of ST_PERM */
+    const char *account; /* whose it is then */
+} master_rows[] = {
+    { "", "alice*admin", "admin-secret", ST_OK, 0, "alice@example.test" },
+    { "", "alice@example.test*ADMIN", "admin-secret", ST_OK, 0, "alice@example.test" },
+    { "alice", "admin", "admin-secret", ST_OK, 0, "alice@example.test" },
+    { "ALICE@example.test", "alice", "alice-secret", ST_OK, 0, "alice@example.test" }, /* herself */
+    { "", "locked*admin", "admin-secret", ST_OK, 0, "locked@example.test" }, /* without a password */
+    { "", "off*admin", "admin-secret", ST_OK, 0, "off@example.test" },       /* disabled */
+    { "", "off", "off-secret", ST_PERM, EKEYREVOKED, "" },
+    { "", "off", "wrong", ST_PERM, EPERM, "" },
+    { "", "nobody*admin", "admin-secret", ST_PERM, ENOENT, "" },
+    { "", "nobody*admin", "wrong", ST_PERM, EPERM, "" },
+    { "", "alice*admin", "alice-secret", ST_PERM, EPERM, "" },
+    { "", "alice*nobody", "admin-secret", ST_PERM, EPERM, "" },
+    { "", "alice*bob", "bob-secret", ST_PERM, EPERM, "" },
+    { "", "alice*", "admin-secret", ST_PERM, EPERM, "" },
+    { "", "*admin", "admin-secret", ST_PERM, EPERM, "" },
+    { "", "admin", "admin-secret", ST_PERM, EPERM, "" },
+    { "", "alice*admin*admin", "admin-secret", ST_PERM, ENOENT, "" },
+    { "", "alice*gone", "gone-secret", ST_PERM, EKEYREVOKED, "" }, /* a disabled master */
+    { "alice", "bob", "bob-secret", ST_PERM, EPERM, "" },
+    { "alice", "bob*admin", "admin-secret", ST_PERM, EPERM, "" },
+    { "", "star*admin", "star-secret", ST_OK, 0, "star*admin@example.test" },
+    { "", "star*admin", "admin-secret", ST_PERM, EPERM, "" },
+};
+#define MASTER_ROWS (sizeof master_rows / sizeof master_rows[0])
+
 #define ROWS (sizeof rows / sizeof rows[0])
 
 /* All at a time, as most of it is waiting. */
@@ -92,7 +127,7 @@ static void each_row(const struct settings *s)
             continue;
         struct login l;
         login_init(&l, s, NULL);
-        enum status st = login_check(&l, span_of(rows[i].name), span_of(rows[i].password));
+        enum status st = login_check(&l, SPAN(""), span_of(rows[i].name), span_of(rows[i].password));
         _exit(st == rows[i].expected && l.done == (st == ST_OK) ? 0 : 1);
     }
     for (size_t i = 0; i < ROWS; i++) {
@@ -102,27 +137,56 @@ static void each_row(const struct settings *s)
     }
 }
 
+static void each_master_row(const struct settings *s)
+{
+    pid_t children[MASTER_ROWS];
+    fflush(stdout);
+    for (size_t i = 0; i < MASTER_ROWS; i++) {
+        children[i] = fork();
+        if (children[i] != 0)
+            continue;
+        struct login l;
+        login_init(&l, s, NULL);
+        enum status st = login_check(&l, span_of(master_rows[i].as), span_of(master_rows[i].name),
+                                     span_of(master_rows[i].password));
+        int why = st == ST_OK ? 0 : errno;
+        bool master = strcmp(master_rows[i].password, "admin-secret") == 0;
+        _exit(st == master_rows[i].expected && why == master_rows[i].why &&
+                      strcmp(l.done ? l.account.text : "", master_rows[i].account) == 0 &&
+                      strcmp(l.master, l.done && master ? "admin" : "") == 0
+                  ? 0
+                  : 1);
+    }
+    for (size_t i = 0; i < MASTER_ROWS; i++) {
+        int status = -1;
+        waitpid(children[i], &status, 0);
+        ok(status == 0, "%s as \"%s\" with %s: %d", master_rows[i].name, master_rows[i].as,
+           master_rows[i].password, (int)master_rows[i].expected);
+    }
+}
+
 static void tries(const struct settings *s)
 {
     struct login l;
     login_init(&l, s, NULL);
     int64_t start = clock_ms();
-    ok(login_check(&l, SPAN("nobody"), SPAN("x")) == ST_PERM && errno != EACCES, "a first wrong one");
+    ok(login_check(&l, SPAN(""), SPAN("nobody"), SPAN("x")) == ST_PERM && errno != EACCES,
+       "a first wrong one");
     int64_t first = clock_ms() - start;
-    ok(login_check(&l, SPAN("alice"), SPAN("x")) == ST_PERM && errno != EACCES, "a second");
+    ok(login_check(&l, SPAN(""), SPAN("alice"), SPAN("x")) == ST_PERM && errno != EACCES, "a second");
     int64_t second = clock_ms() - start - first;
     ok(first >= 500 && second >= 1000, "each waits, longer and longer: %lld, %lld ms", (long long)first,
        (long long)second);
-    ok(login_check(&l, SPAN("alice"), SPAN("y")) == ST_PERM && errno != EACCES, "a third");
+    ok(login_check(&l, SPAN(""), SPAN("alice"), SPAN("y")) == ST_PERM && errno != EACCES, "a third");
     start = clock_ms();
-    ok(login_check(&l, SPAN("alice"), SPAN("alice-secret")) == ST_PERM && errno == EACCES &&
+    ok(login_check(&l, SPAN(""), SPAN("alice"), SPAN("alice-secret")) == ST_PERM && errno == EACCES &&
            clock_ms() - start < 100,
        "a fourth isn't looked at, right as it is");
     login_init(&l, s, NULL);
-    ok(login_check(&l, SPAN("alice"), SPAN("alice-secret")) == ST_OK && l.done &&
+    ok(login_check(&l, SPAN(""), SPAN("alice"), SPAN("alice-secret")) == ST_OK && l.done &&
            strcmp(l.account.text, "alice@example.test") == 0,
        "another connection isn't concerned");
-    ok(login_check(&l, SPAN("bob"), SPAN("bob-secret")) == ST_PERM && errno == EACCES,
+    ok(login_check(&l, SPAN(""), SPAN("bob"), SPAN("bob-secret")) == ST_PERM && errno == EACCES,
        "nobody logs in twice");
 }
 
@@ -134,7 +198,7 @@ static int64_t cost(const struct settings *s, struct span name)
     for (int i = 0; i < 2; i++) {
         login_init(&l, s, NULL);
         clock_t start = clock();
-        login_check(&l, name, SPAN("wrong"));
+        login_check(&l, SPAN(""), name, SPAN("wrong"));
         int64_t took = (int64_t)(clock() - start) * 1000000 / CLOCKS_PER_SEC;
         best = took < best ? took : best;
     }
@@ -166,7 +230,7 @@ static void slots(const struct settings *s)
             close(fds[i]);
         login_init(&l, s, NULL);
         int64_t start = clock_ms();
-        enum status st = login_check(&l, SPAN("alice"), SPAN("alice-secret"));
+        enum status st = login_check(&l, SPAN(""), SPAN("alice"), SPAN("alice-secret"));
         _exit(st == ST_OK && clock_ms() - start >= 250 ? 0 : 1);
     }
     usleep(300000);
@@ -185,15 +249,15 @@ static void broken(const struct settings *s)
     snprintf(away, sizeof away, "%s/away", folder);
     login_init(&l, s, NULL);
     rename(path, away);
-    ok(login_check(&l, SPAN("alice"), SPAN("alice-secret")) == ST_TEMP && !l.done,
+    ok(login_check(&l, SPAN(""), SPAN("alice"), SPAN("alice-secret")) == ST_TEMP && !l.done,
        "without slots: closed, ST_TEMP");
     rename(away, path);
     write_text("secrets.gdbm", SPAN("damage"));
-    ok(login_check(&l, SPAN("alice"), SPAN("alice-secret")) == ST_TEMP && !l.done,
+    ok(login_check(&l, SPAN(""), SPAN("alice"), SPAN("alice-secret")) == ST_TEMP && !l.done,
        "a damaged table: ST_TEMP");
     snprintf(path, sizeof path, "%s/secrets.gdbm", folder);
     unlink(path);
-    ok(login_check(&l, SPAN("alice"), SPAN("alice-secret")) == ST_TEMP && !l.done,
+    ok(login_check(&l, SPAN(""), SPAN("alice"), SPAN("alice-secret")) == ST_TEMP && !l.done,
        "a missing table: ST_TEMP");
 }
 
@@ -203,24 +267,26 @@ static void plain(void)
         const char *text;
         size_t n;
         bool good;
-        const char *name, *password;
+        const char *as, *name, *password;
     } messages[] = {
-        { "\0alice\0secret", 13, true, "alice", "secret" },
-        { "alice\0alice\0secret", 18, true, "alice", "secret" },
-        { "bob\0alice\0secret", 16, false, "", "" },
-        { "\0alice\0", 7, false, "", "" },
-        { "\0\0secret", 8, false, "", "" },
-        { "\0alice", 6, false, "", "" },
-        { "alice", 5, false, "", "" },
-        { "", 0, false, "", "" },
-        { "\0a\0b\0c", 6, false, "", "" },
-        { "\0a\0b\0", 5, false, "", "" },
+        { "\0alice\0secret", 13, true, "", "alice", "secret" },
+        { "alice\0alice\0secret", 18, true, "", "alice", "secret" },
+        { "bob\0alice\0secret", 16, true, "bob", "alice", "secret" },
+        { "\0alice\0", 7, false, "", "", "" },
+        { "\0\0secret", 8, false, "", "", "" },
+        { "\0alice", 6, false, "", "", "" },
+        { "alice", 5, false, "", "", "" },
+        { "", 0, false, "", "", "" },
+        { "\0a\0b\0c", 6, false, "", "", "" },
+        { "\0a\0b\0", 5, false, "", "", "" },
     };
     for (size_t i = 0; i < sizeof messages / sizeof messages[0]; i++) {
-        struct span name = SPAN(""), password = SPAN("");
-        bool good = login_split_plain((struct span){ messages[i].text, messages[i].n }, &name, &password);
-        ok(good == messages[i].good && (!good || (span_eq_str(name, messages[i].name) &&
-                                                  span_eq_str(password, messages[i].password))),
+        struct span as = SPAN(""), name = SPAN(""), password = SPAN("");
+        bool good =
+            login_split_plain((struct span){ messages[i].text, messages[i].n }, &as, &name, &password);
+        ok(good == messages[i].good &&
+               (!good || (span_eq_str(as, messages[i].as) && span_eq_str(name, messages[i].name) &&
+                          span_eq_str(password, messages[i].password))),
            "PLAIN message %zu is %s", i, good ? "good" : "refused");
     }
 }
@@ -234,6 +300,7 @@ int main(void)
         abort();
     fill(&s, &error);
     each_row(&s);
+    each_master_row(&s);
     tries(&s);
     same_cost(&s);
     slots(&s);

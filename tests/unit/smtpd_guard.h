@@ -204,6 +204,7 @@ UNUSED static unsigned one(struct play *p, unsigned verb, const char *field)
 UNUSED static unsigned login(struct play *p, const char *name, const char *password)
 {
     message_start(p->m, VERB_LOGIN);
+    message_put_str(p->m, "");
     message_put_str(p->m, name);
     message_put_str(p->m, password);
     return call(p);
