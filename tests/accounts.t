@@ -129,6 +129,7 @@ check "nor is he removed again" says 'is no master user' postern master remove a
 
 # --- disabling
 
+as_server sh -c ": >'$place/log'"
 check "an account is disabled" postern user disable alice
 check "show says so" eval 'postern user show alice | grep -qx "logins disabled"'
 check "curl, IMAP: no more" fails curl_by "imap://127.0.0.1:$imap/INBOX" alice-new

@@ -79,31 +79,33 @@ static int set_password(struct admin *a, const char *name)
     return result;
 }
 
-int master_add(struct admin *a, int argc, char **argv)
+/* Is there a master of that name, as there has to be, or not? */
+static int change(struct admin *a, const char *text, bool expected)
 {
     char name[TABLE_MASTER_LIMIT + 1];
     bool there = false;
-    (void)argc;
-    int result = read_name(argv[0], name);
+    int result = read_name(text, name);
     if (result == EX_OK)
         result = is_there(a, name, &there);
-    if (result == EX_OK && there)
-        result = complain(EX_DATAERR,
-                          "%s: is a master user already; `postern master passwd` changes the password", name);
+    if (result == EX_OK && there != expected)
+        result = expected
+                     ? no_master(name)
+                     : complain(EX_DATAERR,
+                                "%s: is a master user already; `postern master passwd` changes the password",
+                                name);
     return result == EX_OK ? set_password(a, name) : result;
+}
+
+int master_add(struct admin *a, int argc, char **argv)
+{
+    (void)argc;
+    return change(a, argv[0], false);
 }
 
 int master_passwd(struct admin *a, int argc, char **argv)
 {
-    char name[TABLE_MASTER_LIMIT + 1];
-    bool there = false;
     (void)argc;
-    int result = read_name(argv[0], name);
-    if (result == EX_OK)
-        result = is_there(a, name, &there);
-    if (result == EX_OK && !there)
-        result = no_master(name);
-    return result == EX_OK ? set_password(a, name) : result;
+    return change(a, argv[0], true);
 }
 
 static int remove_line(struct admin *a, const char *name)
