@@ -18,19 +18,22 @@ struct admin {
 
 /* --- commands: argc counts the arguments behind the command's words --- */
 int setup_command(struct admin *a, int argc, char **argv);
+int domain_list(struct admin *a, int argc, char **argv); /* lists.c, as are those of the other tables */
+int relay_list(struct admin *a, int argc, char **argv);
+int bcc_list(struct admin *a, int argc, char **argv);
+int user_list(struct admin *a, int argc, char **argv);
+int alias_list(struct admin *a, int argc, char **argv);
+int refuse_list(struct admin *a, int argc, char **argv);
+int route_list(struct admin *a, int argc, char **argv);
 int domain_add(struct admin *a, int argc, char **argv);
 int domain_remove(struct admin *a, int argc, char **argv);
-int domain_list(struct admin *a, int argc, char **argv);
 int relay_add(struct admin *a, int argc, char **argv); /* domain.c, as are those of tables */
 int relay_remove(struct admin *a, int argc, char **argv);
-int relay_list(struct admin *a, int argc, char **argv);
 int bcc_add(struct admin *a, int argc, char **argv);
 int bcc_remove(struct admin *a, int argc, char **argv);
-int bcc_list(struct admin *a, int argc, char **argv);
 int user_add(struct admin *a, int argc, char **argv);
 int user_remove(struct admin *a, int argc, char **argv);
 int user_passwd(struct admin *a, int argc, char **argv);
-int user_list(struct admin *a, int argc, char **argv);
 int user_show(struct admin *a, int argc, char **argv); /* user_state.c */
 int user_disable(struct admin *a, int argc, char **argv);
 int user_enable(struct admin *a, int argc, char **argv);
@@ -42,14 +45,11 @@ int master_list(struct admin *a, int argc, char **argv);
 int user_quota(struct admin *a, int argc, char **argv); /* user_quota.c */
 int alias_add(struct admin *a, int argc, char **argv);
 int alias_remove(struct admin *a, int argc, char **argv);
-int alias_list(struct admin *a, int argc, char **argv);
 int alias_import(struct admin *a, int argc, char **argv); /* alias_import.c */
 int refuse_add(struct admin *a, int argc, char **argv); /* refuse.c */
 int refuse_remove(struct admin *a, int argc, char **argv);
-int refuse_list(struct admin *a, int argc, char **argv);
 int route_add(struct admin *a, int argc, char **argv); /* route.c */
 int route_remove(struct admin *a, int argc, char **argv);
-int route_list(struct admin *a, int argc, char **argv); /* domain.c */
 int queue_list_command(struct admin *a, int argc, char **argv);
 int queue_show(struct admin *a, int argc, char **argv);
 int queue_retry(struct admin *a, int argc, char **argv);
@@ -104,7 +104,11 @@ bool read_password(const char *whose, struct bytes *password);
 /* --- json.c --- */
 /* A text as JSON has it, on standard output; what isn't UTF-8 in it as U+FFFD. */
 void json_string(struct span text);
-/* An object of texts on a line of its own; a value whose p is NULL is null. */
+/* `before`, and a name with its text; one whose p is NULL is null. */
+void json_pair(const char *before, const char *name, struct span value);
+/* The same with a list of the words that are parted by blanks or commas. */
+void json_words(const char *before, const char *name, struct span words);
+/* An object of texts on a line of its own. */
 struct json_member {
     const char *name;
     struct span value;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * postern alias add|remove|list: edits entries of aliases(5) where they stand.
+ * postern alias add|remove: edits entries of aliases(5) where they stand.
  */
 #include "alias.h"
 #include "store/directory.h"
@@ -221,29 +221,6 @@ int alias_remove(struct admin *a, int argc, char **argv)
     }
     bytes_free(&text);
     edit_unlock(a);
-    return result;
-}
-
-int alias_list(struct admin *a, int argc, char **argv)
-{
-    struct bytes text;
-    struct alias_reader reader;
-    struct alias_entry e;
-    const char *why = NULL;
-    (void)argc, (void)argv;
-    int result = edit_read(a, TABLE_ALIASES, &text);
-    alias_entry_init(&e);
-    alias_reader_init(&reader, span_bytes(&text));
-    while (result == EX_OK && alias_next(&reader, &e, &why)) {
-        say_text(span_bytes(&e.name));
-        fputs(": ", stdout);
-        say_text(span_bytes(&e.value));
-        putchar('\n');
-    }
-    if (result == EX_OK && why)
-        result = complain(EX_DATAERR, "%s/aliases:%u: %s", a->s.directory, e.line, why);
-    alias_entry_free(&e);
-    bytes_free(&text);
     return result;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * postern bcc add|remove|list: the table of who gets copies (store/copies.h).
+ * postern bcc add|remove: the table of who gets copies (store/copies.h).
  */
 #include "admin.h"
 #include "store/copies.h"
@@ -95,18 +95,4 @@ int bcc_remove(struct admin *a, int argc, char **argv)
     if (argc == 1)
         with_target[1] = with_target[2];
     return change(a, argc + 1, with_target, false);
-}
-
-int bcc_list(struct admin *a, int argc, char **argv)
-{
-    struct bytes text;
-    struct span rest, line;
-    (void)argc, (void)argv;
-    int result = edit_read(a, TABLE_BCC, &text);
-    for (rest = span_bytes(&text); result == EX_OK && edit_next(&rest, &line);) {
-        say_text(line);
-        putchar('\n');
-    }
-    bytes_free(&text);
-    return result;
 }

@@ -7,12 +7,26 @@
 #include "dkim.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
 #include <time.h>
 
 /* --- list --- */
+
+static void print_key_json(const char *domain, const struct dkim_key *key, const struct public_key *p,
+                           const char *published)
+{
+    json_pair("{", "domain", span_of(domain));
+    json_pair(",", "selector", span_of(key->selector));
+    json_pair(",", "type", span_of(signature_key_type(p->algorithm)));
+    printf(",\"bits\":%u", p->algorithm == SIGNATURE_RSA_SHA256 ? p->bits : 256);
+    json_pair(",", "state", span_of(dkim_key_state_word(key->state)));
+    printf(",\"made\":%" PRId64, key->made / 1000000000);
+    json_pair(",", "dns", span_of(published));
+    puts("}");
+}
 
 static void print_key(const char *domain, const struct dkim_key *key, const struct public_key *p)
 {
@@ -35,7 +49,9 @@ static int list_key(struct admin *a, const char *domain, const struct dkim_key *
     int result = dkim_public(a, domain, key, &public);
     if (result == EX_OK && asker)
         result = asker_ask(a, asker, domain, key, &published);
-    if (result == EX_OK) {
+    if (result == EX_OK && a->json) {
+        print_key_json(domain, key, &public, asker ? dkim_published_word(published) : NULL);
+    } else if (result == EX_OK) {
         print_key(domain, key, &public);
         if (asker)
             printf(" %s", dkim_published_word(published));

@@ -13,6 +13,7 @@
 #include "text/domains.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
@@ -170,10 +171,63 @@ static int print_host_keys(struct admin *a)
     return result == EX_OK && !is_domain && keys.count ? print_keys(a, a->s.hostname) : result;
 }
 
-int dns_command(struct admin *a, int argc, char **argv)
+static int print_all(struct admin *a, int argc, char **argv)
 {
     print_host(a);
     int result = argc == 0 ? print_host_keys(a) : EX_OK;
     int rest = records_each_domain(a, argc, argv, print_domain, NULL);
     return result == EX_OK ? rest : result;
+}
+
+/* --- for programs --- */
+
+/* The strings of a TXT record, as one text. */
+static void join_strings(struct span value, struct bytes *to)
+{
+    struct span piece;
+    for (bool inside = false; span_cut(&value, '"', &piece); inside = !inside)
+        if (inside)
+            bytes_add_span(to, piece);
+}
+
+/* A line that is a record: "name. TYPE value". */
+static void print_record(struct span line)
+{
+    struct bytes text;
+    struct span name = tables_first_word(line), rest = span_trim(span_from(line, name.n));
+    struct span type = tables_first_word(rest), value = span_trim(span_from(rest, type.n));
+    bytes_init(&text, 65536);
+    if (span_eq_str(type, "TXT"))
+        join_strings(value, &text);
+    else
+        bytes_add_span(&text, value);
+    name = span_head(name, name.n - (name.n && name.p[name.n - 1] == '.'));
+    json_line((struct json_member[]){ { "name", name }, { "type", type }, { "value", span_bytes(&text) } },
+              3);
+    bytes_free(&text);
+}
+
+/* The same lines, read again: so there is no record that only one of the two forms has. */
+static int print_json(struct admin *a, int argc, char **argv)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = stdout, *memory = open_memstream(&text, &size);
+    if (!memory)
+        return complain(EX_OSERR, "out of memory");
+    stdout = memory;
+    int result = print_all(a, argc, argv);
+    stdout = out;
+    fclose(memory);
+    struct span rest = { text, size }, line;
+    while (edit_next(&rest, &line))
+        if (line.p[0] != ';')
+            print_record(line);
+    free(text);
+    return result;
+}
+
+int dns_command(struct admin *a, int argc, char **argv)
+{
+    return a->json ? print_json(a, argc, argv) : print_all(a, argc, argv);
 }

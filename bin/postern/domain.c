@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * postern domain add|remove|list, relay add|remove|list, and postern tables.
+ * postern domain add|remove, relay add|remove, and postern tables.
  */
 #include "admin.h"
 #include "text/domains.h"
@@ -137,37 +137,6 @@ int domain_remove(struct admin *a, int argc, char **argv)
 {
     struct domain_entry e;
     return change(a, argc, argv, remove_locked, &e);
-}
-
-static int list(struct admin *a, enum table_name name)
-{
-    struct bytes text;
-    struct span rest, line;
-    int result = edit_read(a, name, &text);
-    for (rest = span_bytes(&text); result == EX_OK && edit_next(&rest, &line);) {
-        say_text(line);
-        putchar('\n');
-    }
-    bytes_free(&text);
-    return result;
-}
-
-int domain_list(struct admin *a, int argc, char **argv)
-{
-    (void)argc, (void)argv;
-    return list(a, TABLE_DOMAINS);
-}
-
-int relay_list(struct admin *a, int argc, char **argv)
-{
-    (void)argc, (void)argv;
-    return list(a, TABLE_RELAY);
-}
-
-int route_list(struct admin *a, int argc, char **argv)
-{
-    (void)argc, (void)argv;
-    return list(a, TABLE_ROUTES);
 }
 
 /* user@domain or @domain, in lower case. */

@@ -7,6 +7,7 @@
 #include "admin.h"
 
 #include <stdio.h>
+#include <string.h>
 
 void json_string(struct span text)
 {
@@ -25,14 +26,38 @@ void json_string(struct span text)
     putchar('"');
 }
 
+void json_pair(const char *before, const char *name, struct span value)
+{
+    printf("%s\"%s\":", before, name);
+    if (value.p)
+        json_string(value);
+    else
+        fputs("null", stdout);
+}
+
+void json_words(const char *before, const char *name, struct span words)
+{
+    struct span word;
+    const char *between = "";
+    printf("%s\"%s\":[", before, name);
+    while ((words = span_trim(words)).n) {
+        size_t n = 0;
+        while (n < words.n && !strchr(" \t,", words.p[n]))
+            n++;
+        word = span_head(words, n);
+        words = span_from(words, n + 1);
+        if (!n)
+            continue;
+        fputs(between, stdout);
+        json_string(word);
+        between = ",";
+    }
+    putchar(']');
+}
+
 void json_line(const struct json_member *members, size_t count)
 {
-    for (size_t i = 0; i < count; i++) {
-        printf("%s\"%s\":", i ? "," : "{", members[i].name);
-        if (members[i].value.p)
-            json_string(members[i].value);
-        else
-            fputs("null", stdout);
-    }
+    for (size_t i = 0; i < count; i++)
+        json_pair(i ? "," : "{", members[i].name, members[i].value);
     puts("}");
 }

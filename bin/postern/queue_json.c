@@ -14,12 +14,6 @@
 
 #define HEADER_LIMIT 65536
 
-static void put_pair(const char *before, const char *name, const char *value)
-{
-    printf("%s\"%s\":", before, name);
-    json_string(span_of(value));
-}
-
 static void put_notify(unsigned notify)
 {
     static const char *const words[] = { "never", "success", "failure", "delay" };
@@ -36,16 +30,16 @@ static void put_notify(unsigned notify)
 static void put_recipient(const struct queue_message *m, size_t i)
 {
     const struct queue_recipient *r = &m->recipients[i];
-    put_pair(i ? ",{" : "{", "address", r->address.text);
-    put_pair(",", "state", queue_mark_word(r->mark));
+    json_pair(i ? ",{" : "{", "address", span_of(r->address.text));
+    json_pair(",", "state", span_of(queue_mark_word(r->mark)));
     if (m->replies[i])
-        put_pair(",", "reply", m->replies[i]);
+        json_pair(",", "reply", span_of(m->replies[i]));
     if (r->options && r->options->notify)
         put_notify(r->options->notify);
     if (r->options && r->options->orcpt[0])
-        put_pair(",", "orcpt", r->options->orcpt);
+        json_pair(",", "orcpt", span_of(r->options->orcpt));
     if (r->options && r->options->program[0])
-        put_pair(",", "program", r->options->program);
+        json_pair(",", "program", span_of(r->options->program));
     putchar('}');
 }
 
@@ -66,20 +60,20 @@ int queue_json(const struct queue_message *m, bool header)
 {
     const struct mail_options *o = &m->options;
     int result = EX_OK;
-    put_pair("{", "id", m->id);
+    json_pair("{", "id", span_of(m->id));
     printf(",\"queued\":%" PRId64 ",\"size\":%" PRIu64 ",\"attempts\":%u,\"next\":%" PRId64, m->queued,
            m->size, m->attempts, m->next_attempt);
     printf(",\"body\":\"%s\",\"smtputf8\":%s,\"requiretls\":%s", m->eight_bit ? "8bit" : "7bit",
            o->smtputf8 ? "true" : "false", o->require_tls ? "true" : "false");
     if (o->ret != RET_UNSAID)
-        put_pair(",", "ret", o->ret == RET_FULL ? "full" : "headers");
+        json_pair(",", "ret", span_of(o->ret == RET_FULL ? "full" : "headers"));
     if (o->envid[0])
-        put_pair(",", "envid", o->envid);
+        json_pair(",", "envid", span_of(o->envid));
     if (o->release)
         printf(",\"release\":%" PRId64, o->release);
     if (o->junk)
-        put_pair(",", "folder", "junk");
-    put_pair(",", "sender", m->sender);
+        json_pair(",", "folder", span_of("junk"));
+    json_pair(",", "sender", span_of(m->sender));
     fputs(",\"recipients\":[", stdout);
     for (size_t i = 0; i < m->recipient_count; i++)
         put_recipient(m, i);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * postern refuse add|remove|list: the table of senders, recipients and clients that are refused
+ * postern refuse add|remove: the table of senders, recipients and clients that are refused
  * (store/refused.h).
  */
 #include "admin.h"
@@ -97,18 +97,4 @@ int refuse_add(struct admin *a, int argc, char **argv)
 int refuse_remove(struct admin *a, int argc, char **argv)
 {
     return change(a, argc, argv, remove_locked);
-}
-
-int refuse_list(struct admin *a, int argc, char **argv)
-{
-    struct bytes text;
-    struct span rest, line;
-    (void)argc, (void)argv;
-    int result = edit_read(a, TABLE_REFUSED, &text);
-    for (rest = span_bytes(&text); result == EX_OK && edit_next(&rest, &line);) {
-        say_text(line);
-        putchar('\n');
-    }
-    bytes_free(&text);
-    return result;
 }

@@ -11,6 +11,7 @@
 #include "trace.h"
 #include "store/queue.h"
 
+#include <inttypes.h>
 #include <search.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,7 +30,7 @@ struct trace {
     void *ids; /* tsearch(3): the messages that are wanted */
     bool more; /* an ID was added by this pass */
     struct bytes value;
-    bool colour;
+    bool colour, json;
 };
 
 static int by_text(const void *a, const void *b)
@@ -193,13 +194,31 @@ static void print_event(struct trace *t, const struct event *e)
     putchar('\n');
 }
 
+/* The event as one object: its time (null: the line had none), and all its fields. */
+static void print_event_json(struct trace *t, const struct event *e)
+{
+    struct span rest = span_of(e->text), name;
+    char word[64];
+    if (e->at)
+        printf("{\"time\":%" PRId64, e->at);
+    else
+        fputs("{\"time\":null", stdout);
+    json_pair(",", "program", span_of(e->program));
+    while (event_next(&rest, &name, &t->value))
+        if (span_copy(name, word, sizeof word) && !strpbrk(word, "\"\\") && strcmp(word, "time") != 0 &&
+            strcmp(word, "program") != 0)
+            json_pair(",", word, span_bytes(&t->value));
+    puts("}");
+}
+
 /* All wanted events of the message that the first of them belongs to. */
 static void print_message(struct trace *t, size_t first)
 {
     struct bytes id;
     bytes_init(&id, VALUE_LIMIT);
     bool has_id = event_field(&t->events[first], "id", &id);
-    printf(t->colour ? "\033[1m%s\033[0m\n" : "%s\n", has_id ? bytes_str(&id) : "(no message)");
+    if (!t->json)
+        printf(t->colour ? "\033[1m%s\033[0m\n" : "%s\n", has_id ? bytes_str(&id) : "(no message)");
     for (size_t i = first; i < t->count; i++) {
         struct event *e = &t->events[i];
         bool same = e->wanted && (has_id ? event_field(e, "id", &t->value) &&
@@ -207,7 +226,7 @@ static void print_message(struct trace *t, size_t first)
                                          : i == first);
         if (!same)
             continue;
-        print_event(t, e);
+        (t->json ? print_event_json : print_event)(t, e);
         e->wanted = false;
     }
     bytes_free(&id);
@@ -218,7 +237,7 @@ static int print_all(struct trace *t)
     bool any = false;
     for (size_t i = 0; i < t->count; i++)
         if (t->events[i].wanted) {
-            if (any)
+            if (any && !t->json)
                 putchar('\n');
             any = true;
             print_message(t, i);
@@ -247,8 +266,7 @@ static int read_arguments(struct trace *t, int argc, char **argv)
 
 int trace_command(struct admin *a, int argc, char **argv)
 {
-    struct trace t = { .since = DEFAULT_SINCE, .colour = terminal_colour() };
-    (void)a;
+    struct trace t = { .since = DEFAULT_SINCE, .colour = terminal_colour(), .json = a->json };
     int result = read_arguments(&t, argc, argv);
     if (result != EX_OK)
         return result;

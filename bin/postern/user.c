@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * postern user add|remove|passwd|list. What stands in secrets is user_secret.c's.
+ * postern user add|remove|passwd. What stands in secrets is user_secret.c's.
  *
  * Adding makes the Maildir first, then the secret, then the account: killed anywhere between, the
  * same command can be given again. The hash is made before the lock is taken, as it takes a while.
@@ -167,23 +167,4 @@ int user_remove(struct admin *a, int argc, char **argv)
     }
     bytes_free(&path);
     return EX_OK;
-}
-
-int user_list(struct admin *a, int argc, char **argv)
-{
-    struct bytes text, domain;
-    struct span rest, line;
-    struct address account;
-    (void)argc, (void)argv;
-    int result = edit_read(a, TABLE_ACCOUNTS, &text);
-    if (result == EX_OK && (result = edit_first_domain(a, &domain)) == EX_OK) {
-        for (rest = span_bytes(&text); edit_next(&rest, &line);) {
-            line = tables_first_word(line);
-            say_text(tables_address(line, span_bytes(&domain), &account) ? span_of(account.text) : line);
-            putchar('\n');
-        }
-        bytes_free(&domain);
-    }
-    bytes_free(&text);
-    return result;
 }

@@ -2,7 +2,7 @@
  *
  * What the parts of `postern user` share.
  *
- *     user.c           add, remove, passwd, list
+ *     user.c           add, remove, passwd (list is in lists.c)
  *     user_secret.c    an account's line in secrets
  *     user_state.c     disable, enable, show
  *     user_apppass.c   app passwords
