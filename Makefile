@@ -30,6 +30,7 @@ FUZZERS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/*.c))
 HELPERS := $(patsubst %.c,$(BUILD)/%,$(filter-out tests/unit/%,$(TEST_SOURCES)))
 TESTS ?= $(wildcard tests/*.t) $(UNIT_TESTS)
 DEPS = $(BUILD)/deps.stamp
+BUILD_DEPS = $(BUILD)/deps-build.stamp
 # The recipes that build and then run: a jobserver of ours unless there is one already.
 MORE_MAKE = +$(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
 
@@ -95,6 +96,10 @@ $(DEPS): tests/deps
 	@tests/deps
 	@mkdir -p $(@D) && touch $@
 
+$(BUILD_DEPS): tests/deps
+	@tests/deps build
+	@mkdir -p $(@D) && touch $@
+
 check: $(DEPS) ## build everything and run every test
 	$(MORE_MAKE) tests
 	BUILD=$(BUILD) SANDBOX=$(SANDBOX) prove -j$(JOBS) -e '' $(TESTS)
@@ -116,7 +121,7 @@ interop: $(DEPS) ## INTEROP_MESSAGES (1000) to and from Postfix, Exim and OpenSM
 
 # The sandbox is on here too, with the sanitizers' own calls allowed. Where it isn't: looking for leaks at exit (what qrun does) takes
 # ptrace, and a process that tries what it may not do would show the sanitizers' rights.
-UNBOXED_TESTS = $(wildcard tests/lying-*.t tests/qrun*.t tests/pipe.t tests/systemd.t tests/deb.t)
+UNBOXED_TESTS = $(wildcard tests/lying-*.t tests/qrun*.t tests/pipe.t tests/systemd.t tests/deb.t tests/newuser.t)
 ASAN = BUILD=build/asan CFLAGS="-O1 -g -U_FORTIFY_SOURCE -fno-omit-frame-pointer" \
 	EXTRA_CFLAGS="-fsanitize=address,undefined -fno-sanitize-recover=undefined"
 asan: ## the tests under the address and undefined-behaviour sanitizers
@@ -161,7 +166,8 @@ install: all ## install under DESTDIR and PREFIX, programs without debugging sym
 uninstall: ## remove what install wrote; settings and mail stay
 	@PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) BUILD=$(BUILD) systemd/install --remove
 
-deb: all ## a Debian package, in BUILD, of what is built (DEB_VERSION: instead of the version and the number of commits)
+deb: $(BUILD_DEPS) ## a Debian package, in BUILD (DEB_VERSION: instead of the version and the number of commits)
+	$(MORE_MAKE) all
 	@BUILD=$(BUILD) OUT=$(DEB_OUT) VERSION=$(DEB_VERSION) systemd/debian/build
 
 clean: ## remove what was built

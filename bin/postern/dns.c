@@ -39,21 +39,24 @@ static void print_addresses(struct admin *a)
 
 static void print_tlsa(struct admin *a)
 {
-    unsigned char digest[HASH_SIZE];
+    struct certificate_info info;
     struct bytes error;
     bytes_init(&error, 4096);
-    if (certificate_key_digest(a->s.tls_certificate, digest, &error) != ST_OK) {
+    if (certificate_read(a->s.tls_certificate, NULL, &info, &error) != ST_OK) {
         printf("; _25._tcp.%s. TLSA ...: %s\n", a->s.hostname, bytes_str(&error));
     } else {
         puts(
             "; where the zone is signed (DNSSEC): the certificate's key, so that others insist on TLS with "
             "it. A new key\n"
             "; needs a new record first; certbot keeps the key with --reuse-key, lego with --reuse-key too:");
+        if (info.self_signed)
+            puts("; this certificate signed itself: once you have another, its key and this record are others");
         printf("_25._tcp.%s. TLSA 3 1 1 ", a->s.hostname);
-        for (size_t i = 0; i < sizeof digest; i++)
-            printf("%02x", digest[i]);
+        for (size_t i = 0; i < sizeof info.key; i++)
+            printf("%02x", info.key[i]);
         putchar('\n');
     }
+    certificate_free(&info);
     bytes_free(&error);
 }
 
