@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #define PAUSE_MS 100
+#define GRACE_MS 300 /* what takes no longer shows no part */
 #define NAME_LIMIT 40 /* bytes of a folder's name that are shown */
 
 void progress_begin(struct progress *p)
@@ -53,6 +54,8 @@ void progress_show(struct progress *p, struct span folder, uint64_t messages, ui
 
 void progress_part(struct progress *p, const char *what, uint64_t part, uint64_t whole)
 {
+    if (p->next == 0)
+        p->next = clock_ms() + GRACE_MS;
     if (!p->shown || clock_ms() < p->next)
         return;
     p->next = clock_ms() + PAUSE_MS;

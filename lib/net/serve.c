@@ -42,8 +42,10 @@ static int parse_options(int argc, char **argv, struct serving *s)
     snprintf(letters, sizeof letters, ":c:tvh%s", s->service->flags);
     for (int letter; (letter = getopt_long(argc, argv, letters, options_words, NULL)) != -1;) {
         size_t n = strlen(s->flags);
-        if (letter == OPTIONS_HELP || letter == 'h')
-            return fputs(s->service->usage, stdout) < 0 ? EX_IOERR : EX_OK;
+        if (letter == OPTIONS_HELP || letter == 'h') {
+            fputs(s->service->usage, stdout);
+            return EX_OK;
+        }
         if (letter == 'c')
             s->settings_file = optarg;
         else if (letter == 't')
