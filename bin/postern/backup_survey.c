@@ -10,6 +10,8 @@
  */
 #include "backup.h"
 #include "base/files.h"
+#include "base/siphash.h"
+#include "base/sort.h"
 #include "store/durable.h"
 #include "store/journal.h"
 #include "store/mailbox_ids.h"
@@ -94,6 +96,38 @@ static enum status read_own(int dir, const char *name, size_t limit, struct byte
     return st == ST_TEMP ? ST_TEMP : ST_OK;
 }
 
+/* Is an earlier item another name of a later one's message, which it no longer has? */
+static bool is_stale(const struct survey_folder *f, const struct found *item, const struct found *later)
+{
+    struct stat info;
+    if (!span_eq(item->f.base, later->f.base))
+        return false;
+    if (item->in_new == later->in_new && strcmp(item->name, later->name) == 0)
+        return true;
+    return fstatat(item->in_new ? f->new_dir : f->cur_dir, item->name, &info, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT;
+}
+
+/* A directory that changes while it is read gives names twice, and names of before. */
+static bool drop_stale(struct survey_folder *f)
+{
+    static const uint64_t key[2] = { 0, 0 }; /* who makes many equal ones has his own mail's backup take longer */
+    struct scan *s = &f->scan;
+    struct sort_item *order = malloc((s->count + 1) * sizeof *order);
+    size_t kept = 0;
+    for (size_t i = 0; order && i < s->count; i++)
+        order[i] = (struct sort_item){ siphash(key, s->items[i].f.base).low, (uint32_t)i };
+    bool good = order && sort_items(order, s->count, NULL, NULL);
+    for (size_t i = 0; good && i + 1 < s->count; i++)
+        if (order[i].key == order[i + 1].key && is_stale(f, &s->items[order[i].item], &s->items[order[i + 1].item]))
+            s->items[order[i].item].record = UINT32_MAX; /* which nobody else uses here */
+    for (size_t i = 0; good && i < s->count; i++)
+        if (s->items[i].record != UINT32_MAX)
+            s->items[kept++] = s->items[i];
+    s->count = good ? kept : s->count;
+    free(order);
+    return good;
+}
+
 /* An opened folder; under its lock where it could be had. */
 static enum status look(struct survey_folder *f)
 {
@@ -105,6 +139,10 @@ static enum status look(struct survey_folder *f)
         st = read_own(f->dir, "postern-journal", JOURNAL_LIMIT, &f->journal);
     if (st == ST_OK)
         st = scan_folder(f->new_dir, f->cur_dir, &f->scan);
+    if (st == ST_OK && !drop_stale(f)) {
+        errno = ENOMEM;
+        st = ST_TEMP;
+    }
     f->scanned = st == ST_OK;
     f->uid_validity = 0;
     if (st == ST_OK && durable_read(f->dir, &d) == ST_OK) {
