@@ -57,12 +57,16 @@ sub talk {
 }
 
 # A connection's processes, the first one first, among those below the activator. A warm listener has two children: the
-# younger one waits, with its own child, for the next connection.
+# younger one waits, with its own child, for the next connection. That of smtpd has four: the guard of the connection before
+# it, which is idle, the session, its guard, and the next session; each guard has a resolver.
 sub connected {
     my ($activator) = @_;
     my @all = below($activator);
     return @all if $mode ne 'warm';
     my @children = sort { $a <=> $b } grep { ((stat_of($_))[1] // 0) == $activator } @all;
+    if ($program eq 'smtpd') {
+        return @children == 4 ? (@children[2, 1], below($children[2])) : ();
+    }
     my @waiting = @children == 2 ? ($children[1], below($children[1])) : return;
     return @waiting == 2 ? grep { my $pid = $_; !grep { $_ == $pid } @waiting } @all : ();
 }
@@ -99,7 +103,7 @@ sub begin {
     if ($mode eq 'warm') { # whom processes have waited for
         close $client;
         for (1 .. 200) {
-            last if below($activator) == 2;
+            last if below($activator) == ($program eq 'smtpd' ? 5 : 2); # two guards with their resolvers, a session
             sleep 0.02;
         }
         $client = greeted($at);
@@ -107,7 +111,7 @@ sub begin {
     talk($client, @{$talk{$program}{$state}});
     # Before a login the guard (smtpd: a stranger's resolver) is there only if it has been asked for something: a signature, MAIL.
     my $asked = $state eq 'asked' || $state eq 'stranger' && $tls eq 'tls';
-    my $wanted = $program eq 'smtpd' ? 2 + $asked : $state eq 'before' ? ($tls eq 'tls' ? 3 : 2) : $tls eq 'tls' ? 2 : 1;
+    my $wanted = $program eq 'smtpd' ? 2 + ($asked || $mode eq 'warm') : $state eq 'before' ? ($tls eq 'tls' ? 3 : 2) : $tls eq 'tls' ? 2 : 1;
     my @processes;
     for (1 .. 100) {
         @processes = connected($activator);
@@ -148,7 +152,7 @@ sub wrong {
     for my $i (0 .. $#processes) {
         my ($sockets, $files) = (0, 0);
         # Until something is asked: the guard's two ends, and the rulesets of those that are made then.
-        my $waits = $i == 0 && $tls ne 'tls' && $state eq ($program eq 'smtpd' ? 'stranger' : 'before');
+        my $waits = $i == 0 && $tls ne 'tls' && !($program eq 'smtpd' && $mode eq 'warm') && $state eq ($program eq 'smtpd' ? 'stranger' : 'before');
         for (glob "/proc/$processes[$i]/fd/*") {
             my $to = readlink $_;
             my ($fd) = /(\d+)$/;

@@ -29,6 +29,7 @@
 #include "store/table.h"
 #include "base/files.h"
 #include "base/log.h"
+#include "net/milters.h"
 #include "store/dmarc_results.h"
 #include "store/sasl.h"
 
@@ -63,9 +64,27 @@ enum guard_next guard_reply(struct message *m, enum verdict v)
     return GUARD_REPLY;
 }
 
+/* A standing guard may have them from the connection before. */
 bool guard_open_directory(struct smtp_guard *g)
 {
-    return g->directory || directory_open(g->settings, &g->directory) == ST_OK;
+    struct directory *kept = g->serving->kept;
+    if (g->directory)
+        return true;
+    g->serving->kept = NULL;
+    if (kept && directory_current(kept)) {
+        g->directory = kept;
+        return true;
+    }
+    directory_close(kept);
+    return directory_open(g->settings, &g->directory) == ST_OK;
+}
+
+static void leave_directory(struct smtp_guard *g)
+{
+    if (g->directory && g->serving->standing)
+        g->serving->kept = g->directory;
+    else
+        directory_close(g->directory);
 }
 
 bool guard_may_log_refusal(struct smtp_guard *g)
@@ -136,6 +155,11 @@ static const struct guard_verb verbs[] = {
     { 0, 0, NULL, NULL },
 };
 
+bool guard_stands(const struct serving *s)
+{
+    return !serving_flag(s, 's') && !serving_flag(s, 'u') && !milters_wanted(s->settings, guard_milter_uses(s));
+}
+
 int guard_run(struct serving *serving)
 {
     struct smtp_guard g = { .serving = serving, .settings = serving->settings, .files = { -1, -1, -1 }, .milters = serving->milters };
@@ -158,8 +182,7 @@ int guard_run(struct serving *serving)
     guard_sign_end(&g);
     for (size_t i = 0; i < sizeof g.files / sizeof g.files[0]; i++)
         file_close(g.files[i]);
-    if (g.directory)
-        directory_close(g.directory);
+    leave_directory(&g);
     table_close(g.copies);
     tls_key_free(&g.key);
     return 0;

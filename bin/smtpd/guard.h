@@ -52,7 +52,7 @@ struct envelope {
 };
 
 struct smtp_guard {
-    const struct serving *serving;
+    struct serving *serving;
     const struct settings *settings;
     struct tls_key key;
     struct login login;
@@ -94,6 +94,8 @@ enum verdict guard_commit(const struct smtp_guard *g, struct span tls, struct co
 
 /* `guard`, `guard_paths` and `asks_dns` of smtpd's struct service. */
 int guard_run(struct serving *serving);
+/* `stands` of struct service: on the ports that users log in to, and where filters are told of each connection, no guard does. */
+bool guard_stands(const struct serving *serving);
 enum dns_need policy_asks_dns(const struct serving *serving, bool any); /* guard_policy.c */
 unsigned guard_milter_uses(const struct serving *serving); /* guard_milter.c */
 size_t guard_paths(const struct settings *s, struct sandbox_path *paths, size_t room);

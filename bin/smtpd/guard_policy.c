@@ -231,6 +231,7 @@ void policy_begin(struct smtp_guard *g)
 
 void policy_end(struct smtp_guard *g)
 {
+    g->serving->dns_awaited = g->policy && g->policy->client_asked && !g->policy->client_known;
     if (g->policy)
         refused_close(g->policy->refused);
     free(g->policy);

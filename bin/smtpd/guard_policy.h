@@ -27,7 +27,6 @@ struct policy {
     bool greylist_passed; /* the source did, on this connection */
     unsigned questions;   /* asked of DNS so far */
     bool spent;           /* no more questions are left */
-    uint64_t asked;       /* so many messages of them, the last one's number */
     /* of the client; guard_policy_client.c */
     bool client_asked, client_known;
     const struct zone *allowed, *blocked; /* by which list, or NULL */

@@ -51,8 +51,8 @@ void policy_ask(struct smtp_guard *g, const struct dns_query *queries, size_t co
     int channel = g->serving->resolver;
     if (p->client_asked && !p->client_known)
         know_client(g);
-    if (count && may_ask(g, count) && resolver_ask(channel, ++p->asked, queries, count))
-        resolver_wait(channel, p->asked, answers, count);
+    if (count && may_ask(g, count) && resolver_ask(channel, ++g->serving->dns_asked, queries, count))
+        resolver_wait(channel, g->serving->dns_asked, answers, count);
     else
         all_temporary(answers, count);
 }
@@ -63,8 +63,8 @@ void policy_ask_raw(struct smtp_guard *g, const struct dns_query *queries, size_
     int channel = g->serving->resolver;
     if (p->client_asked && !p->client_known)
         know_client(g);
-    bool sent = resolver_ask_raw(channel, ++p->asked, queries, count);
-    resolver_wait_raw(sent ? channel : -1, p->asked, count, to);
+    bool sent = resolver_ask_raw(channel, ++g->serving->dns_asked, queries, count);
+    resolver_wait_raw(sent ? channel : -1, g->serving->dns_asked, count, to);
 }
 
 bool policy_question(struct dns_query *q, const char *front, const char *behind, enum dns_type type)
@@ -142,7 +142,7 @@ void policy_client_ask(struct smtp_guard *g)
     struct dns_query queries[DNS_QUERIES];
     size_t count = make_questions(g, queries);
     g->policy->client_asked =
-        count && may_ask(g, count) && resolver_ask(g->serving->resolver, ++g->policy->asked, queries, count);
+        count && may_ask(g, count) && resolver_ask(g->serving->resolver, ++g->serving->dns_asked, queries, count);
 }
 
 static const struct zone *first_listed(const struct zones *zones, const struct resolver_answer *answers)
@@ -206,7 +206,7 @@ static void know_client(struct smtp_guard *g)
     p->client_known = true;
     size_t count = make_questions(g, queries);
     if (p->client_asked)
-        resolver_wait(g->serving->resolver, p->asked, answers, count);
+        resolver_wait(g->serving->resolver, g->serving->dns_asked, answers, count);
     else
         all_temporary(answers, count);
     p->blocked = first_listed(&s->dns_block, answers);

@@ -83,12 +83,23 @@ void log_leave(void)
         close(null);
 }
 
-void log_begin_session(void)
+void log_make_session(char id[LOG_SESSION_LENGTH + 1])
 {
     static const char digits[] = "abcdefghijklmnopqrstuvwxyz234567";
     uint64_t random = random_u64();
     for (size_t i = 0; i < LOG_SESSION_LENGTH; i++, random >>= 5)
-        log_state.session[i] = digits[random & 31];
+        id[i] = digits[random & 31];
+    id[LOG_SESSION_LENGTH] = '\0';
+}
+
+void log_join_session(const char *id)
+{
+    snprintf(log_state.session, sizeof log_state.session, "%s", id);
+}
+
+void log_begin_session(void)
+{
+    log_make_session(log_state.session);
     if (has_journal()) { /* one of its own: another connection's events don't hold up this one's */
         close_journal();
         open_journal();

@@ -9,7 +9,7 @@
  * The kernel kills the children when the first process ends, and that one waits for them only so long:
  * whichever of them dies, and whatever a session that was taken over does, nothing is left of the connection.
  */
-#include "net/connection.h"
+#include "net/connection_private.h"
 #include "base/clock.h"
 #include "base/files.h"
 #include "base/log.h"
@@ -38,102 +38,13 @@
 #define GOODBYE_MS 3000     /* what a session may take to say goodbye when its guard is gone */
 #define RELAY_END_MS 300000 /* or to bring a slow client the last of its mailbox */
 
-void connection_refuse(const struct handler *h, int out, const char *line)
-{
-    size_t n = strlen(line);
-    if (h->serving.implicit_tls)
-        return;
-    if (send(out, line, n, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno == ENOTSOCK && write(out, line, n) < 0)
-        return; /* nobody is there to be told */
-}
-
-static void close_both(int in, int out)
-{
-    close(in);
-    if (out != in)
-        close(out);
-}
-
-/* Closing a socket with unread input resets it, and the client may never see the last reply: drain a little.
- */
-static void linger(struct conn *c)
-{
-    char sink[4096];
-    struct pollfd p = { .fd = conn_read_fd(c), .events = POLLIN };
-    shutdown(conn_write_fd(c), SHUT_WR);
-    for (size_t total = 0; total < LINGER_BYTES && poll(&p, 1, LINGER_MS) > 0;) {
-        ssize_t n = recv(p.fd, sink, sizeof sink, MSG_DONTWAIT);
-        if (n <= 0)
-            return;
-        total += (size_t)n;
-    }
-}
-
-static bool input_waits(struct conn *c)
-{
-    char one;
-    return conn_pending(c).n || recv(conn_read_fd(c), &one, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
-}
-
-/* Enters `box` and leaves the others, whose descriptors are nobody else's business. */
-static bool enter_only(struct handler *h, struct sandbox *box)
-{
-    struct sandbox *all[] = { h->session_box, h->guard_box, h->mailbox_box, h->waiting_box, h->resolver_box };
-    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
-        if (all[i] != box)
-            sandbox_leave(all[i]);
-    return sandbox_enter(box);
-}
-
-/* --- a client that comes when its processes are there */
-
-enum { GIVEN_CLIENT = 1 };
-
-bool connection_give(int to, int client, const struct peer *peer)
-{
-    struct message *m = malloc(sizeof *m);
-    if (!m)
-        return false;
-    message_start(m, GIVEN_CLIENT);
-    message_put(m, (struct span){ (const char *)peer, sizeof *peer });
-    m->fd = client;
-    bool given = channel_send(to, m);
-    free(m);
-    return given;
-}
-
-static bool take_client(struct serving *s, int from)
-{
-    struct span peer;
-    struct message *m = malloc(sizeof *m);
-    bool taken = m && channel_receive(from, m, -1);
-    if (taken) {
-        s->client_in = s->client_out = m->fd;
-        taken = m->fd >= 0 && m->verb == GIVEN_CLIENT && message_get(m, &peer) && message_end(m) &&
-                peer.n == sizeof s->peer;
-        if (taken)
-            memcpy(&s->peer, peer.p, sizeof s->peer);
-    }
-    free(m);
-    return taken;
-}
-
-static bool admitted(struct handler *h)
-{
-    struct serving *s = &h->serving;
-    if (!s->service->admit || s->service->admit(s))
-        return true;
-    connection_refuse(h, s->client_out, s->service->busy);
-    return false;
-}
-
 /* The first process takes the client, where it may come in, and gives it to the session. */
 static bool take_and_pass_on(struct handler *h, int from, int session)
 {
     struct serving *s = &h->serving;
-    bool taken = take_client(s, from);
+    bool taken = connection_take(s, from);
     close(from);
-    if (!taken || !admitted(h))
+    if (!taken || !connection_admits(h))
         return false;
     if (connection_give(session, s->client_in, &s->peer))
         return true;
@@ -143,62 +54,14 @@ static bool take_and_pass_on(struct handler *h, int from, int session)
 
 /* --- processes */
 
-/* What it has before it has a client, when it waits for that. */
-static bool enter_session(struct handler *h)
-{
-    struct rlimit most = { h->settings.message_size + SPOOL_SLACK, h->settings.message_size + SPOOL_SLACK };
-    setrlimit(RLIMIT_FSIZE, &most);
-    file_close(h->serving.place);
-    if (!log_is_verbose() && h->settings.sandbox != SANDBOX_NONE)
-        log_leave();
-    return enter_only(h, h->session_box);
-}
-
-static _Noreturn void run_session(struct handler *h, bool next)
-{
-    struct serving *s = &h->serving;
-    bool boxed = enter_session(h);
-    if (next && !take_client(s, s->channel))
-        _exit(EX_OK);
-    s->conn = boxed ? conn_new(s->client_in, s->client_out) : NULL;
-    if (!s->conn) {
-        connection_refuse(h, s->client_out, s->service->unavailable);
-        _exit(EX_CONFIG);
-    }
-    conn_trace(s->conn, log_is_verbose());
-    conn_deadlines(s->conn, (int)(s->settings->timeout * 1000), SESSION_RATE);
-    if (!s->implicit_tls || tls_accept(s->conn, s->tls, guard_sign, &s->channel))
-        s->service->session(s);
-    if (s->handed_over)
-        _exit(EX_OK);
-    conn_flush(s->conn);
-    bool drain = !conn_is_gone(s->conn) && input_waits(s->conn);
-    if (drain)
-        linger(s->conn);
-    conn_free(s->conn);
-    _exit(EX_OK);
-}
-
 static _Noreturn void run_guard(struct handler *h)
 {
     file_close(h->serving.place);
-    if (!enter_only(h, h->guard_box))
+    if (!connection_enter(h, h->guard_box))
         _exit(EX_CONFIG);
     int code = h->serving.service->guard(&h->serving);
     log_settle();
     _exit(code);
-}
-
-/* A child that doesn't outlive us. */
-static pid_t fork_child(void)
-{
-    pid_t parent = getpid(), pid = fork();
-    if (pid == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        if (getppid() != parent)
-            _exit(EX_OK);
-    }
-    return pid;
 }
 
 static void on_child(int signal_number)
@@ -240,8 +103,7 @@ static bool died_by_signal(const struct handler *h, pid_t pid, int64_t until, co
     }
     if (!WIFSIGNALED(how))
         return false;
-    char number[16] = { (char)('0' + WTERMSIG(how) / 10 % 10), (char)('0' + WTERMSIG(how) % 10) };
-    log_event(LOG_ERR, "process-died", "process", what, "signal", number, NULL);
+    connection_log_death(what, how);
     return true;
 }
 
@@ -252,42 +114,6 @@ static int no_processes(const struct handler *h)
     if (h->serving.client_out >= 0)
         connection_refuse(h, h->serving.client_out, h->serving.service->unavailable);
     return EX_OSERR;
-}
-
-static _Noreturn void run_resolver(struct handler *h, int channel)
-{
-    file_close(h->serving.place);
-    struct dns_resolver r;
-    struct bytes error;
-    bytes_init(&error, 1024);
-    bool good = dns_resolver_init(&r, h->settings.resolver, &error) == ST_OK; /* it may read a file */
-    if (!good)
-        log_event(LOG_ERR, "no-resolver", "why", bytes_str(&error), NULL);
-    if (!log_is_verbose())
-        log_leave();
-    if (good && enter_only(h, h->resolver_box))
-        resolver_run(channel, &r);
-    _exit(EX_OK);
-}
-
-/* Where it can't be made, nothing can be looked up. */
-static void start_resolver(struct handler *h)
-{
-    int pair[2];
-    struct serving *s = &h->serving;
-    if (channel_pair(pair) != ST_OK)
-        return;
-    pid_t pid = fork_child();
-    if (pid == 0) {
-        close(pair[0]);
-        close(s->channel);
-        run_resolver(h, pair[1]);
-    }
-    close(pair[1]);
-    if (pid > 0)
-        s->resolver = pair[0];
-    else
-        close(pair[0]);
 }
 
 /* Waits for the session's first request, or its end. Nothing of a request is read, nor was any secret: no
@@ -310,10 +136,10 @@ static int become_guard(struct handler *h)
     if (need != DNS_AT_ONCE && (filtered || need == DNS_ON_REQUEST) && !guard_is_wanted(s->channel))
         return EX_OK;
     if (need != DNS_NEVER)
-        start_resolver(h);
+        connection_start_resolver(h);
     if (filtered)
         milters_connect(s->settings, uses, s->milters);
-    int code = enter_only(h, h->guard_box) ? s->service->guard(s) : EX_CONFIG;
+    int code = connection_enter(h, h->guard_box) ? s->service->guard(s) : EX_CONFIG;
     if (filtered)
         milters_close(s->milters);
     return code;
@@ -323,12 +149,12 @@ static int become_guard(struct handler *h)
 static int run_guarded(struct handler *h, int pair[2], int from)
 {
     struct serving *s = &h->serving;
-    pid_t session = fork_child();
+    pid_t session = connection_fork();
     if (session == 0) {
         close(pair[0]);
         file_close(from);
         s->channel = pair[1];
-        run_session(h, from >= 0);
+        connection_run_session(h, from >= 0);
     }
     close(pair[1]);
     if (session < 0)
@@ -336,7 +162,7 @@ static int run_guarded(struct handler *h, int pair[2], int from)
     s->channel = pair[0];
     int code = EX_OK;
     if (from < 0 || take_and_pass_on(h, from, s->channel)) {
-        close_both(s->client_in, s->client_out);
+        connection_close(s->client_in, s->client_out);
         code = become_guard(h);
     }
     close(s->channel);
@@ -358,26 +184,26 @@ static bool make_joints(struct joints *j)
 
 static pid_t fork_session(struct handler *h, const struct joints *j, int from)
 {
-    pid_t pid = fork_child();
+    pid_t pid = connection_fork();
     if (pid != 0)
         return pid;
     close(j->channel[1]);
-    close_both(j->control[0], j->control[1]);
+    connection_close(j->control[0], j->control[1]);
     close(j->relay[1]);
     file_close(from);
     h->serving.channel = j->channel[0];
     h->serving.relay = j->relay[0];
-    run_session(h, from >= 0);
+    connection_run_session(h, from >= 0);
 }
 
 static pid_t fork_guard(struct handler *h, const struct joints *j)
 {
-    pid_t pid = fork_child();
+    pid_t pid = connection_fork();
     if (pid != 0)
         return pid;
     close(j->control[0]);
     close(j->relay[1]);
-    close_both(h->serving.client_in, h->serving.client_out);
+    connection_close(h->serving.client_in, h->serving.client_out);
     h->serving.channel = j->channel[1];
     h->serving.control = j->control[1];
     run_guard(h);
@@ -407,7 +233,7 @@ static int run_with_mailbox(struct handler *h, int from)
         guard = fork_guard(h, &j);
     close(j.channel[1]);
     close(j.control[1]);
-    bool served = guard > 0 && enter_only(h, h->mailbox_box) && s->service->await(s);
+    bool served = guard > 0 && connection_enter(h, h->mailbox_box) && s->service->await(s);
     file_close(s->control);
     file_close(s->relay);
     int64_t until = clock_ms() + (served ? RELAY_END_MS : GOODBYE_MS);
@@ -437,7 +263,7 @@ static int run(struct handler *h, int in, int out)
     setsockopt(in, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     s->client_in = in;
     s->client_out = out;
-    return admitted(h) ? run_processes(h, -1) : EX_OK;
+    return connection_admits(h) ? run_processes(h, -1) : EX_OK;
 }
 
 int connection_run_next(struct handler *h, int from)

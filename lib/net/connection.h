@@ -24,6 +24,22 @@ int connection_run(struct handler *h, int in, int out);
 int connection_run_next(struct handler *h, int from);
 /* False: nobody takes it. */
 bool connection_give(int to, int client, const struct peer *peer);
+
+/* Standing guards: a warm listener whose program allows it (`stands` of struct service) makes of a connection only its session
+ * anew, and gives it a guard that has served others. Both are the listener's children, and wait in their sandboxes. */
+bool connection_stands(const struct handler *h);
+/* The process of such a guard. It takes what connection_assign() sends over the other end of `control`, and puts a
+ * byte there whenever it has served that connection; where it won't serve another it returns, with the exit code, and
+ * also when that end is closed and it is idle. */
+int connection_stand(struct handler *h, int control);
+/* The process of a session, which ends where the other end of `channel` is closed before it has a client. `id`: the
+ * log's, of log_make_session(). */
+_Noreturn void connection_await_client(struct handler *h, int channel, const char *id);
+/* Gives the guard at `guard` the session, by the other end of its channel, and both the client. False: there is no guard. */
+bool connection_assign(int guard, int session, const char *id, int client, const struct peer *peer);
+
+/* In the log: a process, "session" or "guard", died by a signal; `how` is wait()'s. */
+void connection_log_death(const char *what, int how);
 /* Tells a client one line (nothing with implicit TLS, where it couldn't be read). Doesn't wait. */
 void connection_refuse(const struct handler *h, int out, const char *line);
 

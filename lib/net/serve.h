@@ -15,7 +15,9 @@
  * connects, or asks nothing that the guard knows, costs two processes. smtpd's guard too begins its work when it
  * is asked something, where it then needs a process that asks DNS (net/resolver.h).
  *
- * A warm listener that has had a connection makes the processes of the next one before it comes (warm.c).
+ * A warm listener that has had a connection makes the processes of the next one before it comes (warm.c). Where
+ * smtpd takes mail of others' servers, it makes a session only, and its guards serve one connection after another
+ * (warm_guards.c).
  *
  * A program describes itself in a `struct service`; its functions get a `struct serving`.
  */
@@ -46,6 +48,10 @@ struct serving {
     int place;    /* held by the first process of a connection that isn't warm; -1: none */
     int milters[SETTINGS_MILTERS]; /* guard: to the filters of the settings, on their way, for its session; -1: none */
     int resolver; /* guard: to the process that asks DNS for it (resolver.h); -1 where there is none */
+    uint64_t dns_asked; /* guard: the number of its last question to that */
+    bool dns_awaited;   /* guard: nobody waited for the answer to it */
+    bool standing; /* guard: it may serve another connection (connection.h) */
+    void *kept;    /* guard that is standing: what it keeps for that, its program's; nothing that a client said. NULL at first */
     int client_in, client_out;         /* mailbox process only: the client's descriptors */
     const struct sandbox *mailbox_box; /* the mailbox process's sandbox; NULL for smtpd */
 };
@@ -75,6 +81,9 @@ struct service {
     /* May this client connect, by the limits that hold over connections? limits_admit. NULL: yes. Before any
      * process is made and any sandbox entered; it may set s->place. False: it says why in the log. */
     bool (*admit)(struct serving *s);
+    /* May a warm listener's guards serve one connection after another? `guard` keeps nothing of one then but serving.kept, and no
+     * user logs in: who took such a guard over would hear what others say to it later. NULL: no. */
+    bool (*stands)(const struct serving *s);
     /* Does this connection's guard need a resolver; or, where `any`, could some? NULL: none does. smtpd only. */
     enum dns_need (*asks_dns)(const struct serving *s, bool any);
     /* For which kinds of connections (MILTER_FOR_*) filters are asked about this one's mail. NULL: none. smtpd only. */

@@ -5,13 +5,12 @@
  * The listener holds no secret and reads nothing from clients. It counts connections in all and by source,
  * and tells those over a limit so. Once it has one connection it makes the processes of the next, which wait in
  * their sandboxes for a client: a greeting then takes a part of the time. SIGCHLD is blocked except while it waits,
- * so no ended child is missed. Executing itself anew keeps the process id, the children and the socket; what it knew of its children goes
- * along in a memory file named by POSTERN_WARM_CHILDREN.
+ * so no ended child is missed. How it executes itself anew: warm_renew.c.
  *
  * It never ends with a connection unaccepted: it looks once more after deciding to go, and what comes later
  * wakes systemd or inetd, which own the socket.
  */
-#include "net/warm.h"
+#include "net/warm_private.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "net/channel.h"
@@ -34,90 +33,22 @@
 #define BROKEN_PAUSE_MS 1000
 #define ACCEPT_PAUSE_MS 100 /* after an accept that failed for want of descriptors or memory */
 
-struct child {
-    pid_t pid;
-    bool known; /* `from` counts */
-    struct in6_addr from;
-};
-
-struct watched {
-    const char *path;
-    struct stat seen; /* st_ino 0: was not there */
-};
-
-struct warm {
-    struct handler *handler;
-    int listening;
-    char **argv;
-    struct child *children;
-    size_t count, room;
-    char program[4096];
-    struct watched *files; /* executable, settings, certificates, keys */
-    size_t watched;
-    bool renew; /* a child died by a signal */
-    pid_t next; /* the first of the next connection's processes, which wait for it; 0: there are none */
-    int next_to; /* to that one */
-    sigset_t waiting_mask;
-};
-
 static void on_child(int signal_number)
 {
     (void)signal_number; /* only interrupts the wait */
 }
 
-static void watch(struct warm *w, const char *path)
-{
-    struct watched *f = &w->files[w->watched++];
-    f->path = path ? path : "";
-    if (stat(f->path, &f->seen) != 0)
-        f->seen = (struct stat){ 0 };
-}
-
-static bool has_changed(const struct watched *w)
-{
-    struct stat now;
-    if (!w->path[0] || stat(w->path, &now) != 0)
-        return false; /* in the middle of a replacement: look again at the next connection */
-    return now.st_ino != w->seen.st_ino || now.st_dev != w->seen.st_dev || now.st_size != w->seen.st_size ||
-           now.st_mtim.tv_sec != w->seen.st_mtim.tv_sec || now.st_mtim.tv_nsec != w->seen.st_mtim.tv_nsec;
-}
-
-/* Where the program lies. Of a file that was replaced since it was executed the kernel says so, behind its path. */
-static void find_program(struct warm *w)
-{
-    static const char gone[] = " (deleted)";
-    ssize_t n = readlink("/proc/self/exe", w->program, sizeof w->program - 1);
-    if (n > (ssize_t)sizeof gone && memcmp(w->program + n - (sizeof gone - 1), gone, sizeof gone - 1) == 0)
-        n -= sizeof gone - 1;
-    w->program[n > 0 ? n : 0] = '\0';
-}
-
-/* Keys too: the guard's sandbox lets it open those that were there when it was made. Without memory nothing is
- * watched. */
-static void watch_files(struct warm *w)
-{
-    find_program(w);
-    const struct settings *s = &w->handler->settings;
-    const char *file = w->handler->serving.settings_file;
-    w->watched = 0;
-    if (!w->files)
-        w->files = calloc(4 + 2 * s->certificate_count, sizeof *w->files);
-    if (!w->files)
-        return;
-    watch(w, w->program);
-    stat("/proc/self/exe", &w->files[0].seen); /* what runs, not what lies there by now */
-    watch(w, file ? file : SETTINGS_DEFAULT_FILE);
-    watch(w, s->tls_certificate);
-    watch(w, s->tls_key);
-    for (size_t i = 0; i < s->certificate_count; i++) {
-        watch(w, s->certificates[i].certificate);
-        watch(w, s->certificates[i].key);
-    }
-}
-
 /* --- children */
 
-static bool remember(struct warm *w, pid_t pid, const struct peer *peer)
+struct child *warm_child(struct warm *w, pid_t pid)
+{
+    for (size_t i = 0; i < w->count; i++)
+        if (w->children[i].pid == pid)
+            return &w->children[i];
+    return NULL;
+}
+
+bool warm_remember(struct warm *w, const struct child *child)
 {
     if (w->count == w->room) {
         size_t room = w->room ? w->room * 2 : 64;
@@ -127,26 +58,45 @@ static bool remember(struct warm *w, pid_t pid, const struct peer *peer)
         w->children = more;
         w->room = room;
     }
-    w->children[w->count++] = (struct child){ pid, peer->known, peer->address };
+    w->children[w->count++] = *child;
     return true;
+}
+
+/* Of a connection with a standing guard nobody else would say it. */
+static void log_death(const struct warm *w, const struct child *child, pid_t pid, int how)
+{
+    if (!w->standing)
+        return;
+    log_join_session(child ? child->id : pid == w->next ? w->next_id : "");
+    connection_log_death(child || pid == w->next ? "session" : "guard", how);
+    log_join_session("");
+}
+
+static void reap_one(struct warm *w, pid_t pid, int how)
+{
+    struct child *child = warm_child(w, pid);
+    bool died = WIFSIGNALED(how) && !(child && child->kill_at == WARM_KILLED);
+    if (died)
+        log_death(w, child, pid, how);
+    if (died || (WIFEXITED(how) && WEXITSTATUS(how) == EX_SOFTWARE))
+        w->renew = true;
+    if (pid == w->next) {
+        close(w->next_to);
+        w->next = 0;
+    }
+    warm_guards_reap(w, pid);
+    if (w->renew)
+        warm_guards_retire(w);
+    child = warm_child(w, pid);
+    if (child)
+        *child = w->children[--w->count];
 }
 
 static void reap(struct warm *w)
 {
     int how;
-    for (pid_t pid; (pid = waitpid(-1, &how, WNOHANG)) > 0;) {
-        if (WIFSIGNALED(how) || WEXITSTATUS(how) == EX_SOFTWARE)
-            w->renew = true;
-        if (pid == w->next) {
-            close(w->next_to);
-            w->next = 0;
-        }
-        for (size_t i = 0; i < w->count; i++)
-            if (w->children[i].pid == pid) {
-                w->children[i] = w->children[--w->count];
-                break;
-            }
-    }
+    for (pid_t pid; (pid = waitpid(-1, &how, WNOHANG)) > 0;)
+        reap_one(w, pid, how);
 }
 
 static bool over_limit(const struct warm *w, const struct peer *peer)
@@ -162,60 +112,18 @@ static bool over_limit(const struct warm *w, const struct peer *peer)
     return same >= s->connections_per_source;
 }
 
-/* --- executing itself anew */
-
-static int hand_on_children(const struct warm *w)
-{
-    char number[16];
-    int fd = memfd_create("children", 0); /* kept across exec */
-    if (fd < 0)
-        return fd;
-    size_t size = w->count * sizeof *w->children;
-    if (size == 0 || write(fd, w->children, size) == (ssize_t)size) {
-        snprintf(number, sizeof number, "%d", fd);
-        setenv(WARM_CHILDREN, number, 1);
-    }
-    return fd;
-}
-
-static void take_children(struct warm *w)
-{
-    const char *number = getenv(WARM_CHILDREN);
-    if (!number)
-        return;
-    int fd = atoi(number);
-    struct child child;
-    for (off_t at = 0; pread(fd, &child, sizeof child, at) == (ssize_t)sizeof child;
-         at += (off_t)sizeof child)
-        remember(w, child.pid, &(struct peer){ .known = child.known, .address = child.from });
-    close(fd);
-    unsetenv(WARM_CHILDREN);
-}
-
-static void execute_anew(struct warm *w)
-{
-    log_event(LOG_INFO, "renewed", "why", w->renew ? "a child died" : "files changed", NULL);
-    w->renew = false;
-    int children = hand_on_children(w);
-    fcntl(w->listening, F_SETFD, 0);
-    execv(w->program, w->argv);
-    log_event(LOG_ERR, "exec-failed", "file", w->program, "why", strerror(errno), NULL);
-    fcntl(w->listening, F_SETFD, FD_CLOEXEC);
-    unsetenv(WARM_CHILDREN);
-    if (children >= 0)
-        close(children);
-    watch_files(w);
-}
-
 /* --- accepting */
 
-static pid_t fork_child(struct warm *w)
+pid_t warm_fork(struct warm *w)
 {
     pid_t pid = fork();
     if (pid == 0) {
         signal(SIGCHLD, SIG_DFL);
         sigprocmask(SIG_SETMASK, &w->waiting_mask, NULL);
         close(w->listening);
+        if (w->next)
+            close(w->next_to);
+        warm_guards_leave(w);
     }
     return pid;
 }
@@ -224,9 +132,13 @@ static pid_t fork_child(struct warm *w)
 static void make_next(struct warm *w)
 {
     int pair[2];
+    if (w->standing) {
+        warm_guards_prepare(w);
+        return;
+    }
     if (w->next || channel_pair(pair) != ST_OK)
         return;
-    pid_t pid = fork_child(w);
+    pid_t pid = warm_fork(w);
     if (pid == 0) {
         close(pair[0]);
         _exit(connection_run_next(w->handler, pair[1]));
@@ -250,7 +162,7 @@ static pid_t begin(struct warm *w, int fd, const struct peer *peer)
         if (given)
             return pid;
     }
-    pid = fork_child(w);
+    pid = warm_fork(w);
     if (pid == 0)
         _exit(connection_run(w->handler, fd, fd));
     return pid;
@@ -264,8 +176,11 @@ static void start(struct warm *w, int fd, const struct peer *peer)
         connection_refuse(w->handler, fd, service->busy);
         return;
     }
-    pid_t pid = begin(w, fd, peer);
-    if (pid < 0 || !remember(w, pid, peer)) {
+    struct child child = { .known = peer->known, .from = peer->address };
+    child.pid = w->standing ? warm_guards_begin(w, fd, peer) : begin(w, fd, peer);
+    if (w->standing)
+        memcpy(child.id, w->next_id, sizeof child.id); /* still that of the session which was given away */
+    if (child.pid < 0 || !warm_remember(w, &child)) {
         log_event(LOG_ERR, "fork-failed", "why", strerror(errno), NULL);
         connection_refuse(w->handler, fd, service->busy);
     }
@@ -297,14 +212,6 @@ static void accept_one(struct warm *w)
         make_next(w);
 }
 
-static bool must_renew(const struct warm *w)
-{
-    for (size_t i = 0; i < w->watched; i++)
-        if (has_changed(&w->files[i]))
-            return true;
-    return w->renew;
-}
-
 static void prepare_signals(struct warm *w)
 {
     struct sigaction action = { .sa_handler = on_child };
@@ -327,29 +234,47 @@ static void make_ready(struct handler *h)
         tls_server_ready(h->serving.tls);
 }
 
+/* Milliseconds until it is idle for long enough, or has something else to do than to hear of clients and children. */
+static int64_t time_left(struct warm *w, int64_t idle_since, int64_t idle_ms)
+{
+    int64_t left = w->count ? (idle_ms ? idle_ms : 1) : idle_since + idle_ms - clock_ms();
+    int64_t kill_in = warm_guards_kill(w);
+    if (kill_in >= 0 && kill_in < left)
+        left = kill_in;
+    return left > 0 ? left : 0;
+}
+
+static void begin_listening(struct warm *w)
+{
+    fcntl(w->listening, F_SETFL, fcntl(w->listening, F_GETFL) | O_NONBLOCK);
+    fcntl(w->listening, F_SETFD, FD_CLOEXEC);
+    prepare_signals(w);
+    warm_watch(w);
+    warm_take_children(w);
+    make_ready(w->handler);
+    w->handler->serving.warm = true;
+    w->standing = connection_stands(w->handler);
+}
+
 int warm_run(struct handler *h, int listening, char **argv)
 {
-    struct warm w = { .handler = h, .listening = listening, .argv = argv };
-    struct pollfd p = { .fd = listening, .events = POLLIN };
+    struct warm w = { .handler = h, .listening = listening, .argv = argv, .client = -1 };
     int64_t idle_ms = (int64_t)(h->broken ? 1 : h->settings.idle_exit) * 1000, last = clock_ms();
-    fcntl(listening, F_SETFL, fcntl(listening, F_GETFL) | O_NONBLOCK);
-    fcntl(listening, F_SETFD, FD_CLOEXEC);
-    prepare_signals(&w);
-    watch_files(&w);
-    take_children(&w);
-    make_ready(h);
-    h->serving.warm = true;
+    if (!warm_guards_ready(&w))
+        return EX_OSERR;
+    begin_listening(&w);
     for (;;) {
         reap(&w);
-        int64_t left = last + idle_ms - clock_ms();
-        if (w.count)
-            left = idle_ms ? idle_ms : 1;
-        struct timespec wait = { .tv_sec = left > 0 ? left / 1000 : 0,
-                                 .tv_nsec = left > 0 ? left % 1000 * 1000000 : 0 };
-        int n = ppoll(&p, 1, &wait, &w.waiting_mask);
-        if (n > 0) {
-            if (must_renew(&w))
-                execute_anew(&w);
+        int64_t left = time_left(&w, last, idle_ms);
+        struct timespec wait = { .tv_sec = left / 1000, .tv_nsec = left % 1000 * 1000000 };
+        size_t guards = warm_guards_poll(&w);
+        w.polled[0] = (struct pollfd){ .fd = listening, .events = POLLIN };
+        int n = ppoll(w.polled, guards + 1, &wait, &w.waiting_mask);
+        if (n > 0)
+            warm_guards_hear(&w, guards);
+        if (n > 0 && w.polled[0].revents) {
+            if (warm_must_renew(&w))
+                warm_renew(&w);
             accept_one(&w);
         } else if (n == 0 && w.count == 0 && left <= 0) {
             return EX_OK;

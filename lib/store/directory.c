@@ -44,6 +44,14 @@ enum status directory_open(const struct settings *s, struct directory **d)
     return directory_open_draft(s, NULL, d);
 }
 
+bool directory_current(const struct directory *d)
+{
+    for (size_t i = 0; i < TABLES; i++)
+        if (d->tables[i] && !tables_current(d->settings, (enum table_name)i, d->tables[i]))
+            return false;
+    return true;
+}
+
 void directory_close(struct directory *d)
 {
     if (!d)

@@ -24,6 +24,8 @@ enum status directory_open(const struct settings *s, struct directory **d);
 /* The same, but each table is opened when it is first looked at: for who needs one or two, like a login. */
 enum status directory_open_as_needed(const struct settings *s, struct directory **d);
 void directory_close(struct directory *d);
+/* Would it be the same if it were opened now: neither tables nor their texts have changed? */
+bool directory_current(const struct directory *d);
 
 /* Folders outside of the settings' own that look-ups read from, for a sandbox: up to `room` strings, which
  * live as long as the process. */

@@ -131,6 +131,13 @@ enum status table_open(const char *path, struct table **table)
     return ST_OK;
 }
 
+bool table_is_at(const struct table *t, const char *path)
+{
+    struct stat opened, there;
+    return fstat(gdbm_fdesc(t->db), &opened) == 0 && stat(path, &there) == 0 && opened.st_ino == there.st_ino &&
+           opened.st_dev == there.st_dev;
+}
+
 void table_close(struct table *t)
 {
     if (!t)

@@ -27,6 +27,8 @@ struct table_source {
 /* Opens for reading. ST_NONE: there is no such file; ST_TEMP: could not, or it is damaged. */
 enum status table_open(const char *path, struct table **table);
 void table_close(struct table *table);
+/* Is it still the file at `path`, and none that has taken its place since? */
+bool table_is_at(const struct table *table, const char *path);
 /* Appends the value to *value. ST_NONE: no such key; ST_TEMP: could not look. */
 enum status table_get(struct table *table, struct span key, struct bytes *value);
 /* Valid while the table is open. */

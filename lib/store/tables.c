@@ -74,6 +74,13 @@ enum status tables_open(const struct settings *s, enum table_name name, struct t
     return ST_OK;
 }
 
+bool tables_current(const struct settings *s, enum table_name name, const struct table *table)
+{
+    char path[PATH_MAX];
+    return tables_path(s, name, true, path, sizeof path) && table_is_at(table, path) &&
+           tables_fresh(s, name, table) == ST_OK;
+}
+
 struct span tables_first_word(struct span line)
 {
     size_t n = span_find(line, ' '), tab = span_find(line, '\t');

@@ -52,6 +52,8 @@ enum status tables_open(const struct settings *s, enum table_name name, struct t
 /* Is the compiled table what its text says? ST_OK: yes; ST_NONE: no, or there is none; ST_TEMP: can't tell.
  */
 enum status tables_fresh(const struct settings *s, enum table_name name, const struct table *table);
+/* That, and no other has been compiled since this was opened? */
+bool tables_current(const struct settings *s, enum table_name name, const struct table *table);
 
 /* A domain name, and a line of domains (text/domains.h), with A-labels. */
 bool tables_domain(struct span text, char to[ADDRESS_DOMAIN_LIMIT + 1]);

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Standing guards of a warm listener: each serves one connection after another, and only the connection's session is
+ * made anew. What a guard needs time for (its sandbox, tables, a process that asks DNS) is so paid once.
+ *
+ * A guard goes after GUARD_CONNECTIONS, or when it is GUARD_AGE_MS old, and where more than GUARDS_IDLE have nothing to
+ * do. When any process died by a signal they all go: who knows what led to that. When a guard is through with a connection,
+ * or has died, that connection's session may take GOODBYE_MS to say goodbye, and is then killed: nothing is left of the
+ * connection, whatever was taken over.
+ *
+ * When the listener executes itself anew, or ends, guards finish their connections and go; the new one still hears when
+ * they do.
+ */
+#include "net/warm_private.h"
+#include "base/clock.h"
+#include "base/files.h"
+#include "base/log.h"
+#include "net/channel.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#define GUARD_CONNECTIONS 200
+#define GUARD_AGE_MS 300000
+#define GUARDS_IDLE 8
+#define GOODBYE_MS 3000
+
+bool warm_guards_ready(struct warm *w)
+{
+    w->polled = malloc(sizeof *w->polled);
+    return w->polled != NULL;
+}
+
+static bool make_room(struct warm *w)
+{
+    if (w->guard_count < w->guard_room)
+        return true;
+    size_t room = w->guard_room ? w->guard_room * 2 : 8;
+    struct warm_guard *guards = realloc(w->guards, room * sizeof *guards);
+    if (!guards)
+        return false;
+    w->guards = guards;
+    struct pollfd *polled = realloc(w->polled, (room + 1) * sizeof *polled);
+    if (!polled)
+        return false;
+    w->polled = polled;
+    w->guard_room = room;
+    return true;
+}
+
+/* The child gets its client, if it is one's session, by its channel. */
+static pid_t fork_clientless(struct warm *w)
+{
+    pid_t pid = warm_fork(w);
+    if (pid == 0)
+        file_close(w->client);
+    return pid;
+}
+
+static struct warm_guard *make_guard(struct warm *w)
+{
+    int pair[2];
+    if (!make_room(w) || channel_pair(pair) != ST_OK)
+        return NULL;
+    pid_t pid = fork_clientless(w);
+    if (pid == 0) {
+        close(pair[0]);
+        _exit(connection_stand(w->handler, pair[1]));
+    }
+    close(pair[1]);
+    if (pid < 0) {
+        close(pair[0]);
+        return NULL;
+    }
+    w->guards[w->guard_count] = (struct warm_guard){ .pid = pid, .control = pair[0], .made = clock_ms() };
+    return &w->guards[w->guard_count++];
+}
+
+static bool make_session(struct warm *w)
+{
+    int pair[2];
+    if (channel_pair(pair) != ST_OK)
+        return false;
+    log_make_session(w->next_id);
+    pid_t pid = fork_clientless(w);
+    if (pid == 0) {
+        close(pair[0]);
+        connection_await_client(w->handler, pair[1], w->next_id);
+    }
+    close(pair[1]);
+    if (pid < 0) {
+        close(pair[0]);
+        return false;
+    }
+    w->next = pid;
+    w->next_to = pair[0];
+    return true;
+}
+
+/* It serves no other: its end of the channel to us says so. */
+static void dismiss(struct warm *w, struct warm_guard *g)
+{
+    close(g->control);
+    *g = w->guards[--w->guard_count];
+}
+
+/* The one that was idle for the shortest time. */
+static struct warm_guard *find_idle(struct warm *w)
+{
+    for (size_t i = w->guard_count; i-- > 0;)
+        if (!w->guards[i].session)
+            return &w->guards[i];
+    return NULL;
+}
+
+void warm_guards_prepare(struct warm *w)
+{
+    if (!w->next)
+        make_session(w);
+    if (!find_idle(w))
+        make_guard(w);
+}
+
+/* The session; -1: it is gone, and so is the guard if there was one. */
+static pid_t assign(struct warm *w, int client, const struct peer *peer)
+{
+    struct warm_guard *g = find_idle(w);
+    if ((!w->next && !make_session(w)) || (!g && !(g = make_guard(w))))
+        return -1;
+    pid_t session = w->next;
+    bool given = connection_assign(g->control, w->next_to, w->next_id, client, peer);
+    close(w->next_to);
+    w->next = 0;
+    g->session = session;
+    g->served++;
+    if (given)
+        return session;
+    dismiss(w, g);
+    return -1;
+}
+
+/* Once more, if the guard that waited was dead. */
+pid_t warm_guards_begin(struct warm *w, int client, const struct peer *peer)
+{
+    w->client = client;
+    pid_t session = assign(w, client, peer);
+    if (session < 0)
+        session = assign(w, client, peer);
+    w->client = -1;
+    return session;
+}
+
+/* --- when they are through */
+
+size_t warm_guards_poll(struct warm *w)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < w->guard_count; i++)
+        if (w->guards[i].session)
+            w->polled[++n] = (struct pollfd){ .fd = w->guards[i].control, .events = POLLIN };
+    return n;
+}
+
+static void end_session(struct warm *w, pid_t session)
+{
+    struct child *child = session > 0 ? warm_child(w, session) : NULL;
+    if (child)
+        child->kill_at = clock_ms() + GOODBYE_MS;
+}
+
+static bool has_served_enough(const struct warm *w, const struct warm_guard *g)
+{
+    size_t idle = 0;
+    for (size_t i = 0; i < w->guard_count; i++)
+        idle += !w->guards[i].session;
+    return idle > GUARDS_IDLE || g->served >= GUARD_CONNECTIONS || clock_ms() - g->made > GUARD_AGE_MS;
+}
+
+static void hear_one(struct warm *w, struct warm_guard *g)
+{
+    char byte;
+    ssize_t n = recv(g->control, &byte, 1, MSG_DONTWAIT);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    end_session(w, g->session);
+    g->session = 0;
+    if (n <= 0 || g->last || has_served_enough(w, g))
+        dismiss(w, g);
+}
+
+static struct warm_guard *find(struct warm *w, int control)
+{
+    for (size_t i = 0; i < w->guard_count; i++)
+        if (w->guards[i].control == control)
+            return &w->guards[i];
+    return NULL;
+}
+
+void warm_guards_hear(struct warm *w, size_t polled)
+{
+    for (size_t i = 1; i <= polled; i++) {
+        struct warm_guard *g = w->polled[i].revents ? find(w, w->polled[i].fd) : NULL;
+        if (g)
+            hear_one(w, g);
+    }
+}
+
+void warm_guards_reap(struct warm *w, pid_t pid)
+{
+    for (size_t i = 0; i < w->guard_count; i++) {
+        struct warm_guard *g = &w->guards[i];
+        if (g->session == pid)
+            g->session = -1; /* the guard will say that it is through */
+        if (g->pid != pid)
+            continue;
+        end_session(w, g->session);
+        dismiss(w, g);
+        return;
+    }
+}
+
+void warm_guards_retire(struct warm *w)
+{
+    for (size_t i = w->guard_count; i-- > 0;) {
+        w->guards[i].last = true;
+        if (!w->guards[i].session)
+            dismiss(w, &w->guards[i]);
+    }
+}
+
+int64_t warm_guards_kill(struct warm *w)
+{
+    int64_t now = w->standing ? clock_ms() : 0, next = -1;
+    for (size_t i = 0; i < w->count && w->standing; i++) {
+        struct child *c = &w->children[i];
+        if (c->kill_at > 0 && c->kill_at <= now) {
+            log_join_session(c->id);
+            log_event(LOG_WARNING, "process-killed", "process", "session", "why", "it didn't end with its connection", NULL);
+            log_join_session("");
+            kill(c->pid, SIGKILL);
+            c->kill_at = WARM_KILLED;
+        } else if (c->kill_at > 0 && (next < 0 || c->kill_at - now < next)) {
+            next = c->kill_at - now;
+        }
+    }
+    return next;
+}
+
+void warm_guards_leave(const struct warm *w)
+{
+    for (size_t i = 0; i < w->guard_count; i++)
+        close(w->guards[i].control);
+}
+
+/* --- executing the listener anew */
+
+void warm_guards_hand_on(const struct warm *w, struct bytes *to)
+{
+    for (size_t i = 0; i < w->guard_count; i++) {
+        const struct warm_guard *g = &w->guards[i];
+        if (!g->session)
+            continue;
+        fcntl(g->control, F_SETFD, 0);
+        bytes_printf(to, "guard %d %d %d\n", (int)g->pid, g->control, (int)g->session);
+    }
+}
+
+void warm_guards_take(struct warm *w, pid_t pid, int control, pid_t session)
+{
+    fcntl(control, F_SETFD, FD_CLOEXEC);
+    if (!make_room(w)) {
+        close(control);
+        return;
+    }
+    w->guards[w->guard_count++] = (struct warm_guard){ .pid = pid, .control = control, .session = session, .last = true };
+}
