@@ -253,6 +253,14 @@ in_dovecot() { # USER PASSWORD
 check "Dovecot starts with our secrets" start_dovecot
 check "Dovecot: they are its users' passwords" in_dovecot alice alice-secret
 check "Dovecot: and no others" fails in_dovecot alice bob-secret
+as_postern() { as_server "$place/bin/postern" -c "$conf" "$@"; }
+check "an app password more" as_postern user apppass add alice phone
+check "Dovecot: the same, as it passes over what it doesn't know" in_dovecot alice alice-secret
+check "an account is disabled" as_postern user disable alice
+check "Dovecot: there too, once it looks" eventually 20 fails in_dovecot alice alice-secret
+check "and enabled" as_postern user enable alice
+check "Dovecot: there too, once it looks" eventually 20 in_dovecot alice alice-secret
+check "without the app password" as_postern user apppass remove alice phone
 
 umlauts=$(printf 'p\303\244ss w\303\266rd')
 from_dovecot() {

@@ -42,6 +42,7 @@ int master_add(struct admin *a, int argc, char **argv); /* master.c */
 int master_passwd(struct admin *a, int argc, char **argv);
 int master_remove(struct admin *a, int argc, char **argv);
 int master_list(struct admin *a, int argc, char **argv);
+int user_import(struct admin *a, int argc, char **argv); /* user_import.c */
 int user_quota(struct admin *a, int argc, char **argv); /* user_quota.c */
 int alias_add(struct admin *a, int argc, char **argv);
 int alias_remove(struct admin *a, int argc, char **argv);

@@ -42,7 +42,7 @@ static bool maildir_of(struct admin *a, const struct address *account, struct by
     return settings_maildir(&a->s, address_local(account), address_domain(account), path);
 }
 
-static int make_maildir(struct admin *a, const struct address *account)
+int user_make_maildir(struct admin *a, const struct address *account)
 {
     struct bytes path;
     struct mail *mail = NULL;
@@ -90,7 +90,7 @@ int user_add(struct admin *a, int argc, char **argv)
     if (result == EX_OK) {
         result = must_be_new(a, &account);
         if (result == EX_OK)
-            result = make_maildir(a, &account);
+            result = user_make_maildir(a, &account);
         if (result == EX_OK)
             result = secret_set(a, &account, &secret);
         if (result == EX_OK)

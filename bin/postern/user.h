@@ -7,6 +7,7 @@
  *     user_state.c     disable, enable, show
  *     user_apppass.c   app passwords
  *     user_quota.c     limits
+ *     user_import.c    accounts from a passwd-file; user_import.h
  */
 #ifndef POSTERN_USER_H
 #define POSTERN_USER_H
@@ -24,6 +25,9 @@ struct secret {
 int user_find(struct admin *a, const char *text, struct address *account);
 /* Is it in accounts? EX_OK: *there says so. */
 int user_is_there(struct admin *a, const struct address *account, bool *there);
+
+/* The account's Maildir with the usual folders. EX_OK, or complains. */
+int user_make_maildir(struct admin *a, const struct address *account);
 
 /* Makes what is kept of a password. EX_OK, or complains. To be forgotten either way. */
 int secret_make(struct admin *a, const struct address *account, struct span password, struct secret *secret);
