@@ -121,7 +121,7 @@ interop: $(DEPS) ## INTEROP_MESSAGES (1000) to and from Postfix, Exim and OpenSM
 
 # The sandbox is on here too, with the sanitizers' own calls allowed. Where it isn't: looking for leaks at exit (what qrun does) takes
 # ptrace, and a process that tries what it may not do would show the sanitizers' rights.
-UNBOXED_TESTS = $(wildcard tests/lying-*.t tests/qrun*.t tests/pipe.t tests/systemd.t tests/deb.t tests/newuser.t)
+UNBOXED_TESTS = $(wildcard tests/lying-*.t tests/qrun*.t tests/pipe.t tests/systemd.t tests/deb.t tests/newuser.t tests/inetd-system.t)
 ASAN = BUILD=build/asan CFLAGS="-O1 -g -U_FORTIFY_SOURCE -fno-omit-frame-pointer" \
 	EXTRA_CFLAGS="-fsanitize=address,undefined -fno-sanitize-recover=undefined"
 asan: ## the tests under the address and undefined-behaviour sanitizers
