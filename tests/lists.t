@@ -78,6 +78,21 @@ check '... its columns' test "$(postern queue | awk '{ print $1, $6 }')" = "$id 
 check '... and a message' test "$(postern queue show "$id" --json | jq -r .sender)" = alice@example.test
 check 'trace' test "$(postern trace --json --file "$work/log" bob@example.test | jq -c '[.time, .program, .event, .why]')" = \
     '[1795717576,"smtpd","refused","a \"word\" \u001b[31m"]'
+check 'user show' test "$(postern user show bob --json | jq -c '[.account, .disabled, .scram, .grade, .["last-login"]]')" = \
+    '["bob@example.test",false,true,"good",null]'
+postern user apppass add bob phone >/dev/null
+check 'user apppass list' test "$(postern user apppass list --json | jq -c 'del(.made)')" = \
+    '{"account":"bob@example.test","name":"phone","used":null,"service":null,"peer":null}'
+check 'user quota' test "$(postern user quota --json bob | jq -c 'del(.bytes, .messages)')" = \
+    '{"account":"bob@example.test","bytes-limit":2147483648,"messages-limit":1000}'
+check '... where there is none' test "$(postern user quota --json alice)" = \
+    '{"account":"alice@example.test","bytes":0,"bytes-limit":null,"messages":0,"messages-limit":null}'
+echo secret | postern master add boss
+check 'master list' one '{"master":"boss"}' '.master' master list
+printf 'From a@b  Fri Nov 21 09:55:06 1997\nSubject: x\n\nhi\n\n' >"$work/mbox"
+chmod 755 "$work"
+check 'import' test "$(postern import --json --folder Wörk alice "$work/mbox")" = '{"folder":"Wörk","imported":1,"present":0,"uids-kept":false}'
+check 'export' test "$(postern export --json alice "$server/exported" | jq -c 'select(.exported > 0)')" = '{"folder":"Wörk","exported":1}'
 check 'status' sh -c "'$bin/postern' -c '$conf' status --json --file '$work/log' --proc '$work' 2>/dev/null | jq -e .queue.messages"
 check 'doctor' sh -c "'$bin/postern' -c '$conf' doctor --json disk clock | jq -e . || [ \$? = 4 ]"
 check 'a list of nothing is empty' test -z "$(postern relay remove bob@far.test @far.test && postern relay list --json)"

@@ -104,12 +104,17 @@ static int export_mbox(struct export *e)
     fclose(out.f);
     e->fd = -1;
     if (result == EX_OK && !e->to_stdout)
-        export_report(folder, count);
+        export_report(e, folder, count);
     return result;
 }
 
-void export_report(struct span folder, uint64_t count)
+void export_report(const struct export *e, struct span folder, uint64_t count)
 {
+    if (e->a->json) {
+        json_folder("{", folder);
+        printf(",\"exported\":%llu}\n", (unsigned long long)count);
+        return;
+    }
     say_folder(folder);
     printf(" exported %llu\n", (unsigned long long)count);
 }

@@ -18,7 +18,7 @@ struct export {
 };
 
 /* A line about a folder on standard output. */
-void export_report(struct span folder, uint64_t count);
+void export_report(const struct export *e, struct span folder, uint64_t count);
 
 /* --- export_tree.c: a Maildir with its folders, or with one, which is then the Maildir itself. EX_OK, or complains. */
 int export_tree(struct export *e);

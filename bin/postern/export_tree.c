@@ -103,7 +103,7 @@ static int fill(struct export *e, struct mailbox *box, int dir)
         result = write_keywords(e, box, dir);
     progress_end(&e->progress);
     if (result == EX_OK)
-        export_report(span_of(box->folder), count);
+        export_report(e, span_of(box->folder), count);
     file_close(cur_dir);
     bytes_free(&list);
     return result;

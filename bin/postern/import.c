@@ -61,8 +61,23 @@ void say_folder(struct span folder)
     bytes_free(&name);
 }
 
-void import_report(struct span folder, const struct import_count *count)
+void json_folder(const char *before, struct span folder)
 {
+    struct bytes name;
+    bytes_init(&name, 4 * FOLDER_NAME_LIMIT);
+    json_pair(before, "folder", utf7_to_utf8(folder, &name) ? span_bytes(&name) : folder);
+    bytes_free(&name);
+}
+
+void import_report(const struct import *i, struct span folder, const struct import_count *count)
+{
+    if (i->a->json) {
+        json_folder("{", folder);
+        printf(",\"imported\":%llu,\"present\":%llu,\"uids-kept\":%s}\n",
+               (unsigned long long)count->messages, (unsigned long long)count->present,
+               count->kept ? "true" : "false");
+        return;
+    }
     say_folder(folder);
     printf(" imported %llu present %llu uids %s\n", (unsigned long long)count->messages,
            (unsigned long long)count->present, count->kept ? "kept" : "new");

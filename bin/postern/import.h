@@ -73,6 +73,8 @@ int import_become_owner(struct admin *a, bool tree, bool *reads_all);
 int import_keep_reading(bool was_root, bool *reads_all);
 /* A folder's name on standard output, in UTF-8 and made harmless. */
 void say_folder(struct span folder);
+/* A member "folder" of an object, as json_pair() has it. */
+void json_folder(const char *before, struct span folder);
 /* The account's mail, as its owner; EX_OK, or complains. Nothing of it is made. */
 int import_account(struct admin *a, const char *address, struct mail **mail);
 /* mail_set_boot() with what the kernel says. */
@@ -84,7 +86,7 @@ int import_make_folder(struct import *i, struct span folder);
 /* Complains of what errno says about that folder. */
 int import_failed(const char *what, struct span folder);
 /* A line about it on standard output. */
-void import_report(struct span folder, const struct import_count *count);
+void import_report(const struct import *i, struct span folder, const struct import_count *count);
 
 /* --- import_mbox.c: of one file. EX_OK, or complains and has imported nothing. */
 int import_mbox(struct import *i);

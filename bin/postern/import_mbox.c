@@ -83,7 +83,7 @@ static int take(struct import *i, struct span file)
     progress_end(&i->progress);
     if (st != ST_OK)
         return import_failed("nothing was imported", folder);
-    import_report(folder, &count);
+    import_report(i, folder, &count);
     return EX_OK;
 }
 

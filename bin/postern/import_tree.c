@@ -199,7 +199,7 @@ static int import_one(struct import *i, const char *path, struct span folder)
         result = fill(i, &s, folder, &count);
     progress_end(&i->progress);
     if (result == EX_OK || result == EX_TEMPFAIL)
-        import_report(folder, &count);
+        import_report(i, folder, &count);
     source_close(&s);
     return result;
 }

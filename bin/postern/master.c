@@ -144,7 +144,12 @@ int master_list(struct admin *a, int argc, char **argv)
     (void)argc, (void)argv;
     int result = edit_read(a, TABLE_MASTERS, &text);
     for (rest = span_bytes(&text); result == EX_OK && edit_next(&rest, &line);) {
-        say_text(span_head(line, span_find(line, ':')));
+        struct span name = span_head(line, span_find(line, ':'));
+        if (a->json) {
+            json_line((struct json_member[]){ { "master", name } }, 1);
+            continue;
+        }
+        say_text(name);
         putchar('\n');
     }
     bytes_wipe(&text);

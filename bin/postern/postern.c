@@ -19,6 +19,8 @@
 #define POSTERN_VERSION "0.1"
 #endif
 
+#define HELP_MARGIN 37 /* columns before what a command does */
+
 static int help_command(struct admin *a, int argc, char **argv);
 static int config_command(struct admin *a, int argc, char **argv);
 
@@ -43,22 +45,23 @@ const struct command commands[] = {
     { "user", "remove", "ADDRESS", "remove an account; its mail stays", 1, 1, 0, user_remove },
     { "user", "passwd", "ADDRESS", "change a password", 1, 1, 0, user_passwd },
     { "user", "list", "[--json]", "all accounts", 0, 0, JSON, user_list },
-    { "user", "show", "ADDRESS", "may it log in, with which passwords, and when did it last", 1, 1, 0, user_show },
+    { "user", "show", "[--json] ADDRESS", "may it log in, with which passwords, and when did it last", 1, 1, JSON,
+      user_show },
     { "user", "disable", "ADDRESS", "no more logins; mail is still delivered", 1, 1, 0, user_disable },
     { "user", "enable", "ADDRESS", "logins again", 1, 1, 0, user_enable },
-    { "user", "apppass", "add|remove ADDRESS NAME | list [ADDRESS]",
+    { "user", "apppass", "add|remove ADDRESS NAME | list [--json] [ADDRESS]",
       "make a password for one program or device, and print it once; take it back; show when each was used", 1, 3,
-      0, user_apppass },
+      JSON, user_apppass },
     { "user", "import", "[--dry-run] [--replace] [--scheme SCHEME] [--domain DOMAIN] FILE",
       "make accounts of a passwd-file of Dovecot's, or of /etc/shadow; - is standard input", 1, 7, KEEP_ROOT,
       user_import },
-    { "user", "quota", "ADDRESS [LIMIT...]",
-      "show what it holds and may hold, or set it: storage=2G messages=50000, default", 1, 3, 0, user_quota },
+    { "user", "quota", "[--json] ADDRESS [LIMIT...]",
+      "show what it holds and may hold, or set it: storage=2G messages=50000, default", 1, 3, JSON, user_quota },
     { "master", "add", "NAME", "somebody who may log in as any account, as ACCOUNT*NAME; the password is read", 1, 1, 0,
       master_add },
     { "master", "remove", "NAME", "no longer", 1, 1, 0, master_remove },
     { "master", "passwd", "NAME", "change the password", 1, 1, 0, master_passwd },
-    { "master", "list", "", "all of them", 0, 0, 0, master_list },
+    { "master", "list", "[--json]", "all of them", 0, 0, JSON, master_list },
     { "alias", "add", "NAME TARGET...",
       "send mail for a name (everywhere), NAME@DOMAIN or @DOMAIN to targets", 2, INT_MAX, 0, alias_add },
     { "alias", "remove", "NAME [TARGET]", "remove an alias, or one of its targets", 1, 2, 0, alias_remove },
@@ -109,10 +112,11 @@ const struct command commands[] = {
       metrics_command },
     { "trace", NULL, "[--json] [--since TIME] [--file FILE] ID | ADDRESS", "what the log says of a message", 1, 5,
       NO_SETTINGS | KEEP_ROOT | JSON, trace_command },
-    { "import", NULL, "[--folder NAME] [--format FORMAT] ADDRESS SOURCE",
-      "bring an mbox (- is standard input), or a Maildir with its folders, into an account", 2, 6, KEEP_ROOT, import_command },
-    { "export", NULL, "[--folder NAME] [--mbox] ADDRESS TARGET",
-      "write an account's mail to a new Maildir, or a folder to an mbox (- is standard output)", 2, 5, KEEP_ROOT,
+    { "import", NULL, "[--json] [--folder NAME] [--format FORMAT] ADDRESS SOURCE",
+      "bring an mbox (- is standard input), or a Maildir with its folders, into an account", 2, 6, KEEP_ROOT | JSON,
+      import_command },
+    { "export", NULL, "[--json] [--folder NAME] [--mbox] ADDRESS TARGET",
+      "write an account's mail to a new Maildir, or a folder to an mbox (- is standard output)", 2, 5, KEEP_ROOT | JSON,
       export_command },
     { "upkeep", NULL, "[--due] [--dry-run] [ADDRESS...]",
       "let old mail of Trash and Junk expire, warn of full mailboxes: what a timer does every few minutes", 0, INT_MAX, 0,
@@ -147,12 +151,26 @@ static void put_synopsis(const struct command *c, struct bytes *to)
                  c->arguments[0] ? " " : "", c->arguments);
 }
 
+/* On a terminal in lines that fit, behind a margin; else one line a command, for grep. */
 static void print_help(const struct command *c)
 {
     struct bytes line;
+    struct span rest = span_of(c->help), word;
+    size_t width = terminal_width(), at = HELP_MARGIN;
     bytes_init(&line, 4096);
     put_synopsis(c, &line);
-    printf("  %-34s %s\n", bytes_str(&line), c->help);
+    printf("  %-*s", HELP_MARGIN - 3, bytes_str(&line));
+    if (width && line.len > HELP_MARGIN - 3)
+        printf("\n%*s", HELP_MARGIN - 1, "");
+    while (span_cut(&rest, ' ', &word)) {
+        if (width && at + word.n >= width) {
+            printf("\n%*s", HELP_MARGIN - 1, "");
+            at = HELP_MARGIN;
+        }
+        printf(" %.*s", SPAN_FMT(word));
+        at += word.n + 1;
+    }
+    putchar('\n');
     bytes_free(&line);
 }
 

@@ -22,20 +22,11 @@ void list_begin(struct restore *r)
     printf(", \"folders\": [");
 }
 
-static void json_folder(const char *folder)
-{
-    struct bytes name;
-    bytes_init(&name, 4 * FOLDER_NAME_LIMIT);
-    json_string(utf7_to_utf8(span_of(folder), &name) ? span_bytes(&name) : span_of(folder));
-    bytes_free(&name);
-}
-
 static void json_tally(const struct restore *r, const struct tally *t)
 {
     printf("%s\n{\"account\": ", r->listed ? "," : "");
     json_string(span_of(t->address));
-    printf(", \"folder\": ");
-    json_folder(t->folder);
+    json_folder(", ", span_of(t->folder));
     printf(", \"messages\": %" PRIu64 ", \"bytes\": %" PRIu64 ", \"present\": %" PRIu64 ", \"damaged\": %" PRIu64
            ", \"missing\": %" PRIu64 "}",
            t->messages, t->bytes, t->present, t->damaged, t->missing);

@@ -122,6 +122,18 @@ static int remove_app(struct admin *a, const struct address *account, const char
 
 /* --- list */
 
+static void json_app(const struct address *account, const struct secrets_app *app, const struct last_login *last)
+{
+    const struct span none = { NULL, 0 };
+    json_line((struct json_member[]){ { "account", span_of(account->text) },
+                                      { "name", app->name },
+                                      { "made", app->made },
+                                      { "used", last ? span_of(last->time) : none },
+                                      { "service", last ? span_of(last->service) : none },
+                                      { "peer", last ? span_of(last->peer) : none } },
+              6);
+}
+
 void user_list_apps(struct admin *a, const struct address *account, struct span extra, const char *before)
 {
     struct secrets_app app;
@@ -131,6 +143,10 @@ void user_list_apps(struct admin *a, const struct address *account, struct span 
         span_copy(app.name, name, sizeof name);
         bool used = last_login_find(&a->s, account, name, &last) == ST_OK &&
                     span_compare(span_of(last.time), app.made) >= 0; /* else of one of that name before */
+        if (a->json) {
+            json_app(account, &app, used ? &last : NULL);
+            continue;
+        }
         printf("%s%s %.*s %s %s %s\n", before, name, SPAN_FMT(app.made), used ? last.time : "-",
                used ? last.service : "-", used ? last.peer : "-");
     }

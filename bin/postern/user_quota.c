@@ -29,6 +29,15 @@ static void show_line(const char *name, uint64_t used, uint64_t limit)
         printf(", no limit\n");
 }
 
+static void show_json(const char *before, const char *name, uint64_t used, uint64_t limit)
+{
+    printf("%s\"%s\":%llu,\"%s-limit\":", before, name, (unsigned long long)used, name);
+    if (limit)
+        printf("%llu", (unsigned long long)limit);
+    else
+        fputs("null", stdout);
+}
+
 static int show(struct admin *a, const struct address *account)
 {
     struct quota q;
@@ -44,6 +53,11 @@ static int show(struct admin *a, const struct address *account)
     int result = EX_OK;
     if (dir < 0 || quota_look(dir, &q, 0, &used) != ST_OK) {
         result = complain(EX_NOINPUT, "%s: can't be counted: %s", bytes_str(&path), strerror(errno));
+    } else if (a->json) {
+        json_pair("{", "account", span_of(account->text));
+        show_json(",", "bytes", used.bytes, q.bytes);
+        show_json(",", "messages", used.messages, q.messages);
+        puts("}");
     } else {
         show_line("storage", used.bytes, q.bytes);
         show_line("messages", used.messages, q.messages);

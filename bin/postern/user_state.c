@@ -43,26 +43,72 @@ static const char *grade_word(struct span hash)
     return words[password_grade(hash)];
 }
 
+/* How an account logs in, by its line in secrets. */
+struct login {
+    bool disabled, scram;
+    struct span networks; /* "": any */
+    struct span scheme, hash, extra;
+};
+
+static void read_login(struct span line, struct login *l)
+{
+    struct span field[SECRETS_FIELDS], word, without, verifier;
+    secrets_fields(line, field);
+    *l = (struct login){ .networks = SPAN(""), .hash = field[1], .extra = field[SECRETS_FIELDS - 1] };
+    for (struct span rest = l->extra; secrets_next(&rest, &word);) {
+        l->disabled |= span_eq_str(word, SECRETS_NOLOGIN) || span_starts(word, SECRETS_NOLOGIN "=");
+        if (span_starts(word, "allow_nets="))
+            l->networks = span_from(word, strlen("allow_nets="));
+    }
+    l->scheme = password_scheme(l->hash, &without);
+    l->scram = secrets_verifier(l->hash, l->extra, &verifier) && verifier.n;
+}
+
+static void json_secret(struct span line)
+{
+    struct login l;
+    read_login(line, &l);
+    printf(",\"disabled\":%s", l.disabled ? "true" : "false");
+    json_words(",", "networks", l.networks);
+    json_pair(",", "scheme", l.scheme);
+    json_pair(",", "grade", span_of(grade_word(l.hash)));
+    printf(",\"scram\":%s", l.scram ? "true" : "false");
+}
+
+/* Its app passwords are in `user apppass list --json`. */
+static int show_json(struct admin *a, const struct address *account)
+{
+    struct bytes text;
+    struct span line;
+    struct last_login last;
+    int result = edit_read(a, TABLE_SECRETS, &text);
+    if (result == EX_OK) {
+        json_pair("{", "account", span_of(account->text));
+        if (edit_find(a, TABLE_SECRETS, &text, account->text, &line))
+            json_secret(span_trim(line));
+        bool any = last_login_find(&a->s, account, NULL, &last) == ST_OK;
+        json_pair(",", "last-login", any ? span_of(last.time) : (struct span){ NULL, 0 });
+        puts("}");
+    }
+    bytes_wipe(&text);
+    return result;
+}
+
 static void show_secret(struct admin *a, const struct address *account, struct span line)
 {
-    struct span field[SECRETS_FIELDS], extra, word, hash, verifier;
-    bool disabled = false;
-    secrets_fields(line, field);
-    for (extra = field[SECRETS_FIELDS - 1]; secrets_next(&extra, &word);)
-        disabled |= span_eq_str(word, SECRETS_NOLOGIN) || span_starts(word, SECRETS_NOLOGIN "=");
-    printf("logins %s\n", disabled ? "disabled" : "enabled");
-    for (extra = field[SECRETS_FIELDS - 1]; secrets_next(&extra, &word);)
-        if (span_starts(word, "allow_nets=")) {
-            printf("networks ");
-            say_word(span_from(word, strlen("allow_nets=")));
-            printf("\n");
-        }
+    struct login l;
+    read_login(line, &l);
+    printf("logins %s\n", l.disabled ? "disabled" : "enabled");
+    if (l.networks.n) {
+        printf("networks ");
+        say_word(l.networks);
+        printf("\n");
+    }
     printf("password ");
-    say_word(password_scheme(field[1], &hash));
-    printf(" %s\n", grade_word(field[1]));
-    printf("scram %s\n",
-           secrets_verifier(field[1], field[SECRETS_FIELDS - 1], &verifier) && verifier.n ? "yes" : "no");
-    user_list_apps(a, account, field[SECRETS_FIELDS - 1], "app ");
+    say_word(l.scheme);
+    printf(" %s\n", grade_word(l.hash));
+    printf("scram %s\n", l.scram ? "yes" : "no");
+    user_list_apps(a, account, l.extra, "app ");
 }
 
 int user_show(struct admin *a, int argc, char **argv)
@@ -75,6 +121,8 @@ int user_show(struct admin *a, int argc, char **argv)
     int result = user_find(a, argv[0], &account);
     if (result != EX_OK)
         return result;
+    if (a->json)
+        return show_json(a, &account);
     printf("address %s\n", account.text);
     result = edit_read(a, TABLE_SECRETS, &text);
     if (result == EX_OK && edit_find(a, TABLE_SECRETS, &text, account.text, &line))
