@@ -361,12 +361,18 @@ with_zone(qr/^_smtp\._tls/, ['_smtp._tls.here.test TXT v=TLSRPTv1'], 'warning', 
 with_zone(qr/^_imaps/, [], 'note', 'dns-services', qr/_imaps\._tcp\.here\.test has no SRV/, 'none');
 with_zone(qr/^_imaps/, ['_imaps._tcp.here.test SRV 0 1 993 elsewhere.test'], 'warning', 'dns-services', qr/leads elsewhere/, 'another\'s');
 with_zone(qr/^_imaps/, ['_imaps._tcp.here.test SRV 0 1 143 mail.here.test'], 'warning', 'dns-services', qr/leads elsewhere/, 'another port');
+with_zone($NEVER, ['_pop3s._tcp.here.test SRV 0 1 995 mail.here.test'], 'warning', 'dns-services', qr/_pop3s\S+ leads to port 995 here, where nothing listens/, 'one of a port that is closed');
+$T->spew("$proc/net/tcp", $head . listener(25) . listener(995));
+zone(@zone, '_pop3s._tcp.here.test SRV 0 1 995 mail.here.test');
+fine('dns-services');
+$T->spew("$proc/net/tcp", $head . listener(25));
+zone(@zone);
 # --- a policy of MTA-STS, which another web server of this host serves
 my $https = QrunTest::free_port();
 my $web = "$dir/web";
 mkdir $web;
 system("cp $server/ca.* $web/") == 0 or die;
-certificate($web, 'web', signer => 'ca', names => ['mta-sts.here.test']);
+certificate($web, 'web', signer => 'ca', names => [ 'mta-sts.here.test', 'autoconfig.here.test' ]);
 $T->own;
 $T->settings('https-port' => $https);
 my @sts = ('_mta-sts.here.test TXT v=STSv1; id=1;', 'mta-sts.here.test A 127.0.0.1');
@@ -393,6 +399,21 @@ finds('warning', 'dns-sts', qr/is no policy/, 'what is none');
 policy('enforce', 'mail.here.test');
 $T->settings('tls-certificate' => 'self.pem', 'tls-key' => 'self.key');
 finds('error', 'dns-sts', qr/this host has none/, 'with a certificate that nobody vouches for');
+
+# --- and settings for mail programs
+my $autoconfig = 'autoconfig.here.test A 127.0.0.1';
+sub serves { my ($head, $body) = @_; $T->spew("$web/127.0.0.1.response", "HTTP/1.1 $head\r\nContent-Type: text/xml\r\nContent-Length: " . length($body) . "\r\n\r\n$body") }
+fine('dns-autoconfig');
+with_zone($NEVER, ['autoconfig.here.test CNAME nowhere.here.test'], 'warning', 'dns-autoconfig', qr/get no settings: autoconfig\.here\.test has no address/, 'an alias that leads nowhere');
+zone(@zone, $autoconfig);
+serves('404 Not Found', '');
+finds('warning', 'dns-autoconfig', qr/get no settings: the server answers 404/, 'a web server that has none');
+serves('200 OK', '<clientConfig><hostname>imap.elsewhere.test</hostname></clientConfig>');
+finds('warning', 'dns-autoconfig', qr/don't name mail\.here\.test/, 'those of another host');
+serves('200 OK', '<clientConfig><hostname>Mail.Here.Test</hostname></clientConfig>');
+fine('dns-autoconfig');
+$T->settings('https-port' => QrunTest::free_port());
+finds('warning', 'dns-autoconfig', qr/autoconfig\.here\.test can't be reached/, 'nobody serves them');
 $T->spew($T->{conf}, $conf);
 zone(@zone);
 

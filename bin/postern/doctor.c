@@ -65,6 +65,8 @@ static const struct check {
     { "dns-sts", doctor_sts, SEVERITY_WARNING, 0,
       "a policy of MTA-STS that is announced is served, and right" },
     { "dns-services", doctor_services, SEVERITY_NOTE, 0, "mail programs find the server (SRV)" },
+    { "dns-autoconfig", doctor_autoconfig, SEVERITY_WARNING, 0,
+      "settings for mail programs that are announced are served, and right" },
     { "port-25-out", doctor_port_out, SEVERITY_ERROR, 0, "mail can leave" },
 };
 #define CHECKS (sizeof checks / sizeof checks[0])

@@ -68,6 +68,7 @@ bool doctor_text(struct doctor *d, const char *label, const char *domain, const 
                  struct bytes *text, size_t *count);
 /* --- doctor_sts.c */
 void doctor_sts(struct doctor *d);
+void doctor_autoconfig(struct doctor *d);
 /* --- doctor_tls.c */
 void doctor_certificate_found(struct doctor *d);
 void doctor_certificate(struct doctor *d);
@@ -85,6 +86,8 @@ void doctor_clock(struct doctor *d);
 void doctor_units(struct doctor *d);
 void doctor_ports(struct doctor *d);
 void doctor_port_out(struct doctor *d);
+/* Does anybody listen on that port of mail's, on whatever address? */
+bool doctor_listens(const struct doctor *d, unsigned port);
 /* A connected socket that doesn't block, within ten seconds; -1 with errno. */
 int doctor_connect(const struct in6_addr *address, uint64_t port);
 /* --- doctor_files.c */

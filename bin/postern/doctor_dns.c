@@ -271,9 +271,12 @@ static void compare_service(struct doctor *d, const char *domain, const struct r
     for (size_t i = 0; i < answer.count; i++)
         right = right || (answer.records[i].port == s->port &&
                           strcasecmp(answer.records[i].name, d->a->s.hostname) == 0);
-    if (st == ST_NONE)
+    if (st == ST_NONE && s->usual)
         doctor_found(d, PUBLISH, "%s has no SRV record, by which mail programs find the server", name);
-    else if (!right)
+    else if (right && !s->usual && !doctor_listens(d, s->port))
+        doctor_found_as(d, SEVERITY_WARNING, "enable its unit, or remove that record",
+                        "the SRV record of %s leads to port %u here, where nothing listens", name, s->port);
+    else if (st == ST_OK && !right && s->usual)
         doctor_found_as(d, SEVERITY_WARNING, PUBLISH,
                         "the SRV record of %s leads elsewhere than to port %u of %s", name, s->port,
                         d->a->s.hostname);
@@ -284,6 +287,6 @@ void doctor_services(struct doctor *d)
 {
     for (size_t i = 0; i < d->domain_count; i++)
         for (size_t j = 0; j < RECORD_SERVICES; j++)
-            if (record_services[j].usual && d->domains[i].kind == DOMAIN_OURS)
+            if (d->domains[i].kind == DOMAIN_OURS)
                 compare_service(d, d->domains[i].name, &record_services[j]);
 }

@@ -222,6 +222,18 @@ static bool is_starter(const char *program)
     return false;
 }
 
+bool doctor_listens(const struct doctor *d, unsigned port)
+{
+    struct listener list[LISTENERS];
+    size_t count = 0;
+    bool found = false;
+    read_listeners(d->proc, "tcp", list, &count);
+    read_listeners(d->proc, "tcp6", list, &count);
+    for (size_t i = 0; i < count; i++)
+        found = found || list[i].port == port;
+    return found;
+}
+
 void doctor_ports(struct doctor *d)
 {
     struct listener list[LISTENERS];

@@ -23,7 +23,8 @@ static enum tls_result fetch(const struct fetcher_start *start, struct bytes *po
     struct bytes body;
     bytes_init(&body, STS_TEXT_LIMIT);
     int ms = start->timeout < FETCH_MS / 1000 ? (int)start->timeout * 1000 : FETCH_MS;
-    enum https_result got = https_get(start->socket, start->host, PATH, start->roots, ms, &body, why);
+    enum https_result got =
+        https_get(start->socket, start->host, PATH, HTTPS_TEXT_PLAIN, start->roots, ms, &body, why);
     enum tls_result result = got == HTTPS_OK          ? TLS_RESULT_SUCCESS
                              : got == HTTPS_UNTRUSTED ? TLS_RESULT_WEBPKI_INVALID
                                                       : TLS_RESULT_FETCH_ERROR;

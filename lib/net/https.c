@@ -12,6 +12,7 @@
 
 struct response {
     struct conn *conn;
+    enum https_type type;
     int64_t until; /* clock_ms() */
     struct bytes raw;
     struct http_head head;
@@ -31,7 +32,7 @@ static enum status examine(struct response *r, struct bytes *body, struct bytes 
         }
         if (r->head.status != 200)
             bytes_printf(why, "the server answers %u", r->head.status);
-        else if (!r->head.plain || r->head.encoded)
+        else if ((r->type == HTTPS_TEXT_PLAIN && !r->head.plain) || r->head.encoded)
             bytes_add_str(why, "the server's answer isn't plain text");
         else if (r->head.length > body->limit)
             bytes_add_str(why, "the server's answer is too long");
@@ -99,9 +100,9 @@ static enum https_result ask(struct response *r, const char *host, const char *p
         return HTTPS_UNTRUSTED;
     }
     conn_printf(r->conn,
-                "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: Postern\r\nAccept: text/plain\r\n"
+                "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: Postern\r\nAccept: %s\r\n"
                 "Accept-Encoding: identity\r\nConnection: close\r\n\r\n",
-                path, host);
+                path, host, r->type == HTTPS_TEXT_PLAIN ? "text/plain" : "*/*");
     if (!conn_flush(r->conn)) {
         bytes_add_str(why, "the server hung up");
         return HTTPS_FAILED;
@@ -109,10 +110,10 @@ static enum https_result ask(struct response *r, const char *host, const char *p
     return read_response(r, body, why) ? HTTPS_OK : HTTPS_FAILED;
 }
 
-enum https_result https_get(int socket, const char *host, const char *path, struct span roots, int ms,
-                            struct bytes *body, struct bytes *why)
+enum https_result https_get(int socket, const char *host, const char *path, enum https_type type,
+                            struct span roots, int ms, struct bytes *body, struct bytes *why)
 {
-    struct response r = { .conn = conn_new(socket, socket), .until = clock_ms() + ms };
+    struct response r = { .conn = conn_new(socket, socket), .type = type, .until = clock_ms() + ms };
     enum https_result result = HTTPS_FAILED;
     bytes_init(&r.raw, HTTP_HEAD_LIMIT + body->limit + body->limit / 10);
     if (r.conn) {
