@@ -213,6 +213,22 @@ finds('error', 'tables', qr/accounts\.gdbm: can't be read/, 'a damaged one');
 unlink "$server/accounts.gdbm";
 $T->postern('tables');
 fine('tables');
+
+# --- passwords
+my $secrets = $T->slurp("$server/secrets");
+fine('passwords');
+for my $row ([ 'error', '{ARGON2ID}$argon2id$v=19$x', qr/secrets: passwords that can't be checked.*: 1, the first is alice\@/, 'a scheme that can\'t be checked' ],
+             [ 'warning', '{PLAIN}secret', qr/stand there as they are: 1/, 'plain text' ],
+             [ 'note', '{SSHA}3PfCKtNQe/q8kcqU8oofyt5lxhW4tDHx', qr/guesses fast: 1/, 'a weak scheme' ]) {
+    my ($severity, $hash, $text, $what) = @$row;
+    $T->spew("$server/secrets", $secrets =~ s/^(alice\@[^:]*:)[^:]*/$1$hash/mr);
+    finds($severity, 'passwords', $text, $what);
+}
+$T->spew("$server/secrets", $secrets);
+$T->spew("$server/masters", "admin:{PLAIN}secret\n");
+finds('warning', 'passwords', qr/masters: passwords that stand there/, 'a master user\'s');
+unlink "$server/masters";
+fine('passwords');
 for my $row ([ networks => '0.0.0.0/0', 'error' ], [ networks => '10.0.0.0/8 ::/0', 'error' ], [ 'plaintext-login' => 'yes' ], [ 'https-port' => 8443 ],
              [ 'learn-spam' => 'x' ], [ 'dns-allow' => 'list.test' ], [ 'retry-first' => '5h' ], [ 'delay-notice' => '6d' ]) {
     my ($key, $value, $severity) = @$row;

@@ -42,6 +42,8 @@ static const struct check {
     { "permissions", doctor_permissions, SEVERITY_ERROR, 0,
       "who may read and write settings, secrets, keys, spool and mail" },
     { "tables", doctor_tables, SEVERITY_ERROR, 0, "compiled tables are what their texts say" },
+    { "passwords", doctor_passwords, SEVERITY_WARNING, 0,
+      "passwords can be checked, and are worth little to who steals them" },
     { "settings", doctor_settings, SEVERITY_WARNING, 0, "settings that do nothing, or too much" },
     { "queue", doctor_queue, SEVERITY_WARNING, 0, "mail that waits for long, or isn't tried" },
     { "upkeep", doctor_upkeep, SEVERITY_WARNING, 0, "mail expires, and who fills his mailbox is warned" },

@@ -48,6 +48,8 @@ void doctor_found(struct doctor *d, const char *todo, const char *format, ...)
 void doctor_found_as(struct doctor *d, enum severity severity, const char *todo, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
+/* --- doctor_accounts.c */
+void doctor_passwords(struct doctor *d);
 /* --- the checks; doctor_dns.c. Those of domains do nothing where the resolver doesn't answer. */
 void doctor_resolver(struct doctor *d);
 void doctor_dnssec(struct doctor *d);

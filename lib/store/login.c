@@ -140,7 +140,7 @@ enum status login_admit(const struct login *l, const char *user, struct span sec
     }
     if (secrets_value_disabled(secret)) {
         log_event(LOG_NOTICE, "login-disabled", "user", user, "peer", peer, "why",
-                  "the account is disabled, and the password right", "do", "postern user enable", NULL);
+                  "the account is disabled, and the password right", NULL);
         errno = EKEYREVOKED;
         return ST_PERM;
     }

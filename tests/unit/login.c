@@ -35,17 +35,23 @@ static void fill(struct settings *s, struct bytes *error)
 {
     struct bytes secrets;
     char path[128];
-    bytes_init(&secrets, 4096);
+    bytes_init(&secrets, 16384);
     bytes_add_str(&secrets, "alice@example.test:");
     password_hash(SPAN("alice-secret"), &secrets);
     bytes_add_str(&secrets, ":1000:1000::/home/alice\nbob:{PLAIN}bob-secret\nghost:{PLAIN}ghost-secret\n"
                             "odd@example.test:{ROT13}frperg\noff:{PLAIN}off-secret::::::nologin\n"
-                            "star*admin:{PLAIN}star-secret\n");
+                            "star*admin:{PLAIN}star-secret\nmany@example.test:");
+    password_hash(SPAN("many-secret"), &secrets);
+    bytes_add_str(&secrets, "::::::");
+    for (int i = 0; i < SECRETS_APPS; i++)
+        bytes_printf(&secrets, "app=x%d,2026-11-26T18:40:05Z,{SSHA256}%s ", i,
+                     "3s+ownhHFf2xfEZ0NpWNsjdFiHwq+25GUqXOueAY0zJC/qUr");
+    bytes_add_char(&secrets, '\n');
     write_text("postern.conf", SPAN("hostname mail.example.test\nspool spool\n"));
     write_text("domains", SPAN("example.test\n"));
     write_text("accounts",
                SPAN("alice@example.test\nbob@example.test\nlocked@example.test\nodd@example.test\n"
-                    "off@example.test\nstar*admin@example.test\n"));
+                    "off@example.test\nstar*admin@example.test\nmany@example.test\n"));
     write_text("masters", SPAN("Admin:{PLAIN}admin-secret\ngone:{PLAIN}gone-secret::::::nologin\n"));
     write_text("aliases", SPAN("team: alice\n"));
     write_text("secrets", span_bytes(&secrets));
@@ -208,8 +214,33 @@ static int64_t cost(const struct settings *s, struct span name)
 static void same_cost(const struct settings *s)
 {
     int64_t known = cost(s, SPAN("alice")), unknown = cost(s, SPAN("nobody"));
+    int64_t many = cost(s, SPAN("many"));
+    ok(many > known / 2 && many < known * 2, "so does one with 32 app passwords: %lld us", (long long)many);
     ok(known > 0 && unknown > known / 2 && unknown < known * 2,
        "unknown users cost the same: %lld and %lld us", (long long)known, (long long)unknown);
+}
+
+/* What a master's guesses cost is his, and not the accounts' that he names. */
+static void master_limits(const struct settings *s)
+{
+    struct settings few = *s;
+    struct peer peer = { .known = true, .text = "192.0.2.9" };
+    struct login l;
+    few.login_failures = 2;
+    peer.address = (struct in6_addr)IN6ADDR_LOOPBACK_INIT;
+    peer.address.s6_addr[0] = 0x20;
+    login_init(&l, &few, &peer);
+    ok(login_check(&l, SPAN(""), SPAN("alice*admin"), SPAN("admin-secret")) == ST_OK,
+       "a master user logs in");
+    login_init(&l, &few, &peer);
+    ok(login_check(&l, SPAN(""), SPAN("bob*admin"), SPAN("x")) == ST_PERM && errno == EPERM &&
+           login_check(&l, SPAN("alice"), SPAN("admin"), SPAN("x")) == ST_PERM && errno == EPERM,
+       "and guesses for two accounts");
+    login_init(&l, &few, &peer);
+    ok(login_check(&l, SPAN(""), SPAN("alice*admin"), SPAN("admin-secret")) == ST_PERM && errno == EACCES,
+       "then he is refused, right as he is");
+    login_init(&l, &few, &peer);
+    ok(login_check(&l, SPAN(""), SPAN("bob"), SPAN("bob-secret")) == ST_OK, "and the accounts aren't");
 }
 
 /* All slots held: a login waits for one, and gets it. */
@@ -303,6 +334,7 @@ int main(void)
     each_master_row(&s);
     tries(&s);
     same_cost(&s);
+    master_limits(&s);
     slots(&s);
     plain();
     broken(&s);
