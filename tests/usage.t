@@ -88,6 +88,47 @@ for word in user domain alias; do
     check "postern $word add" refuses "usage: postern $word add" "${postern[@]}" $word add
     check "postern $word list x" refuses "'x' is too much" "${postern[@]}" $word list x
 done
+# ---- what goes wrong: one line that says what, where and what to do, and the status for it
+# fails STATUS TEXT WORD...: of postern
+fails() {
+    local status=$1 text=$2 is
+    shift 2
+    "${postern[@]}" "$@" </dev/null >"$work/out" 2>"$work/err"
+    is=$?
+    cat "$work/out" "$work/err"
+    [ $is = "$status" ] && [ "$(wc -l <"$work/err")" = 1 ] && grep -qF -- "$text" "$work/err"
+}
+while IFS='|' read -r status text words; do
+    # shellcheck disable=SC2086
+    check "$status: postern $words" fails "$status" "$text" $words
+done <<'ROWS'
+64|'nokey' is no setting; `postern config` shows them|config nokey
+64|nocheck: is no check; `postern doctor --list` shows them|doctor nocheck
+64|--domain: its value is missing|queue list --domain
+65|is no address; one looks like alice@example.test|user add a..b@c..d
+65|zzz: is no ID of a message; `postern queue` shows them|queue show zzz
+65|example.test: is a domain of this server already|domain add example.test
+65|limits look like storage=2G messages=50000|user quota x@example.test storage=x
+66|/nowhere: No such file or directory|trace --file /nowhere a@example.test
+66|isn't in the queue; it was sent, or bounced|queue show 0660a5ef6fcd9d-6f0df20411640335
+67|nobody@example.test: is no account here; `postern user list` shows them|user passwd nobody
+67|zzz: is no alias; `postern alias list` shows them|alias remove zzz
+67|example.test: has no such key; `postern dkim list` shows them|dkim remove --now example.test zzz
+68|other.example: is no domain of this server; `postern domain list` shows them|domain remove other.example
+68|the domain isn't one of this server's; `postern domain add` makes it one|user add x@other.example
+78|/nowhere/postern.conf: No such file or directory; `postern setup` writes it|-c /nowhere/postern.conf user list
+ROWS
+echo nonsense >>"$work/server/postern.conf"
+line=$(wc -l <"$work/server/postern.conf")
+check '78: a mistake in the settings' fails 78 "postern.conf:$line: nonsense: no such setting; \`postern config\` lists them" user list
+sed -i '$d' "$work/server/postern.conf"
+if [ "$(id -u)" = 0 ]; then
+    unprivileged() { setpriv --reuid=65533 --regid=65533 --clear-groups "${postern[@]}" alias add x y >"$work/out" 2>&1; [ $? = 77 ] && grep -F 'run this as root' "$work/out"; }
+    check '77: somebody else' unprivileged
+fi
+full() { "${postern[@]}" help >/dev/full 2>"$work/err"; [ $? = 74 ] && grep 'standard output' "$work/err"; }
+check '74: a disk that is full' full
+
 check 'an address may begin with a minus' bash -c "echo secret | '$bin/postern' -c '$work/server/postern.conf' user add -a@example.test"
 check '... and go again' "${postern[@]}" user remove -a@example.test
 check '... and so may a name' "${postern[@]}" alias add -x alice

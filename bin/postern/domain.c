@@ -74,7 +74,7 @@ static int remove_locked(struct admin *a, const char *domain, const char *ignore
     unsigned accounts = 0;
     int result = edit_read(a, TABLE_DOMAINS, &text);
     if (result == EX_OK && !edit_find(a, TABLE_DOMAINS, &text, domain, &line))
-        result = complain(EX_NOHOST, "%s: is no domain of this server", domain);
+        result = complain(EX_NOHOST, "%s: is no domain of this server; `postern domain list` shows them", domain);
     if (result == EX_OK)
         result = count_accounts(a, domain, &accounts);
     if (result == EX_OK && accounts)
