@@ -252,4 +252,11 @@ is((output('systemctl', '--failed', '--plain', '--no-legend', 'list-units', 'pos
 # --- and away with it
 runs('it is purged', 'apt-get', '-y', 'purge', 'postern');
 ok !-e '/etc/letsencrypt/renewal-hooks/deploy/postern', '... and certbot no more calls it';
+
+# --- and back again, where certbot has its certificate by now
+runs('it is installed again', 'sh', '-c', "dpkg -i $d/home/postern/build/postern_*.deb");
+$said = runs('set up again', 'postern', 'setup', 'mail.example.org', 'example.org');
+like $said, qr{^mail\.example\.org: installed /etc/letsencrypt/live/mail\.example\.org/fullchain\.pem}m, '... with what root alone may read';
+is slurp('/etc/postern/cert.pem'), slurp('/etc/letsencrypt/live/mail.example.org/fullchain.pem'), '... as it is there';
+is sprintf('%s %o', scalar getpwuid((stat '/etc/postern/key.pem')[4]), (stat _)[2] & 07777), 'postern 600', '... and its key is the server\'s alone';
 done_testing;
