@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Messages that users move into or out of Junk, by curl and mbsync, end in the commands of learn-spam and learn-ham: a script, and
-# SpamAssassin's sa-learn. Failures, and what a mailbox's owner may have put there to harm. Under a real systemd: systemd.t.
+# Messages that users move into or out of Junk, by curl and mbsync, end in the commands of learn-spam and learn-ham: a script,
+# SpamAssassin's sa-learn, and rspamc with an rspamd. Failures, and what a mailbox's owner may have put there to harm. Under a real systemd: systemd.t.
 cd "$(dirname "$0")/.." || exit 1
 . tests/tap.sh
 . tests/server.sh
@@ -176,5 +176,41 @@ check 'sa-learn: it is run' qrun
 check 'sa-learn: nothing is left' waits 0
 dump() { as_server env HOME="$out" sa-learn --dump magic --dbpath "$out/bayes" -p /dev/null; }
 check 'sa-learn: it knows one spam and one ham' bash -c "$(declare -f dump as_server); out='$out'; dump | awk '/nspam/ { s = \$3 } /nham/ { h = \$3 } END { exit !(s == 1 && h == 1) }'"
+
+# --- rspamd, as it comes but for a database without Redis
+
+filter=$place/rspamd filter_port=$(free_port)
+as_server mkdir "$filter"
+printf 'com\ntest\n' >"$filter/tld"
+cat >"$filter/conf" <<END
+options {
+    pidfile = "$filter/pid"; control_socket = "$filter/control mode=0600"; hs_cache_dir = "$filter"; url_tld = "$filter/tld"; filters = "";
+    dns { nameserver = ["127.0.0.1:1"]; timeout = 0.1s; retransmits = 1; }
+}
+logging { type = "file"; filename = "$filter/log"; }
+worker "controller" { bind_socket = "127.0.0.1:$filter_port"; count = 1; secure_ip = "127.0.0.1"; }
+classifier "bayes" {
+    tokenizer { name = "osb"; }
+    backend = "sqlite3"; min_tokens = 1; min_learns = 1;
+    statfile { symbol = "BAYES_HAM"; spam = false; path = "$filter/ham"; }
+    statfile { symbol = "BAYES_SPAM"; spam = true; path = "$filter/spam"; }
+    cache { type = "sqlite3"; path = "$filter/cache"; }
+}
+END
+background rspamd -f -i -c "$filter/conf"
+check 'rspamd starts' eventually 60 nc -z 127.0.0.1 "$filter_port"
+sed -i "s|^learn-spam .*|learn-spam rspamc -h 127.0.0.1:$filter_port learn_spam|; s|^learn-ham .*|learn-ham rspamc -h 127.0.0.1:$filter_port learn_ham|" "$conf"
+put 1000000009.M1P1.host watches
+check 'rspamc: one into Junk' imap INBOX 'MOVE * Junk'
+check 'rspamc: it is run' qrun
+check 'rspamc: nothing is left' waits 0
+put 1000000010.M1P1.host dinner
+check 'rspamc: another' imap INBOX 'MOVE * Junk'
+check 'rspamc: ... and out again, before it was learned' imap Junk 'MOVE * INBOX'
+check 'rspamc: it is run again' qrun
+check 'rspamc: nothing is left' waits 0
+learned() { rspamc -h "127.0.0.1:$filter_port" stat | tee /dev/stderr | grep -q "BAYES_$1 .* learned: $2;"; }
+check 'rspamd knows one spam' learned SPAM 1
+check '... and one ham' learned HAM 1
 [ "$tap_failures" = 0 ] || tail -n 40 "$place/log" | sed 's/^/# /'
 done_testing
