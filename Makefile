@@ -135,6 +135,7 @@ $(FUZZERS): $(BUILD)/%: $(BUILD)/obj/%.o $(BUILD)/libpostern.a
 
 # Those that take a program along, or half of one.
 $(BUILD)/tests/fuzz/smtpd_session $(BUILD)/tests/fuzz/smtpd_milter: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard bin/smtpd/session*.c) bin/smtpd/extensions.c)
+$(BUILD)/tests/fuzz/manifest: $(BUILD)/obj/bin/postern/manifest.o
 $(BUILD)/tests/fuzz/imapd: $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out bin/imapd/main.c,$(wildcard bin/imapd/*.c)))
 
 fuzzers: $(FUZZERS)

@@ -94,7 +94,7 @@ static bool remove_below(int parent, const char *name, unsigned depth)
 
 bool backup_remove(int top, const char *name)
 {
-    return remove_below(top, name, DEPTH_LIMIT);
+    return unlinkat(top, name, 0) == 0 || remove_below(top, name, DEPTH_LIMIT);
 }
 
 bool backup_forget(int top, const char *name)

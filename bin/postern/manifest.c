@@ -40,6 +40,8 @@ bool manifest_unescape(struct span text, struct bytes *to)
 {
     uint64_t value;
     while (text.n) {
+        if (text.p[0] != '\\' && !is_plain((unsigned char)text.p[0]))
+            return false;
         if (text.p[0] != '\\') {
             bytes_add_char(to, text.p[0]);
             text = span_from(text, 1);
@@ -146,7 +148,11 @@ static bool read_line(struct span line, struct manifest_entry *e)
 bool manifest_next(struct span *rest, struct manifest_entry *e)
 {
     struct span line;
-    return rest->n && span_find(*rest, '\n') < rest->n && span_cut(rest, '\n', &line) && read_line(line, e);
+    if (!rest->n || span_find(*rest, '\n') == rest->n || !span_cut(rest, '\n', &line))
+        return false;
+    if (!read_line(line, e))
+        *e = (struct manifest_entry){ .kind = MANIFEST_WRONG };
+    return true;
 }
 
 /* The last line, and whether it is right about the others. */

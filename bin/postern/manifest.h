@@ -34,7 +34,8 @@ enum manifest_kind {
     MANIFEST_FILE_LINE,
     MANIFEST_LINK,
     MANIFEST_ACCOUNT, /* the path is its address */
-    MANIFEST_UNREAD
+    MANIFEST_UNREAD,
+    MANIFEST_WRONG /* none that is right: in a list that isn't whole */
 };
 
 struct manifest_entry {
@@ -61,7 +62,7 @@ struct manifest {
  * is opened all the same. Close it in every case. */
 enum status manifest_open(int dir, struct manifest *m);
 void manifest_close(struct manifest *m);
-/* The next line of *rest. False at the end, or where a line isn't right. */
+/* The next line of *rest. False at the end. */
 bool manifest_next(struct span *rest, struct manifest_entry *e);
 /* The lines of an account, behind its own: into *lines. False: it isn't there. */
 bool manifest_account(const struct manifest *m, const char *address, struct span *lines);

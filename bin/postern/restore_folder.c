@@ -139,8 +139,11 @@ static int stage_one(struct target *t, size_t item)
     struct restore *r = t->a->r;
     struct old_message m;
     int fd, result = EX_OK;
-    if (!plan_message(t->a, &t->a->items[item], &m))
-        return complain(EX_DATAERR, "%s: its list has a path that none can be", r->source);
+    if (!plan_message(t->a, &t->a->items[item], &m)) {
+        t->tally->damaged++;
+        list_wrong(r, "damaged", m.entry.path);
+        return EX_OK;
+    }
     if (plan_is_present(t->a, &m)) {
         t->tally->present++;
         return EX_OK;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Reading a backup: which one is meant, its files, and where a message lies in it. All are opened below the backup
- * without following links, wherever it has lain meanwhile.
+ * Reading a backup: which one is meant, its files, and where a message lies in it. A list is looked through before
+ * anything is done; of one that is damaged what can be read counts. All files are opened below the backup without
+ * following links, wherever it has lain meanwhile.
  */
 #include "restore.h"
 #include "base/files.h"
@@ -39,6 +40,23 @@ static int open_last(struct restore *r)
     return result;
 }
 
+/* Of a list that is whole each line is one, and names what can lie below a backup. */
+static int check_list(struct restore *r)
+{
+    struct span rest = r->manifest.text;
+    struct manifest_entry e;
+    struct bytes path;
+    bool good = true;
+    bytes_init(&path, BACKUP_PATH_LIMIT);
+    while (good && manifest_next(&rest, &e)) {
+        bytes_clear(&path);
+        good = !r->manifest.whole || e.kind == MANIFEST_OTHER || e.kind == MANIFEST_ACCOUNT ||
+               (e.kind != MANIFEST_WRONG && manifest_path(e.path, &path));
+    }
+    bytes_free(&path);
+    return good ? EX_OK : complain(EX_DATAERR, "%s: its list is damaged: it has a line that can't be", r->source);
+}
+
 int restore_open(struct restore *r)
 {
     int result = EX_OK;
@@ -54,7 +72,7 @@ int restore_open(struct restore *r)
         r->owner = info.st_uid;
     enum status st = manifest_open(r->fd, &r->manifest);
     if (st == ST_OK)
-        return EX_OK;
+        return check_list(r);
     return st == ST_TEMP ? complain(EX_IOERR, "%s: its list can't be read: %s", r->source, strerror(errno))
                          : complain(EX_DATAERR, "%s: has no list of a backup that this version of Postern reads", r->source);
 }
