@@ -3,8 +3,8 @@
  * Accepting, counting and forking; see warm.h.
  *
  * The listener holds no secret and reads nothing from clients. It counts connections in all and by source,
- * and tells those over a limit so. Once it has one connection it makes the processes of the next, which wait in
- * their sandboxes for a client: a greeting then takes a part of the time. SIGCHLD is blocked except while it waits,
+ * and tells those over a limit so. When it has one connection, and nobody else has come for a moment, it makes the
+ * processes of the next, which wait in their sandboxes for a client: a greeting then takes a part of the time. SIGCHLD is blocked except while it waits,
  * so no ended child is missed. How it executes itself anew: warm_renew.c.
  *
  * It never ends with a connection unaccepted: it looks once more after deciding to go, and what comes later
@@ -31,6 +31,7 @@
 #include <unistd.h>
 
 #define BROKEN_PAUSE_MS 1000
+#define NEXT_PAUSE_US 200 /* from a client's coming to making the next one's processes: his first replies come before */
 #define ACCEPT_PAUSE_MS 100 /* after an accept that failed for want of descriptors or memory */
 
 static void on_child(int signal_number)
@@ -208,8 +209,7 @@ static void accept_one(struct warm *w)
         start(w, fd, &peer);
     }
     close(fd);
-    if (!w->handler->broken)
-        make_next(w);
+    w->next_wanted = !w->handler->broken;
 }
 
 static void prepare_signals(struct warm *w)
@@ -232,6 +232,17 @@ static void make_ready(struct handler *h)
             sandbox_compile(boxes[i]);
     if (h->serving.tls)
         tls_server_ready(h->serving.tls);
+}
+
+/* Waits until one comes, a guard has something to say, or a child ends. False: there was nothing; within NEXT_PAUSE_US, if the
+ * next one's processes are to be made then. */
+static bool wait_for_client(struct warm *w, int64_t left_ms, size_t guards)
+{
+    struct timespec wait = { .tv_sec = left_ms / 1000, .tv_nsec = left_ms % 1000 * 1000000 };
+    if (w->next_wanted)
+        wait = (struct timespec){ .tv_nsec = NEXT_PAUSE_US * 1000 };
+    w->polled[0] = (struct pollfd){ .fd = w->listening, .events = POLLIN };
+    return ppoll(w->polled, guards + 1, &wait, &w->waiting_mask) != 0;
 }
 
 /* Milliseconds until it is idle for long enough, or has something else to do than to hear of clients and children. */
@@ -266,20 +277,22 @@ int warm_run(struct handler *h, int listening, char **argv)
     for (;;) {
         reap(&w);
         int64_t left = time_left(&w, last, idle_ms);
-        struct timespec wait = { .tv_sec = left / 1000, .tv_nsec = left % 1000 * 1000000 };
         size_t guards = warm_guards_poll(&w);
-        w.polled[0] = (struct pollfd){ .fd = listening, .events = POLLIN };
-        int n = ppoll(w.polled, guards + 1, &wait, &w.waiting_mask);
-        if (n > 0)
+        bool heard = wait_for_client(&w, left, guards);
+        if (heard) {
             warm_guards_hear(&w, guards);
-        if (n > 0 && w.polled[0].revents) {
+        } else if (w.next_wanted) {
+            make_next(&w);
+            w.next_wanted = false;
+        } else if (w.count == 0 && left <= 0) {
+            return EX_OK;
+        }
+        if (heard && w.polled[0].revents) {
             if (warm_must_renew(&w))
                 warm_renew(&w);
             accept_one(&w);
-        } else if (n == 0 && w.count == 0 && left <= 0) {
-            return EX_OK;
         }
-        if (n > 0 || w.count)
+        if (heard || w.count)
             last = clock_ms();
     }
 }

@@ -51,6 +51,7 @@ struct warm {
     struct watched *files; /* executable, settings, certificates, keys */
     size_t watched;
     bool renew; /* a child died by a signal */
+    bool next_wanted; /* the next connection's processes are to be made */
     pid_t next; /* the first of the next connection's processes, which wait for it, or its session; 0: there are none */
     int next_to; /* to that one */
     int client;  /* whom processes with standing guards are made for, or -1 */
