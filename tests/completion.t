@@ -106,6 +106,12 @@ lists() { echo 'postern queue ^' | typed /usr/share/bash-completion/bash_complet
 check 'two TABs list them' lists
 alone() { echo "postern -c $conf user remove ali" | typed "$root/share/bash-completion/completions/postern" | grep 'alice@example.test '; }
 check 'without bash-completion too, where it is sourced' alone
+# A folder of somebody else's: a program that is ours by another name, beside a file that it would read.
+mkdir "$work/strange" && cp /bin/sh "$work/a-shell" && ln -s "$work/a-shell" "$work/strange/postern" && ln -s "$bin" "$work/strange/ours"
+echo 'echo >ran' >"$work/strange/complete"
+strange() { echo "$1 doctor dns-sp" | HOME=$work tests/lib/complete-in-bash "$work/strange" "$root/share/bash-completion/completions/postern"; }
+check 'a link in a strange folder is not run' test "$(strange ./postern)" = $'./postern doctor dns-spf \t' -a ! -e "$work/strange/ran"
+check '... but one that leads to ours is' test "$(PATH=/usr/bin:/bin strange ours/postern)" = $'ours/postern doctor dns-spf \t'
 if [ "$(id -u)" = 0 ]; then
     nobody() { setpriv --reuid=65533 --regid=65533 --clear-groups "$root/bin/postern" complete -- "$@" 2>&1; }
     chmod 700 "$server"

@@ -3,13 +3,21 @@
 # bash completion of postern(8), which itself says what a word can become (postern complete): commands, options and arguments are those of
 # the program that is installed. Who may not read the tables gets no addresses, and never an error.
 #
-# The words are put together as the shell will read them: readline cuts at @, = and : too, and replaces only what is behind these. A path
-# is run only if the program is ours: a key pressed in a strange folder starts nothing that lies there.
+# The words are put together as the shell will read them: readline cuts at @, = and : too, and replaces only what is behind these.
+
+# A key pressed in a strange folder starts nothing that lies there, nor what a link there leads to: a shell by the name of postern would run
+# a file `complete` beside it. So a path is run only if what it leads to is a postern of ours in a folder of ours; else that of PATH is.
+_postern_program() {
+    local file=
+    [[ $1 != */* ]] || file=$(realpath -e -- "$1" 2>/dev/null)
+    [[ ${file##*/} == postern && -O $file && -O ${file%/*} && ! -k ${file%/*} ]] || file=postern
+    printf '%s' "$file"
+}
 
 _postern() {
-    local program=postern rest=${COMP_LINE:0:COMP_POINT} words=() i word gap quote
+    local program rest=${COMP_LINE:0:COMP_POINT} words=() i word gap quote
     COMPREPLY=()
-    if [[ $1 == */* && -O $1 ]]; then program=$1; fi
+    program=$(_postern_program "$1")
 
     for ((i = 0; i <= COMP_CWORD; i++)); do
         word=${COMP_WORDS[i]}
