@@ -317,7 +317,8 @@ static bool store_all(struct table_build *b, GDBM_FILE db)
     return store(db, (char[]){ "table" }, span_of(text)) && store_groups(b, db);
 }
 
-/* gdbm_close writes what is left, so the sync comes after it, on a descriptor that outlives it. */
+/* gdbm_sync writes what is left and says whether that worked, which gdbm_close doesn't. That may write too, so our own
+ * sync comes after it, on a descriptor that outlives it. */
 static bool write_file(struct table_build *b)
 {
     GDBM_FILE db =
@@ -326,6 +327,7 @@ static bool write_file(struct table_build *b)
         return false;
     bool ok = store_all(b, db);
     int fd = fcntl(gdbm_fdesc(db), F_DUPFD_CLOEXEC, 0);
+    ok = ok && gdbm_sync(db) == 0;
     int error = ok ? 0 : errno;
     ok = gdbm_close(db) == 0 && ok && fd >= 0 && (!b->mode || fchmod(fd, b->mode) == 0) && fsync(fd) == 0;
     if (error)
