@@ -32,6 +32,8 @@ check '... each way' has 'SELECT, index warm' 'SELECT, first time ever' 'SELECT,
 check 'searching and changing' bench 'search store copy move expunge'
 check '... each way' has 'SEARCH SUBJECT' 'SEARCH BODY, first' 'SEARCH BODY, second' 'STORE 1:* +FLAGS.SILENT' \
     'STORE 1:* -FLAGS.SILENT' 'COPY of 1,000' 'MOVE of 1,000' 'EXPUNGE of 1,000'
+check 'backups' bench backup
+check '... each way' has 'backup, the first' 'backup, nothing new' 'backup verify' 'restore on an empty server'
 check 'larger messages, POP3, APPEND and IDLE' bench 'small pop3 append exists'
 check '... each way' has '100: FETCH envelopes, first' '100: FETCH envelopes, warm' '100: POP3 login, STAT, UIDL, warm' \
     '100: POP3 RETR of all' 'APPEND of 4 KiB' '    of what fsync allows' 'delivery to EXISTS'
