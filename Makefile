@@ -14,9 +14,11 @@ JOBS ?= 2
 WARNINGS = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wconversion -Wno-sign-conversion -Wformat=2 -Werror
 # Programs get what they use of the library and no more: 600 KiB of 2.7 MiB less.
 SECTIONS = -ffunction-sections -fdata-sections
+# Nothing unwinds the stack at run time: tables for that would be an eighth of what is installed (a debugger has its own, with -g).
+SMALL = -fno-asynchronous-unwind-tables -fno-unwind-tables
 HARDENING = -fstack-protector-strong -fPIE -D_FORTIFY_SOURCE=2 -fno-strict-aliasing
-ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -Ilib $(WARNINGS) $(HARDENING) $(SECTIONS) $(CFLAGS) $(EXTRA_CFLAGS)
-ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now,--as-needed $(LDFLAGS) $(EXTRA_LDFLAGS)
+ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -Ilib $(WARNINGS) $(HARDENING) $(SECTIONS) $(SMALL) $(CFLAGS) $(EXTRA_CFLAGS)
+ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now,-z,pack-relative-relocs,--as-needed $(LDFLAGS) $(EXTRA_LDFLAGS)
 LIBRARIES = -lgnutls -lgdbm -lseccomp -lunistring -lcrypt -lz -lunbound
 
 LIB_SOURCES := $(wildcard lib/*/*.c)
@@ -122,7 +124,7 @@ interop: $(DEPS) ## INTEROP_MESSAGES (1000) to and from Postfix, Exim and OpenSM
 # The sandbox is on here too, with the sanitizers' own calls allowed. Where it isn't: looking for leaks at exit (what qrun does) takes
 # ptrace, and a process that tries what it may not do would show the sanitizers' rights.
 UNBOXED_TESTS = $(wildcard tests/lying-*.t tests/qrun*.t tests/pipe.t tests/systemd.t tests/deb.t tests/newuser.t tests/inetd-system.t)
-ASAN = BUILD=build/asan CFLAGS="-O1 -g -U_FORTIFY_SOURCE -fno-omit-frame-pointer" \
+ASAN = BUILD=build/asan CFLAGS="-O1 -g -U_FORTIFY_SOURCE -fno-omit-frame-pointer -fasynchronous-unwind-tables" \
 	EXTRA_CFLAGS="-fsanitize=address,undefined -fno-sanitize-recover=undefined"
 asan: ## the tests under the address and undefined-behaviour sanitizers
 	$(MORE_MAKE) check $(ASAN) TESTS="$(filter-out $(UNBOXED_TESTS),$(TESTS:$(BUILD)/%=build/asan/%))"
@@ -141,7 +143,7 @@ $(BUILD)/tests/fuzz/imapd: $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out bin/imap
 fuzzers: $(FUZZERS)
 
 fuzz: $(DEPS) ## libFuzzer over every parser, FUZZ_SECONDS each (30); FUZZ="mime date" runs some
-	$(MORE_MAKE) fuzzers BUILD=build/fuzz CC=clang CFLAGS="-O1 -g -U_FORTIFY_SOURCE -fno-omit-frame-pointer" \
+	$(MORE_MAKE) fuzzers BUILD=build/fuzz CC=clang CFLAGS="-O1 -g -U_FORTIFY_SOURCE -fno-omit-frame-pointer -fasynchronous-unwind-tables" \
 		EXTRA_CFLAGS="-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined"
 	@BUILD=build/fuzz FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz/run $(FUZZ)
 

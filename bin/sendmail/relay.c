@@ -102,7 +102,7 @@ static bool is_connection(int fd)
 
 int relay(struct job *job)
 {
-    static struct flow in = { .from = STDIN_FILENO }, out = { .to = STDOUT_FILENO };
+    static struct flow in, out; /* all 0: large, and so not in the file */
     signal(SIGPIPE, SIG_IGN);
     if (is_connection(STDIN_FILENO)) {
         puts(RELAY_UNAVAILABLE);
@@ -114,6 +114,8 @@ int relay(struct job *job)
         puts(RELAY_UNAVAILABLE);
         return complain(EX_TEMPFAIL, "smtpd can't be reached: %s", strerror(why));
     }
+    in.from = STDIN_FILENO;
+    out.to = STDOUT_FILENO;
     in.to = out.from = fd;
     in.typed = isatty(STDIN_FILENO);
     while (turn(&in, &out))
