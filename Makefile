@@ -83,6 +83,10 @@ $(WITH_GUARD): $(BUILD)/bin/smtpd
 $(BUILD)/tests/unit/smtpd_bdat.t: MORE_OBJECTS = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard bin/smtpd/session*.c) bin/smtpd/extensions.c)
 $(BUILD)/tests/unit/smtpd_bdat.t: $(BUILD)/bin/smtpd
 
+# What a command's arguments are.
+$(BUILD)/tests/unit/command_syntax.t: MORE_OBJECTS = $(BUILD)/obj/bin/postern/command.o
+$(BUILD)/tests/unit/command_syntax.t: $(BUILD)/bin/postern
+
 # What `postern status` counts, and keeps.
 STATUS_TESTS = $(BUILD)/tests/unit/status_count.t $(BUILD)/tests/unit/status_kept.t
 $(STATUS_TESTS): MORE_OBJECTS = $(BUILD)/obj/bin/postern/status_count.o $(BUILD)/obj/bin/postern/status_kept.o
