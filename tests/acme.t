@@ -61,8 +61,9 @@ $T->start($T->command('systemd-socket-activate', '-l', "127.0.0.1:$port", "$T->{
 sub key_digest { my ($file) = @_; return scalar `openssl x509 -in $file -noout -pubkey | sha256sum`; }
 # The certificate that comes, and whether a client that trusts the CA takes it.
 sub sent {
+    my ($name) = (@_, 'mail.here.test');
     my $s;
-    $T->eventually(20, sub { $s = IO::Socket::SSL->new(PeerAddr => '127.0.0.1', PeerPort => $port, SSL_hostname => 'mail.here.test', SSL_verifycn_name => 'mail.here.test',
+    $T->eventually(20, sub { $s = IO::Socket::SSL->new(PeerAddr => '127.0.0.1', PeerPort => $port, SSL_hostname => $name, SSL_verifycn_name => $name,
                              SSL_verifycn_scheme => 'imap', SSL_ca_file => "$server/roots.pem", Timeout => 20) || $IO::Socket::SSL::SSL_ERROR !~ /refused/i }) or return 'nothing';
     return ref $s ? Net::SSLeay::PEM_get_string_X509($s->peer_certificate) : "no handshake: $IO::Socket::SSL::SSL_ERROR";
 }
@@ -94,6 +95,21 @@ is sent(), first($crt), '... by its hook it is sent at the next connection';
 $before = first($crt);
 lego('lego renews it', '-d', 'mail.here.test', 'renew', '--days', 9999, '--no-random-sleep', '--renew-hook', $hook);
 ok first($crt) ne $before && sent() eq first($crt), '... and the new one is sent';
+
+# --- their own files, where the settings name these: links of certbot's that lead elsewhere, files of lego's that are written over
+my $www = "$home/le/live/www.here.test";
+$T->settings(certificate => "www.here.test $www/fullchain.pem $www/privkey.pem");
+is sent('www.here.test'), first("$www/fullchain.pem"), 'certbot\'s own files, for another name';
+$before = sent('www.here.test');
+certbot('... renewed', 'renew', '--cert-name', 'www.here.test', '--force-renewal', '--no-random-sleep-on-renew', '--new-key');
+ok sent('www.here.test') eq first("$www/fullchain.pem") && sent('www.here.test') ne $before, '... are sent at the next connection';
+my @www = map { "$home/.lego/certificates/www.here.test.$_" } 'crt', 'key';
+lego('lego gets one for it', '-d', 'www.here.test', 'run');
+$T->settings(certificate => "www.here.test @www");
+is sent('www.here.test'), first($www[0]), '... whose own files are used';
+$before = sent('www.here.test');
+lego('... renewed', '-d', 'www.here.test', 'renew', '--days', 9999, '--no-random-sleep');
+ok sent('www.here.test') eq first($www[0]) && sent('www.here.test') ne $before, '... are sent at the next connection';
 
 # --- setup, for a server that comes after them
 mkdir "$d/other";
