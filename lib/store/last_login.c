@@ -37,7 +37,12 @@ static bool path_of(const struct settings *s, const struct address *account, cha
 static bool read_field(struct span *line, char *to, size_t size)
 {
     struct span field;
-    return span_cut(line, ' ', &field) && field.n && span_copy(field, to, size);
+    if (!span_cut(line, ' ', &field) || !field.n)
+        return false;
+    for (size_t i = 0; i < field.n; i++)
+        if (field.p[i] <= ' ' || field.p[i] > '~')
+            return false;
+    return span_copy(field, to, size);
 }
 
 static bool read_line(const char *text, struct last_login *l)

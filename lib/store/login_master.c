@@ -50,7 +50,8 @@ enum status login_find_master(const struct settings *s, struct span name, struct
     return st;
 }
 
-/* Is it another spelling of the same account? */
+/* Is it another spelling of the same account? What can't be looked up is another, and login_check_master()
+ * then says why not. */
 static bool is_same(const struct login *l, struct span as, const struct address *account)
 {
     struct login_found found;

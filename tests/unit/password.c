@@ -123,8 +123,7 @@ static const char *const unusable[] = {
     "{PBKDF2}$1$salt$99999999999$3add13899aef361f4228b711312297606ebb2756",
     "{SCRAM-SHA-1}4096,SOMtg13anLa1S1Kt9UTdRg==",
     "{SCRAM-SHA-1}4096,,5WVq8z2SAjplrwWeznmbKys1Aag=,QAevrHxW/j1cB0LaR9TnlvFb+S8=",
-    "{ARGON2ID}$argon2id$v=19$m=65536,t=3,p=1$1Dt3AbTkPO1Q/UQRB6W53g$htsOLJUOGpBk1ZLbgFan/Rs0DcoqliGjcGmTJ/"
-    "pEBqg",
+    "{ARGON2ID}$argon2id$v=19$m=65536,t=3,p=1$1Dt3AbTkPO1Q/UQRB6W53g$htsOLJUOGpBk1ZLbgFan/Rs0Dc",
     "{PLAIN-MD4}49be2f42ca655790870a7fbabe637aa5",
     "{DIGEST-MD5}f58022934eb8fb9c06f4c11721cb776c",
     "{CRYPT}",
