@@ -135,6 +135,12 @@ check "a password of it" logs_in peggy peggy-1
 check "no such file" gives 66 postern user import "$place/nothing"
 check "usage" gives 64 postern user import --what "$place/users"
 
+# --- our own
+
+check "our own secrets are a passwd-file as well" gives 0 postern user import --replace "$home/secrets"
+check "and nothing is lost in it" eval 'postern user import --replace "$home/secrets" >"$work/said" 2>&1; grep -Eq "^0 made, 0 replaced, [1-9][0-9]+ as they were, 0 left alone, 0 without a password, 0 refused$" "$work/said"'
+check "an app password is as good" eval 'postern user enable carol && logs_in carol "$phone"'
+
 # --- back to Dovecot
 
 cp "$home/secrets" "$work/secrets" && chmod 644 "$work/secrets"

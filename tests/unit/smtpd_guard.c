@@ -360,6 +360,18 @@ static void submission(struct play *p)
            one(p, VERB_AUTHOR, "no address") == VERDICT_REFUSED, "authors");
     ok(login(p, "alice", "alice-secret") == ENDED, "no second login");
     stop(p);
+    start(p, "s", "192.0.2.1");
+    ok(login_as(p, "bob", "alice", "alice-secret") == VERDICT_REFUSED && mail(p, "<bob@here.test>") == VERDICT_LOGIN_FIRST,
+       "nobody's own password makes him another");
+    ok(login_as(p, "alice@here.test", "alice", "alice-secret") == VERDICT_OK && mail(p, "<alice@here.test>") == VERDICT_OK,
+       "but himself");
+    stop(p);
+    start(p, "s", "192.0.2.1");
+    char long_name[LOGIN_NAME_LIMIT + 2];
+    memset(long_name, 'a', sizeof long_name - 1);
+    long_name[sizeof long_name - 1] = '\0';
+    ok(login_as(p, long_name, "alice", "alice-secret") == ENDED, "a wish whom to be that is too long");
+    stop(p);
     start(p, "s", NULL);
     ok(mail(p, "<x@far.test>") == VERDICT_OK && one(p, VERB_RCPT, "<alice@here.test>") == VERDICT_OK, "a user of this machine");
     ok(login(p, "alice", "alice-secret") == VERDICT_OK && one(p, VERB_RCPT, "<alice@here.test>") == ENDED,

@@ -201,13 +201,18 @@ UNUSED static unsigned one(struct play *p, unsigned verb, const char *field)
     return call(p);
 }
 
-UNUSED static unsigned login(struct play *p, const char *name, const char *password)
+UNUSED static unsigned login_as(struct play *p, const char *as, const char *name, const char *password)
 {
     message_start(p->m, VERB_LOGIN);
-    message_put_str(p->m, "");
+    message_put_str(p->m, as);
     message_put_str(p->m, name);
     message_put_str(p->m, password);
     return call(p);
+}
+
+UNUSED static unsigned login(struct play *p, const char *name, const char *password)
+{
+    return login_as(p, "", name, password);
 }
 
 UNUSED static unsigned commit_adding(struct play *p, uint64_t bits, struct span added, struct span last)
