@@ -3,9 +3,10 @@
  * Accepting, counting and forking; see warm.h.
  *
  * The listener holds no secret and reads nothing from clients. It counts connections in all and by source,
- * and tells those over a limit so. When it has one connection, and nobody else has come for a moment, it makes the
- * processes of the next, which wait in their sandboxes for a client: a greeting then takes a part of the time. SIGCHLD is blocked except while it waits,
- * so no ended child is missed. How it executes itself anew: warm_renew.c.
+ * and tells those over a limit so. When it has one connection, and nobody else has come for a moment, it makes
+ * the processes of the next, which wait in their sandboxes for a client: a greeting then takes a part of the
+ * time. SIGCHLD is blocked except while it waits, so no ended child is missed. How it executes itself anew:
+ * warm_renew.c.
  *
  * It never ends with a connection unaccepted: it looks once more after deciding to go, and what comes later
  * wakes systemd or inetd, which own the socket.
