@@ -2,13 +2,13 @@
  *
  * postern backup [--keep N] [--full] DIR
  *
- * Makes a backup of the whole server in DIR, while mail flows; see backup.h for what lies there. A file that the last
- * whole backup has isn't read again. All is on disk before the backup gets its name, by one rename: until then it is
- * DIR/.part, and whatever ends it leaves those of before as they were. What .part had brought to disk then isn't lost:
- * the next run links it.
+ * Makes a backup of the whole server in DIR, while mail flows; see backup.h for what lies there. A file that
+ * the last whole backup has isn't read again. All is on disk before the backup gets its name, by one rename:
+ * until then it is DIR/.part, and whatever ends it leaves those of before as they were. What .part had
+ * brought to disk then isn't lost: the next run links it.
  *
- * As root DIR is made, or taken if it is empty, and given to the server's owner, as whom all is read and written: who may
- * write in a mailbox can't make root do anything.
+ * As root DIR is made, or taken if it is empty, and given to the server's owner, as whom all is read and
+ * written: who may write in a mailbox can't make root do anything.
  */
 #include "backup.h"
 #include "base/clock.h"
@@ -42,7 +42,8 @@ static bool is_empty(int dir)
     struct dirent *e;
     bool empty = d;
     while (d && empty && (e = readdir(d)))
-        empty = strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 || strcmp(e->d_name, "lost+found") == 0;
+        empty = strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 ||
+                strcmp(e->d_name, "lost+found") == 0;
     if (d)
         closedir(d);
     else
@@ -60,11 +61,14 @@ static int give_away(struct backup *b)
         return EX_OK;
     if (!is_empty(b->top))
         return complain(EX_NOPERM,
-                        "%s: belongs to user %u and isn't empty; backups are written by the owner of the mail. Name a new "
+                        "%s: belongs to user %u and isn't empty; backups are written by the owner of the "
+                        "mail. Name a new "
                         "folder in it, or give it away: chown -R %u:%u %s",
-                        b->target, (unsigned)info.st_uid, (unsigned)spool.st_uid, (unsigned)spool.st_gid, b->target);
+                        b->target, (unsigned)info.st_uid, (unsigned)spool.st_uid, (unsigned)spool.st_gid,
+                        b->target);
     if (fchown(b->top, spool.st_uid, spool.st_gid) != 0 || fchmod(b->top, 0700) != 0)
-        return complain(EX_NOPERM, "%s: can't be given to user %u: %s", b->target, (unsigned)spool.st_uid, strerror(errno));
+        return complain(EX_NOPERM, "%s: can't be given to user %u: %s", b->target, (unsigned)spool.st_uid,
+                        strerror(errno));
     return EX_OK;
 }
 
@@ -84,8 +88,9 @@ static int open_target(struct backup *b)
         result = complain(EX_NOPERM, "%s: user %u, as whom the server runs, can't write there: %s", b->target,
                           (unsigned)geteuid(), strerror(errno));
     if (result == EX_OK && flock(b->top, LOCK_EX | LOCK_NB) != 0)
-        result = errno == EWOULDBLOCK ? complain(EX_TEMPFAIL, "%s: another backup is being made there", b->target)
-                                      : backup_failed(b, "can't be locked");
+        result = errno == EWOULDBLOCK
+                     ? complain(EX_TEMPFAIL, "%s: another backup is being made there", b->target)
+                     : backup_failed(b, "can't be locked");
     return result;
 }
 
@@ -121,7 +126,8 @@ static bool put_aside(struct backup *b)
         return errno == ENOENT;
     if (list_size(b->top, BACKUP_UNFINISHED) > list_size(b->top, BACKUP_PART))
         return backup_forget(b->top, BACKUP_PART);
-    return backup_forget(b->top, BACKUP_UNFINISHED) && renameat(b->top, BACKUP_PART, b->top, BACKUP_UNFINISHED) == 0 &&
+    return backup_forget(b->top, BACKUP_UNFINISHED) &&
+           renameat(b->top, BACKUP_PART, b->top, BACKUP_UNFINISHED) == 0 &&
            file_sync_dir(b->top, NULL) == ST_OK;
 }
 
@@ -166,7 +172,8 @@ static int find_sources(struct backup *b, char last[BACKUP_NAME_SIZE])
     for (ssize_t i = count; i-- > 0 && !b->full;) {
         if (add_source(b, names[i], true))
             break;
-        complain(EX_OK, "%s/%s: its list is damaged or can't be read; nothing is linked from there", b->target, names[i]);
+        complain(EX_OK, "%s/%s: its list is damaged or can't be read; nothing is linked from there",
+                 b->target, names[i]);
     }
     backup_free_names(names, count);
     return EX_OK;
@@ -179,7 +186,8 @@ static bool choose_name(const char *last, char name[BACKUP_NAME_SIZE])
     time_t now = (time_t)clock_now();
     for (int i = 0; i < NAME_TRIES; i++, now++) {
         struct tm t;
-        if (gmtime_r(&now, &t) && strftime(name, BACKUP_NAME_SIZE, "%Y-%m-%dT%H:%M:%SZ", &t) && strcmp(name, last) > 0)
+        if (gmtime_r(&now, &t) && strftime(name, BACKUP_NAME_SIZE, "%Y-%m-%dT%H:%M:%SZ", &t) &&
+            strcmp(name, last) > 0)
             return true;
     }
     return false;
@@ -233,14 +241,17 @@ static void clear(struct backup *b, uint64_t keep)
 static int report(const struct backup *b, const char *name)
 {
     const struct backup_count *c = &b->count;
-    printf("%s messages %llu bytes %llu new %llu new-bytes %llu unread %llu\n", name, (unsigned long long)c->messages,
-           (unsigned long long)c->bytes, (unsigned long long)c->fresh, (unsigned long long)c->fresh_bytes,
-           (unsigned long long)c->unread);
+    printf("%s messages %llu bytes %llu new %llu new-bytes %llu unread %llu\n", name,
+           (unsigned long long)c->messages, (unsigned long long)c->bytes, (unsigned long long)c->fresh,
+           (unsigned long long)c->fresh_bytes, (unsigned long long)c->unread);
     if (b->unlinkable)
-        complain(EX_OK, "%s: this file system has no hard links: every backup reads and holds all messages anew", b->target);
+        complain(EX_OK,
+                 "%s: this file system has no hard links: every backup reads and holds all messages anew",
+                 b->target);
     if (c->unread)
-        return complain(EX_IOERR, "%s/%s: isn't complete: what couldn't be read is missing; no older one was removed", b->target,
-                        name);
+        return complain(EX_IOERR,
+                        "%s/%s: isn't complete: what couldn't be read is missing; no older one was removed",
+                        b->target, name);
     return EX_OK;
 }
 

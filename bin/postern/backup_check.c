@@ -74,7 +74,8 @@ static int check_file(struct check *c, const char *address, const struct manifes
         c->tally.messages++;
         c->tally.bytes += e->size;
     }
-    progress_show(&c->r->progress, span_of(address), c->r->messages + c->tally.messages, ++c->files, c->r->manifest.files);
+    progress_show(&c->r->progress, span_of(address), c->r->messages + c->tally.messages, ++c->files,
+                  c->r->manifest.files);
     return EX_OK;
 }
 
@@ -104,7 +105,8 @@ static int check_dir(struct check *c, const char *address, const struct manifest
     struct mail_path m;
     bytes_init(&path, BACKUP_PATH_LIMIT);
     bool named = manifest_path(e->path, &path);
-    if (!named || fstatat(c->r->fd, bytes_str(&path), &info, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISDIR(info.st_mode)) {
+    if (!named || fstatat(c->r->fd, bytes_str(&path), &info, AT_SYMLINK_NOFOLLOW) != 0 ||
+        !S_ISDIR(info.st_mode)) {
         c->tally.missing++;
         list_wrong(c->r, "missing", e->path);
     }
@@ -181,8 +183,8 @@ static void say_one(const struct admin *a, const char *name, bool whole, uint64_
     else if (!a->json)
         printf("%s damaged\n", name);
     else
-        printf("{\"backup\": \"%s\", \"whole\": %s, \"messages\": %" PRIu64 ", \"bytes\": %" PRIu64 "}\n", name,
-               whole ? "true" : "false", messages, bytes);
+        printf("{\"backup\": \"%s\", \"whole\": %s, \"messages\": %" PRIu64 ", \"bytes\": %" PRIu64 "}\n",
+               name, whole ? "true" : "false", messages, bytes);
 }
 
 static int list_one(const struct admin *a, int top, const char *name)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Files into a backup that is being made: copied while they are hashed, or linked from the backup before. What can't be
- * read of the server is noted and passed over, so that one bad file doesn't cost everybody's backup; what the target
- * says ends it.
+ * Files into a backup that is being made: copied while they are hashed, or linked from the backup before.
+ * What can't be read of the server is noted and passed over, so that one bad file doesn't cost everybody's
+ * backup; what the target says ends it.
  */
 #include "backup.h"
 #include "base/files.h"
@@ -120,7 +120,8 @@ int backup_text(struct backup *b, struct span text, const char *path)
     struct copied c = { .size = text.n };
     struct stat info = { 0 };
     int to = make_file(b, path);
-    bool good = to >= 0 && file_write(to, text) == ST_OK && fstat(to, &info) == 0 && hash_sha256(text, c.hash);
+    bool good =
+        to >= 0 && file_write(to, text) == ST_OK && fstat(to, &info) == 0 && hash_sha256(text, c.hash);
     file_close(to);
     if (!good)
         return backup_failed(b, path);
@@ -128,7 +129,8 @@ int backup_text(struct backup *b, struct span text, const char *path)
     return EX_OK;
 }
 
-int backup_link(struct backup *b, const struct backup_source *source, const struct manifest_entry *e, const char *path)
+int backup_link(struct backup *b, const struct backup_source *source, const struct manifest_entry *e,
+                const char *path)
 {
     struct bytes there;
     int result = EX_UNAVAILABLE;
@@ -149,7 +151,8 @@ int backup_link(struct backup *b, const struct backup_source *source, const stru
 
 /* --- a tree of the server's */
 
-static int one_entry(struct backup *b, int dir, const char *name, const char *path, backup_skip *skip, unsigned depth);
+static int one_entry(struct backup *b, int dir, const char *name, const char *path, backup_skip *skip,
+                     unsigned depth);
 
 int backup_tree(struct backup *b, int dir, const char *path, backup_skip *skip, unsigned depth)
 {
@@ -162,7 +165,8 @@ int backup_tree(struct backup *b, int dir, const char *path, backup_skip *skip, 
         return backup_unread(b, path);
     }
     while (result == EX_OK && (e = readdir(d)))
-        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 && backup_join(below, path, e->d_name))
+        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 &&
+            backup_join(below, path, e->d_name))
             result = one_entry(b, dirfd(d), e->d_name, below, skip, depth);
     closedir(d);
     return result;
@@ -181,14 +185,16 @@ static int one_link(struct backup *b, int dir, const char *name, const char *pat
     return EX_OK;
 }
 
-static int one_directory(struct backup *b, int dir, const char *name, const char *path, backup_skip *skip, unsigned depth)
+static int one_directory(struct backup *b, int dir, const char *name, const char *path, backup_skip *skip,
+                         unsigned depth)
 {
     int fd = file_open_beneath(dir, name, O_RDONLY | O_DIRECTORY, 0);
     if (fd < 0)
         return errno == ENOENT ? EX_OK : backup_unread(b, path);
     struct stat info;
     int result = backup_make_dir(b, path);
-    if (result == EX_OK && fstat(fd, &info) == 0 && fchmodat(b->part, path, (info.st_mode & 0777) | 0700, 0) != 0)
+    if (result == EX_OK && fstat(fd, &info) == 0 &&
+        fchmodat(b->part, path, (info.st_mode & 0777) | 0700, 0) != 0)
         result = backup_failed(b, path);
     if (result == EX_OK)
         result = backup_tree(b, fd, path, skip, depth - 1);
@@ -197,7 +203,8 @@ static int one_directory(struct backup *b, int dir, const char *name, const char
 }
 
 /* What isn't a file, a folder or a link holds nothing; what is gone is gone. */
-static int one_entry(struct backup *b, int dir, const char *name, const char *path, backup_skip *skip, unsigned depth)
+static int one_entry(struct backup *b, int dir, const char *name, const char *path, backup_skip *skip,
+                     unsigned depth)
 {
     struct stat info;
     if (fstatat(dir, name, &info, AT_SYMLINK_NOFOLLOW) != 0)

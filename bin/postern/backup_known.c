@@ -2,9 +2,9 @@
  *
  * Which of an account's messages an earlier backup has, so that they needn't be read again.
  *
- * A message's file never changes, only its name and folder. It is known again by the unique part of its name, or by its
- * EMAILID, which MOVE and COPY keep, and only where size and time, to the nanosecond, are the same too. All is read off
- * the earlier list; its files aren't looked at.
+ * A message's file never changes, only its name and folder. It is known again by the unique part of its name,
+ * or by its EMAILID, which MOVE and COPY keep, and only where size and time, to the nanosecond, are the same
+ * too. All is read off the earlier list; its files aren't looked at.
  */
 #include "backup.h"
 #include "base/files.h"
@@ -70,7 +70,8 @@ static void read_folder(const struct backup_source *source, const char *path, st
     file_close(dir);
 }
 
-static void add_message(struct backup *b, struct span name, const char *entry, size_t source, const struct known_folder *folder)
+static void add_message(struct backup *b, struct span name, const char *entry, size_t source,
+                        const struct known_folder *folder)
 {
     struct filename f;
     char id[EMAIL_ID_LIMIT + 1] = "";
@@ -95,7 +96,8 @@ static void add_line(struct backup *b, const struct manifest_entry *e, const cha
     const char *slash = memrchr(whole.p, '/', whole.n);
     size_t at = slash ? (size_t)(slash - whole.p) : 0;
     struct span name = span_from(whole, at + 1), parent = span_head(whole, at);
-    bool is_message = parent.n > 4 && (memcmp(parent.p + parent.n - 4, "/cur", 4) == 0 || memcmp(parent.p + parent.n - 4, "/new", 4) == 0);
+    bool is_message = parent.n > 4 && (memcmp(parent.p + parent.n - 4, "/cur", 4) == 0 ||
+                                       memcmp(parent.p + parent.n - 4, "/new", 4) == 0);
     if (is_message) {
         add_message(b, name, entry, source, folder);
     } else if (span_eq_str(name, "postern-folder")) {
@@ -163,10 +165,11 @@ static bool find_key(const struct backup *b, uint64_t hash, const struct stat *i
     }
     for (; low < k->count && k->keys[low].hash == hash; low++) {
         const struct backup_source *from = &b->sources[k->keys[low].source];
-        struct span rest = span_from(from->manifest.text, (size_t)(k->keys[low].entry - from->manifest.text.p));
+        struct span rest =
+            span_from(from->manifest.text, (size_t)(k->keys[low].entry - from->manifest.text.p));
         *source = from;
-        if (manifest_next(&rest, e) && e->size == (uint64_t)info->st_size && e->mtime.tv_sec == info->st_mtim.tv_sec &&
-            e->mtime.tv_nsec == info->st_mtim.tv_nsec)
+        if (manifest_next(&rest, e) && e->size == (uint64_t)info->st_size &&
+            e->mtime.tv_sec == info->st_mtim.tv_sec && e->mtime.tv_nsec == info->st_mtim.tv_nsec)
             return true;
     }
     return false;

@@ -2,13 +2,14 @@
  *
  * The mail of all accounts into a backup, while it goes on changing.
  *
- * First it is settled which messages there are, in all folders of an account at one moment (backup_survey.c); the backup is
- * the account as it was then. Copying takes longer. What meanwhile isn't there any more under its name was renamed (its
- * flags changed), moved or expunged: at the end the account is surveyed again, and what is found under another name, in
- * whatever folder, goes into the backup where it was. Nothing is missing but what was expunged.
+ * First it is settled which messages there are, in all folders of an account at one moment (backup_survey.c);
+ * the backup is the account as it was then. Copying takes longer. What meanwhile isn't there any more under
+ * its name was renamed (its flags changed), moved or expunged: at the end the account is surveyed again, and
+ * what is found under another name, in whatever folder, goes into the backup where it was. Nothing is missing
+ * but what was expunged.
  *
- * All files beside the messages are taken along, whosever they are (Dovecot's lists, a sieve script), but for what can be
- * made anew: index, cache, counts.
+ * All files beside the messages are taken along, whosever they are (Dovecot's lists, a sieve script), but for
+ * what can be made anew: index, cache, counts.
  */
 #include "backup.h"
 #include "base/clock.h"
@@ -24,8 +25,9 @@
 #include <unistd.h>
 
 #define ROUNDS 8 /* of looking for what was renamed */
-#define SYNC_EVERY ((uint64_t)256 << 20) /* bytes that are copied between two marks from which the next backup can go on */
-#define SMALL_LIMIT ((off_t)256 << 20)   /* bytes of a file that is no message */
+#define SYNC_EVERY                                                                                           \
+    ((uint64_t)256 << 20) /* bytes that are copied between two marks from which the next backup can go on */
+#define SMALL_LIMIT ((off_t)256 << 20) /* bytes of a file that is no message */
 
 struct lost {
     uint32_t folder, item; /* of the survey */
@@ -53,13 +55,14 @@ static bool is_skipped(const char *name)
 {
     static const struct skipped table[] = {
         { "postern-folder", true }, /* and .damaged: taken apart */
-        { "postern-journal", true }, { "postern-index", true },     { "postern-cache", true },
+        { "postern-journal", true }, { "postern-index", true },         { "postern-cache", true },
         { "postern.lock", false },   { "postern-account.lock", false }, { "postern-pop3.lock", false },
-        { "maildirsize", false },    { "dovecot.index", true },     { "dovecot-uidlist.lock", false },
+        { "maildirsize", false },    { "dovecot.index", true },         { "dovecot-uidlist.lock", false },
     };
     size_t n = strlen(name);
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
-        if (table[i].prefix ? strncmp(name, table[i].name, strlen(table[i].name)) == 0 : strcmp(name, table[i].name) == 0)
+        if (table[i].prefix ? strncmp(name, table[i].name, strlen(table[i].name)) == 0
+                            : strcmp(name, table[i].name) == 0)
             return true;
     return n > 4 && strcmp(name + n - 4, ".tmp") == 0;
 }
@@ -75,7 +78,8 @@ static bool skip(struct backup *b, int dir, const char *name, const struct stat 
     if (info->st_size <= SMALL_LIMIT)
         return false;
     progress_end(&b->progress);
-    complain(EX_OK, "%s: passed over: it is no message, and larger than %lld bytes", name, (long long)SMALL_LIMIT);
+    complain(EX_OK, "%s: passed over: it is no message, and larger than %lld bytes", name,
+             (long long)SMALL_LIMIT);
     return true;
 }
 
@@ -117,7 +121,8 @@ static int one_message(struct account *a, int dir, const char *name, struct span
     return result;
 }
 
-static bool message_path(const struct account *a, const struct survey_folder *f, const struct found *item, char to[BACKUP_PATH_LIMIT])
+static bool message_path(const struct account *a, const struct survey_folder *f, const struct found *item,
+                         char to[BACKUP_PATH_LIMIT])
 {
     bool inbox = strcmp(f->path, ".") == 0;
     int n = snprintf(to, BACKUP_PATH_LIMIT, "%s%s%s/%s/%s", a->path, inbox ? "" : "/", inbox ? "" : f->path,
@@ -257,7 +262,8 @@ static int try_places(struct account *a, const struct survey *s, const struct pl
                       const struct found *wanted, const char *id, const char *path, bool *seen, bool *gone)
 {
     const struct place_of key = { .hash = hash };
-    const struct place_of *at = p->count ? bsearch(&key, p->list, p->count, sizeof key, compare_places) : NULL;
+    const struct place_of *at =
+        p->count ? bsearch(&key, p->list, p->count, sizeof key, compare_places) : NULL;
     int result = EX_OK;
     while (at && at > p->list && at[-1].hash == hash)
         at--;
@@ -275,7 +281,8 @@ static int try_places(struct account *a, const struct survey *s, const struct pl
     return result;
 }
 
-static int find_one(struct account *a, const struct survey *s, const struct places *p, struct lost lost, bool *seen, bool *gone)
+static int find_one(struct account *a, const struct survey *s, const struct places *p, struct lost lost,
+                    bool *seen, bool *gone)
 {
     const struct survey_folder *f = a->survey.folders[lost.folder];
     const struct found *item = &f->scan.items[lost.item];
@@ -356,7 +363,8 @@ static enum status open_mail(struct backup *b, const struct address *address, st
     struct bytes path;
     struct stat info;
     bytes_init(&path, 4096);
-    enum status st = settings_maildir(&b->a->s, address_local(address), address_domain(address), &path) ? ST_OK : ST_NONE;
+    enum status st =
+        settings_maildir(&b->a->s, address_local(address), address_domain(address), &path) ? ST_OK : ST_NONE;
     if (st == ST_OK && lstat(bytes_str(&path), &info) != 0)
         st = status_of_errno(errno);
     if (st == ST_OK)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The backups that lie in a directory, by their names, and how one is removed. What is removed is renamed first, so that
- * half a backup is never taken for one; no link is followed, and no other file system entered.
+ * The backups that lie in a directory, by their names, and how one is removed. What is removed is renamed
+ * first, so that half a backup is never taken for one; no link is followed, and no other file system entered.
  */
 #include "backup.h"
 #include "base/clock.h"

@@ -2,11 +2,12 @@
  *
  * Settings, tables, keys and the spool into a backup.
  *
- * Of the settings' folder everything is taken but compiled tables, which `postern tables` makes of the text; under the
- * tables' lock, so that an account and its password belong together. What the settings name in other places (certificates,
- * lists for aliases) is taken along under `outside`. Of the spool everything but what only counts or caches; the queue by
- * its own functions, twice listed, since a message that is deferred meanwhile moves from one folder to another. The
- * queue comes before the mail: what it delivers here meanwhile is in both, never in none.
+ * Of the settings' folder everything is taken but compiled tables, which `postern tables` makes of the text;
+ * under the tables' lock, so that an account and its password belong together. What the settings name in
+ * other places (certificates, lists for aliases) is taken along under `outside`. Of the spool everything but
+ * what only counts or caches; the queue by its own functions, twice listed, since a message that is deferred
+ * meanwhile moves from one folder to another. The queue comes before the mail: what it delivers here
+ * meanwhile is in both, never in none.
  */
 #include "backup.h"
 #include "base/files.h"
@@ -38,7 +39,8 @@ static bool is_elsewhere(const struct backup *b, const struct stat *info)
     struct stat top;
     bytes_init(&root, 4096);
     bool yes = S_ISDIR(info->st_mode) &&
-               (is_same(info, b->a->s.spool) || (settings_mail_root(&b->a->s, &root) && is_same(info, bytes_str(&root))) ||
+               (is_same(info, b->a->s.spool) ||
+                (settings_mail_root(&b->a->s, &root) && is_same(info, bytes_str(&root))) ||
                 (fstat(b->top, &top) == 0 && top.st_ino == info->st_ino && top.st_dev == info->st_dev));
     bytes_free(&root);
     return yes;
@@ -95,14 +97,16 @@ static bool is_inside(const struct backup *b, const char *path)
 {
     struct stat info;
     size_t n = strlen(b->a->s.directory);
-    return strncmp(path, b->a->s.directory, n) == 0 && path[n] == '/' && lstat(path, &info) == 0 && !S_ISLNK(info.st_mode);
+    return strncmp(path, b->a->s.directory, n) == 0 && path[n] == '/' && lstat(path, &info) == 0 &&
+           !S_ISLNK(info.st_mode);
 }
 
 static int outside_file(struct backup *b, const char *path)
 {
     char to[BACKUP_PATH_LIMIT];
     struct stat info;
-    if (!is_plain_path(path) || is_inside(b, path) || (size_t)snprintf(to, sizeof to, "outside%s", path) >= sizeof to ||
+    if (!is_plain_path(path) || is_inside(b, path) ||
+        (size_t)snprintf(to, sizeof to, "outside%s", path) >= sizeof to ||
         fstatat(b->part, to, &info, AT_SYMLINK_NOFOLLOW) == 0)
         return EX_OK;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
@@ -152,7 +156,8 @@ int backup_settings(struct backup *b)
     if (result == EX_OK)
         result = backup_make_dir(b, "settings");
     if (result == EX_OK)
-        result = dir < 0 ? backup_unread(b, "settings") : backup_tree(b, dir, "settings", skip_settings, DEPTH);
+        result =
+            dir < 0 ? backup_unread(b, "settings") : backup_tree(b, dir, "settings", skip_settings, DEPTH);
     file_close(dir);
     edit_unlock(b->a);
     if (result == EX_OK)

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * An account's folders at one moment: the names of all messages, and each folder's own file and journal as they were then.
+ * An account's folders at one moment: the names of all messages, and each folder's own file and journal as
+ * they were then.
  *
- * One folder after the other is read under its lock, held for as long as that takes. A message that moves from a folder
- * that is still to be read into one that was, would be missed; so all are looked at again until nothing has changed
- * since each was read: then all that was read was true at one time. Where mail moves so often that this never comes, all
- * locks are taken at once, without waiting for any, and everything is read under them. Elsewhere nobody holds two; who
- * doesn't wait for a lock can't be waited for by those he waits for.
+ * One folder after the other is read under its lock, held for as long as that takes. A message that moves
+ * from a folder that is still to be read into one that was, would be missed; so all are looked at again until
+ * nothing has changed since each was read: then all that was read was true at one time. Where mail moves so
+ * often that this never comes, all locks are taken at once, without waiting for any, and everything is read
+ * under them. Elsewhere nobody holds two; who doesn't wait for a lock can't be waited for by those he waits
+ * for.
  */
 #include "backup.h"
 #include "base/files.h"
@@ -104,13 +106,16 @@ static bool is_stale(const struct survey_folder *f, const struct found *item, co
         return false;
     if (item->in_new == later->in_new && strcmp(item->name, later->name) == 0)
         return true;
-    return fstatat(item->in_new ? f->new_dir : f->cur_dir, item->name, &info, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT;
+    return fstatat(item->in_new ? f->new_dir : f->cur_dir, item->name, &info, AT_SYMLINK_NOFOLLOW) != 0 &&
+           errno == ENOENT;
 }
 
 /* A directory that changes while it is read gives names twice, and names of before. */
 static bool drop_stale(struct survey_folder *f)
 {
-    static const uint64_t key[2] = { 0, 0 }; /* who makes many equal ones has his own mail's backup take longer */
+    static const uint64_t key[2] = {
+        0, 0
+    }; /* who makes many equal ones has his own mail's backup take longer */
     struct scan *s = &f->scan;
     struct sort_item *order = malloc((s->count + 1) * sizeof *order);
     size_t kept = 0;
@@ -118,7 +123,8 @@ static bool drop_stale(struct survey_folder *f)
         order[i] = (struct sort_item){ siphash(key, s->items[i].f.base).low, (uint32_t)i };
     bool good = order && sort_items(order, s->count, NULL, NULL);
     for (size_t i = 0; good && i + 1 < s->count; i++)
-        if (order[i].key == order[i + 1].key && is_stale(f, &s->items[order[i].item], &s->items[order[i + 1].item]))
+        if (order[i].key == order[i + 1].key &&
+            is_stale(f, &s->items[order[i].item], &s->items[order[i + 1].item]))
             s->items[order[i].item].record = UINT32_MAX; /* which nobody else uses here */
     for (size_t i = 0; good && i < s->count; i++)
         if (s->items[i].record != UINT32_MAX)
@@ -198,7 +204,8 @@ static struct survey_folder *add(struct survey *s, const char *name)
     if (!f)
         return NULL;
     f->dir = f->new_dir = f->cur_dir = f->lock = -1;
-    if (!span_copy(span_of(name), f->name, sizeof f->name) || !folder_path(span_of(name), f->path, sizeof f->path)) {
+    if (!span_copy(span_of(name), f->name, sizeof f->name) ||
+        !folder_path(span_of(name), f->path, sizeof f->path)) {
         free(f);
         errno = EINVAL;
         return NULL;
@@ -304,13 +311,23 @@ static enum status under_locks(struct mail *mail, struct survey *s)
     return st;
 }
 
+/* A folder changed in the moment before it was read: whether it changed since can't be told by its time yet.
+ */
+static bool is_young(const struct survey *s)
+{
+    for (size_t i = 0; i < s->count; i++)
+        if (!s->folders[i]->scan.settled)
+            return true;
+    return false;
+}
+
 enum status survey_take(struct mail *mail, struct survey *s)
 {
     enum status st = ST_OK;
     *s = (struct survey){ 0 };
     for (int i = 0; st == ST_OK && i < PASSES; i++) {
         bool changed = false;
-        if (i > 1)
+        if (i > 0 && is_young(s))
             pause_ms(PAUSE_MS);
         st = pass(mail, s, &changed);
         if (st != ST_OK || !changed)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * A backup's list; see manifest.h. Read mapped, so that the list of a million messages costs no more memory than what is
- * looked at. What stands there is checked as if a stranger had written it: a backup may have lain anywhere.
+ * A backup's list; see manifest.h. Read mapped, so that the list of a million messages costs no more memory
+ * than what is looked at. What stands there is checked as if a stranger had written it: a backup may have
+ * lain anywhere.
  */
 #include "manifest.h"
 #include "base/files.h"
@@ -47,7 +48,8 @@ bool manifest_unescape(struct span text, struct bytes *to)
             text = span_from(text, 1);
             continue;
         }
-        if (text.n < 4 || text.p[1] != 'x' || !span_hex(span_head(span_from(text, 2), 2), 0xff, &value) || value == 0)
+        if (text.n < 4 || text.p[1] != 'x' || !span_hex(span_head(span_from(text, 2), 2), 0xff, &value) ||
+            value == 0)
             return false;
         bytes_add_char(to, (char)value);
         text = span_from(text, 4);
@@ -167,7 +169,8 @@ static void read_end(struct manifest *m)
     size_t at = before ? (size_t)(before + 1 - text.p) : 0;
     line = span_head(span_from(text, at), text.n - at - 1);
     if (!span_cut(&line, ' ', &word) || !span_eq_str(word, "end") || !span_cut(&line, ' ', &files) ||
-        !span_u64(files, INT64_MAX, &m->files) || !span_cut(&line, ' ', &bytes) || !span_u64(bytes, INT64_MAX, &m->bytes))
+        !span_u64(files, INT64_MAX, &m->files) || !span_cut(&line, ' ', &bytes) ||
+        !span_u64(bytes, INT64_MAX, &m->bytes))
         return;
     if (!hash_sha256(span_head(text, at), sum))
         return;
@@ -212,18 +215,27 @@ void manifest_close(struct manifest *m)
     *m = (struct manifest){ 0 };
 }
 
-bool manifest_account(const struct manifest *m, const char *address, struct span *lines)
+static const char *find(struct span text, struct span wanted)
+{
+    return text.n ? memmem(text.p, text.n, wanted.p, wanted.n) : NULL;
+}
+
+bool manifest_account(struct manifest *m, const char *address, struct span *lines)
 {
     struct bytes wanted;
     bytes_init(&wanted, MANIFEST_PATH_LIMIT);
     bytes_add_str(&wanted, "\naccount ");
     manifest_escape(span_of(address), &wanted);
     bytes_add_char(&wanted, '\n');
-    const char *at = wanted.failed ? NULL : memmem(m->text.p, m->text.n, bytes_str(&wanted), wanted.len);
+    struct span line = wanted.failed ? SPAN("\n\n") : span_bytes(&wanted); /* that there is none of */
+    const char *at = find(span_from(m->text, m->account), line);
+    if (!at)
+        at = find(m->text, line);
     if (at) {
-        *lines = span_from(m->text, (size_t)(at - m->text.p) + wanted.len - 1); /* the line's end, too */
-        const char *next = memmem(lines->p, lines->n, "\naccount ", strlen("\naccount "));
+        *lines = span_from(m->text, (size_t)(at - m->text.p) + line.n - 1); /* from the line's end on */
+        const char *next = find(*lines, SPAN("\naccount "));
         *lines = span_from(next ? span_head(*lines, (size_t)(next - lines->p) + 1) : *lines, 1);
+        m->account = next ? (size_t)(next - m->text.p) : 0;
     }
     bytes_free(&wanted);
     return at;
@@ -259,7 +271,8 @@ static void end_line(struct manifest_out *o)
 
 enum status manifest_begin(int dir, const char *begun, const char *hostname, struct manifest_out *o)
 {
-    *o = (struct manifest_out){ .fd = openat(dir, MANIFEST_FILE, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600) };
+    *o = (struct manifest_out){ .fd = openat(dir, MANIFEST_FILE,
+                                             O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600) };
     bytes_init(&o->waiting, 4 * PIECE);
     if (o->fd < 0 || !hash_start(&o->hash))
         return ST_TEMP;
@@ -269,7 +282,8 @@ enum status manifest_begin(int dir, const char *begun, const char *hostname, str
     return ST_OK;
 }
 
-void manifest_file(struct manifest_out *o, struct span path, struct span hash, uint64_t size, struct timespec mtime)
+void manifest_file(struct manifest_out *o, struct span path, struct span hash, uint64_t size,
+                   struct timespec mtime)
 {
     bool negative = mtime.tv_sec < 0;
     bytes_add_str(&o->waiting, "file ");

@@ -14,8 +14,8 @@
  *     synced                                      all above is on disk
  *     end FILES BYTES SHA256                      of the lines above
  *
- * SHA256 and SIZE (bytes) are the file's, MTIME seconds with nine digits behind the dot. In paths and targets a byte that
- * isn't printable ASCII, a blank or a backslash is \xNN.
+ * SHA256 and SIZE (bytes) are the file's, MTIME seconds with nine digits behind the dot. In paths and targets
+ * a byte that isn't printable ASCII, a blank or a backslash is \xNN.
  */
 #ifndef POSTERN_MANIFEST_H
 #define POSTERN_MANIFEST_H
@@ -56,18 +56,19 @@ struct manifest {
     char begun[32];
     void *map;
     size_t map_size;
+    size_t account; /* where the last one that was asked for ends: the next is most often asked for next */
 };
 
-/* Maps it and checks its hash. ST_NONE: there is none. ST_PERM: it is none that this version reads. One that isn't whole
- * is opened all the same. Close it in every case. */
+/* Maps it and checks its hash. ST_NONE: there is none. ST_PERM: it is none that this version reads. One that
+ * isn't whole is opened all the same. Close it in every case. */
 enum status manifest_open(int dir, struct manifest *m);
 void manifest_close(struct manifest *m);
 /* The next line of *rest. False at the end. */
 bool manifest_next(struct span *rest, struct manifest_entry *e);
 /* The lines of an account, behind its own: into *lines. False: it isn't there. */
-bool manifest_account(const struct manifest *m, const char *address, struct span *lines);
-/* Escapes and the way back; the latter appends only what may be opened below a backup: no "..", no empty part, nothing
- * absolute. */
+bool manifest_account(struct manifest *m, const char *address, struct span *lines);
+/* Escapes and the way back; the latter appends only what may be opened below a backup: no "..", no empty
+ * part, nothing absolute. */
 void manifest_escape(struct span raw, struct bytes *to);
 bool manifest_path(struct span escaped, struct bytes *to);
 /* The same for any text. */
@@ -85,7 +86,8 @@ struct manifest_out {
 
 /* Makes the file in `dir`. ST_TEMP with errno. */
 enum status manifest_begin(int dir, const char *begun, const char *hostname, struct manifest_out *o);
-void manifest_file(struct manifest_out *o, struct span path, struct span hash, uint64_t size, struct timespec mtime);
+void manifest_file(struct manifest_out *o, struct span path, struct span hash, uint64_t size,
+                   struct timespec mtime);
 void manifest_dir(struct manifest_out *o, struct span path);
 void manifest_link(struct manifest_out *o, struct span path, struct span target);
 void manifest_unread(struct manifest_out *o, struct span path, int error);

@@ -5,9 +5,9 @@
  *
  * BACKUP is DIR/TIME, or DIR for the last one there.
  *
- * Brings back from a backup what isn't there; nothing that is there is overwritten, removed or doubled. What comes back was
- * read back and compared with the backup's list before it has its place, and is listed. --check compares only, as
- * `postern backup verify` does.
+ * Brings back from a backup what isn't there; nothing that is there is overwritten, removed or doubled. What
+ * comes back was read back and compared with the backup's list before it has its place, and is listed.
+ * --check compares only, as `postern backup verify` does.
  */
 #include "restore.h"
 
@@ -27,7 +27,8 @@ static int check_options(const struct restore *r, const struct options *o)
     if (o->to && !r->folder)
         return complain(EX_USAGE, "--to says where one folder goes; name that, too");
     if ((r->address && (r->replaces || o->check)) || (r->replaces && o->check))
-        return complain(EX_USAGE, "%s is for a whole server, and by itself", r->replaces ? "--replace" : "--check");
+        return complain(EX_USAGE, "%s is for a whole server, and by itself",
+                        r->replaces ? "--replace" : "--check");
     return EX_OK;
 }
 
@@ -56,7 +57,8 @@ static int load(struct admin *a)
 {
     struct bytes error;
     bytes_init(&error, 4096);
-    int result = settings_load(a->file, &a->s, &error) == ST_OK ? EX_OK : complain(EX_CONFIG, "%s", bytes_str(&error));
+    int result =
+        settings_load(a->file, &a->s, &error) == ST_OK ? EX_OK : complain(EX_CONFIG, "%s", bytes_str(&error));
     bytes_free(&error);
     return result;
 }

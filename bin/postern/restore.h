@@ -9,8 +9,8 @@
 
 /* What became of a folder, or of the files that are nobody's mail. */
 struct tally {
-    const char *address; /* "" for settings and spool */
-    const char *folder;  /* as on disk; of those "settings", "outside" or "spool" */
+    const char *address;      /* "" for settings and spool */
+    const char *folder;       /* as on disk; of those "settings", "outside" or "spool" */
     uint64_t messages, bytes; /* that are right: restored, or checked */
     uint64_t present;         /* were there already, and stay as they are */
     uint64_t damaged;         /* aren't what the list says */
@@ -24,12 +24,12 @@ struct restore {
     struct manifest manifest;
     bool reads_all; /* as root could: then only what belongs to the backup's owner is read */
     uid_t owner;
-    bool replaces;  /* settings that are there already */
-    const char *address, *folder; /* as given; NULL: all */
+    bool replaces;                                               /* settings that are there already */
+    const char *address, *folder;                                /* as given; NULL: all */
     char from[FOLDER_NAME_LIMIT + 1], to[FOLDER_NAME_LIMIT + 1]; /* folders as on disk; "": all, the same */
     struct progress progress;
     char *buffer;
-    bool listed; /* something was printed */
+    bool listed;                                         /* something was printed */
     uint64_t messages, bytes, present, damaged, missing; /* in all */
     struct bytes wrong; /* what is damaged or missing: paths as the list has them, a line each */
 };
@@ -48,8 +48,8 @@ int restore_open(struct restore *r);
 void restore_close(struct restore *r);
 /* A file of it, opened. ST_NONE: it is missing, or no file of the backup's owner. ST_TEMP with errno. */
 enum status restore_file(struct restore *r, const struct manifest_entry *e, int *fd);
-/* What a file of it, or one restored, holds: read to its end, and written to `to` (-1: not). ST_PERM: it isn't what the
- * list says. ST_TEMP with errno; *writing where it was `to` that failed. */
+/* What a file of it, or one restored, holds: read to its end, and written to `to` (-1: not). ST_PERM: it
+ * isn't what the list says. ST_TEMP with errno; *writing where it was `to` that failed. */
 enum status restore_read(struct restore *r, int fd, const struct manifest_entry *e, int to, bool *writing);
 /* Where a message lies: the parts of "mail/DOMAIN/USER[/.FOLDER]/cur|new/NAME". False: it is none. */
 struct mail_path {

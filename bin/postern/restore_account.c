@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * An account's mail from a backup: folder by folder (restore_folder.c), with the files beside the messages where there are
- * none of these names, and subscriptions, which are added to.
+ * An account's mail from a backup: folder by folder (restore_folder.c), with the files beside the messages
+ * where there are none of these names, and subscriptions, which are added to.
  */
 #include "restore_account.h"
 #include "base/files.h"
@@ -39,15 +39,18 @@ static int open_parent(int dir, struct span file, const char **name)
 }
 
 /* To a name that nothing has yet. EX_OK also where it is damaged. */
-static int write_file(struct restoring *a, int dir, const char *name, const struct manifest_entry *e, int from, struct tally *t)
+static int write_file(struct restoring *a, int dir, const char *name, const struct manifest_entry *e,
+                      int from, struct tally *t)
 {
     char temporary[64];
     bool writing = false;
     snprintf(temporary, sizeof temporary, "postern-restore.%ld.tmp", (long)getpid());
     int to = file_open_beneath(dir, temporary, O_WRONLY | O_CREAT | O_TRUNC, 0600);
     enum status st = to < 0 ? ST_TEMP : restore_read(a->r, from, e, to, &writing);
-    bool good = to >= 0 && st == ST_OK && futimens(to, (struct timespec[2]){ { .tv_nsec = UTIME_OMIT }, e->mtime }) == 0 &&
-                fsync(to) == 0 && file_publish(dir, temporary, dir, name) != ST_TEMP && file_sync_dir(dir, NULL) == ST_OK;
+    bool good = to >= 0 && st == ST_OK &&
+                futimens(to, (struct timespec[2]){ { .tv_nsec = UTIME_OMIT }, e->mtime }) == 0 &&
+                fsync(to) == 0 && file_publish(dir, temporary, dir, name) != ST_TEMP &&
+                file_sync_dir(dir, NULL) == ST_OK;
     int saved = errno;
     file_close(to);
     unlinkat(dir, temporary, 0);
@@ -107,7 +110,8 @@ static int subscribe(struct restoring *a)
     int result = EX_OK;
     bytes_init(&file, SUBSCRIPTIONS_LIMIT);
     bytes_init(&names, SUBSCRIPTIONS_LIMIT);
-    if (backup_join(path, bytes_str(&a->lines_path), "subscriptions") && file_read_beneath(a->r->fd, path, &file) == ST_OK)
+    if (backup_join(path, bytes_str(&a->lines_path), "subscriptions") &&
+        file_read_beneath(a->r->fd, path, &file) == ST_OK)
         subscriptions_parse(span_bytes(&file), &names);
     for (rest = span_bytes(&names); rest.n && span_cut(&rest, '\n', &name);)
         if (folder_subscribe(a->mail, name, true) == ST_TEMP)
@@ -153,9 +157,11 @@ static int all_folders(struct restoring *a)
 static int open_mail(struct restoring *a, const struct address *address)
 {
     struct bytes path;
+    struct stat info;
     bytes_init(&path, 4096);
-    bool good = settings_maildir(&a->r->a->s, address_local(address), address_domain(address), &path) &&
-                mail_open(bytes_str(&path), a->r->a->s.hostname, &a->mail) == ST_OK;
+    bool good = settings_maildir(&a->r->a->s, address_local(address), address_domain(address), &path);
+    a->is_new = good && lstat(bytes_str(&path), &info) != 0;
+    good = good && mail_open(bytes_str(&path), a->r->a->s.hostname, &a->mail) == ST_OK;
     bytes_free(&path);
     return good ? EX_OK : complain(EX_IOERR, "%s: its mail can't be opened: %s", a->address, strerror(errno));
 }
@@ -164,7 +170,8 @@ int restore_account(struct restore *r, const struct address *address)
 {
     struct restoring a = { .r = r, .address = address->text };
     bytes_init(&a.lines_path, BACKUP_PATH_LIMIT - FOLDER_NAME_LIMIT - 16);
-    bytes_printf(&a.lines_path, "mail/%.*s/%.*s", SPAN_FMT(address_domain(address)), SPAN_FMT(address_local(address)));
+    bytes_printf(&a.lines_path, "mail/%.*s/%.*s", SPAN_FMT(address_domain(address)),
+                 SPAN_FMT(address_local(address)));
     int result = EX_OK;
     if (!manifest_account(&r->manifest, address->text, &a.lines))
         result = complain(EX_NOINPUT, "%s: the backup has no such account", address->text);

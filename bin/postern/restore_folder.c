@@ -2,14 +2,16 @@
  *
  * A folder's messages from a backup into a folder that may be in use.
  *
- * All are written to tmp/ and brought to disk, read back from there and compared with the backup's list; then, under the
- * folder's lock, they get their names by renames. So either all come or none, and what comes was proved before.
+ * All are written to tmp/ and brought to disk, read back from there and compared with the backup's list;
+ * then, under the folder's lock, they get their names by renames. So either all come or none, and what comes
+ * was proved before.
  *
- * A folder that never gave a UID becomes what the backup has: UIDVALIDITY, UIDs, keywords, MAILBOXID and flags, so that
- * mail programs go on where they were. How far UIDs and mod-sequences had gone since the backup isn't known, so both are
- * moved on by more than can have been given: no UID is ever given twice, and QRESYNC says what went and what is new. The
- * folder's own file is replaced last: what a crash leaves before that is done again. In any other folder the messages
- * are new ones: they come without a UID, and the next session gives them theirs.
+ * A folder that never gave a UID becomes what the backup has: UIDVALIDITY, UIDs, keywords, MAILBOXID and
+ * flags, so that mail programs go on where they were. How far UIDs and mod-sequences had gone since the
+ * backup isn't known, so both are moved on by more than can have been given: no UID is ever given twice, and
+ * QRESYNC says what went and what is new. The folder's own file is replaced last: what a crash leaves before
+ * that is done again. In any other folder the messages are new ones: they come without a UID, and the next
+ * session gives them theirs.
  */
 #include "restore_account.h"
 #include "base/clock.h"
@@ -204,7 +206,8 @@ static int stage_all(struct target *t)
 
 /* --- to their places, under the lock */
 
-/* May the folder become what the backup has? No other one of the account is that already, under another name. */
+/* May the folder become what the backup has? No other one of the account is that already, under another name.
+ */
 static bool is_free(const struct target *t)
 {
     const struct durable *d = &t->from->durable;
@@ -236,10 +239,13 @@ static enum status map_keywords(struct target *t, struct durable *d, uint32_t bi
     return changed ? durable_write(t->dir, d) : ST_OK;
 }
 
-static bool new_name(const struct old_message *m, const uint32_t bits[MAILBOX_KEYWORDS], char name[FILENAME_LIMIT + 1])
+static bool new_name(const struct old_message *m, const uint32_t bits[MAILBOX_KEYWORDS],
+                     char name[FILENAME_LIMIT + 1])
 {
     struct filename f = m->f;
-    struct filename_new n = { .size = f.size, .wire = f.wire, .flags = m->flags & FLAG_SYSTEM, .info = !m->in_new || f.info };
+    struct filename_new n = {
+        .size = f.size, .wire = f.wire, .flags = m->flags & FLAG_SYSTEM, .info = !m->in_new || f.info
+    };
     for (int i = 0; i < MAILBOX_KEYWORDS; i++)
         if (m->flags >> i & 1)
             n.flags |= bits[i];
@@ -253,7 +259,8 @@ static bool new_name(const struct old_message *m, const uint32_t bits[MAILBOX_KE
 }
 
 /* Without its UID; where the same name came meanwhile it is the same message. */
-static enum status publish_new(struct target *t, size_t n, const struct old_message *m, const uint32_t bits[MAILBOX_KEYWORDS])
+static enum status publish_new(struct target *t, size_t n, const struct old_message *m,
+                               const uint32_t bits[MAILBOX_KEYWORDS])
 {
     char temporary[64], name[FILENAME_LIMIT + 1];
     temporary_name(t, n, temporary);
@@ -335,7 +342,8 @@ static enum status publish(struct target *t)
     else if (virgin && is_free(t))
         st = become_old(t);
     else if (none && !t->from->durable.uid_validity && !t->a->r->to[0])
-        st = publish_files(t, NULL); /* another program's: the first session takes it over, as it would have there */
+        st = publish_files(
+            t, NULL); /* another program's: the first session takes it over, as it would have there */
     else
         st = t->count ? become_new(t) : ST_OK;
     int saved = errno;

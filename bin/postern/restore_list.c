@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * What restore and verify tell: a line for each folder of each account, and one for each file that isn't right. Names
- * come from mail and from a backup that may have lain anywhere: they are made harmless.
+ * What restore and verify tell: a line for each folder of each account, and one for each file that isn't
+ * right. Names come from mail and from a backup that may have lain anywhere: they are made harmless.
  */
 #include "restore.h"
 #include "text/utf7.h"
@@ -27,8 +27,8 @@ static void json_tally(const struct restore *r, const struct tally *t)
     printf("%s\n{\"account\": ", r->listed ? "," : "");
     json_string(span_of(t->address));
     json_folder(", ", span_of(t->folder));
-    printf(", \"messages\": %" PRIu64 ", \"bytes\": %" PRIu64 ", \"present\": %" PRIu64 ", \"damaged\": %" PRIu64
-           ", \"missing\": %" PRIu64 "}",
+    printf(", \"messages\": %" PRIu64 ", \"bytes\": %" PRIu64 ", \"present\": %" PRIu64
+           ", \"damaged\": %" PRIu64 ", \"missing\": %" PRIu64 "}",
            t->messages, t->bytes, t->present, t->damaged, t->missing);
 }
 
@@ -46,8 +46,9 @@ void list_tally(struct restore *r, const struct tally *t)
         say_word(t->address[0] ? span_of(t->address) : SPAN("-"));
         putchar(' ');
         say_folder(span_of(t->folder));
-        printf(" %s %" PRIu64 " bytes %" PRIu64 " present %" PRIu64 " damaged %" PRIu64 " missing %" PRIu64 "\n",
-               t->address[0] ? "messages" : "files", t->messages, t->bytes, t->present, t->damaged, t->missing);
+        printf(
+            " %s %" PRIu64 " bytes %" PRIu64 " present %" PRIu64 " damaged %" PRIu64 " missing %" PRIu64 "\n",
+            t->address[0] ? "messages" : "files", t->messages, t->bytes, t->present, t->damaged, t->missing);
     }
     r->listed = true;
 }
@@ -82,16 +83,19 @@ int list_end(struct restore *r)
     for (bool first = true; rest.n && span_cut(&rest, '\n', &line); first = false)
         put_wrong(r, line, first);
     if (r->a->json)
-        printf("],\n\"messages\": %" PRIu64 ", \"bytes\": %" PRIu64 ", \"present\": %" PRIu64 ", \"damaged\": %" PRIu64
-               ", \"missing\": %" PRIu64 ", \"whole\": %s}\n",
+        printf("],\n\"messages\": %" PRIu64 ", \"bytes\": %" PRIu64 ", \"present\": %" PRIu64
+               ", \"damaged\": %" PRIu64 ", \"missing\": %" PRIu64 ", \"whole\": %s}\n",
                r->messages, r->bytes, r->present, r->damaged, r->missing,
                r->manifest.whole && !r->damaged && !r->missing ? "true" : "false");
     else
-        printf("total messages %" PRIu64 " bytes %" PRIu64 " present %" PRIu64 " damaged %" PRIu64 " missing %" PRIu64 "\n",
+        printf("total messages %" PRIu64 " bytes %" PRIu64 " present %" PRIu64 " damaged %" PRIu64
+               " missing %" PRIu64 "\n",
                r->messages, r->bytes, r->present, r->damaged, r->missing);
     bytes_free(&r->wrong);
     fflush(stdout);
     if (!r->manifest.whole)
-        return complain(EX_DATAERR, "%s: the backup's list is damaged; what it doesn't say can't be known", r->source);
-    return r->damaged || r->missing ? complain(EX_DATAERR, "%s: not all is as it was backed up", r->source) : EX_OK;
+        return complain(EX_DATAERR, "%s: the backup's list is damaged; what it doesn't say can't be known",
+                        r->source);
+    return r->damaged || r->missing ? complain(EX_DATAERR, "%s: not all is as it was backed up", r->source)
+                                    : EX_OK;
 }

@@ -2,10 +2,10 @@
  *
  * What a backup has of an account, and what of that is there already.
  *
- * A message is there if a file with the unique part of its name is, in whatever folder; or if one with its EMAILID is that
- * the backup doesn't know by its name: then it was moved since. A copy that was made before the backup is another message.
- * Where one folder is restored only what lies in the folder that it goes to counts: what was thrown away lies in
- * Trash, and is wanted back.
+ * A message is there if a file with the unique part of its name is, in whatever folder; or if one with its
+ * EMAILID is that the backup doesn't know by its name: then it was moved since. A copy that was made before
+ * the backup is another message. Where one folder is restored only what lies in the folder that it goes to
+ * counts: what was thrown away lies in Trash, and is wanted back.
  */
 #include "restore_account.h"
 #include "base/clock.h"
@@ -47,8 +47,9 @@ static struct old_folder *folder_of(struct restoring *a, struct span name)
     for (size_t i = 0; i < a->folder_count; i++)
         if (span_eq_str(name, a->folders[i].name))
             return &a->folders[i];
-    struct old_folder *more =
-        a->folder_count < FOLDERS_LIMIT + 1 ? realloc(a->folders, (a->folder_count + 1) * sizeof *more) : NULL;
+    struct old_folder *more = a->folder_count < FOLDERS_LIMIT + 1
+                                  ? realloc(a->folders, (a->folder_count + 1) * sizeof *more)
+                                  : NULL;
     if (!more)
         return NULL;
     a->folders = more;
@@ -70,7 +71,8 @@ static bool add_item(struct restoring *a, const char *entry, const struct old_fo
 }
 
 /* A line's path behind that of the account, into *below. False: it is none of these. */
-static bool below_account(const struct restoring *a, const struct manifest_entry *e, struct bytes *path, struct span *below)
+static bool below_account(const struct restoring *a, const struct manifest_entry *e, struct bytes *path,
+                          struct span *below)
 {
     bytes_clear(path);
     if (!manifest_path(e->path, path))
@@ -83,7 +85,8 @@ static bool below_account(const struct restoring *a, const struct manifest_entry
 }
 
 /* False if memory runs out. */
-static bool take_line(struct restoring *a, const struct manifest_entry *e, const char *entry, struct bytes *path)
+static bool take_line(struct restoring *a, const struct manifest_entry *e, const char *entry,
+                      struct bytes *path)
 {
     struct span below, rest, name;
     if (!below_account(a, e, path, &below))
@@ -164,13 +167,16 @@ static void read_own(struct restoring *a, struct old_folder *f)
 {
     char path[BACKUP_PATH_LIMIT];
     bool inbox = strcmp(f->name, "INBOX") == 0;
-    int n = snprintf(path, sizeof path, "%s%s%s", bytes_str(&a->lines_path), inbox ? "" : "/.", inbox ? "" : f->name);
-    int dir = n > 0 && (size_t)n < sizeof path ? file_open_beneath(a->r->fd, path, O_RDONLY | O_DIRECTORY, 0) : -1;
+    int n = snprintf(path, sizeof path, "%s%s%s", bytes_str(&a->lines_path), inbox ? "" : "/.",
+                     inbox ? "" : f->name);
+    int dir =
+        n > 0 && (size_t)n < sizeof path ? file_open_beneath(a->r->fd, path, O_RDONLY | O_DIRECTORY, 0) : -1;
     if (dir < 0)
         return;
     if (!is_right(a, f, "postern-folder") || durable_read(dir, &f->durable) != ST_OK)
         f->durable = (struct durable){ 0 };
-    else if (is_right(a, f, "postern-journal") && journal_read(dir, f->durable.uid_validity, &f->journal) != ST_OK)
+    else if (is_right(a, f, "postern-journal") &&
+             journal_read(dir, f->durable.uid_validity, &f->journal) != ST_OK)
         journal_free(&f->journal);
     file_close(dir);
 }
@@ -182,8 +188,9 @@ bool plan_message(const struct restoring *a, const struct old_item *item, struct
     struct bytes path;
     struct mail_path p;
     bytes_init(&path, BACKUP_PATH_LIMIT);
-    bool good = manifest_next(&rest, &m->entry) && manifest_path(m->entry.path, &path) && mail_path(span_bytes(&path), &p) &&
-                span_copy(p.name, m->name, sizeof m->name) && m->name[0] != '.';
+    bool good = manifest_next(&rest, &m->entry) && manifest_path(m->entry.path, &path) &&
+                mail_path(span_bytes(&path), &p) && span_copy(p.name, m->name, sizeof m->name) &&
+                m->name[0] != '.';
     m->in_new = good && p.in_new;
     bytes_free(&path);
     if (!good)
@@ -265,7 +272,7 @@ int plan_read(struct restoring *a)
         return complain(EX_OSERR, "%s: out of memory", a->address);
     for (size_t i = 0; i < a->folder_count; i++)
         read_own(a, &a->folders[i]);
-    enum status st = survey_take(a->mail, &a->now);
+    enum status st = a->is_new ? ST_OK : survey_take(a->mail, &a->now);
     if (st != ST_OK && st != ST_NONE)
         return complain(EX_IOERR, "%s: its mail can't be read: %s", a->address, strerror(errno));
     return look_around(a) ? EX_OK : complain(EX_OSERR, "%s: out of memory", a->address);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Reading a backup: which one is meant, its files, and where a message lies in it. A list is looked through before
- * anything is done; of one that is damaged what can be read counts. All files are opened below the backup without
- * following links, wherever it has lain meanwhile.
+ * Reading a backup: which one is meant, its files, and where a message lies in it. A list is looked through
+ * before anything is done; of one that is damaged what can be read counts. All files are opened below the
+ * backup without following links, wherever it has lain meanwhile.
  */
 #include "restore.h"
 #include "base/files.h"
@@ -54,7 +54,8 @@ static int check_list(struct restore *r)
                (e.kind != MANIFEST_WRONG && manifest_path(e.path, &path));
     }
     bytes_free(&path);
-    return good ? EX_OK : complain(EX_DATAERR, "%s: its list is damaged: it has a line that can't be", r->source);
+    return good ? EX_OK
+                : complain(EX_DATAERR, "%s: its list is damaged: it has a line that can't be", r->source);
 }
 
 int restore_open(struct restore *r)
@@ -73,8 +74,10 @@ int restore_open(struct restore *r)
     enum status st = manifest_open(r->fd, &r->manifest);
     if (st == ST_OK)
         return check_list(r);
-    return st == ST_TEMP ? complain(EX_IOERR, "%s: its list can't be read: %s", r->source, strerror(errno))
-                         : complain(EX_DATAERR, "%s: has no list of a backup that this version of Postern reads", r->source);
+    return st == ST_TEMP
+               ? complain(EX_IOERR, "%s: its list can't be read: %s", r->source, strerror(errno))
+               : complain(EX_DATAERR, "%s: has no list of a backup that this version of Postern reads",
+                          r->source);
 }
 
 void restore_close(struct restore *r)
@@ -93,9 +96,11 @@ enum status restore_file(struct restore *r, const struct manifest_entry *e, int 
     *fd = named ? file_open_beneath(r->fd, bytes_str(&path), O_RDONLY, 0) : -1;
     int saved = named ? errno : ENOENT;
     bytes_free(&path);
-    if (*fd >= 0 && fstat(*fd, &info) == 0 && S_ISREG(info.st_mode) && (!r->reads_all || info.st_uid == r->owner))
+    if (*fd >= 0 && fstat(*fd, &info) == 0 && S_ISREG(info.st_mode) &&
+        (!r->reads_all || info.st_uid == r->owner))
         return ST_OK;
-    bool other = *fd >= 0 || saved == ENOENT || saved == ENOTDIR || saved == EINVAL || saved == ELOOP || saved == EXDEV;
+    bool other = *fd >= 0 || saved == ENOENT || saved == ENOTDIR || saved == EINVAL || saved == ELOOP ||
+                 saved == EXDEV;
     file_close(*fd);
     *fd = -1;
     errno = saved;
@@ -138,7 +143,8 @@ struct span mail_folder_of(struct span below, struct span *rest)
 {
     size_t slash = span_find(below, '/');
     *rest = below;
-    if (below.n < 2 || below.p[0] != '.' || slash == below.n || !folder_name_valid(span_head(span_from(below, 1), slash - 1)))
+    if (below.n < 2 || below.p[0] != '.' || slash == below.n ||
+        !folder_name_valid(span_head(span_from(below, 1), slash - 1)))
         return SPAN("INBOX");
     *rest = span_from(below, slash + 1);
     return span_head(span_from(below, 1), slash - 1);
@@ -148,8 +154,8 @@ bool mail_path(struct span path, struct mail_path *p)
 {
     struct span rest = path, part, domain, user;
     *p = (struct mail_path){ .account = path };
-    if (!span_cut(&rest, '/', &part) || !span_eq_str(part, "mail") || !span_cut(&rest, '/', &domain) || !domain.n ||
-        !span_cut(&rest, '/', &user) || !user.n || !rest.n)
+    if (!span_cut(&rest, '/', &part) || !span_eq_str(part, "mail") || !span_cut(&rest, '/', &domain) ||
+        !domain.n || !span_cut(&rest, '/', &user) || !user.n || !rest.n)
         return false;
     p->account.n = (size_t)(rest.p - path.p) - 1;
     p->folder = mail_folder_of(rest, &rest);

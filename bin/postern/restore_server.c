@@ -2,10 +2,11 @@
  *
  * A whole server from a backup: settings, spool, and every account's mail.
  *
- * Where a server is already, whose settings say something else, nothing is done unless that is asked for (--replace).
- * Files of other places (`outside`: certificates that an ACME client keeps) are left to whoever put them there; the
- * list names them. Messages of the queue come back held, since most of them will have been sent since: `postern queue
- * release` sends them. As root the folders are made as setup makes them, and all else is done as their owner.
+ * Where a server is already, whose settings say something else, nothing is done unless that is asked for
+ * (--replace). Files of other places (`outside`: certificates that an ACME client keeps) are left to whoever
+ * put them there; the list names them. Messages of the queue come back held, since most of them will have
+ * been sent since: `postern queue release` sends them. As root the folders are made as setup makes them, and
+ * all else is done as their owner.
  */
 #include "restore.h"
 #include "setup.h"
@@ -96,7 +97,8 @@ static int become_owner(struct server *s)
 static const char *below(const struct bytes *path, const char *top)
 {
     size_t n = strlen(top);
-    return path->len > n && strncmp(path->data, top, n) == 0 && path->data[n] == '/' ? path->data + n + 1 : NULL;
+    return path->len > n && strncmp(path->data, top, n) == 0 && path->data[n] == '/' ? path->data + n + 1
+                                                                                     : NULL;
 }
 
 /* ST_OK: the same is there; ST_PERM: something else; ST_NONE: nothing. */
@@ -114,16 +116,19 @@ static enum status compare(struct restore *r, int dir, const char *name, const s
     return st;
 }
 
-static int write_contents(struct server *s, int dir, const char *name, const struct manifest_entry *e, int from, struct tally *t)
+static int write_contents(struct server *s, int dir, const char *name, const struct manifest_entry *e,
+                          int from, struct tally *t)
 {
     struct restore *r = s->r;
     struct bytes contents;
     struct stat info;
     bool writing;
     bytes_init(&contents, CONTENTS_LIMIT);
-    bool good = fstat(from, &info) == 0 && info.st_size <= (off_t)CONTENTS_LIMIT && bytes_reserve(&contents, (size_t)info.st_size + 1);
+    bool good = fstat(from, &info) == 0 && info.st_size <= (off_t)CONTENTS_LIMIT &&
+                bytes_reserve(&contents, (size_t)info.st_size + 1);
     ssize_t n = good ? pread(from, contents.data, (size_t)info.st_size, 0) : -1;
-    good = n == info.st_size && file_replace(dir, name, (struct span){ contents.data, (size_t)n }, info.st_mode & 0777) == ST_OK;
+    good = n == info.st_size &&
+           file_replace(dir, name, (struct span){ contents.data, (size_t)n }, info.st_mode & 0777) == ST_OK;
     int saved = errno;
     bytes_wipe(&contents);
     if (!good)
@@ -141,7 +146,8 @@ static int write_contents(struct server *s, int dir, const char *name, const str
     return EX_OK;
 }
 
-static int put_file(struct server *s, int dir, const char *name, const struct manifest_entry *e, struct tally *t, bool replaces)
+static int put_file(struct server *s, int dir, const char *name, const struct manifest_entry *e,
+                    struct tally *t, bool replaces)
 {
     struct restore *r = s->r;
     enum status st = compare(r, dir, name, e);
@@ -195,9 +201,11 @@ static int put_queued(struct server *s, const char *name, const struct manifest_
 static int put_dir(struct server *s, const struct bytes *path, int dir, const char *name)
 {
     struct stat info;
-    mode_t mode = fstatat(s->r->fd, bytes_str(path), &info, AT_SYMLINK_NOFOLLOW) == 0 ? info.st_mode & 0777 : 0700;
+    mode_t mode =
+        fstatat(s->r->fd, bytes_str(path), &info, AT_SYMLINK_NOFOLLOW) == 0 ? info.st_mode & 0777 : 0700;
     if (mkdirat(dir, name, 0700) == 0)
-        return fchmodat(dir, name, mode, 0) == 0 ? EX_OK : complain(EX_CANTCREAT, "%s: %s", name, strerror(errno));
+        return fchmodat(dir, name, mode, 0) == 0 ? EX_OK
+                                                 : complain(EX_CANTCREAT, "%s: %s", name, strerror(errno));
     return errno == EEXIST ? EX_OK : complain(EX_CANTCREAT, "%s: can't be made: %s", name, strerror(errno));
 }
 
@@ -206,7 +214,8 @@ static int put_link(struct server *s, const struct manifest_entry *e, const char
     struct bytes target;
     bytes_init(&target, BACKUP_PATH_LIMIT);
     int result = EX_OK;
-    if (manifest_unescape(e->target, &target) && symlinkat(bytes_str(&target), s->folder, name) != 0 && errno != EEXIST)
+    if (manifest_unescape(e->target, &target) && symlinkat(bytes_str(&target), s->folder, name) != 0 &&
+        errno != EEXIST)
         result = complain(EX_CANTCREAT, "%s: can't be made: %s", name, strerror(errno));
     bytes_free(&target);
     return result;
@@ -262,8 +271,8 @@ static size_t differing(struct server *s, char first[256])
     bytes_init(&path, BACKUP_PATH_LIMIT);
     while (manifest_next(&rest, &e) && e.kind != MANIFEST_ACCOUNT) {
         bytes_clear(&path);
-        if (e.kind != MANIFEST_FILE_LINE || !manifest_path(e.path, &path) || !(name = below(&path, "settings")) ||
-            compare(s->r, s->folder, name, &e) != ST_PERM)
+        if (e.kind != MANIFEST_FILE_LINE || !manifest_path(e.path, &path) ||
+            !(name = below(&path, "settings")) || compare(s->r, s->folder, name, &e) != ST_PERM)
             continue;
         if (count++ == 0)
             snprintf(first, 256, "%.250s", name);
@@ -284,8 +293,10 @@ static int open_folder(struct server *s)
     if (!count)
         return EX_OK;
     return complain(EX_CANTCREAT,
-                    "%s: a server is here already: %zu files of its settings, such as %s, aren't as in the backup; nothing was "
-                    "done. An address restores that account's mail only; --replace puts the backup's settings in place of these",
+                    "%s: a server is here already: %zu files of its settings, such as %s, aren't as in the "
+                    "backup; nothing was "
+                    "done. An address restores that account's mail only; --replace puts the backup's "
+                    "settings in place of these",
                     s->setup.folder, count, first);
 }
 

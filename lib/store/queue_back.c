@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * A message comes back into the queue from a backup. Since then it may have been sent, so it comes held: every recipient
- * that was to be tried, or was to be told of in a bounce, is marked H before the message has its place. Those that were
- * done with stay so.
+ * A message comes back into the queue from a backup. Since then it may have been sent, so it comes held:
+ * every recipient that was to be tried, or was to be told of in a bounce, is marked H before the message has
+ * its place. Those that were done with stay so.
  */
 #include "store/queue_private.h"
 #include "base/files.h"

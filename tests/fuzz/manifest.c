@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Lines of a backup's list: what they say lies in the text, a path that may be opened stays below the backup, and what is
- * escaped comes back as it was.
+ * Lines of a backup's list: what they say lies in the text, a path that may be opened stays below the backup,
+ * and what is escaped comes back as it was.
  */
 #include "fuzz.h"
 
@@ -47,7 +47,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (e.kind == MANIFEST_OTHER || e.kind == MANIFEST_WRONG)
             continue;
         HOLDS(e.path.n && fuzz_within(e.path, input));
-        HOLDS(e.kind != MANIFEST_FILE_LINE || (e.hash.n == 64 && e.mtime.tv_nsec >= 0 && e.mtime.tv_nsec < 1000000000));
+        HOLDS(e.kind != MANIFEST_FILE_LINE ||
+              (e.hash.n == 64 && e.mtime.tv_nsec >= 0 && e.mtime.tv_nsec < 1000000000));
         check_path(e.path);
     }
     struct manifest m = { .text = input };
