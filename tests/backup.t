@@ -348,6 +348,17 @@ write_file("$now/manifest", "postern-backup 2\n");
 is((postern('backup', 'verify', $now))[0], 65, 'a later form is not read');
 write_file("$now/manifest", '');
 is((postern('backup', 'verify', $now))[0], 65, 'nor an empty list');
+# --- an account that was removed
+use_first();
+my $carol = $t->{mail} =~ s/alice$/carol/r;
+$t->run("echo carol-secret | '$t->{bin}/postern' -c '$conf' user add carol\@example.test") or die $t->logged;
+write_file("$carol/new/1.M1P1.h", message('hers'));
+is((postern('user', 'remove', 'carol@example.test'))[0], 0, 'an account is removed');
+postern('backup', $e);
+is slurp(one_of($e) . '/mail/example.test/carol/new/1.M1P1.h'), message('hers'), 'its mail is in a backup, as it stays';
+($status, $said) = postern('backup', $e);
+like $said, qr/ new 0 /, 'and is known again';
+
 # --- what Dovecot kept and no Postern has opened; settings that lead elsewhere; a backup in the server's own folder
 use_first();
 system('rm', '-rf', "$t->{mail}/$_") for '.Trap', 'cur/1.dir:2,';

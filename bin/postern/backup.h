@@ -128,7 +128,10 @@ void survey_free(struct survey *s);
 /* The EMAILID that a message has in that folder; "" where it can't be told from its name. */
 void survey_email_id(const struct survey_folder *f, const struct filename *name, char id[EMAIL_ID_LIMIT + 1]);
 
-/* --- backup_mail.c: all accounts */
+/* --- backup_mail.c: one account, which may have no mail yet */
+int backup_account(struct backup *b, const struct address *address);
+
+/* --- backup_accounts.c: all of them */
 int backup_mail(struct backup *b);
 
 /* --- backup_server.c: settings, what they name elsewhere, and the spool */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The mail of all accounts into a backup, while it goes on changing.
+ * An account's mail into a backup, while it goes on changing.
  *
  * First it is settled which messages there are, in all folders of an account at one moment (backup_survey.c);
  * the backup is the account as it was then. Copying takes longer. What meanwhile isn't there any more under
@@ -12,9 +12,7 @@
  * what can be made anew: index, cache, counts.
  */
 #include "backup.h"
-#include "base/clock.h"
 #include "base/files.h"
-#include "base/sort.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -375,7 +373,7 @@ static enum status open_mail(struct backup *b, const struct address *address, st
     return st;
 }
 
-static int backup_account(struct backup *b, const struct address *address)
+int backup_account(struct backup *b, const struct address *address)
 {
     struct account a = { .b = b, .address = address->text };
     int result;
@@ -394,26 +392,5 @@ static int backup_account(struct backup *b, const struct address *address)
     survey_free(&a.survey);
     free(a.lost);
     mail_close(a.mail);
-    return result;
-}
-
-int backup_mail(struct backup *b)
-{
-    struct bytes text, domain;
-    struct address address;
-    struct span rest, line;
-    int result = edit_read(b->a, TABLE_ACCOUNTS, &text);
-    if (result == EX_OK)
-        result = edit_first_domain(b->a, &domain);
-    if (result == EX_OK && mkdirat(b->part, "mail", 0700) != 0)
-        result = backup_failed(b, "mail");
-    if (result == EX_OK)
-        manifest_dir(&b->out, SPAN("mail"));
-    for (rest = span_bytes(&text); result == EX_OK && edit_next(&rest, &line);)
-        if (tables_address(tables_first_word(line), span_bytes(&domain), &address))
-            result = backup_account(b, &address);
-    progress_end(&b->progress);
-    bytes_free(&text);
-    bytes_free(&domain);
     return result;
 }
