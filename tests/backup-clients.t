@@ -79,7 +79,7 @@ check 'another run' sync_mail
 check '... has nothing to do' nothing
 
 # --- on a terminal
-on_terminal() { as_server script -qec "$*" /dev/null </dev/null >"$work/shown" 2>&1; }
+on_terminal() { as_server env SHELL=/bin/sh TERM=xterm script -qec "$*" /dev/null </dev/null >"$work/shown" 2>&1; }
 check 'a backup on a terminal' on_terminal "$place/bin/postern" -c "$conf" backup --full "$place/b"
 check '... shows how far it is' grep -q 'alice@example.test: [0-9]* messages, [0-9]*%' "$work/shown"
 as_server sh -c "printf 'Subject: x\n\nx\n' >\"$alice/cur/\$(printf '1.M1P1.\033[31mred'):2,\" && mkdir -p \"$alice/.\$(printf 'a&AAc-b')/cur\" \"$alice/.\$(printf 'a&AAc-b')/new\" &&
