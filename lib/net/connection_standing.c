@@ -2,7 +2,8 @@
  *
  * A standing guard: one that serves a connection after another of a warm listener; see connection.h. It is in its
  * sandbox, and has its resolver, before it hears of the first. Of a connection it keeps nothing, as its program's
- * `guard` function promises; and it ends where something of one is left over, an answer of DNS that nobody waited for.
+ * `guard` function promises; and it ends where something of one is left over, an answer of DNS that nobody waited for, and
+ * where its resolver has ended.
  *
  *     listener                                       guard
  *     ASSIGNED_SESSION, the log's ID, the channel
@@ -14,10 +15,16 @@
 #include "base/log.h"
 #include "net/channel.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
+
+#define RESOLVER_END_MS 500 /* from closing its channel to having ended */
+#define RESOLVER_POLL_MS 2
 
 enum { ASSIGNED_SESSION = 2 };
 
@@ -62,6 +69,32 @@ static bool take_assignment(struct serving *s, int control)
     return taken && connection_take(s, control);
 }
 
+/* --- its resolver */
+
+/* Whoever sends answers of DNS may have taken it over, or tried to: whoever comes next isn't to go without what DNS says. */
+static bool resolver_is_gone(int resolver, int control)
+{
+    struct pollfd p[] = { { .fd = resolver }, { .fd = control, .events = POLLIN } };
+    while (poll(p, control < 0 ? 1 : 2, control < 0 ? 0 : -1) < 0 && errno == EINTR)
+        ;
+    return p[0].revents & (POLLHUP | POLLERR);
+}
+
+/* It has closed its channel: did it die by a signal? */
+static bool resolver_died(void)
+{
+    int how = 0;
+    pid_t pid = 0;
+    for (int i = 0; i < RESOLVER_END_MS / RESOLVER_POLL_MS && (pid = waitpid(-1, &how, WNOHANG)) == 0; i++)
+        poll(NULL, 0, RESOLVER_POLL_MS);
+    if (pid <= 0 || !WIFSIGNALED(how))
+        return false;
+    connection_log_death("resolver", how);
+    return true;
+}
+
+/* --- connections */
+
 /* May the client come in, and has the session got it? If not, it was told. */
 static bool pass_on(struct handler *h)
 {
@@ -74,18 +107,47 @@ static bool pass_on(struct handler *h)
     return false;
 }
 
-/* One connection. True: another may come. */
-static bool serve_one(struct handler *h, int control, int resolver)
+/* Has it served one, and did its program like that? */
+static bool serve_one(struct handler *h, int resolver)
 {
     struct serving *s = &h->serving;
-    if (!take_assignment(s, control))
-        return false;
     bool passed = pass_on(h);
     connection_close(s->client_in, s->client_out);
     s->resolver = resolver >= 0 && s->service->asks_dns(s, false) != DNS_NEVER ? resolver : -1;
     bool good = !passed || s->service->guard(s) == EX_OK;
     close(s->channel);
-    return good && !s->dns_awaited && send(control, "", 1, MSG_NOSIGNAL) == 1;
+    return good && !s->dns_awaited;
+}
+
+/* One that comes when the resolver has died is told to come again. */
+static void turn_away(struct handler *h, int control)
+{
+    struct pollfd p = { .fd = control, .events = POLLIN };
+    if (poll(&p, 1, 0) > 0 && take_assignment(&h->serving, control))
+        connection_refuse(h, h->serving.client_out, h->serving.service->unavailable);
+}
+
+/* Connection after connection; the exit code. Where the resolver ended otherwise than by a signal, as it does without a right
+ * configuration, one connection more. */
+static int serve_all(struct handler *h, int control, int resolver)
+{
+    bool good = true;
+    while (good) {
+        if (resolver >= 0 && resolver_is_gone(resolver, control)) {
+            if (resolver_died()) {
+                turn_away(h, control);
+                return EX_SOFTWARE;
+            }
+            file_close(resolver);
+            resolver = -1;
+            good = false;
+        }
+        good = take_assignment(&h->serving, control) && serve_one(h, resolver) && good;
+        if (good && resolver >= 0 && resolver_is_gone(resolver, -1)) /* before it is given another */
+            return resolver_died() ? EX_SOFTWARE : EX_OK;
+        good = good && send(control, "", 1, MSG_NOSIGNAL) == 1;
+    }
+    return EX_OK;
 }
 
 int connection_stand(struct handler *h, int control)
@@ -99,8 +161,7 @@ int connection_stand(struct handler *h, int control)
     int resolver = s->resolver;
     if (!connection_enter(h, h->guard_box))
         return EX_CONFIG;
-    while (serve_one(h, control, resolver))
-        ;
+    int code = serve_all(h, control, resolver);
     log_settle();
-    return EX_OK;
+    return code;
 }
