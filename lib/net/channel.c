@@ -12,12 +12,19 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 enum status channel_pair(int pair[2])
 {
     return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0 ? ST_OK : ST_TEMP;
+}
+
+void channel_patience(int end, int ms)
+{
+    struct timeval limit = { .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 };
+    setsockopt(end, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
 }
 
 void message_start(struct message *m, unsigned verb)

@@ -160,6 +160,7 @@ static int run_guarded(struct handler *h, int pair[2], int from)
     if (session < 0)
         return no_processes(h);
     s->channel = pair[0];
+    channel_patience(s->channel, CONNECTION_GUARD_PATIENCE_MS);
     int code = EX_OK;
     if (from < 0 || take_and_pass_on(h, from, s->channel)) {
         connection_close(s->client_in, s->client_out);
@@ -217,6 +218,7 @@ static int run_with_mailbox(struct handler *h, int from)
     struct serving *s = &h->serving;
     if (!make_joints(&j))
         return no_processes(h);
+    channel_patience(j.channel[1], CONNECTION_GUARD_PATIENCE_MS);
     pid_t session = fork_session(h, &j, from);
     if (session < 0)
         return no_processes(h);

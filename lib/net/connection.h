@@ -8,6 +8,9 @@
 
 #include "net/serve.h"
 
+/* A session reads its guard's reply at once, unless it was taken over: for channel_patience(). */
+#define CONNECTION_GUARD_PATIENCE_MS 5000
+
 struct handler {
     struct serving serving; /* copied into each process; its peer, conn and descriptors are set there */
     struct settings settings;

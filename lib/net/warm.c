@@ -64,13 +64,21 @@ bool warm_remember(struct warm *w, const struct child *child)
     return true;
 }
 
-/* Of a connection with a standing guard nobody else would say it. */
+void warm_forget(struct warm *w, pid_t pid)
+{
+    struct child *child = warm_child(w, pid);
+    if (child)
+        *child = w->children[--w->count];
+}
+
+/* Of a connection with a standing guard, perhaps one of before we executed ourselves anew, nobody else would say it. */
 static void log_death(const struct warm *w, const struct child *child, pid_t pid, int how)
 {
-    if (!w->standing)
+    bool guard = warm_guards_have(w, pid);
+    if (!w->standing && !guard && !(child && child->id[0]))
         return;
     log_join_session(child ? child->id : pid == w->next ? w->next_id : "");
-    connection_log_death(child || pid == w->next ? "session" : "guard", how);
+    connection_log_death(guard || (!child && pid != w->next) ? "guard" : "session", how);
     log_join_session("");
 }
 
@@ -89,9 +97,7 @@ static void reap_one(struct warm *w, pid_t pid, int how)
     warm_guards_reap(w, pid);
     if (w->renew)
         warm_guards_retire(w);
-    child = warm_child(w, pid);
-    if (child)
-        *child = w->children[--w->count];
+    warm_forget(w, pid);
 }
 
 static void reap(struct warm *w)

@@ -86,6 +86,7 @@ static bool make_session(struct warm *w)
     int pair[2];
     if (channel_pair(pair) != ST_OK)
         return false;
+    channel_patience(pair[0], CONNECTION_GUARD_PATIENCE_MS); /* the guard's end */
     log_make_session(w->next_id);
     pid_t pid = fork_clientless(w);
     if (pid == 0) {
@@ -181,13 +182,22 @@ static bool has_served_enough(const struct warm *w, const struct warm_guard *g)
     return idle > GUARDS_IDLE || g->served >= GUARD_CONNECTIONS || clock_ms() - g->made > GUARD_AGE_MS;
 }
 
+/* A connection lasts as long as its guard does: a session that went before doesn't make room for another. */
+static void leave_connection(struct warm *w, const struct warm_guard *g)
+{
+    if (g->session == WARM_GONE)
+        warm_forget(w, g->pid);
+    else
+        end_session(w, g->session);
+}
+
 static void hear_one(struct warm *w, struct warm_guard *g)
 {
     char byte;
     ssize_t n = recv(g->control, &byte, 1, MSG_DONTWAIT);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
-    end_session(w, g->session);
+    leave_connection(w, g);
     g->session = 0;
     if (n <= 0 || g->last || has_served_enough(w, g))
         dismiss(w, g);
@@ -210,15 +220,34 @@ void warm_guards_hear(struct warm *w, size_t polled)
     }
 }
 
+bool warm_guards_have(const struct warm *w, pid_t pid)
+{
+    for (size_t i = 0; i < w->guard_count; i++)
+        if (w->guards[i].pid == pid)
+            return true;
+    return false;
+}
+
+/* The guard will say when it is through. */
+static void lose_session(struct warm *w, struct warm_guard *g)
+{
+    struct child *child = warm_child(w, g->session);
+    g->session = WARM_GONE;
+    if (!child)
+        return;
+    child->pid = g->pid;
+    child->kill_at = 0;
+}
+
 void warm_guards_reap(struct warm *w, pid_t pid)
 {
     for (size_t i = 0; i < w->guard_count; i++) {
         struct warm_guard *g = &w->guards[i];
         if (g->session == pid)
-            g->session = -1; /* the guard will say that it is through */
+            lose_session(w, g);
         if (g->pid != pid)
             continue;
-        end_session(w, g->session);
+        leave_connection(w, g);
         dismiss(w, g);
         return;
     }
@@ -235,8 +264,8 @@ void warm_guards_retire(struct warm *w)
 
 int64_t warm_guards_kill(struct warm *w)
 {
-    int64_t now = w->standing ? clock_ms() : 0, next = -1;
-    for (size_t i = 0; i < w->count && w->standing; i++) {
+    int64_t now = clock_ms(), next = -1;
+    for (size_t i = 0; i < w->count; i++) {
         struct child *c = &w->children[i];
         if (c->kill_at > 0 && c->kill_at <= now) {
             log_join_session(c->id);
@@ -266,8 +295,15 @@ void warm_guards_hand_on(const struct warm *w, struct bytes *to)
         if (!g->session)
             continue;
         fcntl(g->control, F_SETFD, 0);
-        bytes_printf(to, "guard %d %d %d\n", (int)g->pid, g->control, (int)g->session);
+        bytes_printf(to, "guard %d %d %d\n", (int)g->pid, g->control, g->session > 0 ? (int)g->session : 0);
     }
+}
+
+/* Else one that is idle by the next time would never hear that nobody has anything for it. */
+void warm_guards_keep(const struct warm *w)
+{
+    for (size_t i = 0; i < w->guard_count; i++)
+        fcntl(w->guards[i].control, F_SETFD, FD_CLOEXEC);
 }
 
 void warm_guards_take(struct warm *w, pid_t pid, int control, pid_t session)
@@ -277,5 +313,6 @@ void warm_guards_take(struct warm *w, pid_t pid, int control, pid_t session)
         close(control);
         return;
     }
-    w->guards[w->guard_count++] = (struct warm_guard){ .pid = pid, .control = control, .session = session, .last = true };
+    w->guards[w->guard_count++] =
+        (struct warm_guard){ .pid = pid, .control = control, .session = session ? session : WARM_GONE, .last = true };
 }

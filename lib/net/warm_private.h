@@ -16,8 +16,9 @@
 #include <sys/types.h>
 
 #define WARM_KILLED (-1)
+#define WARM_GONE (-1)
 
-/* A connection: its first process, or its session where that has a standing guard. */
+/* A connection: its first process, or its session where that has a standing guard; that guard, once the session is gone. */
 struct child {
     pid_t pid;
     bool known; /* `from` counts */
@@ -30,7 +31,7 @@ struct child {
 struct warm_guard {
     pid_t pid;
     int control;
-    pid_t session; /* whom it serves; 0: it is idle */
+    pid_t session; /* whom it serves; 0: it is idle; WARM_GONE: the child with its own pid is the connection */
     bool last;     /* it serves no other */
     unsigned served; /* connections */
     int64_t made; /* clock_ms() */
@@ -70,6 +71,7 @@ pid_t warm_fork(struct warm *w);
 bool warm_remember(struct warm *w, const struct child *child);
 /* The child of that pid, or NULL. */
 struct child *warm_child(struct warm *w, pid_t pid);
+void warm_forget(struct warm *w, pid_t pid);
 
 /* --- warm_guards.c */
 /* Room in w->polled before there is a guard. False: no memory. */
@@ -82,6 +84,8 @@ pid_t warm_guards_begin(struct warm *w, int client, const struct peer *peer);
 size_t warm_guards_poll(struct warm *w);
 /* After poll(): which guards are through with their connections. */
 void warm_guards_hear(struct warm *w, size_t polled);
+/* Is that a standing guard? */
+bool warm_guards_have(const struct warm *w, pid_t pid);
 /* A child has ended, perhaps a guard or a session. */
 void warm_guards_reap(struct warm *w, pid_t pid);
 /* None serves another connection. */
@@ -90,9 +94,10 @@ void warm_guards_retire(struct warm *w);
 int64_t warm_guards_kill(struct warm *w);
 /* Closes what only the listener has. */
 void warm_guards_leave(const struct warm *w);
-/* For a listener that executes itself anew: a line of text for each busy guard, whose descriptor stays open; and one as
- * its line says. */
+/* For a listener that executes itself anew: a line of text for each busy guard, whose descriptor stays open; or doesn't, where
+ * that failed; and a guard as its line says. */
 void warm_guards_hand_on(const struct warm *w, struct bytes *to);
+void warm_guards_keep(const struct warm *w);
 void warm_guards_take(struct warm *w, pid_t pid, int control, pid_t session);
 
 /* --- warm_renew.c */

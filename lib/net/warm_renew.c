@@ -5,6 +5,7 @@
  * POSTERN_WARM_CHILDREN.
  */
 #include "net/warm_private.h"
+#include "base/clock.h"
 #include "base/files.h"
 #include "base/log.h"
 
@@ -82,15 +83,21 @@ bool warm_must_renew(const struct warm *w)
 
 /* --- its children */
 
-/* A line for each child: `child PID ADDRESS` or `child PID -`, and `guard ...` (warm_guards.c). The version of the program
- * that reads them may be another. */
+/* A line for each child: `child PID ADDRESS` or `child PID -`, for a session `session PID ID`, the
+ * log's, for one that is to end in so many milliseconds `ending PID MS`, and `guard ...` (warm_guards.c). The version of the
+ * program that reads them may be another. */
 static void list_children(const struct warm *w, struct bytes *to)
 {
     char address[INET6_ADDRSTRLEN];
     for (size_t i = 0; i < w->count; i++) {
         const struct child *c = &w->children[i];
         bool named = c->known && inet_ntop(AF_INET6, &c->from, address, sizeof address);
+        int64_t left = c->kill_at - clock_ms();
         bytes_printf(to, "child %d %s\n", (int)c->pid, named ? address : "-");
+        if (c->id[0])
+            bytes_printf(to, "session %d %s\n", (int)c->pid, c->id);
+        if (c->kill_at)
+            bytes_printf(to, "ending %d %d\n", (int)c->pid, left > 0 ? (int)left : 0);
     }
     warm_guards_hand_on(w, to);
 }
@@ -127,14 +134,20 @@ static void take_line(struct warm *w, struct span line)
     struct span word;
     char address[INET6_ADDRSTRLEN];
     struct child child = { .pid = 0 };
-    pid_t control, session;
+    pid_t control, session, ms;
     if (!span_cut(&line, ' ', &word) || !get_number(&line, &child.pid))
         return;
+    struct child *known = warm_child(w, child.pid);
     if (span_eq_str(word, "child")) {
         child.known = span_copy(line, address, sizeof address) && inet_pton(AF_INET6, address, &child.from) == 1;
         warm_remember(w, &child);
     } else if (span_eq_str(word, "guard") && get_number(&line, &control) && get_number(&line, &session)) {
         warm_guards_take(w, child.pid, control, session);
+    } else if (known && span_eq_str(word, "session")) {
+        if (!span_copy(line, known->id, sizeof known->id))
+            known->id[0] = '\0';
+    } else if (known && span_eq_str(word, "ending") && get_number(&line, &ms)) {
+        known->kill_at = clock_ms() + ms;
     }
 }
 
@@ -169,5 +182,6 @@ void warm_renew(struct warm *w)
     unsetenv(WARM_CHILDREN);
     if (children >= 0)
         close(children);
+    warm_guards_keep(w);
     warm_watch(w);
 }

@@ -487,8 +487,37 @@ static void lie_break_out(struct serving *s)
     conn_write_str(s->conn, a.worked ? "BROKE OUT\r\n" : "confined\r\n");
 }
 
+/* --- of one that stands: tests/standing-hostile.t */
+
+/* Requests until the guard waits for somebody to read its replies; in some that it hasn't read is our end of the channel. */
+static void lie_hold_reply(struct serving *s)
+{
+    struct pollfd p = { .fd = s->channel, .events = POLLOUT };
+    for (int i = 0; i < 2000 && poll(&p, 1, 300) > 0; i++) {
+        put_mail("client.test", "<x@far.test>");
+        packet.fd = i % 40 == 0 ? s->channel : -1;
+        if (!channel_send(s->channel, &packet))
+            break;
+    }
+    conn_write_str(s->conn, "held\r\n");
+    conn_flush(s->conn);
+    _exit(0);
+}
+
+/* The guard ends the connection, and the session doesn't. */
+static void lie_stay(struct serving *s)
+{
+    message_start(&packet, 99);
+    ask(s);
+    conn_flush(s->conn);
+    for (;;)
+        poll(NULL, 0, 1000);
+}
+
 static const struct lie lies[] = {
     { "none", lie_none },
+    { "hold-reply", lie_hold_reply },
+    { "stay", lie_stay },
     { "dns", lie_dns },
     { "checked", lie_checked },
     { "added", lie_added },
@@ -564,6 +593,7 @@ static const struct service service = {
     .session = session_lies,
     .guard = guard_tries,
     .guard_paths = guard_paths,
+    .stands = guard_stands,
 };
 
 int main(int argc, char **argv)
