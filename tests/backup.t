@@ -271,6 +271,8 @@ postern('backup', '--full', $e);
 is((postern('backup', 'verify', $e))[0], 0, 'but by --full');
 
 # --- a mailbox whose owner is up to something
+sub truncate_to { my ($file, $size) = @_; open my $f, '>', $file or die "$file: $!"; truncate $f, $size or die "$file: $!" }
+sub hold { my ($file) = @_; open my $f, '>>', $file or die "$file: $!"; flock $f, 2 or die; return $f }
 my $secret = "$t->{dir}/secret";
 mkdir $secret;
 write_file("$secret/key", "Subject: a secret\n\nsecret\n");
@@ -286,16 +288,27 @@ mkdir "$mail/$_" for '.Trap', '.Trap/new', '.Trap/tmp', 'cur/1.dir:2,';
 mkdir "$secret/cur";
 write_file("$secret/cur/1.other", "Subject: a secret\n\nsecret\n");
 symlink "$secret/cur", "$mail/.Trap/cur";
+truncate_to("$mail/cur/1.huge:2,S", 1 << 50);
+truncate_to("$mail/cur/1.zeros:2,S", 200 << 20);
+my @locks = map { hold("$mail$_/postern.lock") } '', '/.Trash', '/.Sent', '/.Drafts';
 my $odd = "1000000001.M1P1.h\n\e[31m\\x41 \xff:2,S";
 write_file("$mail/cur/$odd", message('odd'));
 $t->own;
 alarm 60;
+my $begun = time;
 ($status, $said) = postern('backup', $e);
 alarm 0;
 is $status, 0, 'a hostile Maildir is backed up';
+cmp_ok time - $begun, '<', 30, 'its owner, who holds all locks, delays that for a moment only';
+close $_ for @locks;
 my $now = one_of($e);
 is `grep -rl secret '$now/mail'`, '', 'without what links lead to';
 is scalar(grep { -p || -l } glob "$now/mail/example.test/alice/* $now/mail/example.test/alice/cur/*"), 0, 'and without FIFOs';
+like $said, qr/1\.huge:2,S: passed over/, 'a file that nobody could ever read to its end is passed over';
+is_deeply [ map { -s, $_ } glob "$now/mail/example.test/alice/cur/1.huge*" ], [], '... and not there';
+my @zeros = stat "$now/mail/example.test/alice/cur/1.zeros:2,S";
+is_deeply [ $zeros[7], $zeros[12] < 1000 ], [ 200 << 20, 1 ], 'and one of nothing takes no room';
+unlink "$mail/cur/1.huge:2,S", "$mail/cur/1.zeros:2,S";
 ok -e "$now/mail/example.test/alice/cur/$odd", 'a name of odd bytes is kept';
 ($status, $said) = postern('backup', 'verify', $e);
 is $status, 0, 'and found again';
@@ -342,7 +355,7 @@ use_other();
 system('rm', '-rf', "$other/mail");
 ($status, $said) = postern('restore', '--replace', $now);
 is $status, 65, 'a list that is cut off, and has a line that is none, is told of';
-like $said, qr/^total messages 13 /m, 'but all that it does say is restored' or diag $said;
+like $said, qr/^total messages 14 /m, 'but all that it does say is restored' or diag $said;
 use_first();
 write_file("$now/manifest", "postern-backup 2\n");
 is((postern('backup', 'verify', $now))[0], 65, 'a later form is not read');

@@ -120,6 +120,7 @@ struct survey_folder {
 struct survey {
     struct survey_folder **folders;
     size_t count;
+    bool hurried; /* a lock couldn't be had, and no other is waited for */
 };
 /* ST_NONE: folders went on changing while they were looked at, so that what moved between them may be
  * missing. ST_TEMP with errno. Free it in every case. */

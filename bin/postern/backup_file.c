@@ -60,7 +60,8 @@ struct copied {
     bool reading; /* it was the source that failed */
 };
 
-static bool copy_bytes(struct backup *b, int from, int to, struct copied *c)
+/* As many as the file had when it was looked at: one that grows all the time comes to an end too. */
+static bool copy_bytes(struct backup *b, int from, int to, uint64_t size, struct copied *c)
 {
     struct hash hash;
     ssize_t n;
@@ -68,19 +69,19 @@ static bool copy_bytes(struct backup *b, int from, int to, struct copied *c)
         errno = ENOMEM;
         return false;
     }
-    while ((n = read(from, b->buffer, PIECE)) != 0) {
+    while ((n = read(from, b->buffer, size - c->size < PIECE ? (size_t)(size - c->size) : PIECE)) != 0) {
         if (n < 0 && errno == EINTR)
             continue;
         c->reading = n < 0;
         struct span piece = { b->buffer, n < 0 ? 0 : (size_t)n };
         hash_add(&hash, piece);
-        if (n < 0 || file_write(to, piece) != ST_OK) {
+        if (n < 0 || file_write_sparse(to, piece) != ST_OK) {
             hash_drop(&hash);
             return false;
         }
         c->size += (uint64_t)n;
     }
-    return hash_end(&hash, c->hash);
+    return hash_end(&hash, c->hash) && file_end_sparse(to) == ST_OK;
 }
 
 static void tell(struct backup *b, const char *path, const struct copied *c, struct timespec mtime)
@@ -102,7 +103,7 @@ int backup_copy(struct backup *b, int from, const char *path)
     int to = make_file(b, path);
     if (to < 0)
         return backup_failed(b, path);
-    bool good = copy_bytes(b, from, to, &c) && fchmod(to, info.st_mode & 0777) == 0 &&
+    bool good = copy_bytes(b, from, to, (uint64_t)info.st_size, &c) && fchmod(to, info.st_mode & 0777) == 0 &&
                 futimens(to, (struct timespec[2]){ { .tv_nsec = UTIME_OMIT }, info.st_mtim }) == 0;
     file_close(to);
     if (good) {

@@ -25,7 +25,7 @@
 #define ROUNDS 8 /* of looking for what was renamed */
 #define SYNC_EVERY                                                                                           \
     ((uint64_t)256 << 20) /* bytes that are copied between two marks from which the next backup can go on */
-#define SMALL_LIMIT ((off_t)256 << 20) /* bytes of a file that is no message */
+#define SMALL_LIMIT ((off_t)256 << 20) /* bytes of a file that is no message, or one with holes */
 
 struct lost {
     uint32_t folder, item; /* of the survey */
@@ -83,6 +83,21 @@ static bool skip(struct backup *b, int dir, const char *name, const struct stat 
 
 /* --- messages */
 
+/* Nobody sends what is larger than any message, and was never written: its reading would not come to an end. */
+static bool is_trap(struct backup *b, int fd, const char *path)
+{
+    struct stat info;
+    if (fstat(fd, &info) != 0 || info.st_size <= SMALL_LIMIT)
+        return false;
+    off_t hole = lseek(fd, 0, SEEK_HOLE);
+    if (lseek(fd, 0, SEEK_SET) == 0 && (hole < 0 || hole >= info.st_size))
+        return false;
+    progress_end(&b->progress);
+    complain(EX_OK, "%s: passed over: it is no message, as it has holes, and larger than %lld bytes", path,
+             (long long)SMALL_LIMIT);
+    return true;
+}
+
 /* EX_OK, *gone where it isn't there under that name. */
 static int one_message(struct account *a, int dir, const char *name, struct span base, const char *email_id,
                        const char *path, bool *gone)
@@ -108,8 +123,11 @@ static int one_message(struct account *a, int dir, const char *name, struct span
     if (fd < 0)
         return *gone ? EX_OK : backup_unread(b, path);
     uint64_t unread = b->count.unread, before = b->count.copied;
-    int result = backup_copy(b, fd, path);
+    bool trap = is_trap(b, fd, path);
+    int result = trap ? EX_OK : backup_copy(b, fd, path);
     file_close(fd);
+    if (trap)
+        return EX_OK;
     if (result == EX_OK && b->count.unread == unread) {
         b->count.messages++;
         b->count.bytes += b->count.copied - before;

@@ -164,8 +164,15 @@ static bool is_current(const struct survey_folder *f)
     return f->scanned && scan_current(f->new_dir, f->cur_dir, &f->scan);
 }
 
-/* The lock is a courtesy to journal and names: without it, where it can't be had, each is still whole. */
-static enum status visit(struct mail *mail, struct survey_folder *f, bool *changed)
+/* The lock is a courtesy to journal and names: without it, where it can't be had, each is still whole. Who holds one for so
+ * long may hold them all: of an account's locks only one is waited for in vain. */
+static void take_lock(struct survey *s, struct survey_folder *f)
+{
+    f->lock = s->hurried ? folder_try_lock(f->dir) : folder_lock(f->dir);
+    s->hurried = s->hurried || f->lock < 0;
+}
+
+static enum status visit(struct mail *mail, struct survey *s, struct survey_folder *f, bool *changed)
 {
     enum status st = open_folder(mail, f);
     if (st == ST_NONE) {
@@ -174,7 +181,7 @@ static enum status visit(struct mail *mail, struct survey_folder *f, bool *chang
     }
     if (st == ST_OK && !is_current(f)) {
         *changed = true;
-        f->lock = folder_lock(f->dir);
+        take_lock(s, f);
         st = look(f);
     }
     int saved = errno;
@@ -261,7 +268,7 @@ static enum status pass(struct mail *mail, struct survey *s, bool *changed)
     enum status st = list(mail, s, changed);
     for (size_t i = 0; st == ST_OK && i < s->count; i++)
         if (s->folders[i]->seen)
-            st = visit(mail, s->folders[i], changed);
+            st = visit(mail, s, s->folders[i], changed);
     if (st == ST_OK)
         drop_unseen(s, changed);
     return st;

@@ -124,12 +124,17 @@ enum status restore_read(struct restore *r, int fd, const struct manifest_entry 
             continue;
         struct span piece = { r->buffer, n < 0 ? 0 : (size_t)n };
         hash_add(&hash, piece);
-        *writing = n > 0 && to >= 0 && file_write(to, piece) != ST_OK;
+        *writing = n > 0 && to >= 0 && file_write_sparse(to, piece) != ST_OK;
         if (n < 0 || *writing) {
             hash_drop(&hash);
             return ST_TEMP;
         }
         size += piece.n;
+    }
+    *writing = to >= 0 && file_end_sparse(to) != ST_OK;
+    if (*writing) {
+        hash_drop(&hash);
+        return ST_TEMP;
     }
     if (!hash_end(&hash, sum)) {
         errno = ENOMEM;

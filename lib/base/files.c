@@ -81,6 +81,20 @@ enum status file_write(int fd, struct span contents)
     return ST_OK;
 }
 
+enum status file_write_sparse(int fd, struct span piece)
+{
+    bool zeros = piece.n && piece.p[0] == '\0' && memcmp(piece.p, piece.p + 1, piece.n - 1) == 0;
+    if (!zeros)
+        return file_write(fd, piece);
+    return lseek(fd, (off_t)piece.n, SEEK_CUR) < 0 ? ST_TEMP : ST_OK;
+}
+
+enum status file_end_sparse(int fd)
+{
+    off_t end = lseek(fd, 0, SEEK_CUR);
+    return end < 0 || ftruncate(fd, end) != 0 ? ST_TEMP : ST_OK;
+}
+
 enum status file_sync_dir(int dir, const char *path)
 {
     char parent[PATH_MAX];
