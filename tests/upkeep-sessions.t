@@ -106,4 +106,23 @@ is_deeply [ grep { !$vanished{$_} == !$stays{$_} } 1 .. $count ], [], 'who comes
 system(upkeep()) == 0 or die;
 my @again = $qresync->ok('NOOP');
 is join(' ', @again), '', 'a second run changes nothing';
+$_->logout for $plain, $qresync, $worker, $idle, $late;
+
+# --- an owner who holds the locks of all his folders keeps others waiting as long as with one
+open my $conf, '>>', $t->{conf} or die;
+print $conf "expire Trash.* 30d\n";
+close $conf;
+my @held;
+for my $path (map { "$t->{mail}/.Trash.$_" } 'A' .. 'D') {
+    mkdir $_ or die for $path, map { "$path/$_" } qw(cur new tmp);
+    open my $old, '>', "$path/cur/" . (int(time) - 40 * 86400) . '.M1P1.host:2,S' or die;
+    open my $lock, '>', "$path/postern.lock" or die;
+    flock $lock, 2 or die;
+    push @held, $lock;
+}
+$t->own;
+$begun = time;
+open STDERR, '>>', $t->{log};
+is system(upkeep()) >> 8, 75, 'folders whose locks are held are left for the next run';
+cmp_ok time - $begun, '<', 18 * ($ENV{DIALOGUE_SLOW} || 1), 'and waited for but once';
 done_testing;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * postern upkeep: one account. Its mail is looked at in a process of its own, which is confined to it before it reads the first
- * byte, as imapd's mailbox process is: what a mailbox's owner made there reaches nothing else. One that takes too long is
- * ended, and goes on at the next run; the others don't wait for it.
+ * byte, as imapd's mailbox process is: what a mailbox's owner made there reaches nothing else. One that takes longer than
+ * ACCOUNT_MS is ended, and goes on at the next run; who holds a lock keeps the others waiting for seconds only.
  */
 #include "upkeep.h"
 #include "base/clock.h"
@@ -40,7 +40,9 @@ struct work {
 
 static int failed(const struct work *w, const char *what, const char *folder)
 {
-    log_event(LOG_ERR, "upkeep-failed", "user", w->account->text, "at", what, "folder", folder, "why", strerror(errno), NULL);
+    int why = errno;
+    log_event(LOG_ERR, "upkeep-failed", "user", w->account->text, "at", what, "folder", folder, "why", strerror(why), NULL);
+    errno = why;
     return EX_TEMPFAIL;
 }
 
@@ -75,6 +77,7 @@ static int expire_one(struct work *w, const char *folder)
     return st == ST_TEMP || st == ST_PERM ? failed(w, "expire", folder) : EX_OK;
 }
 
+/* A lock is waited for once: who holds one for so long may hold those of all folders. */
 static int expire_all(struct work *w)
 {
     struct folder_list list;
@@ -83,9 +86,12 @@ static int expire_all(struct work *w)
         return EX_OK;
     if (folders_list(w->mail, &list) != ST_OK)
         return failed(w, "folders", NULL);
-    for (size_t i = 0; i < list.count; i++)
-        if (list.folders[i].exists && expire_one(w, list.folders[i].name) != EX_OK)
+    bool waits = false;
+    for (size_t i = 0; i < list.count && !waits; i++)
+        if (list.folders[i].exists && expire_one(w, list.folders[i].name) != EX_OK) {
+            waits = errno == EWOULDBLOCK;
             result = EX_TEMPFAIL;
+        }
     folders_free(&list);
     return result;
 }
