@@ -83,7 +83,7 @@ static bool skip(struct backup *b, int dir, const char *name, const struct stat 
 
 /* --- messages */
 
-/* Nobody sends what is larger than any message, and was never written: its reading would not come to an end. */
+/* Nobody sends what is larger than any message and was never written: reading it would not come to an end. */
 static bool is_trap(struct backup *b, int fd, const char *path)
 {
     struct stat info;

@@ -164,8 +164,8 @@ static bool is_current(const struct survey_folder *f)
     return f->scanned && scan_current(f->new_dir, f->cur_dir, &f->scan);
 }
 
-/* The lock is a courtesy to journal and names: without it, where it can't be had, each is still whole. Who holds one for so
- * long may hold them all: of an account's locks only one is waited for in vain. */
+/* The lock is a courtesy to journal and names: without it, where it can't be had, each is still whole. Who
+ * holds one for so long may hold them all: of an account's locks only one is waited for in vain. */
 static void take_lock(struct survey *s, struct survey_folder *f)
 {
     f->lock = s->hurried ? folder_try_lock(f->dir) : folder_lock(f->dir);

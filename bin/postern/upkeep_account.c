@@ -41,7 +41,8 @@ struct work {
 static int failed(const struct work *w, const char *what, const char *folder)
 {
     int why = errno;
-    log_event(LOG_ERR, "upkeep-failed", "user", w->account->text, "at", what, "folder", folder, "why", strerror(why), NULL);
+    log_event(LOG_ERR, "upkeep-failed", "user", w->account->text, "at", what, "folder", folder, "why",
+              strerror(why), NULL);
     errno = why;
     return EX_TEMPFAIL;
 }

@@ -29,8 +29,8 @@ enum status file_replace(int dir, const char *path, struct span contents, mode_t
 
 /* write(2) until everything is written. errno is set on ST_TEMP. */
 enum status file_write(int fd, struct span contents);
-/* The same for a copy at the end of a file that may have holes: a piece of nothing but zeros takes no room, and
- * file_end_sparse() gives the file its length when all is written. */
+/* The same for a copy at the end of a file that may have holes: a piece of nothing but zeros takes no room,
+ * and file_end_sparse() gives the file its length when all is written. */
 enum status file_write_sparse(int fd, struct span piece);
 enum status file_end_sparse(int fd);
 
