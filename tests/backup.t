@@ -338,7 +338,23 @@ is scalar(() = glob "$d/2*"), $kept + 1, 'and no older backup is removed for tha
 is((postern('backup', 'verify', $d))[0], 65, 'which verify knows, too');
 chmod 0600, $unreadable;
 
-# --- a backup whose list was written by somebody else
+# --- a backup whose settings, or list, were written by somebody else
+if ($> == 0) {
+    my $settings = one_of($e) . '/settings/postern.conf';
+    my $before = slurp($settings);
+    for my $key (qw(spool mail)) {
+        my $place = "$t->{dir}/systems/$key";
+        mkdir "$t->{dir}/systems";
+        write_file($settings, "$before\n$key $place" . ($key eq 'mail' ? '/%d/%u' : '') . "\n");
+        my $conf = "$t->{dir}/nowhere/postern.conf";
+        system("$t->{bin}/postern -c $conf restore " . one_of($e) . " >$t->{dir}/out 2>&1");
+        is $? >> 8, 77, "root makes no folder for a backup's $key";
+        like slurp("$t->{dir}/out"), qr{\Q$place\E.*install -d}, '... and says what to do';
+        ok !-e $place, '... nor has it';
+    }
+    write_file($settings, $before);
+}
+
 $now = one_of($e);
 $manifest = slurp("$now/manifest");
 for my $path ('../../../secret/key', '/etc/passwd', 'mail/../../secret/key', 'mail//x', '\x2e\x2e/x', 'mail/example.test/alice/cur/\x00', 'x/') {

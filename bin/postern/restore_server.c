@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,6 +78,35 @@ static int find_folder(struct server *s, char file[PATH_MAX])
     u->a = a;
     snprintf(u->folder, sizeof u->folder, "%.*s", (int)(strrchr(file, '/') - file), file);
     u->system = strcmp(u->folder, SYSTEM_FOLDER) == 0;
+    return EX_OK;
+}
+
+/* May root make this folder, or become its owner, because a backup's settings say so? */
+static bool is_harmless(const struct setup *u, const char *place)
+{
+    struct stat info, folder;
+    size_t n = strlen(u->folder);
+    if (strcmp(place, "/var/mail/postern") == 0 || strcmp(place, "/var/spool/postern") == 0 ||
+        (strncmp(place, u->folder, n) == 0 && place[n] == '/'))
+        return true;
+    const struct passwd *owner = getpwnam("postern");
+    return stat(place, &info) == 0 && info.st_uid != 0 &&
+           ((owner && owner->pw_uid == info.st_uid) ||
+            (stat(u->folder, &folder) == 0 && folder.st_uid == info.st_uid));
+}
+
+/* A backup may have lain anywhere, and the server's user can write in it: with its settings alone he would get
+ * a folder in /etc, or into somebody's home. */
+static int check_places(struct server *s)
+{
+    const char *places[] = { s->setup.spool, s->setup.mail };
+    for (size_t i = 0; geteuid() == 0 && i < 2; i++)
+        if (!is_harmless(&s->setup, places[i]))
+            return complain(EX_NOPERM,
+                            "the backup's settings have %s there: %s, which root doesn't make for them. If that is "
+                            "right, make it and give it to the server's user first: install -d -o postern -g postern "
+                            "-m 0700 %s",
+                            i ? "mail" : "the spool", places[i], places[i]);
     return EX_OK;
 }
 
@@ -365,7 +395,7 @@ int restore_server(struct restore *r)
     s.outside = (struct tally){ .address = "", .folder = "outside" };
     s.spooled = (struct tally){ .address = "", .folder = "spool" };
     int result = find_folder(&s, file);
-    int (*const before[])(struct server *) = { find_places, become_owner, open_folder };
+    int (*const before[])(struct server *) = { find_places, check_places, become_owner, open_folder };
     for (size_t i = 0; result == EX_OK && i < sizeof before / sizeof before[0]; i++)
         result = before[i](&s);
     if (result == EX_OK) {
