@@ -27,6 +27,8 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#define AHEAD 64 /* files that are fetched before they are read back */
+
 struct staged {
     size_t item;
     uint64_t size;
@@ -165,7 +167,22 @@ static int stage_one(struct target *t, size_t item)
     return result;
 }
 
-/* What was written is read from the disk, not from memory, as far as the kernel lets us. */
+/* What was written is to come from the disk, not from memory, as far as the kernel lets us; some files ahead,
+ * so that the disk has more than one to fetch. */
+static void fetch(const struct target *t, size_t n)
+{
+    char name[64];
+    if (n >= t->count)
+        return;
+    temporary_name(t, n, name);
+    int fd = file_open_beneath(t->tmp_dir, name, O_RDONLY, 0);
+    if (fd >= 0) {
+        posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+        posix_fadvise(fd, 0, 0, POSIX_FADV_WILLNEED);
+    }
+    file_close(fd);
+}
+
 static int read_back(struct target *t, size_t n)
 {
     struct old_message m;
@@ -175,7 +192,6 @@ static int read_back(struct target *t, size_t n)
     int fd = file_open_beneath(t->tmp_dir, name, O_RDONLY, 0);
     if (fd < 0 || !plan_message(t->a, &t->a->items[t->staged[n].item], &m))
         return failed(t, "can't be read back");
-    posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
     enum status st = restore_read(t->a->r, fd, &m.entry, -1, &writing);
     file_close(fd);
     if (st == ST_TEMP)
@@ -199,8 +215,12 @@ static int stage_all(struct target *t)
         result = stage_one(t, t->from->first + i);
     if (result == EX_OK && t->count && syncfs(t->tmp_dir) != 0)
         result = failed(t, "can't be written");
-    for (size_t i = 0; result == EX_OK && i < t->count; i++)
+    for (size_t i = 0; result == EX_OK && i < AHEAD; i++)
+        fetch(t, i);
+    for (size_t i = 0; result == EX_OK && i < t->count; i++) {
+        fetch(t, i + AHEAD);
         result = read_back(t, i);
+    }
     return result;
 }
 
