@@ -74,7 +74,7 @@ $T->start('perl', 'tests/lib/odd-dns', "$T->{dir}/dns", $T->{dns_port});
 $T->eventually(20, sub { -e "$T->{dir}/dns/ready" }) or die;
 
 subtest 'DNS' => sub {
-    set('dns-block' => 'list.test', spf => 'off', dmarc => 'off');
+    set('connections-per-source' => 50, 'dns-block' => 'list.test', spf => 'off', dmarc => 'off');
     my $l = Standing->new($T);
     my %from = map { $_ => "127.0.0.$_" } 2 .. 4;
     my ($refused, $taken, $slowest) = (0, 0, 0);
@@ -93,13 +93,16 @@ subtest 'DNS' => sub {
     cmp_ok $slowest, '<', 3.5, 'and none waits for what another asked';
 
     my @before = below($l->{pid});
-    my @resolvers = map { my $g = $_; grep { $_ != $g } below($g) } $l->children;
+    my @guards = grep { below($_) } $l->children;
+    my @resolvers = map { below($_) } @guards;
     ok scalar(@resolvers), 'guards have resolvers';
     kill KILL => @resolvers;
+    ok $T->eventually(10, none_lives(@resolvers)), 'which are killed';
     my @heard = map { ($l->open(from => $from{2}), 0)[0] } 1 .. 3;
     my @replies = map { read_reply($_) =~ /^220/ && say($_, 'EHLO client.test') =~ /^250/ ? deliver($_) : 'told' } @heard;
-    is scalar(grep { /^250/ } @replies), 0, 'when they are killed nobody goes in unasked' or diag explain \@replies;
+    is scalar(grep { /^250/ } @replies), 0, 'then nobody goes in unasked' or diag explain \@replies;
     close $_ for @heard;
+    ok $T->eventually(10, none_lives(@guards)), 'their guards are gone';
     ok $T->eventually(10, sub { $T->log =~ /event=process-died process=resolver signal=09/ }), 'the log has it';
     like +($l->mail(from => $from{2}))[0], qr/^554 5\.7\.1 /, 'the next one is asked about' for 1 .. 3;
     like +($l->mail(from => $from{4}))[0], $accepted, 'and another served';
