@@ -40,6 +40,11 @@ check '... has the message' has "^$id\$"
 check 'an address that is not ASCII' trace "$(printf 'gr\303\274n@us.test')"
 check '... has its message' lines 2
 says() { want=$1 text=$2; shift 2; "$@"; [ $? = "$want" ] && has "$text"; }
+printf 'Nov 26 13:25:36 m\033[1m smtpd\033[2m[1]: event=accepted id="\\x1b[31mred" \033[3mx=1 to=a@us.test\n%s' \
+    'Nov 26 13:25:36 mail smtpd[1]: event=accepted id="\x1b[32mgreen" to=a@us.test' >"$work/forged"
+check 'a log that anybody wrote' trace --file "$work/forged" a@us.test
+check '... has an ID that no terminal obeys' has '^.x1b\[32mgreen$'
+check '... nor anything else' hasnt "$(printf '\033')"
 check 'what the log does not know' says 66 'the log says nothing of it' trace nobody@us.test
 check 'no file' says 66 'No such file' trace --file "$work/none" $id
 check 'no argument' says 64 'which message' trace

@@ -173,8 +173,10 @@ static void print_fields(struct trace *t, const struct event *e, bool speech)
             continue;
         }
         bool address = span_eq_str(name, "from");
-        if (!speech && !span_eq_str(name, "size"))
-            printf(" %.*s", SPAN_FMT(name));
+        if (!speech && !span_eq_str(name, "size")) {
+            putchar(' ');
+            say_text(name);
+        }
         fputs(speech ? ": " : address ? " <" : " ", stdout);
         say_text(value);
         fputs(address ? ">" : span_eq_str(name, "size") ? " bytes" : "", stdout);
@@ -185,8 +187,12 @@ static void print_event(struct trace *t, const struct event *e)
 {
     event_field(e, "event", &t->value);
     const char *colour = t->colour ? colour_of(bytes_str(&t->value)) : "";
-    printf("  %-*s%s%-8s %s", (int)(e->time[0] ? strlen(e->time) : 0), e->time, e->time[0] ? "  " : "",
-           e->program, colour);
+    size_t program = strlen(e->program);
+    fputs("  ", stdout);
+    say_text(span_of(e->time));
+    fputs(e->time[0] ? "  " : "", stdout);
+    say_text(span_of(e->program));
+    printf("%*s %s", program < 8 ? (int)(8 - program) : 0, "", colour);
     say_text(span_bytes(&t->value));
     printf("%s%*s", colour[0] ? "\033[0m" : "", t->value.len < 10 ? (int)(10 - t->value.len) : 0, "");
     print_fields(t, e, false);
@@ -217,8 +223,11 @@ static void print_message(struct trace *t, size_t first)
     struct bytes id;
     bytes_init(&id, VALUE_LIMIT);
     bool has_id = event_field(&t->events[first], "id", &id);
-    if (!t->json)
-        printf(t->colour ? "\033[1m%s\033[0m\n" : "%s\n", has_id ? bytes_str(&id) : "(no message)");
+    if (!t->json) { /* whoever may write to the log may have made it up */
+        fputs(t->colour ? "\033[1m" : "", stdout);
+        say_text(has_id ? span_bytes(&id) : SPAN("(no message)"));
+        puts(t->colour ? "\033[0m" : "");
+    }
     for (size_t i = first; i < t->count; i++) {
         struct event *e = &t->events[i];
         bool same = e->wanted && (has_id ? event_field(e, "id", &t->value) &&
