@@ -64,7 +64,7 @@ check '... and the session hears of it' says '^\* VANISHED 1'
 check 'bob is warned' has_warning
 check '... within the hour it is done once' systemctl start postern-upkeep.service
 check '... so there is one' test "$(cat $bob/{new,cur}/* 2>/dev/null | grep -c '^Subject: Your mailbox is ')" = 1
-check 'the journal has the events, with their user' eventually 20 bash -c 'journalctl -b -o json -u postern-upkeep.service | grep -q "\"POSTERN_EVENT\":\"expired\"" &&
+check 'the journal has the events, with their user' eventually 20 bash -c 'journalctl -b -o json -u postern-upkeep.service | grep -q "\"POSTERN_EVENT\":\"mail-expired\"" &&
     journalctl -b -o json POSTERN_EVENT=quota-warning POSTERN_USER=bob@example.test | grep -q quota-warning'
 check '... and no failure' no_journal_of 'failed|refused|denied'
 exec 3>&-

@@ -126,7 +126,9 @@ check 'a dry run says what would go' says 0 'alice@example.test Trash messages 1
 check '... in each folder' grep -q '^alice@example.test Junk messages 1 bytes [0-9]*$' "$out"
 check '... and no more' test "$(wc -l <"$out")" = 2
 check '... and nothing went' has .Trash ancient
-check 'it goes' says 0 'event=expired user=alice@example.test folder=Trash messages=1 bytes=' postern upkeep
+check 'it goes' says 0 'event=mail-expired user=alice@example.test folder=Trash messages=1 bytes=' postern upkeep
+sed "s/^/$(LC_ALL=C date '+%b %e %T') mail /" "$out" >"$work/said"
+check '... which is no mail that could not be delivered' says 0 '"failed":{"hour":0' postern status --json --file "$work/said"
 check '... so mbsync sees' sync_mail
 check '... and so does curl' test -z "$(curl_imap -X 'UID SEARCH SUBJECT ancient' "$url/Trash" | tr -dc 0-9)"
 for row in 'near_lacks .Trash ancient' 'near_has .Trash fresh' 'near_has .Trash old.and.moved' 'near_lacks .Junk old.junk' 'near_has .Junk new.junk' \
@@ -185,7 +187,7 @@ as_server mkfifo "$alice/.Trash/postern.lock"
 put .Trash $((400 * day)) 'stuck'
 as_server sh -c "touch '$bob/.Trash/cur/1000000000.M1.host:2,S'"
 check 'a mailbox that its owner broke is named' says 75 'event=upkeep-failed user=alice@example.test at=expire folder=Trash' postern upkeep
-check '... the others are done' grep -q 'event=expired user=bob@example.test folder=Trash messages=1' "$out"
+check '... the others are done' grep -q 'event=mail-expired user=bob@example.test folder=Trash messages=1' "$out"
 as_server mv "$place/lock" "$alice/.Trash/postern.lock"
 as_server mv "$alice/.Trash" "$place/trash"
 as_server ln -s "$bob/.Archive" "$alice/.Trash"

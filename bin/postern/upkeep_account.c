@@ -55,7 +55,8 @@ static void report(const struct work *w, const char *folder, const struct expire
     snprintf(messages, sizeof messages, "%" PRIu64, e->messages);
     snprintf(bytes, sizeof bytes, "%" PRIu64, e->bytes);
     if (!w->u->only_say) {
-        log_event(LOG_INFO, "expired", "user", w->account->text, "folder", folder, "messages", messages, "bytes", bytes, NULL);
+        log_event(LOG_INFO, "mail-expired", "user", w->account->text, "folder", folder, "messages", messages, "bytes",
+                  bytes, NULL); /* `expired` is the queue's, and counts as a failure */
         return;
     }
     say_word(span_of(w->account->text));
