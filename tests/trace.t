@@ -45,6 +45,9 @@ printf 'Nov 26 13:25:36 m\033[1m smtpd\033[2m[1]: event=accepted id="\\x1b[31mre
 check 'a log that anybody wrote' trace --file "$work/forged" a@us.test
 check '... has an ID that no terminal obeys' has '^.x1b\[32mgreen$'
 check '... nor anything else' hasnt "$(printf '\033')"
+printf 'Nov 26 13:25:36 mail smtpd[1]: event=refused why="a\342\200\216b\302\205c\342\200d" to=a@us.test\n' >"$work/marks"
+check 'marks of direction, for a program' trace --json --file "$work/marks" a@us.test
+check '... are what they were, and what is no UTF-8 is told from it' has '"why":"a.u200eb.u0085c.ufffd.ufffdd"'
 check 'what the log does not know' says 66 'the log says nothing of it' trace nobody@us.test
 check 'no file' says 66 'No such file' trace --file "$work/none" $id
 check 'no argument' says 64 'which message' trace

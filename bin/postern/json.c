@@ -9,13 +9,31 @@
 #include <stdio.h>
 #include <string.h>
 
+/* The length of a character that text_character() keeps from terminals, and that is one all the same: a
+ * control of C1, or a mark of U+2000 to U+207F. 0: it is none. */
+static size_t hidden(struct span s, unsigned *value)
+{
+    const unsigned char *p = (const unsigned char *)s.p;
+    if (s.n >= 2 && p[0] == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0) {
+        *value = p[1];
+        return 2;
+    }
+    if (s.n < 3 || p[0] != 0xe2 || (p[1] | 1) != 0x81 || (p[2] & 0xc0) != 0x80)
+        return 0;
+    *value = 0x2000 | (p[1] & 1U) << 6 | (p[2] & 0x3fU);
+    return 3;
+}
+
 void json_string(struct span text)
 {
+    unsigned value;
     putchar('"');
     while (text.n) {
         unsigned char c = (unsigned char)text.p[0];
         size_t n = c < 0x80 ? 1 : text_character(text);
-        if (n == 0)
+        if (n == 0 && (n = hidden(text, &value)))
+            printf("\\u%04x", value);
+        else if (n == 0)
             fputs("\\ufffd", stdout);
         else if (c < 0x20 || c == 0x7f)
             printf("\\u%04x", c);
