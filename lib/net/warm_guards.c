@@ -8,8 +8,9 @@
  * or has died, that connection's session may take GOODBYE_MS to say goodbye, and is then killed: nothing is left of the
  * connection, whatever was taken over.
  *
- * When the listener executes itself anew, or ends, guards finish their connections and go; the new one still hears when
- * they do.
+ * When the listener executes itself anew, or ends, guards finish their connections and go. The new one still hears when
+ * they do; of one that was ended nobody does, and a session which was taken over, and stays after its guard, keeps its own
+ * client's socket for its hour of processor time.
  */
 #include "net/warm_private.h"
 #include "base/clock.h"
