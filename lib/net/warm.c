@@ -40,6 +40,14 @@ static void on_child(int signal_number)
     (void)signal_number; /* only interrupts the wait */
 }
 
+static volatile sig_atomic_t is_to_end; /* the one thing that a handler can say */
+
+static void on_end(int signal_number)
+{
+    (void)signal_number;
+    is_to_end = 1;
+}
+
 /* --- children */
 
 struct child *warm_child(struct warm *w, pid_t pid)
@@ -127,6 +135,7 @@ pid_t warm_fork(struct warm *w)
     pid_t pid = fork();
     if (pid == 0) {
         signal(SIGCHLD, SIG_DFL);
+        signal(SIGTERM, SIG_DFL);
         sigprocmask(SIG_SETMASK, &w->waiting_mask, NULL);
         close(w->listening);
         if (w->next)
@@ -224,10 +233,15 @@ static void prepare_signals(struct warm *w)
     struct sigaction action = { .sa_handler = on_child };
     sigset_t block;
     sigaction(SIGCHLD, &action, NULL);
+    action.sa_handler = on_end;
+    if (w->standing)
+        sigaction(SIGTERM, &action, NULL);
     sigemptyset(&block);
     sigaddset(&block, SIGCHLD);
+    sigaddset(&block, SIGTERM);
     sigprocmask(SIG_BLOCK, &block, &w->waiting_mask);
     sigdelset(&w->waiting_mask, SIGCHLD);
+    sigdelset(&w->waiting_mask, SIGTERM);
 }
 
 /* What every child would else do for itself. */
@@ -266,12 +280,12 @@ static void begin_listening(struct warm *w)
 {
     fcntl(w->listening, F_SETFL, fcntl(w->listening, F_GETFL) | O_NONBLOCK);
     fcntl(w->listening, F_SETFD, FD_CLOEXEC);
+    w->standing = connection_stands(w->handler);
     prepare_signals(w);
     warm_watch(w);
     warm_take_children(w);
     make_ready(w->handler);
     w->handler->serving.warm = true;
-    w->standing = connection_stands(w->handler);
 }
 
 int warm_run(struct handler *h, int listening, char **argv)
@@ -286,6 +300,10 @@ int warm_run(struct handler *h, int listening, char **argv)
         int64_t left = time_left(&w, last, idle_ms);
         size_t guards = warm_guards_poll(&w);
         bool heard = wait_for_client(&w, left, guards);
+        if (is_to_end) {
+            warm_leave(&w);
+            return EX_OK;
+        }
         if (heard) {
             warm_guards_hear(&w, guards);
         } else if (w.next_wanted) {

@@ -5,12 +5,11 @@
  *
  * A guard goes after GUARD_CONNECTIONS, or when it is GUARD_AGE_MS old, and where more than GUARDS_IDLE have nothing to
  * do. When any process died by a signal they all go: who knows what led to that. When a guard is through with a connection,
- * or has died, that connection's session may take GOODBYE_MS to say goodbye, and is then killed: nothing is left of the
+ * or has died, that connection's session may take WARM_GOODBYE_MS to say goodbye, and is then killed: nothing is left of the
  * connection, whatever was taken over.
  *
  * When the listener executes itself anew, or ends, guards finish their connections and go. The new one still hears when
- * they do; of one that was ended nobody does, and a session which was taken over, and stays after its guard, keeps its own
- * client's socket for its hour of processor time.
+ * they do, and of one that was told to end a caretaker (warm_caretaker.c).
  */
 #include "net/warm_private.h"
 #include "base/clock.h"
@@ -29,7 +28,6 @@
 #define GUARD_CONNECTIONS 200
 #define GUARD_AGE_MS 300000
 #define GUARDS_IDLE 8
-#define GOODBYE_MS 3000
 
 bool warm_guards_ready(struct warm *w)
 {
@@ -172,7 +170,7 @@ static void end_session(struct warm *w, pid_t session)
 {
     struct child *child = session > 0 ? warm_child(w, session) : NULL;
     if (child)
-        child->kill_at = clock_ms() + GOODBYE_MS;
+        child->kill_at = clock_ms() + WARM_GOODBYE_MS;
 }
 
 static bool has_served_enough(const struct warm *w, const struct warm_guard *g)

@@ -16,6 +16,7 @@
 #include <sys/types.h>
 
 #define WARM_KILLED (-1)
+#define WARM_GOODBYE_MS 3000 /* what a session may take to say goodbye when its guard is through with it */
 #define WARM_GONE (-1)
 
 /* A connection: its first process, or its session where that has a standing guard; that guard, once the session is gone. */
@@ -99,6 +100,10 @@ void warm_guards_leave(const struct warm *w);
 void warm_guards_hand_on(const struct warm *w, struct bytes *to);
 void warm_guards_keep(const struct warm *w);
 void warm_guards_take(struct warm *w, pid_t pid, int control, pid_t session);
+
+/* --- warm_caretaker.c */
+/* Before the listener ends at SIGTERM: connections with standing guards are left to a caretaker, if there are any. */
+void warm_leave(struct warm *w);
 
 /* --- warm_renew.c */
 /* Notes what the executable, the settings, certificates and keys are now. */

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * What becomes of connections with standing guards when their listener is told to end by SIGTERM: they go on, and a
+ * process without its socket stays until the last is over. It does what the listener would: when a guard is through, it is let
+ * go, and the session may take WARM_GOODBYE_MS and is then killed. As none is its own child, it knows them by file descriptors.
+ */
+#include "net/warm_private.h"
+#include "base/clock.h"
+#include "base/files.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+/* A connection that goes on. */
+struct care {
+    int control; /* to its guard; -1: that is through */
+    int session; /* of pidfd_open(); -1: it has ended */
+    const char *id; /* the log's */
+    int64_t kill_at; /* clock_ms(), of a session without a guard */
+};
+
+static int open_process(pid_t pid)
+{
+    return pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
+}
+
+static struct care care_for(const struct child *session)
+{
+    return (struct care){ .control = -1, .session = open_process(session->pid), .id = session->id, .kill_at = session->kill_at };
+}
+
+/* All there are, into memory of w->guard_count + w->count of them. */
+static size_t gather(struct warm *w, struct care *care)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < w->guard_count; i++) {
+        const struct warm_guard *g = &w->guards[i];
+        const struct child *session = g->session > 0 ? warm_child(w, g->session) : NULL;
+        if (!g->session)
+            continue;
+        care[n] = session ? care_for(session) : (struct care){ .session = -1, .id = "" };
+        care[n++].control = g->control;
+    }
+    for (size_t i = 0; i < w->count; i++)
+        if (w->children[i].kill_at > 0)
+            care[n++] = care_for(&w->children[i]);
+    return n;
+}
+
+/* Closes it, so that poll() passes over it. */
+static void let_go(int *fd)
+{
+    file_close(*fd);
+    *fd = -1;
+}
+
+static void look(struct care *c, const struct pollfd p[2], int64_t now)
+{
+    if (p[0].revents) {
+        let_go(&c->control);
+        c->kill_at = now + WARM_GOODBYE_MS;
+    }
+    if (p[1].revents)
+        let_go(&c->session);
+    if (c->control < 0 && c->session >= 0 && c->kill_at <= now) {
+        log_join_session(c->id);
+        log_event(LOG_WARNING, "process-killed", "process", "session", "why", "it didn't end with its connection", NULL);
+        syscall(SYS_pidfd_send_signal, c->session, SIGKILL, NULL, 0);
+        let_go(&c->session);
+    }
+}
+
+/* Milliseconds until one is to be killed, -1: none is. */
+static int time_left(const struct care *care, size_t count, int64_t now)
+{
+    int64_t least = -1;
+    for (size_t i = 0; i < count; i++) {
+        int64_t left = care[i].kill_at > now ? care[i].kill_at - now : 0;
+        if (care[i].control < 0 && care[i].session >= 0 && (least < 0 || left < least))
+            least = left;
+    }
+    return (int)least;
+}
+
+static void stay(struct care *care, size_t count, struct pollfd *polled)
+{
+    for (size_t open = count; open > 0;) {
+        open = 0;
+        for (size_t i = 0; i < count; i++) {
+            polled[2 * i] = (struct pollfd){ .fd = care[i].control, .events = POLLIN };
+            polled[2 * i + 1] = (struct pollfd){ .fd = care[i].session, .events = POLLIN };
+        }
+        if (poll(polled, 2 * count, time_left(care, count, clock_ms())) < 0 && errno != EINTR)
+            return;
+        for (size_t i = 0; i < count; i++) {
+            look(&care[i], polled + 2 * i, clock_ms());
+            open += care[i].control >= 0 || care[i].session >= 0;
+        }
+    }
+}
+
+void warm_leave(struct warm *w)
+{
+    struct care *care = calloc(w->guard_count + w->count + 1, sizeof *care);
+    size_t count = care ? gather(w, care) : 0;
+    struct pollfd *polled = calloc(2 * count + 1, sizeof *polled);
+    if (count == 0 || !polled || fork() != 0)
+        return;
+    signal(SIGTERM, SIG_DFL);
+    signal(SIGCHLD, SIG_DFL);
+    sigprocmask(SIG_SETMASK, &w->waiting_mask, NULL);
+    close(w->listening);
+    if (w->next)
+        close(w->next_to);
+    for (size_t i = 0; i < w->guard_count; i++)
+        if (!w->guards[i].session)
+            close(w->guards[i].control);
+    stay(care, count, polled);
+    log_settle();
+    _exit(EX_OK);
+}
