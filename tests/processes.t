@@ -56,19 +56,49 @@ sub talk {
     }
 }
 
+sub children {
+    my ($pid, @all) = @_;
+    my @children = sort { $a <=> $b } grep { ((stat_of($_))[1] // 0) == $pid } @all;
+    return @children;
+}
+
+# Of a warm listener of smtpd: its guards, which have resolvers below them, and the sessions, oldest first.
+sub guards_and_sessions {
+    my ($activator, @all) = @_;
+    my (@guards, @sessions);
+    push @{ children($_, @all) ? \@guards : \@sessions }, $_ for children($activator, @all);
+    return (\@guards, \@sessions);
+}
+
+# The younger session waits for the next connection. The guards are one that was idle before this connection and was taken, and
+# one made since; or the connection before had not ended when this one's was made, and is idle now.
+sub connected_standing {
+    my ($activator, @all) = @_;
+    my ($guards, $sessions) = guards_and_sessions($activator, @all);
+    return if @$guards != 2 || @$sessions != 2;
+    my $guard = $guards->[$guards->[1] > $sessions->[1] ? 0 : 1];
+    return ($guard, $sessions->[0], children($guard, @all));
+}
+
 # A connection's processes, the first one first, among those below the activator. A warm listener has two children: the
-# younger one waits, with its own child, for the next connection. That of smtpd has four: the guard of the connection before
-# it, which is idle, the session, its guard, and the next session; each guard has a resolver.
+# younger one waits, with its own child, for the next connection.
 sub connected {
     my ($activator) = @_;
     my @all = below($activator);
     return @all if $mode ne 'warm';
-    my @children = sort { $a <=> $b } grep { ((stat_of($_))[1] // 0) == $activator } @all;
-    if ($program eq 'smtpd') {
-        return @children == 4 ? (@children[2, 1], below($children[2])) : ();
-    }
+    return connected_standing($activator, @all) if $program eq 'smtpd';
+    my @children = children($activator, @all);
     my @waiting = @children == 2 ? ($children[1], below($children[1])) : return;
     return @waiting == 2 ? grep { my $pid = $_; !grep { $_ == $pid } @waiting } @all : ();
+}
+
+# Does a warm listener wait for its next connection, and has the one before ended, of which these were there?
+sub waits {
+    my ($activator, @before) = @_;
+    my @all = below($activator);
+    return @all == 2 if $program ne 'smtpd';
+    my ($guards, $sessions) = guards_and_sessions($activator, @all);
+    return @$guards && @$sessions == 1 && $sessions->[0] != $before[0];
 }
 
 sub greeted {
@@ -101,9 +131,10 @@ sub begin {
     }
     my $client = greeted($at);
     if ($mode eq 'warm') { # whom processes have waited for
+        my @before = children($activator, below($activator)); # of smtpd the session first
         close $client;
         for (1 .. 200) {
-            last if below($activator) == ($program eq 'smtpd' ? 5 : 2); # two guards with their resolvers, a session
+            last if waits($activator, @before);
             sleep 0.02;
         }
         $client = greeted($at);
