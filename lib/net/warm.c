@@ -270,9 +270,11 @@ static bool wait_for_client(struct warm *w, int64_t left_ms, size_t guards)
 static int64_t time_left(struct warm *w, int64_t idle_since, int64_t idle_ms)
 {
     int64_t left = w->count ? (idle_ms ? idle_ms : 1) : idle_since + idle_ms - clock_ms();
-    int64_t kill_in = warm_guards_kill(w);
+    int64_t kill_in = warm_guards_kill(w), thin_in = warm_guards_thin(w);
     if (kill_in >= 0 && kill_in < left)
         left = kill_in;
+    if (thin_in >= 0 && thin_in < left)
+        left = thin_in;
     return left > 0 ? left : 0;
 }
 

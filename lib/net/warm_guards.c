@@ -3,10 +3,10 @@
  * Standing guards of a warm listener: each serves one connection after another, and only the connection's session is
  * made anew. What a guard needs time for (its sandbox, tables, a process that asks DNS) is so paid once.
  *
- * A guard goes after GUARD_CONNECTIONS, or when it is GUARD_AGE_MS old, and where more than GUARDS_IDLE have nothing to
- * do. When any process died by a signal they all go: who knows what led to that. When a guard is through with a connection,
- * or has died, that connection's session may take WARM_GOODBYE_MS to say goodbye, and is then killed: nothing is left of the
- * connection, whatever was taken over.
+ * A guard goes after GUARD_CONNECTIONS, or when it is GUARD_AGE_MS old, and where more than GUARDS_IDLE have had
+ * nothing to do for GUARD_IDLE_MS. When any process died by a signal they all go: who knows what led to that. When a
+ * guard is through with a connection, or has died, that connection's session may take WARM_GOODBYE_MS to say goodbye,
+ * and is then killed: nothing is left of the connection, whatever was taken over.
  *
  * When the listener executes itself anew, or ends, guards finish their connections and go. The new one still hears when
  * they do, and of one that was told to end a caretaker (warm_caretaker.c).
@@ -28,6 +28,7 @@
 #define GUARD_CONNECTIONS 200
 #define GUARD_AGE_MS 300000
 #define GUARDS_IDLE 8
+#define GUARD_IDLE_MS 1000
 
 bool warm_guards_ready(struct warm *w)
 {
@@ -76,7 +77,7 @@ static struct warm_guard *make_guard(struct warm *w)
         close(pair[0]);
         return NULL;
     }
-    w->guards[w->guard_count] = (struct warm_guard){ .pid = pid, .control = pair[0], .made = clock_ms() };
+    w->guards[w->guard_count] = (struct warm_guard){ .pid = pid, .control = pair[0], .made = clock_ms(), .idle_since = clock_ms() };
     return &w->guards[w->guard_count++];
 }
 
@@ -173,12 +174,9 @@ static void end_session(struct warm *w, pid_t session)
         child->kill_at = clock_ms() + WARM_GOODBYE_MS;
 }
 
-static bool has_served_enough(const struct warm *w, const struct warm_guard *g)
+static bool has_served_enough(const struct warm_guard *g)
 {
-    size_t idle = 0;
-    for (size_t i = 0; i < w->guard_count; i++)
-        idle += !w->guards[i].session;
-    return idle > GUARDS_IDLE || g->served >= GUARD_CONNECTIONS || clock_ms() - g->made > GUARD_AGE_MS;
+    return g->served >= GUARD_CONNECTIONS || clock_ms() - g->made > GUARD_AGE_MS;
 }
 
 /* A connection lasts as long as its guard does: a session that went before doesn't make room for another. */
@@ -198,8 +196,23 @@ static void hear_one(struct warm *w, struct warm_guard *g)
         return;
     leave_connection(w, g);
     g->session = 0;
-    if (n <= 0 || g->last || has_served_enough(w, g))
+    g->idle_since = clock_ms();
+    if (n <= 0 || g->last || has_served_enough(g))
         dismiss(w, g);
+}
+
+int64_t warm_guards_thin(struct warm *w)
+{
+    int64_t now = clock_ms();
+    size_t idle = 0;
+    for (size_t i = 0; i < w->guard_count; i++)
+        idle += !w->guards[i].session;
+    for (size_t i = w->guard_count; i-- > 0 && idle > GUARDS_IDLE;)
+        if (!w->guards[i].session && now - w->guards[i].idle_since >= GUARD_IDLE_MS) {
+            dismiss(w, &w->guards[i]);
+            idle--;
+        }
+    return idle > GUARDS_IDLE ? GUARD_IDLE_MS : -1;
 }
 
 static struct warm_guard *find(struct warm *w, int control)

@@ -35,7 +35,7 @@ struct warm_guard {
     pid_t session; /* whom it serves; 0: it is idle; WARM_GONE: the child with its own pid is the connection */
     bool last;     /* it serves no other */
     unsigned served; /* connections */
-    int64_t made; /* clock_ms() */
+    int64_t made, idle_since; /* clock_ms() */
 };
 
 struct watched {
@@ -93,6 +93,8 @@ void warm_guards_reap(struct warm *w, pid_t pid);
 void warm_guards_retire(struct warm *w);
 /* Kills sessions that didn't end after their guards had. Milliseconds until it is time for that again, -1: there is none. */
 int64_t warm_guards_kill(struct warm *w);
+/* Lets surplus idle guards go. Milliseconds until it is time for that again, -1: there are none. */
+int64_t warm_guards_thin(struct warm *w);
 /* Closes what only the listener has. */
 void warm_guards_leave(const struct warm *w);
 /* For a listener that executes itself anew: a line of text for each busy guard, whose descriptor stays open; or doesn't, where
