@@ -76,8 +76,8 @@ for d in bin sbin lib; do
 done
 for d in usr etc var; do
     mkdir -p "/run/peer/tree/$d"
-    mkdir -p "/run/peer/changes/$d" "/run/peer/work/$d"
-    mount -t overlay -o "lowerdir=/run/peer/tree/$d:/$d,upperdir=/run/peer/changes/$d,workdir=/run/peer/work/$d" peer "/$d"
+    mkdir -p "/run/peer/changes/$d" "/run/peer/overlay/$d"
+    mount -t overlay -o "lowerdir=/run/peer/tree/$d:/$d,upperdir=/run/peer/changes/$d,workdir=/run/peer/overlay/$d" peer "/$d"
 done
 hostname mail.peer.test
 echo 'nameserver 127.0.0.1' >/etc/resolv.conf
