@@ -106,8 +106,8 @@ static void wrong_options(void)
 
 static void not_a_syntax(void)
 {
-    static const char *const bad[] = { "[A", "A]", "[A [B]", "]", "A B C D E F G H I J K L M N O P Q R S T U V W X Y Z "
-                                       "A B C D E F G H I J K" };
+    static const char *const bad[] = { "[A", "A]", "[A [B]", "]",
+                                       "A B C D E F G H I J K L M N O P Q R S T U V W X Y Z A B C D E F G H I J K" };
     struct syntax s;
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         ok(!syntax_read(bad[i], &s), "'%.20s' is none", bad[i]);
