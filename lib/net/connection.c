@@ -44,12 +44,7 @@ static bool take_and_pass_on(struct handler *h, int from, int session)
     struct serving *s = &h->serving;
     bool taken = connection_take(s, from);
     close(from);
-    if (!taken || !connection_admits(h))
-        return false;
-    if (connection_give(session, s->client_in, &s->peer))
-        return true;
-    connection_refuse(h, s->client_out, s->service->unavailable);
-    return false;
+    return taken && connection_pass_on(h, session);
 }
 
 /* --- processes */

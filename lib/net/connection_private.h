@@ -14,6 +14,8 @@
 bool connection_take(struct serving *s, int from);
 /* Do the limits let the client in? It has been told where they don't. */
 bool connection_admits(struct handler *h);
+/* Gives the client to the session at the other end of that channel, where it may come in. False: it was told why not. */
+bool connection_pass_on(struct handler *h, int session);
 /* The session's process, its channel in h->serving. `next`: its client comes by that. */
 _Noreturn void connection_run_session(struct handler *h, bool next);
 

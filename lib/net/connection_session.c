@@ -94,6 +94,17 @@ bool connection_admits(struct handler *h)
     return false;
 }
 
+bool connection_pass_on(struct handler *h, int session)
+{
+    struct serving *s = &h->serving;
+    if (!connection_admits(h))
+        return false;
+    if (connection_give(session, s->client_in, &s->peer))
+        return true;
+    connection_refuse(h, s->client_out, s->service->unavailable);
+    return false;
+}
+
 /* What it has before it has a client, when it waits for that. */
 static bool enter_session(struct handler *h)
 {

@@ -95,23 +95,11 @@ static bool resolver_died(void)
 
 /* --- connections */
 
-/* May the client come in, and has the session got it? If not, it was told. */
-static bool pass_on(struct handler *h)
-{
-    struct serving *s = &h->serving;
-    if (!connection_admits(h))
-        return false;
-    if (connection_give(s->channel, s->client_in, &s->peer))
-        return true;
-    connection_refuse(h, s->client_out, s->service->unavailable);
-    return false;
-}
-
 /* Has it served one, and did its program like that? */
 static bool serve_one(struct handler *h, int resolver)
 {
     struct serving *s = &h->serving;
-    bool passed = pass_on(h);
+    bool passed = connection_pass_on(h, s->channel);
     connection_close(s->client_in, s->client_out);
     s->resolver = resolver >= 0 && s->service->asks_dns(s, false) != DNS_NEVER ? resolver : -1;
     bool good = !passed || s->service->guard(s) == EX_OK;
