@@ -49,7 +49,7 @@ hit() {
     head -c 262144 /dev/zero >"$place/count"
     chmod 666 "$place/count"
     as_server env LD_PRELOAD="$place/bin/shim.so" SHIM_COUNT="$place/count" SHIM_AT="$hit_at" SHIM_ACTION="$hit_action" \
-        ${SHIM_TRACE:+SHIM_TRACE=1} SHIM_ERRNO="$hit_errno" timeout 60 "$place/bin/$hit_program" "$@" 2>&1 | tr -d '\r' >"$work/out"
+        ${SHIM_TRACE:+SHIM_TRACE=1} ${SHIM_JOURNAL:+SHIM_JOURNAL=1} SHIM_ERRNO="$hit_errno" timeout 60 "$place/bin/$hit_program" "$@" 2>&1 | tr -d '\r' >"$work/out"
 }
 
 calls() { od -An -td8 -N8 "$place/count" | tr -d ' '; }
@@ -206,7 +206,7 @@ lmtp_kept() {
     ! lmtp_accepted 3 || lmtp_has alice || queued alice@example.test
 }
 
-# Before it is given its name, a file is on disk; before a word of it is said, the name is.
+# Before it is given its name, a file is on disk, or (in a journal) written out; before a word of it is said, file and name are.
 in_order() {
     fresh
     SHIM_TRACE=1 "$1_run" 100000 exit 0
@@ -214,11 +214,13 @@ in_order() {
     tail -c +17 "$place/count" | tr -d '\0' >"$work/trace"
     { "$1_done" || { cat "$work/said"; return 1; }; } && awk -v least="$2" '
         function directory(path) { sub("/[^/]*$", "", path); return path }
-        $1 == "write" { dirty[$2] = 1 }
+        $1 == "write" { dirty[$2] = 1; delete out[$2] }
+        $1 == "out" { out[$2] = 1 }
         $1 == "fsync" { delete dirty[$2]; delete waiting[$2]; synced[$2] = 1 }
         $1 == "rename" && ($2 ~ "/tmp/[^/]*$" || $2 ~ "[.]tmp$") {
             renames++
-            if ($2 in dirty || !($2 in synced)) { print "renamed before fsync: " $0; bad = 1 }
+            if ($2 in out && !($2 in synced)) waiting[$3] = 1
+            else if ($2 in dirty || !($2 in synced)) { print "renamed before fsync: " $0; bad = 1 }
             waiting[directory($3)] = 1
         }
         $1 == "rename" && $2 ~ "/new/[^/]*$" { waiting[directory($3)] = 1 }
@@ -229,12 +231,27 @@ in_order() {
         END { if (renames < least || !words) { print renames " renames, " words " words"; bad = 1 }; exit bad }' "$work/trace"
 }
 
+# journal COMMAND...: as it is where contents are only written out before a file gets its name.
+journal() {
+    SHIM_JOURNAL=1
+    "$@"
+    journal_result=$?
+    unset SHIM_JOURNAL
+    return $journal_result
+}
+writes_out() { grep -q '^out ' "$work/trace"; }
+
 check "a server and mailboxes" prepare
 check "delivery says done after fsync of file and directory" in_order delivery 3
 check "a session says what is on disk" in_order session 6
 check "the queue too" in_order queue 2
 check "smtpd says 250 after fsync of every file and directory" in_order smtpd 3
 check "in LMTP too" in_order lmtp 3
+check "the same of a delivery where the file system has a journal" journal in_order delivery 3
+check "it is written out there" writes_out
+check "the same of smtpd" journal in_order smtpd 3
+check "it is written out there" writes_out
+check "the same of LMTP" journal in_order lmtp 3
 for action in "exit 0" "fail 5" "full 28"; do
     # shellcheck disable=SC2086 # two words
     check "delivery to three Maildirs, $action" every 20 $action delivery
@@ -248,5 +265,11 @@ for action in "exit 0" "fail 5" "full 28"; do
     check "smtpd with recipients here and outside, $action" every 18 $action smtpd
     # shellcheck disable=SC2086
     check "LMTP for three recipients, $action" every 20 $action lmtp
+    # shellcheck disable=SC2086
+    check "delivery where the file system has a journal, $action" journal every 20 $action delivery
+    # shellcheck disable=SC2086
+    check "smtpd there, $action" journal every 18 $action smtpd
+    # shellcheck disable=SC2086
+    check "LMTP there, $action" journal every 20 $action lmtp
 done
 done_testing

@@ -2,9 +2,9 @@
  *
  * The commit point of a message that comes in:
  *
- *     1. prepare   a file in tmp/ of each local Maildir, and one queue file for all others: written, fsynced
+ *     1. prepare   a file in tmp/ of each local Maildir, and one queue file for all others: written out
  *     2. publish   each gets its name: the queue first, as only it can take what fails later
- *     3. finish    the directories are fsynced; only then 250
+ *     3. finish    files and directories are fsynced; only then 250
  *
  * A Maildir that its owner made unusable is reached through the queue, so that it is nobody else's trouble;
  * one that is over its quota as well, and there the queue runner bounces it, unless it is the only one: then
@@ -35,6 +35,7 @@
 #define TRACE_LIMIT (4096 + SMTPD_FIELDS_LIMIT)
 #define MARKS_FIELD "X-Postern-Marked" /* what a setting of policy said mark to */
 #define LOG_RECIPIENTS 900             /* bytes of recipients in the log's line */
+#define FILES_OPEN 100                 /* that are fsynced at the end, the journal committing once for many */
 
 struct delivery {
     struct maildir_delivery maildir;
@@ -191,6 +192,8 @@ static enum status prepare_local(const struct commit *k, struct delivery *d, str
                                     address_domain(&d->target->address), &path))
         st = maildir_prepare(bytes_str(&path), choose_folder(k, d, bytes_str(&path), room), k->settings->hostname, &c,
                              &d->maildir);
+    if (st == ST_OK && k->delivery_count >= FILES_OPEN && (st = maildir_sync_file(&d->maildir)) != ST_OK)
+        maildir_abort(&d->maildir);
     int why = errno;
     if (st != ST_OK)
         log_event(LOG_ERR, "not-delivered", "id", k->id, "to", d->target->address.text, "maildir",

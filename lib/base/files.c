@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 #include <limits.h>
@@ -93,6 +95,26 @@ enum status file_end_sparse(int fd)
 {
     off_t end = lseek(fd, 0, SEEK_CUR);
     return end < 0 || ftruncate(fd, end) != 0 ? ST_TEMP : ST_OK;
+}
+
+/* ext4 (which has the number of ext2) and XFS log a file's size and place when its contents are on their way to the disk,
+ * a rename when it is made, and nothing before what was logged earlier; their commit begins with a flush. */
+static bool logs_in_order(int fd)
+{
+    struct statfs fs;
+    return fstatfs(fd, &fs) == 0 && (fs.f_type == EXT4_SUPER_MAGIC || fs.f_type == XFS_SUPER_MAGIC);
+}
+
+enum status file_write_out(int *fd)
+{
+    const unsigned all = SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
+    if (logs_in_order(*fd))
+        return sync_file_range(*fd, 0, 0, all) == 0 ? ST_OK : ST_TEMP;
+    if (fsync(*fd) != 0)
+        return ST_TEMP;
+    file_close(*fd);
+    *fd = -1;
+    return ST_OK;
 }
 
 enum status file_sync_dir(int dir, const char *path)

@@ -3,8 +3,8 @@
  * Delivery into a Maildir; see maildir.h. What a crash leaves at each step:
  *
  *     in prepare      a file in tmp/, which no reader looks at; readers remove it when it is old
- *     after prepare   the same, complete and on disk
- *     after publish   the file in new/ or, after a power cut, in tmp/: the reply wasn't 250 yet
+ *     after prepare   the same, complete; after a power cut, that or less, or nothing
+ *     after publish   the file in new/, complete; after a power cut also in tmp/, or none: the reply wasn't 250 yet
  *     after finish    the file in new/
  *
  * tmp/ and new/ are descriptors opened beneath the Maildir before anything is written, so that
@@ -47,11 +47,12 @@ enum status maildir_create(const char *maildir)
     return st;
 }
 
-static void close_both(struct maildir_delivery *d)
+static void close_all(struct maildir_delivery *d)
 {
+    file_close(d->file);
     file_close(d->tmp_dir);
     file_close(d->new_dir);
-    d->tmp_dir = d->new_dir = -1;
+    d->file = d->tmp_dir = d->new_dir = -1;
 }
 
 static bool open_both(int dir, const char *path, struct maildir_delivery *d)
@@ -64,7 +65,7 @@ static bool open_both(int dir, const char *path, struct maildir_delivery *d)
     if (d->new_dir >= 0)
         return true;
     int saved = errno;
-    close_both(d);
+    close_all(d);
     errno = saved;
     return false;
 }
@@ -164,28 +165,27 @@ static void discard(struct maildir_delivery *d)
 {
     int saved = errno;
     unlinkat(d->tmp_dir, d->temporary, 0);
-    close_both(d);
+    close_all(d);
     errno = saved;
 }
 
 enum status maildir_prepare(const char *maildir, const char *folder, const char *hostname,
                             const struct content *c, struct maildir_delivery *d)
 {
-    *d = (struct maildir_delivery){ .tmp_dir = -1, .new_dir = -1 };
+    *d = (struct maildir_delivery){ .tmp_dir = -1, .new_dir = -1, .file = -1 };
     enum status st = open_parts(maildir, folder, d);
     if (st != ST_OK)
         return st;
     maildir_unique(hostname, d->temporary, sizeof d->temporary);
-    int fd = openat(d->tmp_dir, d->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0) {
-        close_both(d);
+    d->file = openat(d->tmp_dir, d->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (d->file < 0) {
+        close_all(d);
         return ST_TEMP;
     }
     uint64_t lf_size, crlf_size;
-    st = content_write_lf(c, fd, &lf_size, &crlf_size);
-    if (st == ST_OK && fsync(fd) != 0)
-        st = ST_TEMP;
-    file_close(fd);
+    st = content_write_lf(c, d->file, &lf_size, &crlf_size);
+    if (st == ST_OK)
+        st = file_write_out(&d->file);
     if (st != ST_OK) {
         discard(d);
         return st;
@@ -201,11 +201,22 @@ enum status maildir_publish(struct maildir_delivery *d)
     return file_publish(d->tmp_dir, d->temporary, d->new_dir, d->name);
 }
 
+enum status maildir_sync_file(struct maildir_delivery *d)
+{
+    int failed = d->file < 0 ? 0 : fsync(d->file), saved = errno;
+    file_close(d->file);
+    d->file = -1;
+    errno = saved;
+    return failed ? ST_TEMP : ST_OK;
+}
+
 enum status maildir_finish(struct maildir_delivery *d)
 {
-    enum status st = file_sync_dir(d->new_dir, NULL);
+    enum status st = maildir_sync_file(d);
+    if (st == ST_OK)
+        st = file_sync_dir(d->new_dir, NULL);
     int saved = errno;
-    close_both(d);
+    close_all(d);
     errno = saved;
     return st;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Delivery into a Maildir: prepared in tmp/, fsynced, then renamed into new/ and the
- * directory fsynced. In two halves, so that a message to many is prepared for all before it appears for one.
+ * Delivery into a Maildir: prepared in tmp/ and written out, then renamed into new/, the file and the
+ * directory fsynced. In halves, so that a message to many is prepared for all before it appears for one.
  * Takes no lock. Below the Maildir everything is opened beneath it without following links: its owner may
  * have made it.
  */
@@ -12,6 +12,7 @@
 
 struct maildir_delivery {
     int tmp_dir, new_dir; /* of the Maildir, or of the folder */
+    int file;             /* to be fsynced yet; -1: it is */
     char temporary[160];  /* in tmp/ */
     char name[200];       /* in new/: TIME.MmicroRrandom.HOST,S=size,W=size */
     uint64_t size;        /* of the file */
@@ -19,14 +20,16 @@ struct maildir_delivery {
 
 /* Makes maildir/{tmp,new,cur} (0700) and parents where missing. Anything but ST_OK with errno. */
 enum status maildir_create(const char *maildir);
-/* Writes and fsyncs the message in tmp/, making the Maildir where it is missing. `folder` is NULL for INBOX,
+/* Writes the message in tmp/ and out (file_write_out()), making the Maildir where it is missing. `folder` is NULL for INBOX,
  * or a folder's name ("Junk"), which falls back to INBOX where it doesn't exist. ST_TEMP with errno set
  * (ENOSPC, EDQUOT, ...): nothing is left behind. */
 enum status maildir_prepare(const char *maildir, const char *folder, const char *hostname,
                             const struct content *c, struct maildir_delivery *d);
 /* Renames into new/: the message is delivered from now on. Anything but ST_OK, with errno: to be aborted. */
 enum status maildir_publish(struct maildir_delivery *d);
-/* fsyncs new/: it is there for good. Closes. ST_TEMP with errno. */
+/* fsyncs the file, if it isn't yet, and closes it: where descriptors are short, at any time. ST_TEMP with errno. */
+enum status maildir_sync_file(struct maildir_delivery *d);
+/* fsyncs the file and new/: it is there for good. Closes. ST_TEMP with errno. */
 enum status maildir_finish(struct maildir_delivery *d);
 /* Between prepare and publish: it is to appear under a name made from a queue's ID, the same each time. */
 void maildir_name_after(struct maildir_delivery *d, const char *id, const char *hostname);

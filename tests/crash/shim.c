@@ -2,13 +2,14 @@
  *
  * Preloaded into a program, ends it or fails it at the Nth call that changes files. The calls that
  * count are those by which something becomes true on disk: write, writev, pwrite, pwritev, copy_file_range, ftruncate
- * and fallocate on regular files, fsync, fdatasync, msync, link, rename, unlink, mkdir, rmdir, and opening with O_CREAT. They are
- * counted in a shared file over all processes that the program forks, so that a test can tell when N was
+ * and fallocate on regular files, sync_file_range, fsync, fdatasync, msync, link, rename, unlink, mkdir, rmdir, and opening with
+ * O_CREAT. They are counted in a shared file over all processes that the program forks, so that a test can tell when N was
  * beyond the last.
  *
  *     SHIM_COUNT   a file of 256 KiB of zeros: 8 bytes become the number of calls so far; the rest, if
- *                  SHIM_TRACE is set, lines "write PATH", "fsync PATH", "rename FROM TO", and "say TEXT"
- *                  for what is written to a pipe
+ *                  SHIM_TRACE is set, lines "write PATH", "out PATH" (sync_file_range), "fsync PATH", "rename FROM TO",
+ *                  and "say TEXT" for what is written to a pipe
+ *     SHIM_JOURNAL if it is set, every file is said to lie on ext4
  *     SHIM_AT      N, from 1
  *     SHIM_ACTION  exit: half of a write happens, any other call doesn't, and the process is gone
  *                  fail: this one call fails with SHIM_ERRNO
@@ -19,6 +20,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <linux/openat2.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -32,6 +34,7 @@
 #include <sys/syscall.h>
 #include <sys/types.h>
 #include <sys/uio.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #define TRACE_SIZE ((size_t)256 * 1024 - 16)
@@ -268,6 +271,24 @@ ssize_t copy_file_range(int from, off_t *from_at, int to, off_t *to_at, size_t n
         return -1;
     trace_fd("write", to);
     return real(from, from_at, to, to_at, n, flags);
+}
+
+int sync_file_range(int fd, off_t from, off_t n, unsigned flags)
+{
+    REAL(sync_file_range);
+    if (stopped(true))
+        return -1;
+    trace_fd("out", fd);
+    return real(fd, from, n, flags);
+}
+
+int fstatfs(int fd, struct statfs *fs)
+{
+    REAL(fstatfs);
+    int result = real(fd, fs);
+    if (result == 0 && getenv("SHIM_JOURNAL"))
+        fs->f_type = EXT4_SUPER_MAGIC;
+    return result;
 }
 
 int fsync(int fd)

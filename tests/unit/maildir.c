@@ -51,6 +51,7 @@ static void named_after(void)
     maildir_prepare("carol", NULL, "mx.test", &message, &d);
     maildir_name_after(&d, id, "mx.test");
     ok(maildir_holds("carol", NULL, id, "mx.test") == ST_NONE, "prepared: not there yet");
+    ok(maildir_sync_file(&d) == ST_OK && d.file == -1 && maildir_sync_file(&d) == ST_OK, "its file is fsynced early");
     ok(maildir_publish(&d) == ST_OK && maildir_finish(&d) == ST_OK && files_in("carol/new", name, sizeof name) == 1 &&
            strstr(name, "R0123456789abcdef.mx.test,S=27,W=31"),
        "it has its ID's name: %s", name);
