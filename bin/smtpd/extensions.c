@@ -28,7 +28,8 @@ struct extension {
 
 static void write_size(const struct session *s, struct conn *to)
 {
-    conn_printf(to, " %llu", (unsigned long long)s->serving->settings->message_size);
+    conn_write_str(to, " ");
+    conn_write_u64(to, s->serving->settings->message_size);
 }
 
 static void write_mechanisms(const struct session *s, struct conn *to)
@@ -42,7 +43,8 @@ static void write_limits(const struct session *s, struct conn *to)
     uint64_t most = s->serving->settings->recipients;
     if (s->lmtp && most > SMTPD_LMTP_RECIPIENTS)
         most = SMTPD_LMTP_RECIPIENTS;
-    conn_printf(to, " RCPTMAX=%llu", (unsigned long long)most);
+    conn_write_str(to, " RCPTMAX=");
+    conn_write_u64(to, most);
 }
 
 /* For how long, and until when, a message may be held (RFC 4865 4). */
@@ -88,7 +90,8 @@ void extensions_write(struct session *s)
     for (size_t i = 0; i < ROWS; i++) { /* the last row always holds */
         if (table[i].when & ~state)
             continue;
-        conn_printf(s->conn, "250%c%s", i + 1 < ROWS ? '-' : ' ', table[i].name);
+        conn_write_str(s->conn, i + 1 < ROWS ? "250-" : "250 ");
+        conn_write_str(s->conn, table[i].name);
         if (table[i].value)
             table[i].value(s, s->conn);
         conn_write_str(s->conn, "\r\n");

@@ -13,7 +13,6 @@
 #include "net/command.h"
 #include "store/sasl.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #define COMMAND_LIMIT 2048
@@ -169,8 +168,10 @@ static bool greet(struct session *s, struct span argument, bool extended)
 static void run_helo(void *session, struct span argument)
 {
     struct session *s = session;
-    if (greet(s, argument, false))
-        conn_printf(s->conn, "250 %s\r\n", s->serving->settings->hostname);
+    if (!greet(s, argument, false))
+        return;
+    conn_write_str(s->conn, "250 ");
+    reply(s, s->serving->settings->hostname);
 }
 
 /* And LHLO. */
@@ -179,7 +180,8 @@ static void run_ehlo(void *session, struct span argument)
     struct session *s = session;
     if (!greet(s, argument, true))
         return;
-    conn_printf(s->conn, "250-%s\r\n", s->serving->settings->hostname);
+    conn_write_str(s->conn, "250-");
+    reply(s, s->serving->settings->hostname);
     extensions_write(s);
 }
 
@@ -307,18 +309,14 @@ static enum conn_result read_command(struct session *s, struct span *line)
 void session_run(struct serving *serving)
 {
     struct session s = {
-        .serving = serving, .conn = serving->conn, .state = AT_START, .tls = serving->implicit_tls
+        .serving = serving, .conn = serving->conn, .message = serving->message, .state = AT_START, .tls = serving->implicit_tls
     };
     struct span line;
     s.lmtp = serving_flag(serving, 'l');
     s.submission = serving_flag(serving, 's') && !s.lmtp;
-    s.message = malloc(sizeof *s.message);
-    if (!s.message) {
-        conn_write_str(s.conn, serving->service->unavailable);
-        conn_flush(s.conn);
-        return;
-    }
-    conn_printf(s.conn, "220 %s %s Postern\r\n", serving->settings->hostname, s.lmtp ? "LMTP" : "ESMTP");
+    conn_write_str(s.conn, "220 ");
+    conn_write_str(s.conn, serving->settings->hostname);
+    reply(&s, s.lmtp ? " LMTP Postern" : " ESMTP Postern");
     while (!s.ended)
         if (line_is_good(&s, read_command(&s, &line)))
             run_command(&s, line);
@@ -326,5 +324,4 @@ void session_run(struct serving *serving)
     bdat_forget(&s);
     session_dns_free(&s);
     milters_end(&s);
-    free(s.message);
 }

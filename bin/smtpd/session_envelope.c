@@ -10,7 +10,7 @@
 #include "store/sasl.h"
 #include "text/smtp_path.h"
 
-#include <stdio.h>
+#include <string.h>
 
 static void reply_path(struct session *s, enum smtp_path_result result, bool mail)
 {
@@ -48,8 +48,11 @@ static bool has_real_domain(const struct address *a)
 static void put_path(struct message *m, const struct address *a)
 {
     char path[sizeof a->text + 2];
-    snprintf(path, sizeof path, "<%s>", a->text);
-    message_put_str(m, path);
+    size_t n = strlen(a->text);
+    path[0] = '<';
+    memcpy(path + 1, a->text, n);
+    path[n + 1] = '>';
+    message_put(m, (struct span){ path, n + 2 });
 }
 
 static void put_mail(struct session *s, const struct smtp_path_mail *mail)

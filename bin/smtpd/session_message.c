@@ -15,10 +15,13 @@
 
 #include <errno.h>
 
+#define FIRST_MEMORY 16000 /* most messages: these don't grow a buffer from one size to the next */
+
 void incoming_init(struct incoming *in, struct session *s)
 {
     *in = (struct incoming){ .session = s, .file = -1 };
     bytes_init(&in->memory, SMTPD_MEMORY_LIMIT + CONN_BUFFER);
+    bytes_reserve(&in->memory, FIRST_MEMORY);
     bytes_init(&in->head, SMTPD_MEMORY_LIMIT + SMTPD_ADDED_LIMIT);
     bytes_init(&in->added, SMTPD_FIELDS_LIMIT);
 }
@@ -145,11 +148,18 @@ static bool send_pieces(struct session *s, struct span head, struct span *rest)
     return true;
 }
 
+static void reply_accepted(struct session *s, struct span id)
+{
+    conn_write_str(s->conn, "250 2.0.0 Accepted as ");
+    conn_write_span(s->conn, id);
+    conn_write_str(s->conn, "\r\n");
+}
+
 static void reply_commit(struct session *s, enum verdict v)
 {
     struct span id;
     if (v == VERDICT_OK && message_get(s->message, &id) && message_end(s->message))
-        conn_printf(s->conn, "250 2.0.0 Accepted as %.*s\r\n", SPAN_FMT(id));
+        reply_accepted(s, id);
     else
         reply_trouble(s, v);
 }
@@ -161,7 +171,7 @@ static void reply_commits(struct session *s, uint64_t v)
     for (size_t i = 0; i < s->transaction.accepted && !s->ended; i++) {
         bool known = (i == 0 || message_get_u64(s->message, &v)) && message_get(s->message, &id);
         if (known && v == VERDICT_OK)
-            conn_printf(s->conn, "250 2.0.0 Accepted as %.*s\r\n", SPAN_FMT(id));
+            reply_accepted(s, id);
         else
             reply(s, trouble_line(known ? (enum verdict)v : VERDICT_FAILED));
     }
@@ -236,7 +246,7 @@ void incoming_finish(struct incoming *in)
     } else if (in->head.failed) {
         reply_message_trouble(s, VERDICT_FAILED);
     } else if (in->dropped) {
-        conn_printf(s->conn, "250 2.0.0 Accepted as %s\r\n", milters_id(s));
+        reply_accepted(s, span_of(milters_id(s)));
     } else {
         commit(in);
     }

@@ -210,15 +210,20 @@ bool bytes_reserve(struct bytes *b, size_t n)
     return true;
 }
 
-bool bytes_add_u64(struct bytes *b, uint64_t n)
+struct span span_decimal(uint64_t n, char digits[SPAN_U64_DIGITS])
 {
-    char digits[20];
-    size_t at = sizeof digits;
+    size_t at = SPAN_U64_DIGITS;
     do {
         digits[--at] = (char)('0' + n % 10);
         n /= 10;
     } while (n > 0);
-    return bytes_add(b, digits + at, sizeof digits - at);
+    return (struct span){ digits + at, SPAN_U64_DIGITS - at };
+}
+
+bool bytes_add_u64(struct bytes *b, uint64_t n)
+{
+    char digits[SPAN_U64_DIGITS];
+    return bytes_add_span(b, span_decimal(n, digits));
 }
 
 bool bytes_vprintf(struct bytes *b, const char *format, va_list ap)

@@ -73,7 +73,10 @@ size_t span_find(struct span s, char c);
 bool span_cut(struct span *rest, char c, struct span *head);
 /* Decimal digits only, all of s, at most `max`. False for anything else. */
 bool span_u64(struct span s, uint64_t max, uint64_t *value);
-/* The same for hexadecimal digits, in lower case, sixteen at most. */
+/* And back: n in decimal, at the end of `digits`. */
+#define SPAN_U64_DIGITS 20
+struct span span_decimal(uint64_t n, char digits[SPAN_U64_DIGITS]);
+/* As span_u64() for hexadecimal digits, in lower case, sixteen at most. */
 bool span_hex(struct span s, uint64_t max, uint64_t *value);
 /* Below, equal to or above 0 as `a` comes before, is or comes after `b` in the order of bytes. */
 int span_compare(struct span a, struct span b);

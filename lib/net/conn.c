@@ -12,12 +12,14 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #define RATE_GRACE_MS 30000
+#define FIRST_OUTPUT 4000 /* most replies that leave together: they don't grow a buffer from one size to the next */
 #define OUTPUT_MS 300000 /* a write may block so long when no idle limit is set */
 
 struct conn {
@@ -29,11 +31,11 @@ struct conn {
     unsigned rate;
     int64_t begun;  /* clock_ms() of the first byte since conn_begin(); 0 before it */
     uint64_t since; /* bytes since then */
-    char *in;       /* CONN_BUFFER bytes */
-    size_t start, len;
+    size_t start, len; /* in `in` */
     struct bytes out;
     struct conn_layer layer;
     bool layered, trace, mask;
+    char in[CONN_BUFFER]; /* here, so that a few short lines need no page but ours */
 };
 
 /* Asked in a way that a session in its sandbox may ask too. */
@@ -45,19 +47,16 @@ static bool is_socket(int fd)
 
 struct conn *conn_new(int rfd, int wfd)
 {
-    struct conn *c = calloc(1, sizeof *c);
-    char *in = malloc(CONN_BUFFER);
-    if (!c || !in) {
-        free(c);
-        free(in);
+    struct conn *c = malloc(sizeof *c);
+    if (!c)
         return NULL;
-    }
+    memset(c, 0, offsetof(struct conn, in));
     c->rfd = rfd;
     c->wfd = wfd;
     c->rsocket = is_socket(rfd);
     c->wsocket = wfd == rfd ? c->rsocket : is_socket(wfd);
-    c->in = in;
     bytes_init(&c->out, CONN_OUTPUT);
+    bytes_reserve(&c->out, FIRST_OUTPUT);
     return c;
 }
 
@@ -68,7 +67,6 @@ void conn_free(struct conn *c)
     if (c->layered)
         c->layer.close(c->layer.state);
     bytes_free(&c->out);
-    free(c->in);
     free(c);
 }
 
@@ -383,6 +381,12 @@ void conn_write_span(struct conn *c, struct span s)
 void conn_write_str(struct conn *c, const char *s)
 {
     conn_write(c, s, strlen(s));
+}
+
+void conn_write_u64(struct conn *c, uint64_t n)
+{
+    char digits[SPAN_U64_DIGITS];
+    conn_write_span(c, span_decimal(n, digits));
 }
 
 void conn_printf(struct conn *c, const char *format, ...)

@@ -72,8 +72,8 @@ bool connection_give(int to, int client, const struct peer *peer)
 bool connection_take(struct serving *s, int from)
 {
     struct span peer;
-    struct message *m = malloc(sizeof *m);
-    bool taken = m && channel_receive(from, m, -1);
+    struct message *m = s->message;
+    bool taken = channel_receive(from, m, -1);
     if (taken) {
         s->client_in = s->client_out = m->fd;
         taken = m->fd >= 0 && m->verb == GIVEN_CLIENT && message_get(m, &peer) && message_end(m) &&
@@ -81,7 +81,6 @@ bool connection_take(struct serving *s, int from)
         if (taken)
             memcpy(&s->peer, peer.p, sizeof s->peer);
     }
-    free(m);
     return taken;
 }
 

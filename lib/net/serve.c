@@ -9,6 +9,7 @@
 #include "base/files.h"
 #include "base/log.h"
 #include "base/options.h"
+#include "net/channel.h"
 #include "net/connection.h"
 #include "net/warm.h"
 
@@ -170,6 +171,9 @@ int serve(int argc, char **argv, const struct service *service)
         return unknown_start(&on);
     activation_alone(&on);
     prepare(&h);
+    h.serving.message = malloc(sizeof *h.serving.message);
+    if (!h.serving.message)
+        return EX_OSERR;
     if (on.kind == ACTIVATION_LISTENING)
         return warm_run(&h, on.in, argv);
     if (h.broken) {

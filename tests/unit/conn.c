@@ -116,6 +116,20 @@ static void deadlines(void)
     drop(c);
 }
 
+static void numbers(void)
+{
+    struct conn *c = fresh();
+    char got[64];
+    conn_write_u64(c, 0);
+    conn_write_str(c, " ");
+    conn_write_u64(c, 1209600);
+    conn_write_str(c, " ");
+    conn_write_u64(c, UINT64_MAX);
+    ok(conn_flush(c) && recv(far, got, sizeof got, MSG_DONTWAIT) == 30 && memcmp(got, "0 1209600 18446744073709551615", 30) == 0,
+       "numbers are decimal");
+    drop(c);
+}
+
 static void writes_fail(void)
 {
     struct conn *c = fresh();
@@ -172,6 +186,7 @@ int main(void)
     one_byte_at_a_time();
     output_waits();
     deadlines();
+    numbers();
     writes_fail();
     unread();
     large_output();

@@ -61,7 +61,8 @@ static unsigned play(char *output, size_t room)
     static char hostname[] = "mail.example.test";
     static struct settings settings = { .message_size = 8000, .timeout = 60, .hostname = hostname };
     static const struct service service = { .name = "smtpd", .unavailable = "421 4.3.0 later\r\n" };
-    struct serving serving = { .service = &service, .settings = &settings };
+    static struct message message;
+    struct serving serving = { .service = &service, .settings = &settings, .message = &message };
     struct agreeing g = { .commits = 0 };
     int client[2], channel[2];
     pthread_t thread;
