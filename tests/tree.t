@@ -125,7 +125,7 @@ only_in libsystemd 'systemd/' lib/net/activation.c bin/postern/status_journal.c
 only_in libunbound 'unbound\.h' lib/net/dnssec.c
 only_in zlib 'zlib\.h' lib/net/deflate.c
 only_in xxHash 'xxhash\.h' lib/base/checksum.c
-only_in libseccomp 'seccomp\.h' lib/net/sandbox.c
+only_in libseccomp 'seccomp\.h' lib/net/sandbox_filter.c
 only_in libunistring 'uni(case|conv|ctype|gbrk|norm|str|type)\.h' lib/text/unicode.c
 check "no file is longer than $LONGEST lines" none too_long
 check 'no line is longer than 140 columns' none long_lines

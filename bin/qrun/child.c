@@ -14,31 +14,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sysexits.h>
 #include <unistd.h>
-
-#define FIRST_OWN 3 /* behind stdin, stdout, stderr */
-
-static void close_between(int after, int before)
-{
-    if (before - after > 1)
-        close_range((unsigned)after + 1, (unsigned)before - 1, 0);
-}
-
-/* Inside the sandbox: entering it takes a descriptor of the sandbox's own. */
-static void close_all_but(int a, int b)
-{
-    int low = a < b ? a : b, high = a < b ? b : a;
-    if (low < FIRST_OWN)
-        low = FIRST_OWN - 1;
-    close_between(FIRST_OWN - 1, low);
-    close_between(low, high);
-    close_between(high, INT_MAX);
-}
 
 /* Opened before the sandbox, which has no sockets of the kind that libunbound makes itself and never uses. */
 static struct dnssec *open_dnssec(struct qrun *q)
@@ -78,7 +58,7 @@ static void run(struct qrun *q, const struct child_start *start, int channel, pi
         dnssec = open_dnssec(q);
     if (!sandbox_enter(start->kind == CHILD_CONNECTOR ? q->connector_box : q->sender_box))
         _exit(EX_OSERR);
-    close_all_but(channel, start->socket);
+    files_close_but((int[]){ channel, start->socket }, 2); /* entering took a descriptor of the sandbox's own */
     if (start->kind == CHILD_SENDER) {
         struct sender_start s = { .settings = q->settings,
                                   .socket = start->socket,

@@ -33,6 +33,18 @@ void file_close(int fd)
     errno = saved;
 }
 
+void files_close_but(const int *kept, size_t n)
+{
+    for (int last = STDERR_FILENO, next; last < INT_MAX; last = next) {
+        next = INT_MAX;
+        for (size_t i = 0; i < n; i++)
+            if (kept[i] > last && kept[i] < next)
+                next = kept[i];
+        if (next - last > 1)
+            close_range((unsigned)last + 1, (unsigned)next - 1, 0);
+    }
+}
+
 static enum status read_rest(int fd, struct bytes *out)
 {
     for (;;) {

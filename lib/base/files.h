@@ -62,5 +62,7 @@ enum status file_lock(int fd, int ms);
 
 /* Closes, keeping errno. Ignores -1. */
 void file_close(int fd);
+/* Closes all but stdin, stdout, stderr and those n, each of which may be -1. */
+void files_close_but(const int *kept, size_t n);
 
 #endif

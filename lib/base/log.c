@@ -25,9 +25,10 @@ static struct {
     int journal; /* a socket to it, or -1 */
     ino_t journal_is;
     int64_t sent; /* clock_ms() of the last event there */
+    int null; /* what takes its place, or -1 */
     bool verbose;
     char session[LOG_SESSION_LENGTH + 1];
-} log_state = { .program = "postern", .journal = -1 };
+} log_state = { .program = "postern", .journal = -1, .null = -1 };
 
 static void open_journal(void)
 {
@@ -68,10 +69,19 @@ void log_open(const char *program)
         openlog(program, LOG_PID | LOG_NDELAY, LOG_MAIL);
 }
 
+void log_prepare_leave(void)
+{
+    if (log_state.null < 0)
+        log_state.null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+}
+
 void log_leave(void)
 {
-    int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
-    closelog();
+    log_prepare_leave();
+    int null = log_state.null;
+    log_state.null = -1;
+    if (log_state.to_syslog)
+        closelog();
     log_state.to_syslog = false;
     close_journal();
     if (null < 0) {
@@ -94,7 +104,7 @@ void log_make_session(char id[LOG_SESSION_LENGTH + 1])
 
 void log_join_session(const char *id)
 {
-    snprintf(log_state.session, sizeof log_state.session, "%s", id);
+    span_copy(span_of(id), log_state.session, sizeof log_state.session);
 }
 
 void log_begin_session(void)

@@ -24,6 +24,8 @@ void log_open(const char *program);
 /* This process says nothing more: the way to the log is closed, so that nobody who takes it over can forge
  * lines. Before a sandbox. */
 void log_leave(void);
+/* Opens what that needs: for who forks one after another that leave. */
+void log_prepare_leave(void);
 
 /* What is logged from now on, by this process and by those that it forks, belongs to one connection: each
  * event ends with session=ID, a new random one of small letters and digits. */

@@ -107,12 +107,18 @@ bool connection_pass_on(struct handler *h, int session)
 /* What it has before it has a client, when it waits for that. */
 static bool enter_session(struct handler *h)
 {
+    const struct serving *s = &h->serving;
+    const int kept[] = { s->channel, s->relay, s->client_in, s->client_out };
     struct rlimit most = { h->settings.message_size + SPOOL_SLACK, h->settings.message_size + SPOOL_SLACK };
     setrlimit(RLIMIT_FSIZE, &most);
-    file_close(h->serving.place);
-    if (!log_is_verbose() && h->settings.sandbox != SANDBOX_NONE)
-        log_leave();
-    return connection_enter(h, h->session_box);
+    if (log_is_verbose() || h->settings.sandbox == SANDBOX_NONE) { /* it has a log, by who knows what descriptor */
+        file_close(s->place);
+        return connection_enter(h, h->session_box);
+    }
+    log_leave();
+    bool boxed = sandbox_enter_as_is(h->session_box);
+    files_close_but(kept, sizeof kept / sizeof kept[0]);
+    return boxed;
 }
 
 _Noreturn void connection_run_session(struct handler *h, bool next)

@@ -48,14 +48,21 @@ enum status sandbox_prepare(enum sandbox_role role, enum sandbox_mode mode, cons
 /* Compiles its filter, in 0.1 to 0.2 ms, for who forks more than once, or can't later. Without it
  * sandbox_enter() does. */
 void sandbox_compile(struct sandbox *box);
+/* For who forks again and again: does all that those who enter it would else do each for itself. Its filter is compiled
+ * in another process, as what libseccomp leaves in memory, 25 pages with holes all over them, would be there in each of
+ * them. Does also what sandbox_first() does. */
+void sandbox_make_ready(struct sandbox *box);
 /* Enters it, for ever. False only where mode is SANDBOX_REQUIRE and the kernel refused: the caller must exit.
  */
 bool sandbox_enter(struct sandbox *box);
+/* The same for a process that is about to close all descriptors that it doesn't need, the box's among them: nothing is
+ * written to the box, so that no page of it is copied. */
+bool sandbox_enter_as_is(const struct sandbox *box);
 /* A further Landlock layer for a process that has entered `box` (role SANDBOX_MAILBOX) and knows only now
  * whose mail it serves. False as above. */
 bool sandbox_confine(const struct sandbox *box, const struct sandbox_path *paths, size_t count);
-/* Closes the descriptor of one that this process won't enter; NULL is allowed. Its memory stays as the parent
- * left it, so that no page of it is copied. */
+/* Closes the descriptor of one that this process won't enter; NULL is allowed. Its filter stays as the parent
+ * left it, so that no page of that is copied. */
 void sandbox_leave(struct sandbox *box);
 void sandbox_free(struct sandbox *box);
 

@@ -247,7 +247,8 @@ static void make_ready(struct handler *h)
     struct sandbox *boxes[] = { h->session_box, h->guard_box, h->mailbox_box, h->resolver_box, h->waiting_box };
     for (size_t i = 0; i < sizeof boxes / sizeof boxes[0]; i++)
         if (boxes[i])
-            sandbox_compile(boxes[i]);
+            sandbox_make_ready(boxes[i]);
+    log_prepare_leave();
     if (h->serving.tls)
         tls_server_ready(h->serving.tls);
 }
