@@ -18,6 +18,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
@@ -30,6 +31,7 @@
 
 #define BROKEN_PAUSE_MS 1000
 #define NEXT_PAUSE_US 200 /* from a client's coming to making the next one's processes: his first replies come before */
+#define SESSION_HEAP (120 * 1024) /* its buffers; a piece of 128 KiB malloc(3) would map elsewhere */
 #define ACCEPT_PAUSE_MS 100 /* after an accept that failed for want of descriptors or memory */
 
 static void on_child(int signal_number)
@@ -241,6 +243,15 @@ static void prepare_signals(struct warm *w)
     sigdelset(&w->waiting_mask, SIGTERM);
 }
 
+/* Behind all that we have: a session takes its memory there, not from holes in pages of ours, which would have to be copied. Nor
+ * need it ask the kernel for more, and give that back before it ends. */
+static void make_heap_room(void)
+{
+    mallopt(M_TRIM_THRESHOLD, 8 * SESSION_HEAP);
+    void *volatile room = malloc(SESSION_HEAP); /* volatile: else no compiler would do it */
+    free(room);
+}
+
 /* What every child would else do for itself. */
 static void make_ready(struct handler *h)
 {
@@ -251,6 +262,7 @@ static void make_ready(struct handler *h)
     log_prepare_leave();
     if (h->serving.tls)
         tls_server_ready(h->serving.tls);
+    make_heap_room();
 }
 
 /* Waits until one comes, a guard has something to say, or a child ends. False: there was nothing; within NEXT_PAUSE_US, if the
