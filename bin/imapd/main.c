@@ -22,6 +22,7 @@ static const struct service imapd = {
     .await = handover_await,
     .guard_paths = handover_guard_paths,
     .admit = limits_admit,
+    .limited = limits_concern,
     .mailbox = imap_mailbox,
     .learns = true,
 };

@@ -21,6 +21,7 @@ static const struct service service = {
     .guard_paths = handover_guard_paths,
     .await = handover_await,
     .admit = limits_admit,
+    .limited = limits_concern,
     .mailbox = maildrop_run,
 };
 

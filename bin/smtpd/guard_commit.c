@@ -361,6 +361,7 @@ static enum status queue_failed(struct commit *k, const struct content *c)
 
 static enum verdict finish_all(struct commit *k, const struct content *c)
 {
+    serving_waits(k->g->serving);
     bool bad = k->queued && queue_finish(&k->queue) != ST_OK;
     size_t failed = finish(k);
     if (k->queued)

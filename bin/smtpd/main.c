@@ -22,6 +22,7 @@ static const struct service smtpd = {
     .guard = guard_run,
     .guard_paths = guard_paths,
     .admit = limits_admit,
+    .limited = limits_concern,
     .stands = guard_stands,
     .asks_dns = policy_asks_dns,
     .milter_uses = guard_milter_uses,

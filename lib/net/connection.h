@@ -38,8 +38,9 @@ int connection_stand(struct handler *h, int control);
 /* The process of a session, which ends where the other end of `channel` is closed before it has a client. `id`: the
  * log's, of log_make_session(). */
 _Noreturn void connection_await_client(struct handler *h, int channel, const char *id);
-/* Gives the guard at `guard` the session, by the other end of its channel, and both the client. False: there is no guard. */
-bool connection_assign(int guard, int session, const char *id, int client, const struct peer *peer);
+/* Gives the guard at `guard` the session, by the other end of its channel, and the session the client: at once where no
+ * limit is to be looked at, else by its guard. False: there is no guard. */
+bool connection_assign(const struct handler *h, int guard, int session, const char *id, int client, const struct peer *peer);
 
 /* In the log: a process, "session" or "guard", died by a signal; `how` is wait()'s. */
 void connection_log_death(const char *what, int how);

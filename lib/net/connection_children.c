@@ -45,6 +45,7 @@ pid_t connection_fork(void)
 static _Noreturn void run_resolver(struct handler *h, int channel)
 {
     file_close(h->serving.place);
+    file_close(h->serving.moment);
     struct dns_resolver r;
     struct bytes error;
     bytes_init(&error, 1024);

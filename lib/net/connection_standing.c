@@ -6,7 +6,10 @@
  * where its resolver has ended.
  *
  *     listener                                       guard
- *     ASSIGNED_SESSION, the log's ID, the channel
+ *     SERVED_SESSION, the log's ID, the peer,
+ *     the channel                                    is the guard of that session, which has its client already
+ *     or, where limits are to be looked at:
+ *     ASSIGNED_SESSION, the same
  *     GIVEN_CLIENT, the peer, the client             passes the client on, and is that session's guard
  *                                                    one byte: it may be given another
  */
@@ -18,6 +21,8 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <sysexits.h>
@@ -26,7 +31,7 @@
 #define RESOLVER_END_MS 500 /* from closing its channel to having ended */
 #define RESOLVER_POLL_MS 2
 
-enum { ASSIGNED_SESSION = 2 };
+enum { ASSIGNED_SESSION = 2, SERVED_SESSION };
 
 bool connection_stands(const struct handler *h)
 {
@@ -37,36 +42,64 @@ bool connection_stands(const struct handler *h)
 _Noreturn void connection_await_client(struct handler *h, int channel, const char *id)
 {
     h->serving.channel = channel;
+    file_close(h->serving.moment);
     log_join_session(id);
     connection_run_session(h, true);
 }
 
-bool connection_assign(int guard, int session, const char *id, int client, const struct peer *peer)
+static bool is_there(int guard)
 {
+    struct pollfd p = { .fd = guard };
+    return poll(&p, 1, 0) == 0;
+}
+
+/* A session that is dead can't take its client: the guard then tells him. */
+static bool give_at_once(const struct handler *h, int guard, int session, int client, const struct peer *peer)
+{
+    const struct service *service = h->serving.service;
+    bool limited = service->admit && (!service->limited || service->limited(&h->serving, peer));
+    return !limited && is_there(guard) && connection_give(session, client, peer);
+}
+
+bool connection_assign(const struct handler *h, int guard, int session, const char *id, int client, const struct peer *peer)
+{
+    bool given = give_at_once(h, guard, session, client, peer);
     struct message *m = malloc(sizeof *m);
     if (!m)
         return false;
-    message_start(m, ASSIGNED_SESSION);
+    message_start(m, given ? SERVED_SESSION : ASSIGNED_SESSION);
     message_put_str(m, id);
+    message_put(m, (struct span){ (const char *)peer, sizeof *peer });
     m->fd = session;
     bool sent = channel_send(guard, m);
     free(m);
-    return sent && connection_give(guard, client, peer);
+    return sent && (given || connection_give(guard, client, peer));
 }
 
+static bool read_assignment(struct serving *s, struct message *m, char id[LOG_SESSION_LENGTH + 1])
+{
+    struct span peer;
+    s->channel = m->fd;
+    if (m->fd < 0 || (m->verb != ASSIGNED_SESSION && m->verb != SERVED_SESSION) ||
+        !message_get_str(m, id, LOG_SESSION_LENGTH + 1) || !message_get(m, &peer) || !message_end(m) ||
+        peer.n != sizeof s->peer)
+        return false;
+    memcpy(&s->peer, peer.p, sizeof s->peer);
+    return true;
+}
+
+/* s->client_in is -1 where the session has its client. */
 static bool take_assignment(struct serving *s, int control)
 {
     char id[LOG_SESSION_LENGTH + 1];
     struct message *m = malloc(sizeof *m);
-    bool taken = m && channel_receive(control, m, -1);
-    if (taken) {
-        s->channel = m->fd;
-        taken = m->fd >= 0 && m->verb == ASSIGNED_SESSION && message_get_str(m, id, sizeof id) && message_end(m);
-    }
+    bool taken = m && channel_receive(control, m, -1) && read_assignment(s, m, id), served = taken && m->verb == SERVED_SESSION;
+    free(m);
+    s->client_in = s->client_out = -1;
+    s->waited = false;
     if (taken)
         log_join_session(id);
-    free(m);
-    return taken && connection_take(s, control);
+    return taken && (served || connection_take(s, control));
 }
 
 /* --- its resolver */
@@ -95,23 +128,30 @@ static bool resolver_died(void)
 
 /* --- connections */
 
+void serving_waits(struct serving *s)
+{
+    if (s->moment >= 0 && !s->waited)
+        s->waited = eventfd_write(s->moment, 1) == 0;
+}
+
 /* Has it served one, and did its program like that? */
 static bool serve_one(struct handler *h, int resolver)
 {
     struct serving *s = &h->serving;
-    bool passed = connection_pass_on(h, s->channel);
-    connection_close(s->client_in, s->client_out);
+    bool served = s->client_in < 0, passed = served || connection_pass_on(h, s->channel);
+    if (!served)
+        connection_close(s->client_in, s->client_out);
     s->resolver = resolver >= 0 && s->service->asks_dns(s, false) != DNS_NEVER ? resolver : -1;
     bool good = !passed || s->service->guard(s) == EX_OK;
     close(s->channel);
     return good && !s->dns_awaited;
 }
 
-/* One that comes when the resolver has died is told to come again. */
+/* One that comes when the resolver has died is told to come again, if not by us then by his session, which has no guard. */
 static void turn_away(struct handler *h, int control)
 {
     struct pollfd p = { .fd = control, .events = POLLIN };
-    if (poll(&p, 1, 0) > 0 && take_assignment(&h->serving, control))
+    if (poll(&p, 1, 0) > 0 && take_assignment(&h->serving, control) && h->serving.client_out >= 0)
         connection_refuse(h, h->serving.client_out, h->serving.service->unavailable);
 }
 

@@ -157,7 +157,8 @@ static void read_boot(char *to, size_t size)
 int serve(int argc, char **argv, const struct service *service)
 {
     struct activation on;
-    struct handler h = { .serving = { .service = service, .relay = -1, .control = -1, .channel = -1, .resolver = -1, .place = -1 } };
+    struct handler h = { .serving = { .service = service, .relay = -1, .control = -1, .channel = -1, .resolver = -1,
+                                      .place = -1, .moment = -1 } };
     bool known = activation_get(&on);
     log_open(service->name);
     sandbox_first();

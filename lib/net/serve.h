@@ -52,6 +52,8 @@ struct serving {
     uint64_t dns_asked; /* guard: the number of its last question to that */
     bool dns_awaited;   /* guard: nobody waited for the answer to it */
     bool standing; /* guard: it may serve another connection (connection.h) */
+    int moment;    /* guard that is standing: the eventfd of serving_waits(); else -1 */
+    bool waited;   /* the same: it has been written to in this connection */
     void *kept;    /* guard that is standing: what it keeps for that, its program's; nothing that a client said. NULL at first */
     int client_in, client_out;         /* mailbox process only: the client's descriptors */
     const struct sandbox *mailbox_box; /* the mailbox process's sandbox; NULL for smtpd */
@@ -82,6 +84,8 @@ struct service {
     /* May this client connect, by the limits that hold over connections? limits_admit. NULL: yes. Before any
      * process is made and any sandbox entered; it may set s->place. False: it says why in the log. */
     bool (*admit)(struct serving *s);
+    /* Is there any such limit for that peer? limits_concern. Given with `admit`. */
+    bool (*limited)(const struct serving *s, const struct peer *peer);
     /* May a warm listener's guards serve one connection after another? `guard` keeps nothing of one then but serving.kept, and no
      * user logs in: who took such a guard over would hear what others say to it later. NULL: no. */
     bool (*stands)(const struct serving *s);
@@ -99,6 +103,9 @@ struct service {
 
 /* main() of a handler. */
 int serve(int argc, char **argv, const struct service *service);
+
+/* The guard is about to wait for the disk: a good moment for a warm listener to make the next connection's session. */
+void serving_waits(struct serving *s);
 
 /* Has `flag` been given? */
 bool serving_flag(const struct serving *s, char flag);

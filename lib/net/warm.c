@@ -3,10 +3,10 @@
  * Accepting, counting and forking; see warm.h.
  *
  * The listener holds no secret and reads nothing from clients. It counts connections in all and by source,
- * and tells those over a limit so. When it has one connection, and nobody else has come for a moment, it makes
- * the processes of the next, which wait in their sandboxes for a client: a greeting then takes a part of the
- * time. SIGCHLD is blocked except while it waits, so no ended child is missed. How it executes itself anew:
- * warm_renew.c.
+ * and tells those over a limit so. When it has one connection, and nobody else has come for a moment or that one waits
+ * for the disk, it makes the processes of the next, which wait in their sandboxes for a client: a greeting then takes
+ * a part of the time. SIGCHLD is blocked except while it waits, so no ended child is missed. How it executes itself
+ * anew: warm_renew.c.
  *
  * It never ends with a connection unaccepted: it looks once more after deciding to go, and what comes later
  * wakes systemd or inetd, which own the socket.
@@ -24,13 +24,15 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 #define BROKEN_PAUSE_MS 1000
-#define NEXT_PAUSE_US 200 /* from a client's coming to making the next one's processes: his first replies come before */
+#define NEXT_PAUSE_US 1000 /* from a client's coming to making the next one's processes: his first replies come before */
+#define MOMENT_PAUSE_US 30 /* from a guard's word that it will wait for the disk: until it does, on the processor that we are on */
 #define SESSION_HEAP (120 * 1024) /* its buffers; a piece of 128 KiB malloc(3) would map elsewhere */
 #define ACCEPT_PAUSE_MS 100 /* after an accept that failed for want of descriptors or memory */
 
@@ -225,6 +227,7 @@ static void accept_one(struct warm *w)
     }
     close(fd);
     w->next_wanted = !w->handler->broken;
+    w->next_pause_us = NEXT_PAUSE_US;
 }
 
 static void prepare_signals(struct warm *w)
@@ -265,15 +268,16 @@ static void make_ready(struct handler *h)
     make_heap_room();
 }
 
-/* Waits until one comes, a guard has something to say, or a child ends. False: there was nothing; within NEXT_PAUSE_US, if the
+/* Waits until one comes, a guard has something to say, or a child ends. False: there was nothing; or not for a moment, if the
  * next one's processes are to be made then. */
 static bool wait_for_client(struct warm *w, int64_t left_ms, size_t guards)
 {
     struct timespec wait = { .tv_sec = left_ms / 1000, .tv_nsec = left_ms % 1000 * 1000000 };
     if (w->next_wanted)
-        wait = (struct timespec){ .tv_nsec = NEXT_PAUSE_US * 1000 };
+        wait = (struct timespec){ .tv_nsec = w->next_pause_us * 1000 };
     w->polled[0] = (struct pollfd){ .fd = w->listening, .events = POLLIN };
-    return ppoll(w->polled, guards + 1, &wait, &w->waiting_mask) != 0;
+    w->polled[1] = (struct pollfd){ .fd = w->handler->serving.moment, .events = POLLIN };
+    return ppoll(w->polled, WARM_OTHERS + guards, &wait, &w->waiting_mask) != 0;
 }
 
 /* Milliseconds until it is idle for long enough, or has something else to do than to hear of clients and children. */
@@ -288,11 +292,21 @@ static int64_t time_left(struct warm *w, int64_t idle_since, int64_t idle_ms)
     return left > 0 ? left : 0;
 }
 
+/* A guard is about to wait for the disk. */
+static void hear_moment(struct warm *w)
+{
+    eventfd_t guards;
+    if (w->polled[1].revents && eventfd_read(w->polled[1].fd, &guards) == 0)
+        w->next_pause_us = MOMENT_PAUSE_US;
+}
+
 static void begin_listening(struct warm *w)
 {
     fcntl(w->listening, F_SETFL, fcntl(w->listening, F_GETFL) | O_NONBLOCK);
     fcntl(w->listening, F_SETFD, FD_CLOEXEC);
     w->standing = connection_stands(w->handler);
+    if (w->standing)
+        w->handler->serving.moment = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     prepare_signals(w);
     warm_watch(w);
     warm_take_children(w);
@@ -317,6 +331,7 @@ int warm_run(struct handler *h, int listening, char **argv)
             return EX_OK;
         }
         if (heard) {
+            hear_moment(&w);
             warm_guards_hear(&w, guards);
         } else if (w.next_wanted) {
             make_next(&w);

@@ -32,7 +32,7 @@
 
 bool warm_guards_ready(struct warm *w)
 {
-    w->polled = malloc(sizeof *w->polled);
+    w->polled = malloc(WARM_OTHERS * sizeof *w->polled);
     return w->polled != NULL;
 }
 
@@ -45,7 +45,7 @@ static bool make_room(struct warm *w)
     if (!guards)
         return false;
     w->guards = guards;
-    struct pollfd *polled = realloc(w->polled, (room + 1) * sizeof *polled);
+    struct pollfd *polled = realloc(w->polled, (room + WARM_OTHERS) * sizeof *polled);
     if (!polled)
         return false;
     w->polled = polled;
@@ -134,7 +134,7 @@ static pid_t assign(struct warm *w, int client, const struct peer *peer)
     if ((!w->next && !make_session(w)) || (!g && !(g = make_guard(w))))
         return -1;
     pid_t session = w->next;
-    bool given = connection_assign(g->control, w->next_to, w->next_id, client, peer);
+    bool given = connection_assign(w->handler, g->control, w->next_to, w->next_id, client, peer);
     close(w->next_to);
     w->next = 0;
     g->session = session;
@@ -163,7 +163,7 @@ size_t warm_guards_poll(struct warm *w)
     size_t n = 0;
     for (size_t i = 0; i < w->guard_count; i++)
         if (w->guards[i].session)
-            w->polled[++n] = (struct pollfd){ .fd = w->guards[i].control, .events = POLLIN };
+            w->polled[WARM_OTHERS + n++] = (struct pollfd){ .fd = w->guards[i].control, .events = POLLIN };
     return n;
 }
 
@@ -225,7 +225,7 @@ static struct warm_guard *find(struct warm *w, int control)
 
 void warm_guards_hear(struct warm *w, size_t polled)
 {
-    for (size_t i = 1; i <= polled; i++) {
+    for (size_t i = WARM_OTHERS; i < WARM_OTHERS + polled; i++) {
         struct warm_guard *g = w->polled[i].revents ? find(w, w->polled[i].fd) : NULL;
         if (g)
             hear_one(w, g);

@@ -18,6 +18,7 @@
 #define WARM_KILLED (-1)
 #define WARM_GOODBYE_MS 3000 /* what a session may take to say goodbye when its guard is through with it */
 #define WARM_GONE (-1)
+#define WARM_OTHERS 2 /* that are polled before the guards */
 
 /* A connection: its first process, or its session where that has a standing guard; that guard, once the session is gone. */
 struct child {
@@ -53,7 +54,8 @@ struct warm {
     struct watched *files; /* executable, settings, certificates, keys */
     size_t watched;
     bool renew; /* a child died by a signal */
-    bool next_wanted; /* the next connection's processes are to be made */
+    bool next_wanted; /* the next connection's processes are to be made, */
+    long next_pause_us; /* when nothing happens for so long */
     pid_t next; /* the first of the next connection's processes, which wait for it, or its session; 0: there are none */
     int next_to; /* to that one */
     int client;  /* whom processes with standing guards are made for, or -1 */
@@ -61,7 +63,7 @@ struct warm {
     bool standing; /* its guards are */
     struct warm_guard *guards;
     size_t guard_count, guard_room;
-    struct pollfd *polled; /* the socket, and the busy guards: guard_room + 1 of them */
+    struct pollfd *polled; /* the socket, the eventfd of serving_waits(), and the busy guards */
     sigset_t waiting_mask;
 };
 
@@ -81,7 +83,7 @@ bool warm_guards_ready(struct warm *w);
 void warm_guards_prepare(struct warm *w);
 /* Serves the client, by those who wait or by new ones. Its session, or -1. */
 pid_t warm_guards_begin(struct warm *w, int client, const struct peer *peer);
-/* Fills w->polled behind its first; how many there are. */
+/* Fills w->polled behind its first WARM_OTHERS; how many there are. */
 size_t warm_guards_poll(struct warm *w);
 /* After poll(): which guards are through with their connections. */
 void warm_guards_hear(struct warm *w, size_t polled);

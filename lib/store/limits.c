@@ -118,11 +118,16 @@ static bool judge(const struct serving *s, enum status st, const char *setting)
     return st != ST_PERM;
 }
 
+bool limits_concern(const struct serving *s, const struct peer *peer)
+{
+    return peer->known && (!s->warm || s->settings->connection_rate) && !settings_trusts(s->settings, &peer->address);
+}
+
 bool limits_admit(struct serving *s)
 {
     struct limits_source from;
     const struct settings *set = s->settings;
-    if (!s->peer.known || (s->warm && !set->connection_rate) || settings_trusts(set, &s->peer.address))
+    if (!limits_concern(s, &s->peer))
         return true;
     limits_source_of(&s->peer.address, LIMITS_WHOLE_IPV4, &from);
     struct span source = { (const char *)from.octets, from.length };

@@ -26,6 +26,8 @@ void limits_source_of(const struct in6_addr *address, enum limits_ipv4 bits, str
 enum status limits_take(const struct settings *s, char what, struct span who, uint64_t limit, int64_t seconds,
                         uint64_t cost);
 
+/* `limited` of struct service: has limits_admit() anything to look at? */
+bool limits_concern(const struct serving *s, const struct peer *peer);
 /* `admit` of struct service: `connection-rate`, and `connections-per-source` where no warm listener counts.
  * What can't be counted isn't refused. */
 bool limits_admit(struct serving *s);
