@@ -26,6 +26,7 @@ LIB_OBJECTS := $(LIB_SOURCES:%.c=$(BUILD)/obj/%.o)
 PROGRAMS := $(patsubst bin/%/,%,$(sort $(dir $(wildcard bin/*/*.c))))
 # Every C file in these folders of tests/ is a program of its own.
 SHIM = $(BUILD)/tests/crash/shim.so
+POWERCUT_TOOLS = $(BUILD)/tests/powercut/disk $(BUILD)/tests/powercut/wrong.so
 TEST_SOURCES := $(filter-out tests/crash/shim.c,$(wildcard tests/unit/*.c tests/helpers/*.c tests/bench/*.c tests/crash/*.c))
 UNIT_TESTS := $(patsubst %.c,$(BUILD)/%.t,$(filter tests/unit/%,$(TEST_SOURCES)))
 FUZZERS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/*.c))
@@ -40,7 +41,7 @@ MORE_MAKE = +$(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAG
 Q = $(if $(V),,@)
 
 .SECONDARY:
-.PHONY: all help tests deps check torture soak interop asan fuzz fuzzers warnings tidy demo bench install uninstall deb clean
+.PHONY: all help tests deps check torture soak interop powercut asan fuzz fuzzers warnings tidy demo bench install uninstall deb clean
 all: $(PROGRAMS:%=$(BUILD)/bin/%) ## build every program
 tests: all $(UNIT_TESTS) $(HELPERS) $(SHIM) ## build the tests too
 
@@ -92,7 +93,7 @@ STATUS_TESTS = $(BUILD)/tests/unit/status_count.t $(BUILD)/tests/unit/status_kep
 $(STATUS_TESTS): MORE_OBJECTS = $(BUILD)/obj/bin/postern/status_count.o $(BUILD)/obj/bin/postern/status_kept.o
 $(STATUS_TESTS): $(BUILD)/bin/postern
 
-$(SHIM): tests/crash/shim.c # preloaded into programs, so without their sanitizers
+$(SHIM) $(BUILD)/tests/powercut/wrong.so: $(BUILD)/%.so: %.c # preloaded into programs, so without their sanitizers
 	@mkdir -p $(@D)
 	@echo "  link $@"
 	$(Q)$(CC) -std=c11 -D_GNU_SOURCE $(filter-out -Wmissing-prototypes,$(WARNINGS)) -O2 -g -fPIC -shared -o $@ $< -ldl
@@ -124,6 +125,16 @@ soak: $(DEPS) ## QRESYNC clients against all that can happen to a mailbox, for S
 interop: $(DEPS) ## INTEROP_MESSAGES (1000) to and from Postfix, Exim and OpenSMTPD, each killed in between; as root
 	$(MORE_MAKE) tests
 	BUILD=$(BUILD) SANDBOX=$(SANDBOX) INTEROP_MESSAGES=$(or $(INTEROP_MESSAGES),1000) prove -v -e '' $(wildcard tests/interop-*.t)
+
+$(BUILD)/tests/powercut/disk: $(BUILD)/obj/tests/powercut/disk.o $(BUILD)/obj/tests/powercut/history.o
+	@mkdir -p $(@D)
+	@echo "  link $@"
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lfuse3
+
+powercut: $(DEPS) ## deliveries on ext4, XFS and btrfs whose power is cut, at POWERCUT_CUTS moments each (300); as root
+	@tests/deps powercut
+	$(MORE_MAKE) tests $(POWERCUT_TOOLS)
+	BUILD=$(BUILD) SANDBOX=$(SANDBOX) prove -v -e '' tests/powercut/run
 
 # The sandbox is on here too, with the sanitizers' own calls allowed. Where it isn't: looking for leaks at exit (what qrun does) takes
 # ptrace, and a process that tries what it may not do would show the sanitizers' rights.
