@@ -9,13 +9,19 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* The whole header is brought into in->head, so that it is one piece. */
+/* Where fields were added the whole header is brought into in->head, so that it is one piece. */
 static bool view_memory(struct incoming *in, struct message_view *v)
 {
     struct span all = span_bytes(&in->memory);
-    if (in->head_length == 0 && (in->head.len == 0 || fields_begin(all))) {
-        in->head_length = fields_begin(all) ? header_end(all) : 0;
-        bytes_add(&in->head, all.p, in->head_length);
+    size_t header = fields_begin(all) ? header_end(all) : 0;
+    if (in->head_length == 0 && in->head.len == 0) {
+        v->header = span_head(all, header);
+        v->body = span_from(all, header);
+        return !in->head.failed;
+    }
+    if (in->head_length == 0 && header) {
+        in->head_length = header;
+        bytes_add(&in->head, all.p, header);
     }
     v->header = span_bytes(&in->head);
     v->body = span_from(all, in->head_length);
