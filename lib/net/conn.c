@@ -2,8 +2,8 @@
  *
  * A connection's buffers, lines and deadlines; see conn.h.
  *
- * Input is tried without waiting first; only when that would block is output flushed and
- * the deadline waited for. Limits: CONN_BUFFER bytes of input and CONN_OUTPUT bytes of output
+ * Input is tried without waiting first; only when that would block, or the last try took all there was, is
+ * output flushed and the deadline waited for. Limits: CONN_BUFFER bytes of input and CONN_OUTPUT bytes of output
  * are held; a line that doesn't end within its maximum is thrown away as it comes.
  */
 #include "net/conn.h"
@@ -34,6 +34,7 @@ struct conn {
     size_t start, len; /* in `in` */
     struct bytes out;
     struct conn_layer layer;
+    bool drained; /* the last read took all that had come: replies needn't wait for a look whether there is more */
     bool layered, trace, mask;
     char in[CONN_BUFFER]; /* here, so that a few short lines need no page but ours */
 };
@@ -55,6 +56,7 @@ struct conn *conn_new(int rfd, int wfd)
     c->wfd = wfd;
     c->rsocket = is_socket(rfd);
     c->wsocket = wfd == rfd ? c->rsocket : is_socket(wfd);
+    c->drained = c->rsocket; /* of a client that waits for our greeting */
     bytes_init(&c->out, CONN_OUTPUT);
     bytes_reserve(&c->out, FIRST_OUTPUT);
     return c;
@@ -185,6 +187,7 @@ void conn_set_layer(struct conn *c, struct conn_layer layer)
 {
     c->layer = layer;
     c->layered = true;
+    c->drained = false;
 }
 
 const struct conn_layer *conn_layer(const struct conn *c)
@@ -213,6 +216,7 @@ static int read_some(struct conn *c)
             if (!c->layered || !c->layer.grows)
                 c->since += (uint64_t)n;
             c->len += (size_t)n;
+            c->drained = (size_t)n < room && !c->layered;
             return 1;
         }
         if (n < 0 && errno == EINTR)
@@ -228,7 +232,7 @@ static int read_some(struct conn *c)
 static bool fill(struct conn *c)
 {
     for (;;) {
-        int got = read_some(c);
+        int got = c->drained && c->out.len && c->end == CONN_OK ? 0 : read_some(c);
         if (got)
             return got > 0;
         if (!conn_flush(c) || !conn_raw_wait(c))

@@ -112,6 +112,9 @@ static void deadlines(void)
     ok(clock_ms() - before >= 45 && clock_ms() - before < 5000, "after the time that was set");
     ok(conn_line(c, 20, &line) == CONN_TIMEOUT, "which is sticky");
     conn_write_str(c, "421 bye\r\n");
+    conn_deadlines(c, 60000, 0);
+    before = clock_ms();
+    ok(conn_line(c, 20, &line) == CONN_TIMEOUT && clock_ms() - before < 20000, "and isn't waited for again");
     ok(conn_flush(c) && recv(far, got, sizeof got, MSG_DONTWAIT) == 9, "but one can still say goodbye");
     drop(c);
 }
