@@ -26,7 +26,7 @@ int connection_run(struct handler *h, int in, int out);
  * TCP_NODELAY is set by who gives. */
 int connection_run_next(struct handler *h, int from);
 /* False: nobody takes it. */
-bool connection_give(int to, int client, const struct peer *peer);
+bool connection_give(const struct handler *h, int to, int client, const struct peer *peer);
 
 /* Standing guards: a warm listener whose program allows it (`stands` of struct service) makes of a connection only its session
  * anew, and gives it a guard that has served others. Both are the listener's children, and wait in their sandboxes. */

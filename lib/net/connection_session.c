@@ -10,7 +10,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -56,17 +55,13 @@ static bool input_waits(struct conn *c)
 
 enum { GIVEN_CLIENT = 1 };
 
-bool connection_give(int to, int client, const struct peer *peer)
+bool connection_give(const struct handler *h, int to, int client, const struct peer *peer)
 {
-    struct message *m = malloc(sizeof *m);
-    if (!m)
-        return false;
+    struct message *m = h->serving.message;
     message_start(m, GIVEN_CLIENT);
     message_put(m, (struct span){ (const char *)peer, sizeof *peer });
     m->fd = client;
-    bool given = channel_send(to, m);
-    free(m);
-    return given;
+    return channel_send(to, m);
 }
 
 bool connection_take(struct serving *s, int from)
@@ -98,7 +93,7 @@ bool connection_pass_on(struct handler *h, int session)
     struct serving *s = &h->serving;
     if (!connection_admits(h))
         return false;
-    if (connection_give(session, s->client_in, &s->peer))
+    if (connection_give(h, session, s->client_in, &s->peer))
         return true;
     connection_refuse(h, s->client_out, s->service->unavailable);
     return false;

@@ -20,7 +20,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -58,27 +57,24 @@ static bool give_at_once(const struct handler *h, int guard, int session, int cl
 {
     const struct service *service = h->serving.service;
     bool limited = service->admit && (!service->limited || service->limited(&h->serving, peer));
-    return !limited && is_there(guard) && connection_give(session, client, peer);
+    return !limited && is_there(guard) && connection_give(h, session, client, peer);
 }
 
 bool connection_assign(const struct handler *h, int guard, int session, const char *id, int client, const struct peer *peer)
 {
     bool given = give_at_once(h, guard, session, client, peer);
-    struct message *m = malloc(sizeof *m);
-    if (!m)
-        return false;
+    struct message *m = h->serving.message;
     message_start(m, given ? SERVED_SESSION : ASSIGNED_SESSION);
     message_put_str(m, id);
     message_put(m, (struct span){ (const char *)peer, sizeof *peer });
     m->fd = session;
-    bool sent = channel_send(guard, m);
-    free(m);
-    return sent && (given || connection_give(guard, client, peer));
+    return channel_send(guard, m) && (given || connection_give(h, guard, client, peer));
 }
 
-static bool read_assignment(struct serving *s, struct message *m, char id[LOG_SESSION_LENGTH + 1])
+static bool read_assignment(struct serving *s, char id[LOG_SESSION_LENGTH + 1])
 {
     struct span peer;
+    struct message *m = s->message;
     s->channel = m->fd;
     if (m->fd < 0 || (m->verb != ASSIGNED_SESSION && m->verb != SERVED_SESSION) ||
         !message_get_str(m, id, LOG_SESSION_LENGTH + 1) || !message_get(m, &peer) || !message_end(m) ||
@@ -92,9 +88,8 @@ static bool read_assignment(struct serving *s, struct message *m, char id[LOG_SE
 static bool take_assignment(struct serving *s, int control)
 {
     char id[LOG_SESSION_LENGTH + 1];
-    struct message *m = malloc(sizeof *m);
-    bool taken = m && channel_receive(control, m, -1) && read_assignment(s, m, id), served = taken && m->verb == SERVED_SESSION;
-    free(m);
+    bool taken = channel_receive(control, s->message, -1) && read_assignment(s, id);
+    bool served = taken && s->message->verb == SERVED_SESSION;
     s->client_in = s->client_out = -1;
     s->waited = false;
     if (taken)

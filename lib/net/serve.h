@@ -40,7 +40,7 @@ struct serving {
     char boot[40];          /* the kernel's ID of this boot; "" where it can't be read */
     char flags[8];          /* the program's own option letters that were given, such as "s" */
     int channel;            /* to the other process */
-    struct message *message; /* session: room for one, made before its process was, so that this needn't look for it */
+    struct message *message; /* room for one, made before the processes were, so that none of them need look for it */
     struct conn *conn;      /* session only: the client. With -t the handshake has been done */
     bool handed_over;       /* session only: the client's socket belongs to the mailbox process now */
     int relay;              /* session and mailbox process: the byte stream between them; -1 for smtpd */

@@ -175,7 +175,7 @@ static pid_t begin(struct warm *w, int fd, const struct peer *peer)
     pid_t pid = w->next;
     w->next = 0;
     if (pid > 0) {
-        bool given = connection_give(w->next_to, fd, peer);
+        bool given = connection_give(w->handler, w->next_to, fd, peer);
         close(w->next_to);
         if (given)
             return pid;
