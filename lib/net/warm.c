@@ -5,8 +5,9 @@
  * The listener holds no secret and reads nothing from clients. It counts connections in all and by source,
  * and tells those over a limit so. When it has one connection, and nobody else has come for a moment or that one waits
  * for the disk, it makes the processes of the next, which wait in their sandboxes for a client: a greeting then takes
- * a part of the time. SIGCHLD is blocked except while it waits, so no ended child is missed. How it executes itself
- * anew: warm_renew.c.
+ * a part of the time. SIGCHLD is blocked except while it waits, so no ended child is missed. While client follows
+ * client, children that ended and guards that are through are heard of when the next one comes: none of them wakes it
+ * meanwhile. How it executes itself anew: warm_renew.c.
  *
  * It never ends with a connection unaccepted: it looks once more after deciding to go, and what comes later
  * wakes systemd or inetd, which own the socket.
@@ -34,6 +35,7 @@
 #define NEXT_PAUSE_US 1000 /* from a client's coming to making the next one's processes: his first replies come before */
 #define MOMENT_PAUSE_US 30 /* from a guard's word that it will wait for the disk: until it does, on the processor that we are on */
 #define SESSION_HEAP (120 * 1024) /* its buffers; a piece of 128 KiB malloc(3) would map elsewhere */
+#define LULL_MS 20 /* without a client, and it hears of children and guards as they come */
 #define ACCEPT_PAUSE_MS 100 /* after an accept that failed for want of descriptors or memory */
 
 static void on_child(int signal_number)
@@ -226,6 +228,7 @@ static void accept_one(struct warm *w)
         start(w, fd, &peer);
     }
     close(fd);
+    w->busy_until = clock_ms() + LULL_MS;
     w->next_wanted = !w->handler->broken;
     w->next_pause_us = NEXT_PAUSE_US;
 }
@@ -242,8 +245,9 @@ static void prepare_signals(struct warm *w)
     sigaddset(&block, SIGCHLD);
     sigaddset(&block, SIGTERM);
     sigprocmask(SIG_BLOCK, &block, &w->waiting_mask);
-    sigdelset(&w->waiting_mask, SIGCHLD);
     sigdelset(&w->waiting_mask, SIGTERM);
+    w->busy_mask = w->waiting_mask;
+    sigdelset(&w->waiting_mask, SIGCHLD);
 }
 
 /* Behind all that we have: a session takes its memory there, not from holes in pages of ours, which would have to be copied. Nor
@@ -268,20 +272,20 @@ static void make_ready(struct handler *h)
     make_heap_room();
 }
 
-/* Waits until one comes, a guard has something to say, or a child ends. False: there was nothing; or not for a moment, if the
- * next one's processes are to be made then. */
-static bool wait_for_client(struct warm *w, int64_t left_ms, size_t guards)
+/* Waits until one comes, a guard has something to say, or (if not `busy`) a child ends. False: there was nothing; or not for a
+ * moment, if the next one's processes are to be made then. */
+static bool wait_for_client(struct warm *w, int64_t left_ms, size_t guards, bool busy)
 {
     struct timespec wait = { .tv_sec = left_ms / 1000, .tv_nsec = left_ms % 1000 * 1000000 };
     if (w->next_wanted)
         wait = (struct timespec){ .tv_nsec = w->next_pause_us * 1000 };
     w->polled[0] = (struct pollfd){ .fd = w->listening, .events = POLLIN };
     w->polled[1] = (struct pollfd){ .fd = w->handler->serving.moment, .events = POLLIN };
-    return ppoll(w->polled, WARM_OTHERS + guards, &wait, &w->waiting_mask) != 0;
+    return ppoll(w->polled, WARM_OTHERS + guards, &wait, busy ? &w->busy_mask : &w->waiting_mask) != 0;
 }
 
 /* Milliseconds until it is idle for long enough, or has something else to do than to hear of clients and children. */
-static int64_t time_left(struct warm *w, int64_t idle_since, int64_t idle_ms)
+static int64_t time_left(struct warm *w, int64_t idle_since, int64_t idle_ms, bool busy)
 {
     int64_t left = w->count ? (idle_ms ? idle_ms : 1) : idle_since + idle_ms - clock_ms();
     int64_t kill_in = warm_guards_kill(w), thin_in = warm_guards_thin(w);
@@ -289,7 +293,18 @@ static int64_t time_left(struct warm *w, int64_t idle_since, int64_t idle_ms)
         left = kill_in;
     if (thin_in >= 0 && thin_in < left)
         left = thin_in;
+    if (busy && left > LULL_MS)
+        left = LULL_MS;
     return left > 0 ? left : 0;
+}
+
+/* Hears of guards and children that nobody was woken by. */
+static void catch_up(struct warm *w)
+{
+    size_t guards = warm_guards_poll(w);
+    if (guards && poll(w->polled + WARM_OTHERS, guards, 0) > 0)
+        warm_guards_hear(w, guards);
+    reap(w);
 }
 
 /* A guard is about to wait for the disk. */
@@ -322,10 +337,12 @@ int warm_run(struct handler *h, int listening, char **argv)
         return EX_OSERR;
     begin_listening(&w);
     for (;;) {
-        reap(&w);
-        int64_t left = time_left(&w, last, idle_ms);
-        size_t guards = warm_guards_poll(&w);
-        bool heard = wait_for_client(&w, left, guards);
+        bool busy = clock_ms() < w.busy_until;
+        if (!busy)
+            reap(&w);
+        int64_t left = time_left(&w, last, idle_ms, busy);
+        size_t guards = busy ? 0 : warm_guards_poll(&w);
+        bool heard = wait_for_client(&w, left, guards, busy);
         if (is_to_end) {
             warm_leave(&w);
             return EX_OK;
@@ -340,6 +357,8 @@ int warm_run(struct handler *h, int listening, char **argv)
             return EX_OK;
         }
         if (heard && w.polled[0].revents) {
+            if (busy)
+                catch_up(&w);
             if (warm_must_renew(&w))
                 warm_renew(&w);
             accept_one(&w);

@@ -64,7 +64,8 @@ struct warm {
     struct warm_guard *guards;
     size_t guard_count, guard_room;
     struct pollfd *polled; /* the socket, the eventfd of serving_waits(), and the busy guards */
-    sigset_t waiting_mask;
+    int64_t busy_until; /* clock_ms(): until then only clients wake us */
+    sigset_t waiting_mask, busy_mask;
 };
 
 /* --- warm.c */
