@@ -50,7 +50,7 @@ struct warm {
     char **argv;
     struct child *children;
     size_t count, room;
-    char program[4096];
+    char *program; /* its path, or NULL. Not here: all of our stack lies below, and is copied page by page for each child */
     struct watched *files; /* executable, settings, certificates, keys */
     size_t watched;
     bool renew; /* a child died by a signal */

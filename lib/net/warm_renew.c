@@ -44,10 +44,12 @@ static bool has_changed(const struct watched *w)
 static void find_program(struct warm *w)
 {
     static const char gone[] = " (deleted)";
-    ssize_t n = readlink("/proc/self/exe", w->program, sizeof w->program - 1);
-    if (n > (ssize_t)sizeof gone && memcmp(w->program + n - (sizeof gone - 1), gone, sizeof gone - 1) == 0)
+    char path[4096];
+    ssize_t n = readlink("/proc/self/exe", path, sizeof path);
+    if (n > (ssize_t)sizeof gone && memcmp(path + n - (sizeof gone - 1), gone, sizeof gone - 1) == 0)
         n -= sizeof gone - 1;
-    w->program[n > 0 ? n : 0] = '\0';
+    free(w->program);
+    w->program = n > 0 ? span_dup((struct span){ path, (size_t)n }) : NULL;
 }
 
 /* Keys too: the guard's sandbox lets it open those that were there when it was made. Without memory nothing is
@@ -176,7 +178,8 @@ void warm_renew(struct warm *w)
     w->renew = false;
     int children = hand_on_children(w);
     fcntl(w->listening, F_SETFD, 0);
-    execv(w->program, w->argv);
+    if (w->program)
+        execv(w->program, w->argv);
     log_event(LOG_ERR, "exec-failed", "file", w->program, "why", strerror(errno), NULL);
     fcntl(w->listening, F_SETFD, FD_CLOEXEC);
     unsetenv(WARM_CHILDREN);
