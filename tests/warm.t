@@ -258,8 +258,9 @@ my $pid = shift;
 my $pem = join '', <STDIN>;
 $pem =~ /-----BEGIN[^-]*PRIVATE KEY-----(.*?)-----END/s or die "no key\n";
 my $der = decode_base64($1);
-$der =~ /\x04\x20(.{32})/s or $der =~ /\x04\x21\x00(.{32})/s or die "no scalar\n";
-my $scalar = $1;
+$der =~ /\x02\x01\x01\x04([\x18-\x21])/s or die "no scalar\n"; # after the version; without zeros before it
+my $scalar = substr $der, $+[0], ord $1;
+$scalar =~ s/^\x00//;
 my $reversed = reverse $scalar;    # as limbs lie in memory
 open my $maps, '<', "/proc/$pid/maps" or die "maps: $!\n";
 open my $mem, '<:raw', "/proc/$pid/mem" or die "mem: $!\n";

@@ -32,7 +32,8 @@
 #include <unistd.h>
 
 #define BROKEN_PAUSE_MS 1000
-#define NEXT_PAUSE_US 1000 /* from a client's coming to making the next one's processes: his first replies come before */
+#define NEXT_PAUSE_US 200 /* from a client's coming to making the next one's processes: his first replies come before */
+#define NEXT_PAUSE_STANDING_US 1000 /* the same where a guard will say when it is a good moment; if it does */
 #define MOMENT_PAUSE_US 30 /* from a guard's word that it will wait for the disk: until it does, on the processor that we are on */
 #define SESSION_HEAP (120 * 1024) /* its buffers; a piece of 128 KiB malloc(3) would map elsewhere */
 #define LULL_MS 20 /* without a client, and it hears of children and guards as they come */
@@ -148,11 +149,21 @@ pid_t warm_fork(struct warm *w)
     return pid;
 }
 
+/* Hears of guards and children that nobody was woken by. */
+static void catch_up(struct warm *w)
+{
+    size_t guards = warm_guards_poll(w);
+    if (guards && poll(w->polled + WARM_OTHERS, guards, 0) > 0)
+        warm_guards_hear(w, guards);
+    reap(w);
+}
+
 /* Without them the next connection's are made when it comes. */
 static void make_next(struct warm *w)
 {
     int pair[2];
     if (w->standing) {
+        catch_up(w);
         warm_guards_prepare(w);
         return;
     }
@@ -230,7 +241,7 @@ static void accept_one(struct warm *w)
     close(fd);
     w->busy_until = clock_ms() + LULL_MS;
     w->next_wanted = !w->handler->broken;
-    w->next_pause_us = NEXT_PAUSE_US;
+    w->next_pause_us = w->standing ? NEXT_PAUSE_STANDING_US : NEXT_PAUSE_US;
 }
 
 static void prepare_signals(struct warm *w)
@@ -296,15 +307,6 @@ static int64_t time_left(struct warm *w, int64_t idle_since, int64_t idle_ms, bo
     if (busy && left > LULL_MS)
         left = LULL_MS;
     return left > 0 ? left : 0;
-}
-
-/* Hears of guards and children that nobody was woken by. */
-static void catch_up(struct warm *w)
-{
-    size_t guards = warm_guards_poll(w);
-    if (guards && poll(w->polled + WARM_OTHERS, guards, 0) > 0)
-        warm_guards_hear(w, guards);
-    reap(w);
 }
 
 /* A guard is about to wait for the disk. */
