@@ -4,8 +4,10 @@
 #
 #     PowerCut::enter()              the test starts anew in namespaces of its own: with it go its mounts, loop devices, temporary files
 #                                    and processes
-#     my $p = PowerCut->new($dir, mkfs => [COMMAND...], type =>, options =>, mib =>, sector =>)
+#     my $p = PowerCut->new($dir, mkfs => [WORD...], type =>, options =>, mib =>, sector =>)
 #                                    made, and mounted at $p->{mount}, where all may write; $dir is empty
+#         journal => MiB, prepare => [[WORD...]...]
+#                                    with a second disk, of which these commands are told (and mkfs and options: JOURNAL is its name there)
 #     $p->record                     what is there now is on disk for good; what happens from here on is kept
 #     $p->mark(TEXT)                 an event too
 #     $p->stop                       and no more; unmounts
@@ -46,12 +48,12 @@ sub new {
     if (!$self->{pid}) {
         open STDOUT, '>>', "$dir/log";
         open STDERR, '>&', \*STDOUT;
-        exec "$build/tests/powercut/disk", $self->{files}, $kind{mib} << 20, $kind{sector}, $delay or POSIX::_exit(127);
+        exec "$build/tests/powercut/disk", $self->{files}, $kind{mib} << 20, ($kind{journal} // 0) << 20, $kind{sector}, $delay or POSIX::_exit(127);
     }
     for (my $until = time + 20; !-e "$self->{files}/disk"; sleep 0.01) {
         time < $until && !waitpid($self->{pid}, POSIX::WNOHANG()) or die 'the disk does not start: ' . $self->log;
     }
-    $self->run(@{ $kind{mkfs} }, "$self->{files}/disk") or die 'no file system: ' . $self->log;
+    $self->make;
     $self->mount or die 'a new file system that can not be mounted: ' . $self->log;
     chmod 0777, $self->{mount} or die "$self->{mount}: $!";
     return $self;
@@ -78,13 +80,30 @@ sub run {
     return $? == 0;
 }
 
-# The loop device goes by itself as soon as it isn't mounted.
+# A loop device of one of the files.
+sub attach {
+    my ($self, $file) = @_;
+    my ($device) = map { /(\S+)/ } qx(losetup --direct-io=on --find --show $self->{files}/$file 2>>$self->{dir}/log);
+    return $device // die "no loop device for $file: " . $self->log;
+}
+
+# A device that is in use goes as soon as it isn't.
+sub detach { my ($self, @devices) = @_; $self->run('losetup', '--detach', $_) or die "$_: " . $self->log for @devices }
+
+sub make {
+    my $self = shift;
+    my @devices = $self->{journal} ? $self->attach('journal') : ();
+    for my $command (@{ $self->{prepare} // [] }, [@{ $self->{mkfs} }, "$self->{files}/disk"]) {
+        $self->run(map { s/JOURNAL/$devices[0]/r } @$command) or die 'no file system: ' . $self->log;
+    }
+    $self->detach(@devices);
+}
+
 sub mount {
     my $self = shift;
-    my ($device) = map { /(\S+)/ } qx(losetup --direct-io=on --find --show $self->{files}/disk 2>>$self->{dir}/log);
-    $device or die 'no loop device: ' . $self->log;
-    my $mounted = $self->run('mount', '-t', $self->{type}, '-o', $self->{options}, $device, $self->{mount});
-    $self->run('losetup', '--detach', $device) or die "$device: " . $self->log;
+    my @devices = ($self->attach('disk'), $self->{journal} ? $self->attach('journal') : ());
+    my $mounted = $self->run('mount', '-t', $self->{type}, '-o', $self->{options} =~ s/JOURNAL/$devices[1]/r, $devices[0], $self->{mount});
+    $self->detach(@devices);
     return $mounted;
 }
 

@@ -3,17 +3,19 @@
  * A disk that remembers in which order it was written, and can be what a power cut would have left of it
  * (history.h): a FUSE file system.
  *
- *     disk MOUNTPOINT BYTES SECTOR DELAY
+ *     disk MOUNTPOINT BYTES JOURNAL SECTOR DELAY
  *
  *     disk      the disk, of BYTES bytes, for a loop device with direct I/O
+ *     journal   another one, of JOURNAL bytes, with a cache of its own
  *     control   a command each write(2):
  *                 record        what the disk holds now is on it for good; from here on events are kept
  *                 note TEXT     TEXT becomes an event, between those before and after it
  *                 stop          events are kept no more
  *                 cut END SEED  the disk becomes one that lost its power after the first END events; what was
  *                               written since the cut before is forgotten. END only grows from cut to cut
- *     log       the events, a line each: write OFFSET LENGTH, written N, flush, flushed N, note TEXT. N: the
- *               line, from 0, of the write or flush that is answered
+ *     log       the events, a line each: write OFFSET LENGTH, written N, flush OFFSET, flushed N, note TEXT.
+ *               N: the line, from 0, of the write or flush that is answered. OFFSET: the journal lies behind
+ *               the disk
  *     last      of the last cut: how many writes were not safe yet, and of them are lost, and are torn
  *
  * While events are kept, answers wait for up to DELAY microseconds, so that much is on its way at once, as
@@ -94,6 +96,8 @@ static size_t event_line(const struct event *e, char line[LINE_LIMIT])
     int n = 0;
     if (e->kind == WRITE)
         n = snprintf(line, LINE_LIMIT, "%s %zu %zu\n", name, e->at, e->length);
+    else if (e->kind == FLUSH)
+        n = snprintf(line, LINE_LIMIT, "%s %zu\n", name, e->at);
     else if (e->kind == WRITTEN || e->kind == FLUSHED)
         n = snprintf(line, LINE_LIMIT, "%s %zu\n", name, e->of);
     else
@@ -117,8 +121,8 @@ static char *whole_text(const struct history *h, bool log, size_t *length)
 
 /* ---- the file system */
 
-enum file { DISK, CONTROL, LOG, LAST };
-static const char *const file_names[] = { "disk", "control", "log", "last" };
+enum file { DISK, JOURNAL, CONTROL, LOG, LAST };
+static const char *const file_names[] = { "disk", "journal", "control", "log", "last" };
 #define FILES (sizeof file_names / sizeof *file_names)
 
 struct text {
@@ -134,6 +138,20 @@ static int file_of(const char *path)
     return -ENOENT;
 }
 
+/* Where a file's bytes lie among those of both disks; of no length where it has none there. */
+struct part {
+    size_t begin, length;
+};
+
+static struct part part_of(const struct disk *d, int file)
+{
+    if (file == DISK)
+        return (struct part){ 0, d->h.second };
+    if (file == JOURNAL)
+        return (struct part){ d->h.second, d->h.size - d->h.second };
+    return (struct part){ 0, 0 };
+}
+
 static int fs_getattr(const char *path, struct stat *st, struct fuse_file_info *fi)
 {
     (void)fi;
@@ -144,7 +162,7 @@ static int fs_getattr(const char *path, struct stat *st, struct fuse_file_info *
     st->st_mode = file < 0 ? S_IFDIR | 0700 : S_IFREG | 0600;
     st->st_nlink = 1;
     st->st_blksize = BLOCK;
-    st->st_size = file == DISK ? (off_t)disk()->h.size : 0;
+    st->st_size = (off_t)part_of(disk(), file).length;
     return 0;
 }
 
@@ -190,11 +208,11 @@ static int fs_release(const char *path, struct fuse_file_info *fi)
 
 static int fs_read(const char *path, char *to, size_t size, off_t at, struct fuse_file_info *fi)
 {
-    (void)path;
     struct disk *d = disk();
+    struct part part = part_of(d, file_of(path));
     struct text *t = (struct text *)(uintptr_t)fi->fh;
-    const char *from = t ? t->text : d->h.now;
-    size_t length = t ? t->length : d->h.size;
+    const char *from = t ? t->text : d->h.now + part.begin;
+    size_t length = t ? t->length : part.length;
     if ((size_t)at >= length)
         return 0;
     size = size < length - (size_t)at ? size : length - (size_t)at;
@@ -208,10 +226,11 @@ static int fs_write(const char *path, const char *data, size_t size, off_t at, s
     struct disk *d = disk();
     char command[COMMAND_LIMIT];
     int file = file_of(path);
-    if (file == DISK && ((size_t)at > d->h.size || size > d->h.size - (size_t)at))
+    struct part part = part_of(d, file);
+    if (part.length && ((size_t)at > part.length || size > part.length - (size_t)at))
         return -ENOSPC;
-    if (file == DISK) {
-        int failed = come(d, WRITE, (size_t)at, data, size);
+    if (part.length) {
+        int failed = come(d, WRITE, part.begin + (size_t)at, data, size);
         return failed ? failed : (int)size;
     }
     if (file != CONTROL || size >= sizeof command)
@@ -227,7 +246,8 @@ static int fs_write(const char *path, const char *data, size_t size, off_t at, s
 static int fs_fsync(const char *path, int data_only, struct fuse_file_info *fi)
 {
     (void)data_only, (void)fi;
-    return file_of(path) == DISK ? come(disk(), FLUSH, 0, NULL, 0) : 0;
+    struct part part = part_of(disk(), file_of(path));
+    return part.length ? come(disk(), FLUSH, part.begin, NULL, 0) : 0;
 }
 
 /* Its size is what it is: O_TRUNC has no say. */
@@ -263,12 +283,15 @@ static const struct fuse_operations operations = {
 int main(int argc, char **argv)
 {
     static struct disk d = { .lock = PTHREAD_MUTEX_INITIALIZER, .random = 88172645463325252 };
-    if (argc != 5) {
-        fputs("usage: disk MOUNTPOINT BYTES SECTOR DELAY\n", stderr);
+    size_t numbers[4] = { 0 };
+    for (int i = 0; argc == 6 && i < 4; i++)
+        numbers[i] = strtoull(argv[2 + i], NULL, 10);
+    if (argc != 6) {
+        fputs("usage: disk MOUNTPOINT BYTES JOURNAL SECTOR DELAY\n", stderr);
         return 64;
     }
-    d.delay = (unsigned)strtoul(argv[4], NULL, 10);
-    if (!history_begin(&d.h, strtoull(argv[2], NULL, 10), strtoull(argv[3], NULL, 10))) {
+    d.delay = (unsigned)numbers[3];
+    if (!history_begin(&d.h, numbers[0], numbers[1], numbers[2])) {
         fputs("disk: no such disk, or no memory for it\n", stderr);
         return 75;
     }

@@ -69,14 +69,27 @@ static void restore(struct history *h, char *to, const char *from)
         }
 }
 
-/* The last flush to come of those that were answered by now, or 0. */
-static size_t last_flush(const struct history *h, size_t end)
+static bool on_second(const struct history *h, const struct event *e)
 {
-    size_t last = 0;
-    for (size_t i = 0; i < end; i++)
-        if (h->events[i].kind == FLUSHED && h->events[i].of > last)
-            last = h->events[i].of;
-    return last;
+    return e->at >= h->second;
+}
+
+/* Of each disk the last flush to come of those that were answered by now, or 0. */
+struct flushes {
+    size_t last[2];
+};
+
+static struct flushes last_flushes(const struct history *h, size_t end)
+{
+    struct flushes f = { { 0, 0 } };
+    for (size_t i = 0; i < end; i++) {
+        size_t flush = h->events[i].of;
+        if (h->events[i].kind != FLUSHED)
+            continue;
+        size_t *last = &f.last[on_second(h, &h->events[flush])];
+        *last = flush > *last ? flush : *last;
+    }
+    return f;
 }
 
 enum fate { LOST, KEPT, TORN };
@@ -117,17 +130,13 @@ static void put_torn(struct history *h, const struct event *e, uint64_t *random)
     }
 }
 
-static bool is_safe(const struct event *e, size_t flush)
-{
-    return e->of != NEVER && e->of < flush;
-}
-
 /* Writes that have become safe since the cut before. */
-static void settle(struct history *h, size_t flush)
+static void settle(struct history *h, size_t end)
 {
-    for (size_t i = 0; i < flush; i++) {
+    struct flushes flushes = last_flushes(h, end);
+    for (size_t i = 0; i < end; i++) {
         struct event *e = &h->events[i];
-        if (e->kind != WRITE || !e->data || !is_safe(e, flush))
+        if (e->kind != WRITE || !e->data || e->of == NEVER || e->of >= flushes.last[on_second(h, e)])
             continue;
         memcpy(h->safe + e->at, e->data, e->length);
         memcpy(h->now + e->at, e->data, e->length);
@@ -167,7 +176,7 @@ bool history_cut(struct history *h, size_t end, uint64_t seed)
     for (int i = 0; i < 8; i++)
         next_random(&random);
     restore(h, h->now, h->safe);
-    settle(h, last_flush(h, end));
+    settle(h, end);
     h->cut = end;
     lose_the_rest(h, end, &random);
     return true;
@@ -188,9 +197,10 @@ static char *zeros(size_t size)
     return p == MAP_FAILED ? NULL : p;
 }
 
-bool history_begin(struct history *h, size_t size, size_t sector)
+bool history_begin(struct history *h, size_t first, size_t second, size_t sector)
 {
-    *h = (struct history){ .size = size / PAGE * PAGE, .sector = sector };
+    *h = (struct history){ .second = first / PAGE * PAGE, .sector = sector };
+    h->size = h->second + second / PAGE * PAGE;
     if (!h->size || !sector)
         return false;
     h->now = zeros(h->size);
