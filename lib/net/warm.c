@@ -257,8 +257,9 @@ static void prepare_signals(struct warm *w)
     sigaddset(&block, SIGTERM);
     sigprocmask(SIG_BLOCK, &block, &w->waiting_mask);
     sigdelset(&w->waiting_mask, SIGTERM);
-    w->busy_mask = w->waiting_mask;
     sigdelset(&w->waiting_mask, SIGCHLD);
+    w->busy_mask = w->waiting_mask;
+    sigaddset(&w->busy_mask, SIGCHLD);
 }
 
 /* Behind all that we have: a session takes its memory there, not from holes in pages of ours, which would have to be copied. Nor
