@@ -19,6 +19,7 @@
 package PowerCut;
 use strict;
 use warnings;
+use Errno;
 use POSIX ();
 use Time::HiRes qw(time sleep);
 
@@ -37,6 +38,7 @@ sub enter {
     die "there is no @missing: this needs FUSE and loop devices (modprobe fuse loop)\n" if @missing;
     system('mount -t tmpfs -o mode=0755 powercut /run && mkdir -m 1777 /run/tmp') == 0 or die "/run: no tmpfs\n";
     $ENV{TMPDIR} = '/run/tmp';
+    $SIG{INT} = $SIG{TERM} = sub { exit 1 }; # as the first process of its namespace it would outlive them
 }
 
 sub new {
@@ -80,31 +82,37 @@ sub run {
     return $? == 0;
 }
 
-# A loop device of one of the files.
+# A loop device of one of the files: its name, and a handle. It goes by itself as soon as that is closed and it isn't mounted, which
+# losetup(8) can't arrange from the beginning. loop(4) has the calls.
 sub attach {
-    my ($self, $file) = @_;
-    my ($device) = map { /(\S+)/ } qx(losetup --direct-io=on --find --show $self->{files}/$file 2>>$self->{dir}/log);
-    return $device // die "no loop device for $file: " . $self->log;
+    my ($self, $name) = @_;
+    my ($get_free, $configure, $autoclear, $direct_io) = (0x4c82, 0x4c0a, 4, 16);
+    open my $control, '+<', '/dev/loop-control' or die "/dev/loop-control: $!";
+    open my $file, '+<', "$self->{files}/$name" or die "$name: $!";
+    my $config = pack 'L L x52 L x176 x64', fileno $file, 0, $autoclear | $direct_io; # struct loop_config: file, sector, flags
+    for (1 .. 50) { # another may take it first
+        my $number = ioctl $control, $get_free, 0 or die "no loop device: $!";
+        my $device = '/dev/loop' . ($number + 0);
+        open my $held, '+<', $device or die "$device: $!";
+        return ($device, $held) if ioctl $held, $configure, $config;
+        $!{EBUSY} or die "$device: $!";
+    }
+    die "no loop device is free for long\n";
 }
-
-# A device that is in use goes as soon as it isn't.
-sub detach { my ($self, @devices) = @_; $self->run('losetup', '--detach', $_) or die "$_: " . $self->log for @devices }
 
 sub make {
     my $self = shift;
-    my @devices = $self->{journal} ? $self->attach('journal') : ();
+    my ($journal, $held) = $self->{journal} ? $self->attach('journal') : ();
     for my $command (@{ $self->{prepare} // [] }, [@{ $self->{mkfs} }, "$self->{files}/disk"]) {
-        $self->run(map { s/JOURNAL/$devices[0]/r } @$command) or die 'no file system: ' . $self->log;
+        $self->run(map { s/JOURNAL/$journal/r } @$command) or die 'no file system: ' . $self->log;
     }
-    $self->detach(@devices);
 }
 
 sub mount {
     my $self = shift;
-    my @devices = ($self->attach('disk'), $self->{journal} ? $self->attach('journal') : ());
-    my $mounted = $self->run('mount', '-t', $self->{type}, '-o', $self->{options} =~ s/JOURNAL/$devices[1]/r, $devices[0], $self->{mount});
-    $self->detach(@devices);
-    return $mounted;
+    my ($disk, $held) = $self->attach('disk');
+    my ($journal, $held_too) = $self->{journal} ? $self->attach('journal') : ();
+    return $self->run('mount', '-t', $self->{type}, '-o', $self->{options} =~ s/JOURNAL/$journal/r, $disk, $self->{mount});
 }
 
 sub unmount {

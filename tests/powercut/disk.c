@@ -28,9 +28,11 @@
 #include <errno.h>
 #include <fuse3/fuse.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -280,6 +282,24 @@ static const struct fuse_operations operations = {
     .init = fs_init,
 };
 
+/* In a mount namespace of its own: else, where all of the test is killed, this process could be the last that
+ * has the file systems on the disk mounted, unmount them as it ends, and wait for itself to write. */
+static bool leave_namespace(const char *mountpoint)
+{
+    return unshare(CLONE_NEWNS) == 0 && umount2(mountpoint, MNT_DETACH) == 0;
+}
+
+/* Until it is unmounted. */
+static bool serve(struct disk *d, char *program, char *mountpoint)
+{
+    char *words[] = { program, "-o", "fsname=powercut", NULL };
+    struct fuse_args args = FUSE_ARGS_INIT(3, words);
+    struct fuse_loop_config threads = { .max_idle_threads = 10 };
+    struct fuse *f = fuse_new(&args, &operations, sizeof operations, d);
+    return f && fuse_mount(f, mountpoint) == 0 && leave_namespace(mountpoint) &&
+           fuse_loop_mt(f, &threads) == 0;
+}
+
 int main(int argc, char **argv)
 {
     static struct disk d = { .lock = PTHREAD_MUTEX_INITIALIZER, .random = 88172645463325252 };
@@ -295,6 +315,5 @@ int main(int argc, char **argv)
         fputs("disk: no such disk, or no memory for it\n", stderr);
         return 75;
     }
-    char *words[] = { argv[0], "-f", "-o", "fsname=powercut", argv[1], NULL };
-    return fuse_main(5, words, &operations, &d);
+    return serve(&d, argv[0], argv[1]) ? 0 : 75;
 }
