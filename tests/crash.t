@@ -249,6 +249,8 @@ check "smtpd says 250 after fsync of every file and directory" in_order smtpd 3
 check "in LMTP too" in_order lmtp 3
 check "the same of a delivery where the file system has a journal" journal in_order delivery 3
 check "it is written out there" writes_out
+check "the same of a session" journal in_order session 6
+check "what it appends is written out there" writes_out
 check "the same of smtpd" journal in_order smtpd 3
 check "it is written out there" writes_out
 check "the same of LMTP" journal in_order lmtp 3
@@ -267,6 +269,8 @@ for action in "exit 0" "fail 5" "full 28"; do
     check "LMTP for three recipients, $action" every 20 $action lmtp
     # shellcheck disable=SC2086
     check "delivery where the file system has a journal, $action" journal every 20 $action delivery
+    # shellcheck disable=SC2086
+    check "a session there, $action" journal every 40 $action session
     # shellcheck disable=SC2086
     check "smtpd there, $action" journal every 18 $action smtpd
     # shellcheck disable=SC2086

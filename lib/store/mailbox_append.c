@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Messages into a folder: APPEND. All are written and fsynced in tmp/ before the first is renamed, so that
+ * Messages into a folder: APPEND. All are written in tmp/, and out (file_write_out()), before the first is renamed, so that
  * what fails while they come leaves none. They get their UIDs before they appear, so that none ever lies in
  * cur/ without one, and their dates before they are fsynced. A crash among the renames leaves some of them,
  * and the client without an OK.
@@ -26,7 +26,7 @@
 #include <unistd.h>
 
 #define PIECE ((size_t)64 * 1024)
-#define BATCH 32    /* files that are fsynced together */
+#define BATCH 32    /* files that are brought to disk together */
 #define BASE_LIMIT 160      /* of a kept name: with all our fields it fits still */
 #define UIDS_TO_GO 16777216U /* a UID above those that leave so many isn't kept */
 #define KEYWORDS 64 /* different ones in one APPEND; more are passed over, as there are 26 letters */
@@ -48,7 +48,7 @@ struct mailbox_append {
     size_t count, room;
     char *keywords[KEYWORDS];
     size_t keyword_count;
-    int waiting_fds[BATCH]; /* of the last messages, to be fsynced */
+    int waiting_fds[BATCH]; /* of the last messages, to be fsynced; -1: is */
     size_t waiting_count;
     /* the one that is being written */
     int fd; /* -1: none */
@@ -214,17 +214,23 @@ static void start_writing(struct mailbox_append *a)
                         SYNC_FILE_RANGE_WRITE); /* a hint; what fails here fails in fsync */
 }
 
-/* One fsync after the other, with all of them on their way first: a journal may then commit once for many. */
+/* One fsync after the other; where all of them were on their way first, a journal may commit once for many. */
 static enum status sync_waiting(struct mailbox_append *a)
 {
-    if (a->waiting_count > 1)
-        start_writing(a);
     for (size_t i = 0; i < a->waiting_count; i++) {
-        if (a->status == ST_OK && fsync(a->waiting_fds[i]) != 0)
+        if (a->status == ST_OK && a->waiting_fds[i] >= 0 && fsync(a->waiting_fds[i]) != 0)
             fail(a, ST_TEMP);
         file_close(a->waiting_fds[i]);
     }
     a->waiting_count = 0;
+    return fail(a, ST_OK);
+}
+
+/* As much as they need before they get their names. */
+static enum status write_out_waiting(struct mailbox_append *a)
+{
+    for (size_t i = 0; a->status == ST_OK && i < a->waiting_count; i++)
+        fail(a, file_write_out(&a->waiting_fds[i]));
     return fail(a, ST_OK);
 }
 
@@ -279,7 +285,10 @@ enum status mailbox_append_end(struct mailbox_append *a, uint32_t system_flags, 
     a->count++;
     a->waiting_fds[a->waiting_count++] = a->fd;
     a->fd = -1;
-    return a->waiting_count == BATCH ? sync_waiting(a) : ST_OK;
+    if (a->waiting_count < BATCH)
+        return ST_OK;
+    start_writing(a);
+    return sync_waiting(a);
 }
 
 void mailbox_append_take_over(struct mailbox_append *a, uint32_t uid_validity, uint32_t next)
@@ -396,6 +405,8 @@ static enum status publish(struct mailbox_append *a, uint32_t *uid)
         }
     }
     if (st == ST_OK)
+        st = sync_waiting(a);
+    if (st == ST_OK)
         st = file_sync_dir(a->place.cur_dir, NULL);
     if (st == ST_OK)
         tell(a);
@@ -415,7 +426,7 @@ enum status mailbox_append_publish(struct mailbox_append *a, uint32_t *uid_valid
     start_writing(a); /* the disk works while the lock is taken and the folder looked at */
     enum status st = a->status == ST_OK ? place_lock(&a->place) : fail(a, ST_OK);
     if (st == ST_OK)
-        st = sync_waiting(a);
+        st = write_out_waiting(a);
     if (st == ST_OK)
         st = publish(a, first_uid);
     if (st == ST_OK)
