@@ -56,7 +56,7 @@ static bool is_there(int guard)
 static bool give_at_once(const struct handler *h, int guard, int session, int client, const struct peer *peer)
 {
     const struct service *service = h->serving.service;
-    bool limited = service->admit && (!service->limited || service->limited(&h->serving, peer));
+    bool limited = service->admit && service->limited(&h->serving, peer);
     return !limited && is_there(guard) && connection_give(h, session, client, peer);
 }
 
