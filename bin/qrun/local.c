@@ -154,9 +154,11 @@ static enum status prepare(struct qrun *q, const struct address *to, const struc
             return ST_TEMP;
         if (st == ST_NONE)
             continue;
+        if (st == ST_OK && d->prepared++ >= MAILDIR_FILES_OPEN && maildir_sync_file(&box->maildir) != ST_OK)
+            return ST_TEMP;
         if (st == ST_OK)
-            d->prepared++;
-        else if (has_own && address_same(box->account, &own))
+            continue;
+        if (has_own && address_same(box->account, &own))
             return ST_PERM;
         else
             bytes_printf(&d->full, " <%s>", box->account->text);

@@ -35,7 +35,6 @@
 #define TRACE_LIMIT (4096 + SMTPD_FIELDS_LIMIT)
 #define MARKS_FIELD "X-Postern-Marked" /* what a setting of policy said mark to */
 #define LOG_RECIPIENTS 900             /* bytes of recipients in the log's line */
-#define FILES_OPEN 100                 /* that are fsynced at the end, the journal committing once for many */
 
 struct delivery {
     struct maildir_delivery maildir;
@@ -192,7 +191,7 @@ static enum status prepare_local(const struct commit *k, struct delivery *d, str
                                     address_domain(&d->target->address), &path))
         st = maildir_prepare(bytes_str(&path), choose_folder(k, d, bytes_str(&path), room), k->settings->hostname, &c,
                              &d->maildir);
-    if (st == ST_OK && k->delivery_count >= FILES_OPEN && (st = maildir_sync_file(&d->maildir)) != ST_OK)
+    if (st == ST_OK && k->delivery_count >= MAILDIR_FILES_OPEN && (st = maildir_sync_file(&d->maildir)) != ST_OK)
         maildir_abort(&d->maildir);
     int why = errno;
     if (st != ST_OK)

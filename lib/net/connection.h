@@ -39,7 +39,7 @@ int connection_stand(struct handler *h, int control);
  * log's, of log_make_session(). */
 _Noreturn void connection_await_client(struct handler *h, int channel, const char *id);
 /* Gives the guard at `guard` the session, by the other end of its channel, and the session the client: at once where no
- * limit is to be looked at, else by its guard. False: there is no guard. */
+ * limit is to be looked at, else by its guard. False: there is no guard, and the client has nobody yet. */
 bool connection_assign(const struct handler *h, int guard, int session, const char *id, int client, const struct peer *peer);
 
 /* In the log: a process, "session" or "guard", died by a signal; `how` is wait()'s. */

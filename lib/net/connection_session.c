@@ -110,6 +110,7 @@ static bool enter_session(struct handler *h)
         file_close(s->place);
         return connection_enter(h, h->session_box);
     }
+    file_close(s->place); /* where there is no close_range() (Linux before 5.9) */
     log_leave();
     bool boxed = sandbox_enter_as_is(h->session_box);
     files_close_but(kept, sizeof kept / sizeof kept[0]);

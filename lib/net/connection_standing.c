@@ -21,7 +21,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <sysexits.h>
@@ -68,7 +67,8 @@ bool connection_assign(const struct handler *h, int guard, int session, const ch
     message_put_str(m, id);
     message_put(m, (struct span){ (const char *)peer, sizeof *peer });
     m->fd = session;
-    return channel_send(guard, m) && (given || connection_give(h, guard, client, peer));
+    bool sent = channel_send(guard, m);
+    return given || (sent && connection_give(h, guard, client, peer)); /* nobody else gets a client who has a session */
 }
 
 static bool read_assignment(struct serving *s, char id[LOG_SESSION_LENGTH + 1])
@@ -126,7 +126,7 @@ static bool resolver_died(void)
 void serving_waits(struct serving *s)
 {
     if (s->moment >= 0 && !s->waited)
-        s->waited = eventfd_write(s->moment, 1) == 0;
+        s->waited = send(s->moment, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL) == 1;
 }
 
 /* Has it served one, and did its program like that? */

@@ -52,7 +52,7 @@ struct serving {
     uint64_t dns_asked; /* guard: the number of its last question to that */
     bool dns_awaited;   /* guard: nobody waited for the answer to it */
     bool standing; /* guard: it may serve another connection (connection.h) */
-    int moment;    /* guard that is standing: the eventfd of serving_waits(); else -1 */
+    int moment;    /* guard that is standing: what serving_waits() writes to, all guards the same; else -1 */
     bool waited;   /* the same: it has been written to in this connection */
     void *kept;    /* guard that is standing: what it keeps for that, its program's; nothing that a client said. NULL at first */
     int client_in, client_out;         /* mailbox process only: the client's descriptors */

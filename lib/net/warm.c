@@ -14,6 +14,7 @@
  */
 #include "net/warm_private.h"
 #include "base/clock.h"
+#include "base/files.h"
 #include "base/log.h"
 #include "net/channel.h"
 
@@ -25,7 +26,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <sysexits.h>
@@ -36,6 +36,7 @@
 #define NEXT_PAUSE_STANDING_US 1000 /* the same where a guard will say when it is a good moment; if it does */
 #define MOMENT_PAUSE_US 30 /* from a guard's word that it will wait for the disk: until it does, on the processor that we are on */
 #define SESSION_HEAP (120 * 1024) /* its buffers; a piece of 128 KiB malloc(3) would map elsewhere */
+#define MOMENTS_AT_ONCE 8
 #define LULL_MS 20 /* without a client, and it hears of children and guards as they come */
 #define ACCEPT_PAUSE_MS 100 /* after an accept that failed for want of descriptors or memory */
 
@@ -142,6 +143,7 @@ pid_t warm_fork(struct warm *w)
         signal(SIGTERM, SIG_DFL);
         sigprocmask(SIG_SETMASK, &w->waiting_mask, NULL);
         close(w->listening);
+        file_close(w->moment);
         if (w->next)
             close(w->next_to);
         warm_guards_leave(w);
@@ -292,7 +294,8 @@ static bool wait_for_client(struct warm *w, int64_t left_ms, size_t guards, bool
     if (w->next_wanted)
         wait = (struct timespec){ .tv_nsec = w->next_pause_us * 1000 };
     w->polled[0] = (struct pollfd){ .fd = w->listening, .events = POLLIN };
-    w->polled[1] = (struct pollfd){ .fd = w->handler->serving.moment, .events = POLLIN };
+    bool for_moment = w->next_wanted && w->next_pause_us > MOMENT_PAUSE_US; /* once for each client, whatever guards write */
+    w->polled[1] = (struct pollfd){ .fd = for_moment ? w->moment : -1, .events = POLLIN };
     return ppoll(w->polled, WARM_OTHERS + guards, &wait, busy ? &w->busy_mask : &w->waiting_mask) != 0;
 }
 
@@ -310,12 +313,37 @@ static int64_t time_left(struct warm *w, int64_t idle_since, int64_t idle_ms, bo
     return left > 0 ? left : 0;
 }
 
-/* A guard is about to wait for the disk. */
+/* Takes the words of guards that are about to wait for the disk. One that was taken over may have shut down its end, which is
+ * everybody's: then the next processes are made after the pause. */
+static bool take_moments(struct warm *w)
+{
+    char words[64];
+    bool some = false;
+    ssize_t n = 1;
+    for (int i = 0; i < MOMENTS_AT_ONCE && n > 0; i++) {
+        n = recv(w->moment, words, sizeof words, MSG_DONTWAIT);
+        some = some || n > 0;
+    }
+    if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
+        file_close(w->moment);
+        w->moment = -1;
+    }
+    return some;
+}
+
 static void hear_moment(struct warm *w)
 {
-    eventfd_t guards;
-    if (w->polled[1].revents && eventfd_read(w->polled[1].fd, &guards) == 0)
+    if (w->polled[1].revents && take_moments(w))
         w->next_pause_us = MOMENT_PAUSE_US;
+}
+
+static void make_moment(struct warm *w)
+{
+    int pair[2];
+    if (!w->standing || channel_pair(pair) != ST_OK)
+        return;
+    w->moment = pair[0];
+    w->handler->serving.moment = pair[1];
 }
 
 static void begin_listening(struct warm *w)
@@ -323,8 +351,7 @@ static void begin_listening(struct warm *w)
     fcntl(w->listening, F_SETFL, fcntl(w->listening, F_GETFL) | O_NONBLOCK);
     fcntl(w->listening, F_SETFD, FD_CLOEXEC);
     w->standing = connection_stands(w->handler);
-    if (w->standing)
-        w->handler->serving.moment = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    make_moment(w);
     prepare_signals(w);
     warm_watch(w);
     warm_take_children(w);
@@ -334,7 +361,7 @@ static void begin_listening(struct warm *w)
 
 int warm_run(struct handler *h, int listening, char **argv)
 {
-    struct warm w = { .handler = h, .listening = listening, .argv = argv, .client = -1 };
+    struct warm w = { .handler = h, .listening = listening, .argv = argv, .client = -1, .moment = -1 };
     int64_t idle_ms = (int64_t)(h->broken ? 1 : h->settings.idle_exit) * 1000, last = clock_ms();
     if (!warm_guards_ready(&w))
         return EX_OSERR;
@@ -362,6 +389,8 @@ int warm_run(struct handler *h, int listening, char **argv)
         if (heard && w.polled[0].revents) {
             if (busy)
                 catch_up(&w);
+            if (w.moment >= 0)
+                take_moments(&w); /* of connections before this one */
             if (warm_must_renew(&w))
                 warm_renew(&w);
             accept_one(&w);

@@ -114,6 +114,7 @@ void warm_leave(struct warm *w)
     signal(SIGCHLD, SIG_DFL);
     sigprocmask(SIG_SETMASK, &w->waiting_mask, NULL);
     close(w->listening);
+    file_close(w->moment);
     if (w->next)
         close(w->next_to);
     for (size_t i = 0; i < w->guard_count; i++)

@@ -27,6 +27,7 @@
 
 #define GUARD_CONNECTIONS 200
 #define GUARD_AGE_MS 300000
+#define GUARD_PATIENCE_MS 100 /* for one that doesn't read what it is told */
 #define GUARDS_IDLE 8
 #define GUARD_IDLE_MS 1000
 
@@ -77,6 +78,7 @@ static struct warm_guard *make_guard(struct warm *w)
         close(pair[0]);
         return NULL;
     }
+    channel_patience(pair[0], GUARD_PATIENCE_MS);
     w->guards[w->guard_count] = (struct warm_guard){ .pid = pid, .control = pair[0], .made = clock_ms(), .idle_since = clock_ms() };
     return &w->guards[w->guard_count++];
 }

@@ -63,7 +63,8 @@ struct warm {
     bool standing; /* its guards are */
     struct warm_guard *guards;
     size_t guard_count, guard_room;
-    struct pollfd *polled; /* the socket, the eventfd of serving_waits(), and the busy guards */
+    int moment;  /* where serving_waits() of guards is heard, or -1 */
+    struct pollfd *polled; /* the socket, `moment`, and the busy guards */
     int64_t busy_until; /* clock_ms(): until then only clients wake us */
     sigset_t waiting_mask, busy_mask;
 };

@@ -10,6 +10,8 @@
 
 #include "store/content.h"
 
+#define MAILDIR_FILES_OPEN 100 /* of one message to many, who so saves commits of the journal; more are to be fsynced when prepared */
+
 struct maildir_delivery {
     int tmp_dir, new_dir; /* of the Maildir, or of the folder */
     int file;             /* to be fsynced yet; -1: it is */
