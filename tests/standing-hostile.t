@@ -53,6 +53,25 @@ for my $meanwhile ('', 'new settings', 'settings by which no guard stands', 'the
     };
 }
 
+sub ticks { open my $f, '<', "/proc/$_[0]/stat" or return 0; my @all = split ' ', <$f> =~ s/.*\) //r; return $all[11] + $all[12] }
+
+for my $abuse ([ filled => '127.0.0.8' ], [ 'shut down' => '127.0.0.9' ]) {
+    subtest "what guards tell the listener by is $abuse->[0]" => sub {
+        my $l = liar();
+        for (1 .. 5) {
+            my $s = $l->open(from => $abuse->[1]);
+            print $s "no such\r\n";
+            is read_reply($s), 'no such lie', 'a client of such a guard';
+        }
+        is +(lies($l, 'no such'))[1], 'no such lie', 'others are served' for 1 .. 3;
+        my $before = ticks($l->{pid});
+        sleep 0.5;
+        cmp_ok ticks($l->{pid}) - $before, '<', 20, 'the listener rests';
+        $l->stop;
+        ok !alive($l->{pid}), 'and ends when it is told to';
+    };
+}
+
 # Its session is gone, and in a message that it doesn't read lies the other end of its channel.
 subtest 'a guard that is made to wait' => sub {
     my $l = liar();

@@ -573,6 +573,18 @@ static void session_lies(struct serving *s)
     tell_lie(s, lies, sizeof lies / sizeof lies[0]);
 }
 
+/* What serving_waits() uses is everybody's: clients from 127.0.0.8 and .9 have guards that abuse it. */
+static void abuse_moment(const struct serving *s)
+{
+    if (s->moment < 0 || strncmp(s->peer.text, "127.0.0.", 8) != 0)
+        return;
+    if (s->peer.text[8] == '8')
+        for (int i = 0; i < 100000 && send(s->moment, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL) == 1; i++)
+            ;
+    if (s->peer.text[8] == '9')
+        shutdown(s->moment, SHUT_RDWR);
+}
+
 static int guard_tries(struct serving *s)
 {
     struct attempt a = { .conn = NULL };
@@ -581,6 +593,7 @@ static int guard_tries(struct serving *s)
         tell(&a, "write the settings", opens(s->settings->file, O_WRONLY));
         try_client(&a, s);
     }
+    abuse_moment(s);
     return guard_run(s);
 }
 
