@@ -221,6 +221,8 @@ subtest 'TLS and memory' => sub {
     is $bad, 0, '260 messages with TLS';
     my @both = grep { $early{$_} && $late{$_} } keys %late;
     ok scalar(@both), 'guards that served 120';
+    # A sanitizer keeps what was freed, to see who uses it.
+    @both = () if qx(ldd '$T->{bin}/smtpd') =~ /libasan/;
     for (@both) { cmp_ok $late{$_} - $early{$_}, '<=', 600, "guard $_: $early{$_} KiB after 40 connections, $late{$_} after 120" }
     $l->stop;
 };
