@@ -160,8 +160,7 @@ static enum status prepare(struct qrun *q, const struct address *to, const struc
             continue;
         if (has_own && address_same(box->account, &own))
             return ST_PERM;
-        else
-            bytes_printf(&d->full, " <%s>", box->account->text);
+        bytes_printf(&d->full, " <%s>", box->account->text);
     }
     return prepare_queued(q, to, t, m, d);
 }

@@ -2,9 +2,9 @@
  *
  * The commit point of a message that comes in:
  *
- *     1. prepare   a file in tmp/ of each local Maildir, and one queue file for all others: written out
+ *     1. prepare   a file in tmp/ of each local Maildir, written out, and one queue file for all others, fsynced
  *     2. publish   each gets its name: the queue first, as only it can take what fails later
- *     3. finish    files and directories are fsynced; only then 250
+ *     3. finish    those files, where they aren't yet, and the directories are fsynced; only then 250
  *
  * A Maildir that its owner made unusable is reached through the queue, so that it is nobody else's trouble;
  * one that is over its quota as well, and there the queue runner bounces it, unless it is the only one: then

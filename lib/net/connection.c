@@ -28,10 +28,6 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#define SESSION_RATE 64        /* bytes a second a client must send, after its first half minute */
-#define SPOOL_SLACK (1u << 20) /* what a spooled message may take above the announced size */
-#define LINGER_MS 500 /* how long unread input is drained, so that the last reply isn't lost to a reset */
-#define LINGER_BYTES (256 * 1024)
 #define GOODBYE_MS 3000     /* what a session may take to say goodbye when its guard is gone */
 #define RELAY_END_MS 300000 /* or to bring a slow client the last of its mailbox */
 

@@ -106,11 +106,9 @@ static bool enter_session(struct handler *h)
     const int kept[] = { s->channel, s->relay, s->client_in, s->client_out };
     struct rlimit most = { h->settings.message_size + SPOOL_SLACK, h->settings.message_size + SPOOL_SLACK };
     setrlimit(RLIMIT_FSIZE, &most);
-    if (log_is_verbose() || h->settings.sandbox == SANDBOX_NONE) { /* it has a log, by who knows what descriptor */
-        file_close(s->place);
+    file_close(s->place);
+    if (log_is_verbose() || h->settings.sandbox == SANDBOX_NONE) /* it has a log, by who knows what descriptor */
         return connection_enter(h, h->session_box);
-    }
-    file_close(s->place); /* where there is no close_range() (Linux before 5.9) */
     log_leave();
     bool boxed = sandbox_enter_as_is(h->session_box);
     files_close_but(kept, sizeof kept / sizeof kept[0]);

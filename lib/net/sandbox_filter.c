@@ -185,29 +185,31 @@ static bool write_program(enum sandbox_role role, enum sandbox_order order, int 
     return ok;
 }
 
-bool sandbox_program(enum sandbox_role role, enum sandbox_order order, struct sock_fprog *program)
-{
-    int fd = memfd_create("filter", MFD_CLOEXEC);
-    bool ok = fd >= 0 && write_program(role, order, fd) && read_program(fd, program);
-    if (fd >= 0)
-        close(fd);
-    return ok;
-}
-
-static bool write_apart(enum sandbox_role role, int fd)
+static bool write_apart(enum sandbox_role role, enum sandbox_order order, int fd)
 {
     int how;
     pid_t pid = fork();
     if (pid == 0)
-        _exit(write_program(role, SANDBOX_TREE, fd) ? 0 : 1);
+        _exit(write_program(role, order, fd) ? 0 : 1);
     return pid > 0 && waitpid(pid, &how, 0) == pid && how == 0;
+}
+
+static bool make_program(bool write(enum sandbox_role, enum sandbox_order, int), enum sandbox_role role,
+                         enum sandbox_order order, struct sock_fprog *program)
+{
+    int fd = memfd_create("filter", MFD_CLOEXEC);
+    bool ok = fd >= 0 && write(role, order, fd) && read_program(fd, program);
+    if (fd >= 0)
+        close(fd);
+    return ok;
+}
+
+bool sandbox_program(enum sandbox_role role, enum sandbox_order order, struct sock_fprog *program)
+{
+    return make_program(write_program, role, order, program);
 }
 
 bool sandbox_program_apart(enum sandbox_role role, struct sock_fprog *program)
 {
-    int fd = memfd_create("filter", MFD_CLOEXEC);
-    bool ok = fd >= 0 && write_apart(role, fd) && read_program(fd, program);
-    if (fd >= 0)
-        close(fd);
-    return ok;
+    return make_program(write_apart, role, SANDBOX_TREE, program);
 }
