@@ -2,8 +2,8 @@
  *
  * COPY, MOVE and EXPUNGE (RFC 3501 6.4.3 and 6.4.7, RFC 6851), with the response codes of UIDPLUS (RFC 4315).
  *
- * MOVE renames files from folder to folder, each in one or the other at any moment; within one folder it is a copy,
- * durable before the first message is removed.
+ * MOVE renames files from folder to folder, each in one or the other at any moment; within one folder it is a
+ * copy, durable before the first message is removed.
  */
 #include "learn.h"
 
@@ -53,7 +53,8 @@ static void reply_not_copied(struct imap *i, enum status st)
 }
 
 /* COPYUID goes out untagged, before the EXPUNGEs (RFC 6851 4.3). */
-static void write_copyuid(struct imap *i, uint32_t validity, const uint32_t *from, const uint32_t *to, size_t count)
+static void write_copyuid(struct imap *i, uint32_t validity, const uint32_t *from, const uint32_t *to,
+                          size_t count)
 {
     bytes_add_str(&i->line, "* ");
     add_copyuid(&i->line, validity, from, to, count);

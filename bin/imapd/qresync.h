@@ -3,8 +3,8 @@
  * CONDSTORE and QRESYNC (RFC 7162): which mod-sequences the client is told, and which UIDs have vanished.
  *
  * A client asks for mod-sequences by ENABLE or by any command that speaks of them; from then on they stand in
- * every FETCH that has flags. A mailbox whose mod-sequences don't outlive the session (box->modseq is 0 when it
- * is selected) has none: NOMODSEQ, and commands that need them are BAD.
+ * every FETCH that has flags. A mailbox whose mod-sequences don't outlive the session (box->modseq is 0 when
+ * it is selected) has none: NOMODSEQ, and commands that need them are BAD.
  */
 #ifndef POSTERN_IMAPD_QRESYNC_H
 #define POSTERN_IMAPD_QRESYNC_H
@@ -39,8 +39,8 @@ void write_vanished(struct imap *i, const uint32_t *uids, size_t count);
 /* VANISHED (EARLIER): those of the set `known` (empty: all; '*': to the end) that went after that
  * mod-sequence, where that is known; else all that aren't there. False: no memory. */
 bool write_vanished_since(struct imap *i, uint64_t modseq, const struct set *known);
-/* What SELECT (QRESYNC ...) tells behind the mailbox's own lines: nothing if UIDVALIDITY is another one. False:
- * no memory. */
+/* What SELECT (QRESYNC ...) tells behind the mailbox's own lines: nothing if UIDVALIDITY is another one.
+ * False: no memory. */
 bool resynchronise(struct imap *i, const struct qresync *q);
 
 #endif

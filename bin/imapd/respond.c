@@ -188,7 +188,8 @@ void sync_mailbox(struct imap *i, bool keep)
         i->done = true;
     }
     if (st == ST_TEMP)
-        log_event(LOG_WARNING, "mailbox-not-refreshed", "folder", i->box->folder, "reason", strerror(errno), NULL);
+        log_event(LOG_WARNING, "mailbox-not-refreshed", "folder", i->box->folder, "reason", strerror(errno),
+                  NULL);
     if (st != ST_OK) /* what couldn't be looked at now is reported by the next command */
         return mailbox_changes_free(&changes);
     write_expunged(i, &changes);

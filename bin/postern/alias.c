@@ -13,7 +13,8 @@
 
 static const char *const standard[] = { "postmaster", "abuse", "hostmaster", "root" };
 
-int alias_find(struct admin *a, const struct bytes *text, const char *name, struct alias_entry *e, bool *found)
+int alias_find(struct admin *a, const struct bytes *text, const char *name, struct alias_entry *e,
+               bool *found)
 {
     struct alias_reader reader;
     const char *why;
@@ -239,7 +240,8 @@ void alias_say_count(struct admin *a)
             total += e.name.len + e.value.len;
         }
         say_text(span_of(a->s.directory));
-        printf("/aliases: %zu alias%s, longest %zu bytes, %zu bytes total\n", count, count == 1 ? "" : "es", longest, total);
+        printf("/aliases: %zu alias%s, longest %zu bytes, %zu bytes total\n", count, count == 1 ? "" : "es",
+               longest, total);
     }
     alias_entry_free(&e);
     bytes_free(&text);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * postern alias import FILE: brings along what another mail server had in /etc/aliases. Each entry that can be one here, and whose
- * name has none yet, is added behind those that are there; what is left out is told with its line. Run again, it brings what came
- * meanwhile. Nothing is changed where the file can't be read to its end, or where what it adds would go round in a circle.
+ * postern alias import FILE: brings along what another mail server had in /etc/aliases. Each entry that can
+ * be one here, and whose name has none yet, is added behind those that are there; what is left out is told
+ * with its line. Run again, it brings what came meanwhile. Nothing is changed where the file can't be read to
+ * its end, or where what it adds would go round in a circle.
  */
 #include "alias.h"
 #include "base/files.h"
@@ -65,14 +66,16 @@ static int add_entry(struct import *i, const struct alias_entry *e, struct bytes
     if (result != EX_OK || found)
         return result;
     bytes_init(&error, 4096);
-    enum status st = write_entry(e, line) ? tables_check(&i->a->s, TABLE_ALIASES, span_bytes(line), &error) : ST_TEMP;
+    enum status st =
+        write_entry(e, line) ? tables_check(&i->a->s, TABLE_ALIASES, span_bytes(line), &error) : ST_TEMP;
     if (st == ST_OK) {
         edit_append(&i->text, bytes_str(line));
         i->added++;
     } else if (st == ST_PERM) {
         leave_out_as(i, e, &error);
     } else {
-        result = complain(EX_TEMPFAIL, "%s:%u: %s", i->file, e->line, error.len ? bytes_str(&error) : "out of memory");
+        result = complain(EX_TEMPFAIL, "%s:%u: %s", i->file, e->line,
+                          error.len ? bytes_str(&error) : "out of memory");
     }
     bytes_free(&error);
     return result;

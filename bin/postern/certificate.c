@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * The self-signed certificate that `setup` begins with, so that TLS works before a real one is there: ECDSA
- * P-256, for the host's name, ten years. Includes GnuTLS (its X.509 part), which otherwise only files of lib/net
- * do.
+ * P-256, for the host's name, ten years. Includes GnuTLS (its X.509 part), which otherwise only files of
+ * lib/net do.
  */
 #include "admin.h"
 #include "base/clock.h"

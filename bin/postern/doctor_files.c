@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * postern doctor: settings, tables, permissions, the queue and upkeep. It is done as who runs the server: what he
- * can't look at, the server can't either.
+ * postern doctor: settings, tables, permissions, the queue and upkeep. It is done as who runs the server:
+ * what he can't look at, the server can't either.
  */
 #include "doctor.h"
 #include "base/clock.h"
@@ -228,14 +228,17 @@ void doctor_upkeep(struct doctor *d)
     const char *wrong;
     int64_t since = upkeep_last(s), now = clock_now();
     if (expire_rules_read(s, &folders, &wrong) == ST_PERM)
-        doctor_found_as(d, SEVERITY_ERROR, "correct it in postern.conf", "expire %s: that can't be a folder's name", wrong);
+        doctor_found_as(d, SEVERITY_ERROR, "correct it in postern.conf",
+                        "expire %s: that can't be a folder's name", wrong);
     else
         expire_rules_free(&folders);
     if (stat(s->file, &info) == 0 && info.st_mtim.tv_sec > since)
         since = info.st_mtim.tv_sec;
     if (now - since > UPKEEP_SECONDS && (s->expiry_count || (s->quota_warnings.count && has_limits(d))))
-        doctor_found(d, "systemctl enable --now postern-upkeep.timer, or have cron start postern upkeep --due",
-                     "for %" PRId64 " hours nothing has expired, and nobody was warned of a full mailbox", (now - since) / 3600);
+        doctor_found(d,
+                     "systemctl enable --now postern-upkeep.timer, or have cron start postern upkeep --due",
+                     "for %" PRId64 " hours nothing has expired, and nobody was warned of a full mailbox",
+                     (now - since) / 3600);
 }
 
 /* --- settings --- */

@@ -92,7 +92,8 @@ void doctor_sts(struct doctor *d)
     struct bytes text, roots;
     const char *file;
     size_t count;
-    bool can = certificate_roots(&d->a->s, &roots, &file) && d->asks; /* certificate-chain tells of the roots */
+    bool can =
+        certificate_roots(&d->a->s, &roots, &file) && d->asks; /* certificate-chain tells of the roots */
     bytes_init(&text, 4096);
     for (size_t i = 0; can && i < d->domain_count; i++) {
         const struct domain_entry *e = &d->domains[i];
@@ -115,7 +116,8 @@ static bool is_published(struct doctor *d, const char *host)
     for (size_t i = 0; i < 2 && !yes; i++) {
         struct dns_answer answer;
         enum status st = dns_ask(&d->resolver, host, types[i], &answer);
-        yes = st == ST_OK || (st == ST_NONE && answer.canonical[0] && strcasecmp(answer.canonical, host) != 0);
+        yes =
+            st == ST_OK || (st == ST_NONE && answer.canonical[0] && strcasecmp(answer.canonical, host) != 0);
         dns_answer_free(&answer);
     }
     return yes;
@@ -134,8 +136,9 @@ static void check_autoconfig(struct doctor *d, const char *domain, struct span r
         doctor_found(d, todo, "%s is published, and mail programs that ask there get no settings: %s", host,
                      bytes_str(&why));
     else if (!text.len || !strcasestr(bytes_str(&text), d->a->s.hostname))
-        doctor_found(d, todo, "the settings that https://%s" AUTOCONFIG " has for mail programs don't name %s",
-                     host, d->a->s.hostname);
+        doctor_found(d, todo,
+                     "the settings that https://%s" AUTOCONFIG " has for mail programs don't name %s", host,
+                     d->a->s.hostname);
     bytes_free(&why);
     bytes_free(&text);
 }

@@ -74,7 +74,8 @@ static int remove_locked(struct admin *a, const char *domain, const char *ignore
     unsigned accounts = 0;
     int result = edit_read(a, TABLE_DOMAINS, &text);
     if (result == EX_OK && !edit_find(a, TABLE_DOMAINS, &text, domain, &line))
-        result = complain(EX_NOHOST, "%s: is no domain of this server; `postern domain list` shows them", domain);
+        result =
+            complain(EX_NOHOST, "%s: is no domain of this server; `postern domain list` shows them", domain);
     if (result == EX_OK)
         result = count_accounts(a, domain, &accounts);
     if (result == EX_OK && accounts)
@@ -117,7 +118,8 @@ static int make_keys(struct admin *a, const struct domain_entry *e)
     result = dkim_make_first(a, e->name, &made);
     edit_unlock(a);
     if (made && result == EX_OK)
-        printf("Mail from %s is signed from now on: `postern dns %s` shows the records to publish.\n", e->name, e->name);
+        printf("Mail from %s is signed from now on: `postern dns %s` shows the records to publish.\n",
+               e->name, e->name);
     return result;
 }
 

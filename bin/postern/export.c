@@ -2,10 +2,10 @@
  *
  * postern export [--folder NAME] [--mbox] ADDRESS TARGET
  *
- * Writes an account's mail as others read it: without --mbox a Maildir with all its folders (Maildir++) and Dovecot's files for
- * UIDs, keywords and subscriptions, which `postern import` reads too; with it one folder as an mboxrd. The target is made
- * anew, as root before the command becomes the server's owner, to whom a Maildir then belongs. All is on disk before it
- * says so.
+ * Writes an account's mail as others read it: without --mbox a Maildir with all its folders (Maildir++) and
+ * Dovecot's files for UIDs, keywords and subscriptions, which `postern import` reads too; with it one folder
+ * as an mboxrd. The target is made anew, as root before the command becomes the server's owner, to whom a
+ * Maildir then belongs. All is on disk before it says so.
  */
 #include "export.h"
 #include "base/files.h"
@@ -149,8 +149,10 @@ static int become_owner(struct export *e)
     struct stat spool;
     int result = EX_OK;
     bytes_init(&error, 4096);
-    if (geteuid() == 0 && !e->mbox && (stat(e->a->s.spool, &spool) != 0 || fchown(e->fd, spool.st_uid, spool.st_gid) != 0))
-        result = complain(EX_NOPERM, "%s: can't be given to the owner of the mail: %s", e->target, strerror(errno));
+    if (geteuid() == 0 && !e->mbox &&
+        (stat(e->a->s.spool, &spool) != 0 || fchown(e->fd, spool.st_uid, spool.st_gid) != 0))
+        result = complain(EX_NOPERM, "%s: can't be given to the owner of the mail: %s", e->target,
+                          strerror(errno));
     else if (sandbox_drop_root(e->a->s.spool, &error) != ST_OK)
         result = complain(EX_NOPERM, "%s", bytes_str(&error));
     bytes_free(&error);
@@ -178,8 +180,8 @@ static int read_options(struct export *e, int *argc, char ***argv)
     return result;
 }
 
-/* The account first: for one that isn't there no target is made. As root it was looked up without making anything, and is
- * opened as its owner. */
+/* The account first: for one that isn't there no target is made. As root it was looked up without making
+ * anything, and is opened as its owner. */
 int export_command(struct admin *a, int argc, char **argv)
 {
     struct export e = { .a = a, .fd = -1 };

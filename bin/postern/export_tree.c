@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * postern export as a Maildir: every message as a file of its own in cur/, under the name that it has here but for our own
- * field, with its flags and its date; and for Dovecot, and who moves to it, dovecot-uidlist (UIDVALIDITY and UIDs),
- * dovecot-keywords and subscriptions. The file system is flushed once at the end, which is what one file after the other
- * would wait for each time.
+ * postern export as a Maildir: every message as a file of its own in cur/, under the name that it has here
+ * but for our own field, with its flags and its date; and for Dovecot, and who moves to it, dovecot-uidlist
+ * (UIDVALIDITY and UIDs), dovecot-keywords and subscriptions. The file system is flushed once at the end,
+ * which is what one file after the other would wait for each time.
  */
 #include "export.h"
 #include "base/files.h"
@@ -38,7 +38,9 @@ static enum status copy_message(struct mailbox *box, size_t index, int cur_dir, 
     enum status st = mailbox_file(box, index, &from);
     if (st != ST_OK)
         return st;
-    struct filename_new n = { .size = mailbox_file_size(box, index), .info = true, .flags = mailbox_message(box, index).flags };
+    struct filename_new n = { .size = mailbox_file_size(box, index),
+                              .info = true,
+                              .flags = mailbox_message(box, index).flags };
     n.keywords = n.flags & ~(uint32_t)FLAG_SYSTEM;
     if (mailbox_wire_size(box, index, &n.wire) != ST_OK)
         n.wire = 0;
@@ -65,7 +67,9 @@ static int write_keywords(struct export *e, const struct mailbox *box, int dir)
     for (int k = 0; k < MAILBOX_KEYWORDS; k++)
         if (box->keywords[k])
             bytes_printf(&text, "%d %s\n", k, box->keywords[k]);
-    enum status st = text.failed ? ST_TEMP : text.len ? file_replace(dir, "dovecot-keywords", span_bytes(&text), 0600) : ST_OK;
+    enum status st = text.failed ? ST_TEMP
+                     : text.len  ? file_replace(dir, "dovecot-keywords", span_bytes(&text), 0600)
+                                 : ST_OK;
     int result = st == ST_OK ? EX_OK : complain_of(e, "dovecot-keywords");
     bytes_free(&text);
     return result;
@@ -80,7 +84,8 @@ static int copy_all(struct export *e, struct mailbox *box, int cur_dir, struct b
             continue;
         if (st != ST_OK)
             return complain_of(e, box->folder);
-        bytes_printf(list, "%lu :%.*s\n", (unsigned long)mailbox_uid(box, i), (int)span_find(span_of(name), ':'), name);
+        bytes_printf(list, "%lu :%.*s\n", (unsigned long)mailbox_uid(box, i),
+                     (int)span_find(span_of(name), ':'), name);
         progress_show(&e->progress, span_of(box->folder), ++*count, i + 1, box->count);
     }
     return EX_OK;
@@ -97,7 +102,8 @@ static int fill(struct export *e, struct mailbox *box, int dir)
     bytes_init(&list, LIST_LIMIT);
     bytes_printf(&list, "3 V%lu N%lu\n", (unsigned long)box->uid_validity, (unsigned long)box->uid_next);
     int result = cur_dir < 0 ? complain_of(e, box->folder) : copy_all(e, box, cur_dir, &list, &count);
-    if (result == EX_OK && (list.failed || file_replace(dir, "dovecot-uidlist", span_bytes(&list), 0600) != ST_OK))
+    if (result == EX_OK &&
+        (list.failed || file_replace(dir, "dovecot-uidlist", span_bytes(&list), 0600) != ST_OK))
         result = complain_of(e, "dovecot-uidlist");
     if (result == EX_OK)
         result = write_keywords(e, box, dir);
@@ -117,7 +123,9 @@ static int make_folder(struct export *e, struct span folder, int *dir)
         *dir = fcntl(e->fd, F_DUPFD_CLOEXEC, 3);
         return EX_OK;
     }
-    *dir = named && mkdirat(e->fd, path, 0700) == 0 ? file_open_beneath(e->fd, path, O_RDONLY | O_DIRECTORY, 0) : -1;
+    *dir = named && mkdirat(e->fd, path, 0700) == 0
+               ? file_open_beneath(e->fd, path, O_RDONLY | O_DIRECTORY, 0)
+               : -1;
     if (*dir < 0)
         return complain_of(e, path);
     file_close(file_open_beneath(*dir, "maildirfolder", O_WRONLY | O_CREAT, 0600));
@@ -155,7 +163,8 @@ static int export_all(struct export *e)
         if (list.folders[i].exists)
             result = export_one(e, span_of(list.folders[i].name));
     }
-    if (result == EX_OK && (names.failed || file_replace(e->fd, "subscriptions", span_bytes(&names), 0600) != ST_OK))
+    if (result == EX_OK &&
+        (names.failed || file_replace(e->fd, "subscriptions", span_bytes(&names), 0600) != ST_OK))
         result = complain_of(e, "subscriptions");
     folders_free(&list);
     bytes_free(&names);

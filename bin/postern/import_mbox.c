@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * postern import of an mbox. All its messages come into one folder at once or none does: they are written and fsynced
- * out of sight first, so that after a failure the whole can simply be done again. The file is mapped; what comes by a
- * pipe is put into an unlinked file of the spool before.
+ * postern import of an mbox. All its messages come into one folder at once or none does: they are written and
+ * fsynced out of sight first, so that after a failure the whole can simply be done again. The file is mapped;
+ * what comes by a pipe is put into an unlinked file of the spool before.
  */
 #include "import.h"
 #include "store/content.h"
@@ -69,7 +69,8 @@ static int take(struct import *i, struct span file)
     uint32_t validity, first;
     struct span folder = i->folder[0] ? span_of(i->folder) : SPAN("INBOX");
     if (!mbox_open(file, i->format, &m))
-        return complain(EX_DATAERR, "%s: is no mbox: it doesn't begin with a line \"From SENDER DATE\"", i->source);
+        return complain(EX_DATAERR, "%s: is no mbox: it doesn't begin with a line \"From SENDER DATE\"",
+                        i->source);
     int result = import_make_folder(i, folder);
     if (result != EX_OK)
         return result;

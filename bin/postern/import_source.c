@@ -4,13 +4,13 @@
  *
  *     dovecot-uidlist, courierimapuiddb    UIDs: uid_list.c reads both
  *     dovecot-keywords                     "NUMBER NAME": 0 is the letter a in file names
- *     courierimapkeywords/:list            names, one a line, an empty line, then "FILE:NUMBER NUMBER..." of these
- *     courierimapkeywords/FILE, .N.FILE    newer than :list: the names of the file's keywords, one a line; FILE is the
- *                                          newest, else the greatest N
- *     postern-folder                       our own: UIDVALIDITY and letters; the UIDs stand in the names
+ *     courierimapkeywords/:list            names, one a line, an empty line, then "FILE:NUMBER NUMBER..." of
+ * these courierimapkeywords/FILE, .N.FILE    newer than :list: the names of the file's keywords, one a line;
+ * FILE is the newest, else the greatest N postern-folder                       our own: UIDVALIDITY and
+ * letters; the UIDs stand in the names
  *
- * Everything is opened beneath the Maildir and without following links: its owner may not be trusted with what we can
- * read.
+ * Everything is opened beneath the Maildir and without following links: its owner may not be trusted with
+ * what we can read.
  */
 #include "import.h"
 #include "base/files.h"
@@ -161,7 +161,9 @@ static void read_courier(struct source *s)
 
 enum status source_open(int maildir, const char *path, struct source *s)
 {
-    *s = (struct source){ .new_dir = -1, .cur_dir = -1, .list_text.limit = LIST_LIMIT, .marks_text.limit = LIST_LIMIT };
+    *s = (struct source){
+        .new_dir = -1, .cur_dir = -1, .list_text.limit = LIST_LIMIT, .marks_text.limit = LIST_LIMIT
+    };
     s->dir = file_open_beneath(maildir, path, O_RDONLY | O_DIRECTORY, 0);
     if (s->dir < 0)
         return errno == ENOENT || errno == ELOOP || errno == ENOTDIR ? ST_NONE : ST_TEMP;
@@ -260,7 +262,8 @@ void source_keywords(const struct source *s, const struct found *message, struct
         names->names[count++] = "$Forwarded";
     char stem[FILENAME_LIMIT + 1];
     struct span name = span_of(message->name);
-    const char *update = span_copy(span_head(name, span_find(name, ':')), stem, sizeof stem) ? find_update(s, stem) : NULL;
+    const char *update =
+        span_copy(span_head(name, span_find(name, ':')), stem, sizeof stem) ? find_update(s, stem) : NULL;
     if (!update || !read_update(s, update, names, &count))
         add_marks(s, f->base, names, &count);
     names->names[count] = NULL;

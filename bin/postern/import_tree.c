@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * postern import of a Maildir with all its folders (Maildir++), as Dovecot, Courier, Postern or a delivery program left it.
+ * postern import of a Maildir with all its folders (Maildir++), as Dovecot, Courier, Postern or a delivery
+ * program left it.
  *
- * Each folder comes in whole or not at all. Messages keep the base of their file names, and one that is there already
- * under its base is passed over: so an import that ended early is done again, and one that was done while the old server
- * still ran is brought up to date, by the same command. A folder that never gave a UID takes over UIDVALIDITY and UIDs.
+ * Each folder comes in whole or not at all. Messages keep the base of their file names, and one that is there
+ * already under its base is passed over: so an import that ended early is done again, and one that was done
+ * while the old server still ran is brought up to date, by the same command. A folder that never gave a UID
+ * takes over UIDVALIDITY and UIDs.
  */
 #include "import.h"
 #include "base/files.h"
@@ -96,8 +98,8 @@ static enum status copy_bytes(int fd, struct mailbox_append *append)
     return n < 0 ? ST_TEMP : st;
 }
 
-/* What lies in the tree and belongs to somebody else than the tree isn't its owner's to give: where we read as root
- * could, it may be a second name of another's file. */
+/* What lies in the tree and belongs to somebody else than the tree isn't its owner's to give: where we read
+ * as root could, it may be a second name of another's file. */
 static bool is_theirs(const struct import *i, const struct stat *info)
 {
     return !i->reads_all || info->st_uid == i->owner;
@@ -127,8 +129,8 @@ static enum status add_message(struct import *i, const struct source *s, const s
 }
 
 /* ST_NONE: messages went away or were renamed while they were read. */
-static enum status add_all(struct import *i, struct source *s, const struct present *there, struct span folder,
-                           struct mailbox_append *append, struct import_count *count)
+static enum status add_all(struct import *i, struct source *s, const struct present *there,
+                           struct span folder, struct mailbox_append *append, struct import_count *count)
 {
     bool lost = false;
     for (size_t k = 0; k < s->scan.count; k++)
@@ -177,7 +179,9 @@ static int fill(struct import *i, struct source *s, struct span folder, struct i
     count->kept = s->list.validity && validity == s->list.validity;
     if (st != ST_OK)
         return import_failed("nothing was imported", folder);
-    return lost ? complain(EX_TEMPFAIL, "folder %.*s: changed while it was read; do it again", SPAN_FMT(folder)) : EX_OK;
+    return lost ? complain(EX_TEMPFAIL, "folder %.*s: changed while it was read; do it again",
+                           SPAN_FMT(folder))
+                : EX_OK;
 }
 
 /* One folder: `path` in the source. */
@@ -204,7 +208,8 @@ static int import_one(struct import *i, const char *path, struct span folder)
     return result;
 }
 
-/* The folder that becomes of one of the source's: ".a.b" or "a.b", in modified UTF-7 or (as Dovecot can be told) UTF-8. */
+/* The folder that becomes of one of the source's: ".a.b" or "a.b", in modified UTF-7 or (as Dovecot can be
+ * told) UTF-8. */
 static bool name_here(const struct import *i, struct span name, char to[FOLDER_NAME_LIMIT + 1])
 {
     struct bytes text, utf7;
@@ -215,7 +220,8 @@ static bool name_here(const struct import *i, struct span name, char to[FOLDER_N
     if (i->folder[0] && strcmp(i->folder, "INBOX") != 0)
         bytes_printf(&text, "%s.", i->folder);
     bytes_add_span(&text, name);
-    bool good = !text.failed && folder_name_makeable(span_bytes(&text)) && span_copy(span_bytes(&text), to, FOLDER_NAME_LIMIT + 1);
+    bool good = !text.failed && folder_name_makeable(span_bytes(&text)) &&
+                span_copy(span_bytes(&text), to, FOLDER_NAME_LIMIT + 1);
     bytes_free(&text);
     bytes_free(&utf7);
     return good;
@@ -277,7 +283,8 @@ static int subscribe(struct import *i, struct span name)
     if (!is_inbox && !name_here(i, name, folder))
         return EX_OK;
     struct span here = is_inbox ? inbox : span_of(folder);
-    return folder_subscribe(i->mail, here, true) == ST_OK ? EX_OK : import_failed("can't be subscribed", here);
+    return folder_subscribe(i->mail, here, true) == ST_OK ? EX_OK
+                                                          : import_failed("can't be subscribed", here);
 }
 
 static int import_subscriptions(struct import *i)
@@ -310,7 +317,8 @@ static bool has_subscriptions(int maildir)
 int import_tree(struct import *i)
 {
     struct stat info;
-    if (fstat(i->fd, &info) != 0 || fstatat(i->fd, "cur", &info, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISDIR(info.st_mode))
+    if (fstat(i->fd, &info) != 0 || fstatat(i->fd, "cur", &info, AT_SYMLINK_NOFOLLOW) != 0 ||
+        !S_ISDIR(info.st_mode))
         return complain(EX_DATAERR, "%s: is no Maildir: there is no folder cur in it", i->source);
     i->owner = info.st_uid;
     i->subscribes = !has_subscriptions(i->fd);

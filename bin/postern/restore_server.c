@@ -95,18 +95,19 @@ static bool is_harmless(const struct setup *u, const char *place)
             (stat(u->folder, &folder) == 0 && folder.st_uid == info.st_uid));
 }
 
-/* A backup may have lain anywhere, and the server's user can write in it: with its settings alone he would get
- * a folder in /etc, or into somebody's home. */
+/* A backup may have lain anywhere, and the server's user can write in it: with its settings alone he would
+ * get a folder in /etc, or into somebody's home. */
 static int check_places(struct server *s)
 {
     const char *places[] = { s->setup.spool, s->setup.mail };
     for (size_t i = 0; geteuid() == 0 && i < 2; i++)
         if (!is_harmless(&s->setup, places[i]))
-            return complain(EX_NOPERM,
-                            "the backup's settings have %s there: %s, which root doesn't make for them. If that is "
-                            "right, make it and give it to the server's user first: install -d -o postern -g postern "
-                            "-m 0700 %s",
-                            i ? "mail" : "the spool", places[i], places[i]);
+            return complain(
+                EX_NOPERM,
+                "the backup's settings have %s there: %s, which root doesn't make for them. If that is "
+                "right, make it and give it to the server's user first: install -d -o postern -g postern "
+                "-m 0700 %s",
+                i ? "mail" : "the spool", places[i], places[i]);
     return EX_OK;
 }
 

@@ -95,8 +95,9 @@ static void settings_text(struct setup *u, struct bytes *text)
                  u->hostname);
     if (!u->system)
         bytes_add_str(text, "mail mail/%d/%u\nspool spool\n");
-    bytes_add_str(text, "\n# Mail that lies in these folders for so long is removed, where you take the # away:\n"
-                        "#expire Trash 30d\n#expire Junk 30d\n\n");
+    bytes_add_str(text,
+                  "\n# Mail that lies in these folders for so long is removed, where you take the # away:\n"
+                  "#expire Trash 30d\n#expire Junk 30d\n\n");
     bytes_add_str(text, sandbox_line());
 }
 
@@ -153,8 +154,8 @@ static int write_srs_key(struct setup *u)
     char path[PATH_MAX], key[80];
     if (snprintf(path, sizeof path, "%s/" SRS_KEY_FILE, u->folder) >= PATH_MAX)
         return complain(EX_CONFIG, "%s: the path is too long", u->folder);
-    snprintf(key, sizeof key, "%016" PRIx64 "%016" PRIx64 "%016" PRIx64 "%016" PRIx64 "\n", random_u64(), random_u64(),
-             random_u64(), random_u64());
+    snprintf(key, sizeof key, "%016" PRIx64 "%016" PRIx64 "%016" PRIx64 "%016" PRIx64 "\n", random_u64(),
+             random_u64(), random_u64(), random_u64());
     int result = write_new(path, key, 0600);
     explicit_bzero(key, sizeof key);
     return result;
@@ -241,8 +242,9 @@ static void say_next(struct setup *u)
            "  1. postern%s user add %s\n"
            "     makes an account; mail for postmaster and abuse goes to %s.\n",
            option, u->address ? u->address : "YOU", u->address ? u->address : "the first one");
-    puts("  2. Publish the records below in the DNS; PTR, from this machine's addresses back to its name, is set by\n"
-         "     whoever gave you the addresses.");
+    puts(
+        "  2. Publish the records below in the DNS; PTR, from this machine's addresses back to its name, is set by\n"
+        "     whoever gave you the addresses.");
     setup_say_certificate(u);
     if (u->system)
         puts("  4. systemctl enable --now postern.target\n"
@@ -293,8 +295,9 @@ int setup_command(struct admin *a, int argc, char **argv)
     int result = check_arguments(&u);
     umask(022); /* for folders on the way to ours; all else gets its mode by name */
     certificate_pair_init(&u.found);
-    int (*const steps[])(struct setup *) = { find_places, setup_find_certificate, setup_folders, write_settings,
-                                             make_spool,  setup_certificate,      write_srs_key, write_tables };
+    int (*const steps[])(
+        struct setup *) = { find_places, setup_find_certificate, setup_folders, write_settings,
+                            make_spool,  setup_certificate,      write_srs_key, write_tables };
     for (size_t i = 0; result == EX_OK && i < sizeof steps / sizeof steps[0]; i++)
         result = steps[i](&u);
     if (result == EX_OK)

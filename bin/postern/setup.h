@@ -33,8 +33,8 @@ struct setup {
 int setup_folders(struct setup *u);
 
 /* --- setup_certificate.c */
-/* Looks, as root where it is root, whether an ACME client has a certificate, where there is none yet or a poor
- * one; and has certbot call us. EX_OK. */
+/* Looks, as root where it is root, whether an ACME client has a certificate, where there is none yet or a
+ * poor one; and has certbot call us. EX_OK. */
 int setup_find_certificate(struct setup *u);
 /* Puts it in place, or makes one that signs itself. As the owner. EX_OK, or complains. */
 int setup_certificate(struct setup *u);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * postern upkeep [--due] [--dry-run] [ADDRESS...]: what has to be done now and then, as there is no daemon to do it. A timer or
- * cron starts it every few minutes with --due: who fills his mailbox is to hear of it soon, which costs a look at one small file
- * for each account that has a quota. Expiry, and clearing away what crashes left, are done once an hour then; when that was last
- * stands in the spool's file `upkeep`. What the queue and what is recorded for reports leave behind, qrun sees to.
+ * postern upkeep [--due] [--dry-run] [ADDRESS...]: what has to be done now and then, as there is no daemon to
+ * do it. A timer or cron starts it every few minutes with --due: who fills his mailbox is to hear of it soon,
+ * which costs a look at one small file for each account that has a quota. Expiry, and clearing away what
+ * crashes left, are done once an hour then; when that was last stands in the spool's file `upkeep`. What the
+ * queue and what is recorded for reports leave behind, qrun sees to.
  *
  * One runs at a time. Ended at any moment, it loses nothing, and the next run goes on.
  */
@@ -36,12 +37,15 @@ static bool spool_path(const struct settings *s, const char *name, char path[PAT
 static int take_lock(const struct upkeep *u, int *result)
 {
     char path[PATH_MAX];
-    int fd = spool_path(&u->a->s, LOCK_FILE, path) ? open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600) : -1;
+    int fd = spool_path(&u->a->s, LOCK_FILE, path)
+                 ? open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600)
+                 : -1;
     if (fd < 0) {
         *result = complain(EX_CANTCREAT, "%s/" LOCK_FILE ": %s", u->a->s.spool, strerror(errno));
     } else if (file_lock(fd, u->only_due ? 0 : LOCK_MS) != ST_OK) {
         *result = u->only_due ? EX_OK
-                              : complain(EX_TEMPFAIL, "%s: another upkeep has been running for a minute; try again", path);
+                              : complain(EX_TEMPFAIL,
+                                         "%s: another upkeep has been running for a minute; try again", path);
         file_close(fd);
         fd = -1;
     }
@@ -71,7 +75,8 @@ static int remember(const struct upkeep *u)
 {
     char path[PATH_MAX], text[32];
     int n = snprintf(text, sizeof text, "%" PRId64 "\n", clock_now());
-    if (spool_path(&u->a->s, STATE_FILE, path) && file_replace(AT_FDCWD, path, (struct span){ text, (size_t)n }, 0600) == ST_OK)
+    if (spool_path(&u->a->s, STATE_FILE, path) &&
+        file_replace(AT_FDCWD, path, (struct span){ text, (size_t)n }, 0600) == ST_OK)
         return EX_OK;
     return complain(EX_CANTCREAT, "%s: %s", path, strerror(errno));
 }
@@ -85,8 +90,9 @@ static int each_account(struct upkeep *u)
     int result = edit_read(u->a, TABLE_ACCOUNTS, &text);
     if (result == EX_OK && (result = edit_first_domain(u->a, &domain)) == EX_OK) {
         for (rest = span_bytes(&text); edit_next(&rest, &line);) {
-            int one = tables_address(tables_first_word(line), span_bytes(&domain), &account) ? upkeep_account(u, &account)
-                                                                                             : EX_OK;
+            int one = tables_address(tables_first_word(line), span_bytes(&domain), &account)
+                          ? upkeep_account(u, &account)
+                          : EX_OK;
             result = result == EX_OK ? one : result;
         }
         bytes_free(&domain);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * postern upkeep: one account. Its mail is looked at in a process of its own, which is confined to it before it reads the first
- * byte, as imapd's mailbox process is: what a mailbox's owner made there reaches nothing else. One that takes longer than
- * ACCOUNT_MS is ended, and goes on at the next run; who holds a lock keeps the others waiting for seconds only.
+ * postern upkeep: one account. Its mail is looked at in a process of its own, which is confined to it before
+ * it reads the first byte, as imapd's mailbox process is: what a mailbox's owner made there reaches nothing
+ * else. One that takes longer than ACCOUNT_MS is ended, and goes on at the next run; who holds a lock keeps
+ * the others waiting for seconds only.
  */
 #include "upkeep.h"
 #include "base/clock.h"
@@ -55,8 +56,8 @@ static void report(const struct work *w, const char *folder, const struct expire
     snprintf(messages, sizeof messages, "%" PRIu64, e->messages);
     snprintf(bytes, sizeof bytes, "%" PRIu64, e->bytes);
     if (!w->u->only_say) {
-        log_event(LOG_INFO, "mail-expired", "user", w->account->text, "folder", folder, "messages", messages, "bytes",
-                  bytes, NULL); /* `expired` is the queue's, and counts as a failure */
+        log_event(LOG_INFO, "mail-expired", "user", w->account->text, "folder", folder, "messages", messages,
+                  "bytes", bytes, NULL); /* `expired` is the queue's, and counts as a failure */
         return;
     }
     say_word(span_of(w->account->text));
@@ -137,7 +138,8 @@ static int await(const struct work *w, pid_t pid)
     struct pollfd p = { .fd = fd, .events = POLLIN };
     int64_t until = clock_ms() + ACCOUNT_MS;
     int ready = 1;
-    while (fd >= 0 && (ready = poll(&p, 1, (int)(until > clock_ms() ? until - clock_ms() : 0))) < 0 && errno == EINTR)
+    while (fd >= 0 && (ready = poll(&p, 1, (int)(until > clock_ms() ? until - clock_ms() : 0))) < 0 &&
+           errno == EINTR)
         ;
     file_close(fd);
     if (ready == 0)

@@ -122,7 +122,8 @@ static int remove_app(struct admin *a, const struct address *account, const char
 
 /* --- list */
 
-static void json_app(const struct address *account, const struct secrets_app *app, const struct last_login *last)
+static void json_app(const struct address *account, const struct secrets_app *app,
+                     const struct last_login *last)
 {
     const struct span none = { NULL, 0 };
     json_line((struct json_member[]){ { "account", span_of(account->text) },

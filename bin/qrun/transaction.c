@@ -145,7 +145,8 @@ static void end_line(struct smtp *s, struct wire *w)
     *w = (struct wire){ .in_line = false };
 }
 
-/* A NUL, which smtpd lets into no queue, leaves as '?': a server that drops it may find an end of data there. */
+/* A NUL, which smtpd lets into no queue, leaves as '?': a server that drops it may find an end of data there.
+ */
 static void write_text(struct smtp *s, struct span text)
 {
     size_t nul;

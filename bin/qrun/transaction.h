@@ -14,9 +14,9 @@ struct transaction {
     off_t content; /* where the message begins in it */
     uint64_t size;
     bool eight_bit;
-    bool utf8; /* it came with SMTPUTF8 */
-    bool says_utf8; /* MAIL says it too */
-    bool require_tls; /* the next server is told so (RFC 8689 2) */
+    bool utf8;          /* it came with SMTPUTF8 */
+    bool says_utf8;     /* MAIL says it too */
+    bool require_tls;   /* the next server is told so (RFC 8689 2) */
     bool converts;      /* to 7 bits, as the server takes no others */
     uint64_t wire_size; /* what it comes to then */
     enum mail_ret ret;
@@ -24,7 +24,7 @@ struct transaction {
     size_t count;
     struct {
         char address[ADDRESS_LIMIT + 4];
-        unsigned notify;                        /* NOTIFY_* */
+        unsigned notify; /* NOTIFY_* */
         char orcpt[ENVELOPE_ORCPT_LIMIT + 1];
         char mark;          /* what became of it: D, R, L, F or T */
         bool skipped;       /* got its mark before anything was said, and isn't named */

@@ -46,13 +46,14 @@ enum {
     VERB_FETCHED, /* number: enum tls_result; text: why; the policy, "" where there is none */
     /* to the sender. It ends with QUIT when the channel does. */
     VERB_LOGIN,   /* first, where the route asks for it: name, password */
-    VERB_MESSAGE, /* sender, number: where the message begins, its size, MESSAGE_* bits, RET; ENVID; count; for
-                     each recipient the address, NOTIFY as number, ORCPT; with the file */
+    VERB_MESSAGE, /* sender, number: where the message begins, its size, MESSAGE_* bits, RET; ENVID; count;
+                     for each recipient the address, NOTIFY as number, ORCPT; with the file */
     /* from it */
     VERB_READY, /* text: what TLS there is, "" for none; numbers: enum protection, enum tls_result; text: more
                    of that, or "" */
     VERB_REFUSED, /* numbers: enum refusal, enum tls_result (success: it isn't about TLS); text */
-    VERB_RESULT, /* number: enum after; count; for each recipient a mark (D, R, L, F, T) as number, and the reply */
+    VERB_RESULT,  /* number: enum after; count; for each recipient a mark (D, R, L, F, T) as number, and the
+                     reply */
 };
 
 /* What a message needs. */

@@ -4,8 +4,8 @@
  * which the kernel vouches who calls; here bytes are only moved, both ways at once, so that neither side ever
  * waits for the other. What is typed at a terminal gets its CRs.
  *
- * The descriptors are the caller's and stay blocking: nothing is read that isn't there, and no more is written
- * at a time than a pipe takes that has room.
+ * The descriptors are the caller's and stay blocking: nothing is read that isn't there, and no more is
+ * written at a time than a pipe takes that has room.
  */
 #include "sendmail.h"
 #include "base/files.h"

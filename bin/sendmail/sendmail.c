@@ -220,8 +220,8 @@ static int read_options(int argc, char **argv, struct job *job, enum mode *mode)
 {
     int code = EX_OK;
     for (int letter;
-         (letter = getopt_long(argc, argv, ":A:B:C:c:F:GIL:N:O:R:UV:X:b:d::e:f:h:imno:p:q::r:stvx", options_words,
-                               NULL)) != -1;) {
+         (letter = getopt_long(argc, argv, ":A:B:C:c:F:GIL:N:O:R:UV:X:b:d::e:f:h:imno:p:q::r:stvx",
+                               options_words, NULL)) != -1;) {
         if (letter == OPTIONS_HELP)
             *mode = HELP;
         else if (letter == '?' || letter == ':')

@@ -2,7 +2,8 @@
  *
  * The commit point of a message that comes in:
  *
- *     1. prepare   a file in tmp/ of each local Maildir, written out, and one queue file for all others, fsynced
+ *     1. prepare   a file in tmp/ of each local Maildir, written out, and one queue file for all others,
+ * fsynced
  *     2. publish   each gets its name: the queue first, as only it can take what fails later
  *     3. finish    those files, where they aren't yet, and the directories are fsynced; only then 250
  *
@@ -172,8 +173,8 @@ static const char *choose_folder(const struct commit *k, const struct delivery *
         return NULL;
     if (junk_folder(maildir, k->settings->hostname, room) == ST_OK)
         return room;
-    log_event(LOG_WARNING, "no-junk-folder", "id", k->id, "to", d->target->address.text, "why", strerror(errno),
-              NULL);
+    log_event(LOG_WARNING, "no-junk-folder", "id", k->id, "to", d->target->address.text, "why",
+              strerror(errno), NULL);
     return NULL;
 }
 
@@ -189,9 +190,10 @@ static enum status prepare_local(const struct commit *k, struct delivery *d, str
     c.trace = span_bytes(&trace);
     if (written && settings_maildir(k->settings, address_local(&d->target->address),
                                     address_domain(&d->target->address), &path))
-        st = maildir_prepare(bytes_str(&path), choose_folder(k, d, bytes_str(&path), room), k->settings->hostname, &c,
-                             &d->maildir);
-    if (st == ST_OK && k->delivery_count >= MAILDIR_FILES_OPEN && (st = maildir_sync_file(&d->maildir)) != ST_OK)
+        st = maildir_prepare(bytes_str(&path), choose_folder(k, d, bytes_str(&path), room),
+                             k->settings->hostname, &c, &d->maildir);
+    if (st == ST_OK && k->delivery_count >= MAILDIR_FILES_OPEN &&
+        (st = maildir_sync_file(&d->maildir)) != ST_OK)
         maildir_abort(&d->maildir);
     int why = errno;
     if (st != ST_OK)

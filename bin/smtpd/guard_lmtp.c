@@ -4,9 +4,9 @@
  * delivery of its own, with its own commit point (guard_commit.c) and ID: one whose mailbox is full or whose
  * disk fails is refused or deferred, and the others have their mail.
  *
- * What a recipient expands to, and what it asked to be told, stays with it; the envelope's `targets` and `asked`
- * are empty between RCPTs. A mailbox
- * that several recipients lead to gets the message once: who comes later shares the answer, if it was good.
+ * What a recipient expands to, and what it asked to be told, stays with it; the envelope's `targets` and
+ * `asked` are empty between RCPTs. A mailbox that several recipients lead to gets the message once: who comes
+ * later shares the answer, if it was good.
  */
 #include "guard_private.h"
 

@@ -28,8 +28,8 @@ enum guard_next guard_piece(struct guard *guard, struct message *m)
     return GUARD_SILENT;
 }
 
-/* Three files a connection, emptied for the next message: a session that keeps its descriptors keeps the space
- * of three messages. */
+/* Three files a connection, emptied for the next message: a session that keeps its descriptors keeps the
+ * space of three messages. */
 static bool open_file(struct smtp_guard *g, int *file)
 {
     char path[PATH_MAX];

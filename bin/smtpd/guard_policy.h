@@ -83,8 +83,8 @@ enum verdict policy_sender_domain(struct smtp_guard *g, const struct address *re
 enum verdict policy_domain_block(struct smtp_guard *g, const struct address *recipient);
 
 /* --- guard_policy_counts.c */
-/* Is what this sender sends from this network still to come again, because DNS can't tell? For `dns-defer` from the
- * first time on. Fails open. */
+/* Is what this sender sends from this network still to come again, because DNS can't tell? For `dns-defer`
+ * from the first time on. Fails open. */
 bool policy_defers(struct smtp_guard *g);
 enum verdict policy_greylist(struct smtp_guard *g, const struct address *recipient);
 enum verdict policy_rate(struct smtp_guard *g, const struct address *recipient);

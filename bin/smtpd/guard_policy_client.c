@@ -141,8 +141,8 @@ void policy_client_ask(struct smtp_guard *g)
 {
     struct dns_query queries[DNS_QUERIES];
     size_t count = make_questions(g, queries);
-    g->policy->client_asked =
-        count && may_ask(g, count) && resolver_ask(g->serving->resolver, ++g->serving->dns_asked, queries, count);
+    g->policy->client_asked = count && may_ask(g, count) &&
+                              resolver_ask(g->serving->resolver, ++g->serving->dns_asked, queries, count);
 }
 
 static const struct zone *first_listed(const struct zones *zones, const struct resolver_answer *answers)

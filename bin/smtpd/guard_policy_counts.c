@@ -13,8 +13,9 @@
  * senders with many networks by hours; most spam now comes from what tries again. Where it can't be used mail
  * is taken: it fails open.
  *
- * spool/slots/deferred has in the same way who was told to come again as DNS couldn't tell who sent what. There
- * new ones push out nobody: who finds no room isn't told to, so that no flood of them puts off others for ever.
+ * spool/slots/deferred has in the same way who was told to come again as DNS couldn't tell who sent what.
+ * There new ones push out nobody: who finds no room isn't told to, so that no flood of them puts off others
+ * for ever.
  */
 #include "guard_policy.h"
 #include "base/clock.h"
@@ -94,7 +95,8 @@ static enum status has_passed(struct slots *slots, struct span name, int64_t now
 }
 
 /* ST_NONE: not yet, but after *left seconds. `crowds`: a new one may push out another, and else passes. */
-static enum status triplet(struct slots *slots, struct span name, int64_t now, int64_t delay, bool crowds, int64_t *left)
+static enum status triplet(struct slots *slots, struct span name, int64_t now, int64_t delay, bool crowds,
+                           int64_t *left)
 {
     struct slot slot;
     if (slots_get(slots, name, now, &slot) != ST_OK)

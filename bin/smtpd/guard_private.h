@@ -56,7 +56,8 @@ enum guard_next guard_author(struct guard *guard, struct message *m);
 /* Puts what the address means behind the envelope's targets. */
 enum verdict guard_expand(struct smtp_guard *g, const struct address *a);
 /* Adds a recipient, one that a filter wants or one of the client's, whom policy may refuse. */
-enum verdict guard_add_recipient(struct smtp_guard *g, const struct address *a, const struct rcpt_options *o, bool by_filter);
+enum verdict guard_add_recipient(struct smtp_guard *g, const struct address *a, const struct rcpt_options *o,
+                                 bool by_filter);
 enum guard_next guard_rcpt(struct guard *guard, struct message *m);
 
 /* --- guard_lmtp.c: a recipient is a delivery of its own */
@@ -80,7 +81,8 @@ void guard_sign_end(struct smtp_guard *g);
  * VERDICT_TABLES; VERDICT_SPENT, where DNS has been asked too much to ask on. For a recipient that is
  * accepted otherwise. */
 enum verdict policy_recipient(struct smtp_guard *g, const struct address *recipient);
-/* Does a stranger's message for this recipient, who was accepted, come in whatever is found of who sent it? */
+/* Does a stranger's message for this recipient, who was accepted, come in whatever is found of who sent it?
+ */
 bool policy_exempts(struct smtp_guard *g, const struct address *recipient);
 /* For Received and the message's head: the client's name as DNS confirms it, "" where it doesn't, NULL where
  * it wasn't asked; and what was marked, or "". */
@@ -107,8 +109,10 @@ void guard_record_dmarc(struct smtp_guard *g);
 
 /* --- guard_milter.c: what filters are told of, and what they want */
 bool guard_filters(const struct smtp_guard *g);
-/* Keeps a recipient that was accepted: what it led to are the targets and copies from these places on. False: no memory. */
-bool guard_filter_keep(struct envelope *e, const struct address *a, const struct rcpt_options *o, size_t targets, size_t copies);
+/* Keeps a recipient that was accepted: what it led to are the targets and copies from these places on. False:
+ * no memory. */
+bool guard_filter_keep(struct envelope *e, const struct address *a, const struct rcpt_options *o,
+                       size_t targets, size_t copies);
 /* Behind ORIGIN_* in the reply to MAIL. */
 void guard_filter_tell(struct smtp_guard *g, struct message *m);
 enum guard_next guard_milter(struct guard *guard, struct message *m);

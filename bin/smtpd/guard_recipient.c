@@ -90,7 +90,8 @@ static void note_forward(struct envelope *e, const struct address *a, size_t bef
         }
 }
 
-enum verdict guard_add_recipient(struct smtp_guard *g, const struct address *a, const struct rcpt_options *o, bool by_filter)
+enum verdict guard_add_recipient(struct smtp_guard *g, const struct address *a, const struct rcpt_options *o,
+                                 bool by_filter)
 {
     struct envelope *e = &g->envelope;
     size_t before = e->targets.count, copies = e->copies.count;

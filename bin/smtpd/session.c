@@ -42,8 +42,8 @@ void reply_last(struct session *s, const char *line)
     s->ended = true;
 }
 
-/* To a line that can't be read. If it was a BDAT, or may have been one where they come, its chunk is next, and
- * no command. */
+/* To a line that can't be read. If it was a BDAT, or may have been one where they come, its chunk is next,
+ * and no command. */
 static void reply_unread(struct session *s, const char *line)
 {
     if (s->bdat || s->state & (AT_RCPT | AT_BODY))
@@ -308,9 +308,11 @@ static enum conn_result read_command(struct session *s, struct span *line)
 
 void session_run(struct serving *serving)
 {
-    struct session s = {
-        .serving = serving, .conn = serving->conn, .message = serving->message, .state = AT_START, .tls = serving->implicit_tls
-    };
+    struct session s = { .serving = serving,
+                         .conn = serving->conn,
+                         .message = serving->message,
+                         .state = AT_START,
+                         .tls = serving->implicit_tls };
     struct span line;
     s.lmtp = serving_flag(serving, 'l');
     s.submission = serving_flag(serving, 's') && !s.lmtp;

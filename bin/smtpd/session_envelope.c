@@ -132,8 +132,8 @@ void run_mail(void *session, struct span argument)
     }
 }
 
-/* The reply to a recipient who is refused, which may be what the guard says of its policy, in its own words; NULL:
- * there is some trouble. */
+/* The reply to a recipient who is refused, which may be what the guard says of its policy, in its own words;
+ * NULL: there is some trouble. */
 static const char *rcpt_refusal(struct session *s, enum verdict v, char policy[SMTPD_POLICY_LIMIT])
 {
     switch (v) {

@@ -3,11 +3,11 @@
  * The header section of a message that comes in, see incoming.h.
  *
  * Return-Path fields are dropped (they are for us to write), Original-Recipient fields where a RCPT brings
- * what goes there instead (RFC 8098 2.3), and Authentication-Results that claim to be ours and come from nobody
- * whom the settings trust (RFC 8601 5), and where a message begins its journey here, missing From, Date and
- * Message-ID are added, and Bcc is dropped, which is nobody else's business. The guard has only the session's
- * word for what the fields From and Sender hold, as it parses no message: a session that its logged-in user
- * took over could forge these, and nothing else.
+ * what goes there instead (RFC 8098 2.3), and Authentication-Results that claim to be ours and come from
+ * nobody whom the settings trust (RFC 8601 5), and where a message begins its journey here, missing From,
+ * Date and Message-ID are added, and Bcc is dropped, which is nobody else's business. The guard has only the
+ * session's word for what the fields From and Sender hold, as it parses no message: a session that its
+ * logged-in user took over could forge these, and nothing else.
  */
 #include "incoming.h"
 #include "base/clock.h"

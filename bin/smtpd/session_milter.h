@@ -46,7 +46,8 @@ void milters_end(struct session *s);
 
 /* --- between those files */
 
-/* The setting's time, so often, for an answer to the message's end, and for one at which a filter says that it is at work. */
+/* The setting's time, so often, for an answer to the message's end, and for one at which a filter says that
+ * it is at work. */
 #define MILTER_WORK_TIMES 10
 
 enum milter_state { MILTER_UNTRIED, MILTER_OPEN, MILTER_DOWN };

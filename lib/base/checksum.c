@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * xxHash's XXH3, compiled in from its header: a record's checksum is looked at whenever it is read, and CRC-32 was two
- * thirds of what FETCH (UID FLAGS) of a large folder cost. See checksum.h.
+ * xxHash's XXH3, compiled in from its header: a record's checksum is looked at whenever it is read, and
+ * CRC-32 was two thirds of what FETCH (UID FLAGS) of a large folder cost. See checksum.h.
  */
 #include "base/checksum.h"
 

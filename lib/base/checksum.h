@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * A checksum that finds torn writes and damaged files. It keeps nobody out: whoever writes a file can write its
- * checksum too.
+ * A checksum that finds torn writes and damaged files. It keeps nobody out: whoever writes a file can write
+ * its checksum too.
  */
 #ifndef POSTERN_BASE_CHECKSUM_H
 #define POSTERN_BASE_CHECKSUM_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The page that can't be read is replaced by an empty one and the instruction runs again; see fault.h. Only calls
- * that a signal handler may make. Anything else that raises SIGBUS ends the process as ever.
+ * The page that can't be read is replaced by an empty one and the instruction runs again; see fault.h. Only
+ * calls that a signal handler may make. Anything else that raises SIGBUS ends the process as ever.
  */
 #include "base/fault.h"
 

@@ -109,11 +109,12 @@ enum status file_end_sparse(int fd)
     return end < 0 || ftruncate(fd, end) != 0 ? ST_TEMP : ST_OK;
 }
 
-/* ext4 (which has the number of ext2) and XFS log a file's size and place when its contents are on their way to
- * the disk, a rename when it is made, and nothing before what was logged earlier; their commit begins with a flush.
- * `make powercut` shows it. Two exceptions can't be seen from here: without its journal ext4 keeps no order, but loses
- * mail with an fsync first, too; mounted with journal_async_commit, which nobody is by default, its commit flushes too
- * late, and a name without contents can be left, though never of a message that was accepted. */
+/* ext4 (which has the number of ext2) and XFS log a file's size and place when its contents are on their way
+ * to the disk, a rename when it is made, and nothing before what was logged earlier; their commit begins with
+ * a flush. `make powercut` shows it. Two exceptions can't be seen from here: without its journal ext4 keeps
+ * no order, but loses mail with an fsync first, too; mounted with journal_async_commit, which nobody is by
+ * default, its commit flushes too late, and a name without contents can be left, though never of a message
+ * that was accepted. */
 static bool logs_in_order(int fd)
 {
     struct statfs fs;

@@ -34,11 +34,11 @@ enum status file_write(int fd, struct span contents);
 enum status file_write_sparse(int fd, struct span piece);
 enum status file_end_sparse(int fd);
 
-/* For a file that is new and gets its name by a rename: when this has returned, no crash leaves the name without the
- * contents. Where the file system's journal keeps the order of the calls (ext4, XFS), that is had by writing the
- * contents out, without a commit of the journal: the file stays open and is to be fsynced after its rename, before anything
- * is promised; a commit then serves both. Elsewhere it is fsynced, and closed: *fd is -1. ST_TEMP with errno, and *fd
- * still open. */
+/* For a file that is new and gets its name by a rename: when this has returned, no crash leaves the name
+ * without the contents. Where the file system's journal keeps the order of the calls (ext4, XFS), that is had
+ * by writing the contents out, without a commit of the journal: the file stays open and is to be fsynced
+ * after its rename, before anything is promised; a commit then serves both. Elsewhere it is fsynced, and
+ * closed: *fd is -1. ST_TEMP with errno, and *fd still open. */
 enum status file_write_out(int *fd);
 
 /* fsync of the directory that `path` is in, or of `dir` itself when path is NULL. */

@@ -30,7 +30,8 @@ void log_prepare_leave(void);
 /* What is logged from now on, by this process and by those that it forks, belongs to one connection: each
  * event ends with session=ID, a new random one of small letters and digits. */
 void log_begin_session(void);
-/* The same where another process made the ID, and gave it to those that serve the connection. Opens nothing. */
+/* The same where another process made the ID, and gave it to those that serve the connection. Opens nothing.
+ */
 void log_make_session(char id[LOG_SESSION_LENGTH + 1]);
 void log_join_session(const char *id);
 /* That ID; "" where there is none. Stays the log's. */

@@ -33,8 +33,8 @@ void journal_add(struct bytes *fields, const char *name, struct span value);
  * elsewhere. */
 bool journal_send(int fd, int level, const char *program, struct span line, struct span fields);
 
-/* Waits, a tenth of a second at most, until the journal has read what was sent; and, if that was `recent`, for as
- * long as it may take to look who sent it. */
+/* Waits, a tenth of a second at most, until the journal has read what was sent; and, if that was `recent`,
+ * for as long as it may take to look who sent it. */
 void journal_settle(int fd, bool recent);
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Work shared by a counter; see parallel.h. Making a thread costs some ten microseconds, so that callers hand over a
- * hundred messages at a time rather than keep a pool, which a short-lived process would have to clear away.
+ * Work shared by a counter; see parallel.h. Making a thread costs some ten microseconds, so that callers hand
+ * over a hundred messages at a time rather than keep a pool, which a short-lived process would have to clear
+ * away.
  */
 #include "base/parallel.h"
 

@@ -18,10 +18,31 @@
 #define SETTINGS_FILE_LIMIT 65536
 #define NETWORKS_LIMIT 256
 
-enum type { TYPE_STRING, TYPE_NAME, TYPE_PATH, TYPE_FILE, TYPE_SIZE, TYPE_SECONDS, TYPE_NUMBER, TYPE_COUNT, TYPE_PORT, TYPE_YESNO,
-            TYPE_NETWORKS, TYPE_CERTIFICATES, TYPE_MILTERS, TYPE_EXPIRIES, TYPE_WARNINGS, TYPE_ZONES, TYPE_DOMAINS,
-            TYPE_ADDRESSES,
-            /* words: */ TYPE_SANDBOX, TYPE_HELO, TYPE_REVERSE, TYPE_DOMAIN, TYPE_DMARC };
+enum type {
+    TYPE_STRING,
+    TYPE_NAME,
+    TYPE_PATH,
+    TYPE_FILE,
+    TYPE_SIZE,
+    TYPE_SECONDS,
+    TYPE_NUMBER,
+    TYPE_COUNT,
+    TYPE_PORT,
+    TYPE_YESNO,
+    TYPE_NETWORKS,
+    TYPE_CERTIFICATES,
+    TYPE_MILTERS,
+    TYPE_EXPIRIES,
+    TYPE_WARNINGS,
+    TYPE_ZONES,
+    TYPE_DOMAINS,
+    TYPE_ADDRESSES,
+    /* words: */ TYPE_SANDBOX,
+    TYPE_HELO,
+    TYPE_REVERSE,
+    TYPE_DOMAIN,
+    TYPE_DMARC
+};
 
 struct key {
     const char *name;
@@ -300,7 +321,8 @@ static const char *set(struct settings *s, const struct key *k, const char *valu
         return span_u64(span_of(value), 1000000, number) && *number ? NULL
                                                                     : "must be a number from 1 to 1000000";
     case TYPE_COUNT:
-        return span_u64(span_of(value), UINT64_C(1000000000000), number) ? NULL : "must be a number; 0 is none";
+        return span_u64(span_of(value), UINT64_C(1000000000000), number) ? NULL
+                                                                         : "must be a number; 0 is none";
     case TYPE_PORT:
         return span_u64(span_of(value), 65535, number) && *number ? NULL : "must be a port from 1 to 65535";
     case TYPE_NETWORKS:

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The setting `certificate DOMAIN CERTIFICATE KEY`, of which there may be many; see settings.h. For a domain the
- * last line wins.
+ * The setting `certificate DOMAIN CERTIFICATE KEY`, of which there may be many; see settings.h. For a domain
+ * the last line wins.
  */
 #include "base/settings_private.h"
 
@@ -73,7 +73,8 @@ static struct named_certificate *find_place(struct settings *s, const char *doma
 
 const char *settings_add_certificate(struct settings *s, struct span value)
 {
-    struct span domain = settings_next_word(&value), certificate = settings_next_word(&value), key = settings_next_word(&value);
+    struct span domain = settings_next_word(&value), certificate = settings_next_word(&value),
+                key = settings_next_word(&value);
     if (!domain.n) {
         settings_free_certificates(s);
         return NULL;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The settings of `postern upkeep`: `expire FOLDER TIME`, of which there may be many, and `quota-warning PERCENT ...`; see
- * settings.h. For a folder the last line wins. A folder's name may hold blanks: its time is the last word. The words of
- * both are written as they are read.
+ * The settings of `postern upkeep`: `expire FOLDER TIME`, of which there may be many, and `quota-warning
+ * PERCENT ...`; see settings.h. For a folder the last line wins. A folder's name may hold blanks: its time is
+ * the last word. The words of both are written as they are read.
  */
 #include "base/settings_private.h"
 
@@ -12,7 +12,8 @@
 
 #define FOLDER_LIMIT 720 /* bytes in UTF-8; what can be a folder's name is shorter */
 
-static const char wrong_expiry[] = "must be a folder and the time that its mail stays, such as Trash 30d, or Trash off";
+static const char wrong_expiry[] =
+    "must be a folder and the time that its mail stays, such as Trash 30d, or Trash off";
 static const char wrong_warning[] =
     "must be off, or per cent of a quota in ascending order, from 1 to 100 and 8 at most, such as 80 95";
 
@@ -61,7 +62,8 @@ const char *settings_add_expiry(struct settings *s, struct span value)
         settings_free_expiries(s);
         return NULL;
     }
-    if (!folder.n || folder.n > FOLDER_LIMIT || span_find(folder, '/') < folder.n || !span_copy(last, time, sizeof time) ||
+    if (!folder.n || folder.n > FOLDER_LIMIT || span_find(folder, '/') < folder.n ||
+        !span_copy(last, time, sizeof time) ||
         (!off && (!settings_parse_seconds(time, &seconds) || !seconds)))
         return wrong_expiry;
     forget_expiry(s, folder);

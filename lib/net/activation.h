@@ -41,8 +41,8 @@ bool activation_get(struct activation *a);
 /* A socket is then in `in` alone: standard input, output and error that are it too, or the journal, become
  * /dev/null where they aren't `in` (standard error stays if it is a log). After log_open(). */
 void activation_alone(const struct activation *a);
-/* From getpeername, never from anybody's word. False: a client that has gone already (it can have left a whole
- * session behind, and who it was can't be told any more): not to be served. */
+/* From getpeername, never from anybody's word. False: a client that has gone already (it can have left a
+ * whole session behind, and who it was can't be told any more): not to be served. */
 bool peer_get(int fd, struct peer *p);
 /* Peers that share limits: the same IPv4 address, the same IPv6 /64. */
 bool peer_same_source(const struct in6_addr *a, const struct in6_addr *b);

@@ -65,8 +65,8 @@ void conn_write(struct conn *c, const void *data, size_t n);
 void conn_write_span(struct conn *c, struct span s);
 void conn_write_str(struct conn *c, const char *s);
 void conn_write_u64(struct conn *c, uint64_t n); /* in decimal */
-/* What each connection of a warm listener says is better written in parts by those above: what printf(3) needs of libc, and of
- * the stack, is six pages more that each of its short-lived processes has to get. */
+/* What each connection of a warm listener says is better written in parts by those above: what printf(3)
+ * needs of libc, and of the stack, is six pages more that each of its short-lived processes has to get. */
 void conn_printf(struct conn *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Writes what is buffered. False if the connection is gone. */
 bool conn_flush(struct conn *c);
@@ -87,8 +87,8 @@ void conn_mask(struct conn *c, bool on);
  * full). */
 bool conn_try(struct conn *c);
 
-/* For tls.c and deflate.c: the transport below. Reading never waits: -1 with errno EAGAIN where it would. conn_raw_wait
- * waits for input by the deadlines; false: too late. Writing writes all, or returns -1. */
+/* For tls.c and deflate.c: the transport below. Reading never waits: -1 with errno EAGAIN where it would.
+ * conn_raw_wait waits for input by the deadlines; false: too late. Writing writes all, or returns -1. */
 ssize_t conn_raw_read(struct conn *c, void *to, size_t n);
 bool conn_raw_wait(struct conn *c);
 ssize_t conn_raw_write(struct conn *c, const void *data, size_t n);

@@ -3,8 +3,8 @@
  * Forking and joining the processes of one connection; see connection.h and serve.h.
  *
  * Each enters its sandbox as the first thing after fork, but for smtpd's guard, which first waits, and reads
- * nothing, for what it needs to know of the client; and each keeps only the descriptors that its part needs, so
- * that the client sees the end when the session ends.
+ * nothing, for what it needs to know of the client; and each keeps only the descriptors that its part needs,
+ * so that the client sees the end when the session ends.
  *
  * The kernel kills the children when the first process ends, and that one waits for them only so long:
  * whichever of them dies, and whatever a session that was taken over does, nothing is left of the connection.
@@ -133,7 +133,8 @@ static int become_guard(struct handler *h)
     return code;
 }
 
-/* smtpd: this process is the guard, its child the session. `from`: where their client comes from; -1: it is there. */
+/* smtpd: this process is the guard, its child the session. `from`: where their client comes from; -1: it is
+ * there. */
 static int run_guarded(struct handler *h, int pair[2], int from)
 {
     struct serving *s = &h->serving;

@@ -14,7 +14,8 @@
 bool connection_take(struct serving *s, int from);
 /* Do the limits let the client in? It has been told where they don't. */
 bool connection_admits(struct handler *h);
-/* Gives the client to the session at the other end of that channel, where it may come in. False: it was told why not. */
+/* Gives the client to the session at the other end of that channel, where it may come in. False: it was told
+ * why not. */
 bool connection_pass_on(struct handler *h, int session);
 /* The session's process, its channel in h->serving. `next`: its client comes by that. */
 _Noreturn void connection_run_session(struct handler *h, bool next);
@@ -24,7 +25,8 @@ _Noreturn void connection_run_session(struct handler *h, bool next);
 pid_t connection_fork(void);
 /* Enters `box` and leaves the others, whose descriptors are nobody else's business. */
 bool connection_enter(struct handler *h, struct sandbox *box);
-/* Makes a process that asks DNS, and is heard at h->serving.resolver. Where it can't be made, nothing can be looked up. */
+/* Makes a process that asks DNS, and is heard at h->serving.resolver. Where it can't be made, nothing can be
+ * looked up. */
 void connection_start_resolver(struct handler *h);
 void connection_close(int in, int out);
 

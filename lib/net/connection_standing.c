@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * A standing guard: one that serves a connection after another of a warm listener; see connection.h. It is in its
- * sandbox, and has its resolver, before it hears of the first. Of a connection it keeps nothing, as its program's
- * `guard` function promises; and it ends where something of one is left over, an answer of DNS that nobody waited for, and
- * where its resolver has ended.
+ * A standing guard: one that serves a connection after another of a warm listener; see connection.h. It is in
+ * its sandbox, and has its resolver, before it hears of the first. Of a connection it keeps nothing, as its
+ * program's `guard` function promises; and it ends where something of one is left over, an answer of DNS that
+ * nobody waited for, and where its resolver has ended.
  *
  *     listener                                       guard
  *     SERVED_SESSION, the log's ID, the peer,
- *     the channel                                    is the guard of that session, which has its client already
- *     or, where limits are to be looked at:
- *     ASSIGNED_SESSION, the same
- *     GIVEN_CLIENT, the peer, the client             passes the client on, and is that session's guard
- *                                                    one byte: it may be given another
+ *     the channel                                    is the guard of that session, which has its client
+ * already or, where limits are to be looked at: ASSIGNED_SESSION, the same GIVEN_CLIENT, the peer, the client
+ * passes the client on, and is that session's guard one byte: it may be given another
  */
 #include "net/connection_private.h"
 #include "base/files.h"
@@ -59,7 +57,8 @@ static bool give_at_once(const struct handler *h, int guard, int session, int cl
     return !limited && is_there(guard) && connection_give(h, session, client, peer);
 }
 
-bool connection_assign(const struct handler *h, int guard, int session, const char *id, int client, const struct peer *peer)
+bool connection_assign(const struct handler *h, int guard, int session, const char *id, int client,
+                       const struct peer *peer)
 {
     bool given = give_at_once(h, guard, session, client, peer);
     struct message *m = h->serving.message;
@@ -68,7 +67,8 @@ bool connection_assign(const struct handler *h, int guard, int session, const ch
     message_put(m, (struct span){ (const char *)peer, sizeof *peer });
     m->fd = session;
     bool sent = channel_send(guard, m);
-    return given || (sent && connection_give(h, guard, client, peer)); /* nobody else gets a client who has a session */
+    return given || (sent && connection_give(h, guard, client,
+                                             peer)); /* nobody else gets a client who has a session */
 }
 
 static bool read_assignment(struct serving *s, char id[LOG_SESSION_LENGTH + 1])
@@ -99,7 +99,8 @@ static bool take_assignment(struct serving *s, int control)
 
 /* --- its resolver */
 
-/* Whoever sends answers of DNS may have taken it over, or tried to: whoever comes next isn't to go without what DNS says. */
+/* Whoever sends answers of DNS may have taken it over, or tried to: whoever comes next isn't to go without
+ * what DNS says. */
 static bool resolver_is_gone(int resolver, int control)
 {
     struct pollfd p[] = { { .fd = resolver }, { .fd = control, .events = POLLIN } };
@@ -142,7 +143,8 @@ static bool serve_one(struct handler *h, int resolver)
     return good && !s->dns_awaited;
 }
 
-/* One that comes when the resolver has died is told to come again, if not by us then by his session, which has no guard. */
+/* One that comes when the resolver has died is told to come again, if not by us then by his session, which
+ * has no guard. */
 static void turn_away(struct handler *h, int control)
 {
     struct pollfd p = { .fd = control, .events = POLLIN };
@@ -150,8 +152,8 @@ static void turn_away(struct handler *h, int control)
         connection_refuse(h, h->serving.client_out, h->serving.service->unavailable);
 }
 
-/* Connection after connection; the exit code. Where the resolver ended otherwise than by a signal, as it does without a right
- * configuration, one connection more. */
+/* Connection after connection; the exit code. Where the resolver ended otherwise than by a signal, as it does
+ * without a right configuration, one connection more. */
 static int serve_all(struct handler *h, int control, int resolver)
 {
     bool good = true;

@@ -19,7 +19,7 @@
 #define DNS_PORT 53
 #define DNS_TRIES 3
 #define DNS_WAIT_MS 5000 /* one try */
-#define HEADER_FLAGS 2 /* where the flags stand in an answer */
+#define HEADER_FLAGS 2   /* where the flags stand in an answer */
 #define TRUNCATED 0x02
 #define RESOLV_CONF "/etc/resolv.conf"
 #define RESOLV_CONF_LIMIT 65536
@@ -192,7 +192,8 @@ bool dns_ask_tcp(const struct sockaddr_in6 *server, struct span question, int64_
 
 bool dns_is_for(struct span raw, uint16_t id)
 {
-    return raw.n > HEADER_FLAGS && (unsigned char)raw.p[0] == id >> 8 && (unsigned char)raw.p[1] == (id & 0xff);
+    return raw.n > HEADER_FLAGS && (unsigned char)raw.p[0] == id >> 8 &&
+           (unsigned char)raw.p[1] == (id & 0xff);
 }
 
 bool dns_is_truncated(struct span raw)

@@ -14,8 +14,8 @@
 #define HASH_SIZE 32 /* bytes of each of them */
 
 bool hash_sha256(struct span data, unsigned char out[HASH_SIZE]);
-/* The same of what comes in pieces. hash_start() is followed by hash_end() or hash_drop(); after a failure the others do
- * nothing, and hash_end() says false. */
+/* The same of what comes in pieces. hash_start() is followed by hash_end() or hash_drop(); after a failure
+ * the others do nothing, and hash_end() says false. */
 struct hash {
     void *state; /* gnutls_hash_hd_t */
     bool failed;

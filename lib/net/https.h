@@ -20,8 +20,9 @@ enum https_result {
 
 enum https_type { HTTPS_TEXT_PLAIN, HTTPS_ANY_TYPE };
 
-/* Asks for https://HOST/PATH, with a certificate that `roots` (PEM) vouch for. Another Content-Type than `type` is
- * a failure. All of it takes `ms` at most. HTTPS_OK: the body, within its limit. Else *why has a sentence. */
+/* Asks for https://HOST/PATH, with a certificate that `roots` (PEM) vouch for. Another Content-Type than
+ * `type` is a failure. All of it takes `ms` at most. HTTPS_OK: the body, within its limit. Else *why has a
+ * sentence. */
 enum https_result https_get(int socket, const char *host, const char *path, enum https_type type,
                             struct span roots, int ms, struct bytes *body, struct bytes *why);
 

@@ -203,7 +203,8 @@ static void take_raw(void *arg, size_t i, enum status st, const struct dns_answe
     struct raw_answer *to = (struct raw_answer *)arg + i;
     struct span raw = span_bytes(&answer->raw);
     *to = (struct raw_answer){ .status = ST_TEMP };
-    if ((st != ST_OK && st != ST_NONE) || !raw.n || raw.n > RESOLVER_RAW_LIMIT || !(to->bytes = malloc(raw.n)))
+    if ((st != ST_OK && st != ST_NONE) || !raw.n || raw.n > RESOLVER_RAW_LIMIT ||
+        !(to->bytes = malloc(raw.n)))
         return;
     memcpy(to->bytes, raw.p, raw.n);
     to->n = raw.n;

@@ -23,8 +23,8 @@ enum sandbox_role {
     SANDBOX_RESOLVER, /* + inet sockets: qrun's processes that ask DNS and connect */
     SANDBOX_SCHEDULER, /* qrun: what a guard may, and all that making its children and their further sandboxes
                           takes */
-    SANDBOX_WAITING, /* what guard and mailbox process may, and what it takes to become one and make the other:
-                        for who reads nothing */
+    SANDBOX_WAITING,   /* what guard and mailbox process may, and what it takes to become one and make the
+                          other:   for who reads nothing */
     SANDBOX_ROLES,
 };
 
@@ -48,15 +48,15 @@ enum status sandbox_prepare(enum sandbox_role role, enum sandbox_mode mode, cons
 /* Compiles its filter, in 0.1 to 0.2 ms, for who forks more than once, or can't later. Without it
  * sandbox_enter() does. */
 void sandbox_compile(struct sandbox *box);
-/* For who forks again and again: does all that those who enter it would else do each for itself. Its filter is compiled
- * in another process, as what libseccomp leaves in memory, 25 pages with holes all over them, would be there in each of
- * them. Does also what sandbox_first() does. */
+/* For who forks again and again: does all that those who enter it would else do each for itself. Its filter
+ * is compiled in another process, as what libseccomp leaves in memory, 25 pages with holes all over them,
+ * would be there in each of them. Does also what sandbox_first() does. */
 void sandbox_make_ready(struct sandbox *box);
 /* Enters it, for ever. False only where mode is SANDBOX_REQUIRE and the kernel refused: the caller must exit.
  */
 bool sandbox_enter(struct sandbox *box);
-/* The same for a process that is about to close all descriptors that it doesn't need, the box's among them: nothing is
- * written to the box, so that no page of it is copied. */
+/* The same for a process that is about to close all descriptors that it doesn't need, the box's among them:
+ * nothing is written to the box, so that no page of it is copied. */
 bool sandbox_enter_as_is(const struct sandbox *box);
 /* A further Landlock layer for a process that has entered `box` (role SANDBOX_MAILBOX) and knows only now
  * whose mail it serves. False as above. */
@@ -66,11 +66,13 @@ bool sandbox_confine(const struct sandbox *box, const struct sandbox_path *paths
 void sandbox_leave(struct sandbox *box);
 void sandbox_free(struct sandbox *box);
 
-/* In which order a filter asks for a call's number. The kernel runs it for each number there is when it is loaded,
- * which with a tree takes a third of the time. Both decide the same for these roles, whatever the call
- * (tests/unit/sandbox_program.c): not so for each set of rules, as of some libseccomp 2.5.4 makes a wrong tree. */
+/* In which order a filter asks for a call's number. The kernel runs it for each number there is when it is
+ * loaded, which with a tree takes a third of the time. Both decide the same for these roles, whatever the
+ * call (tests/unit/sandbox_program.c): not so for each set of rules, as of some libseccomp 2.5.4 makes a
+ * wrong tree. */
 enum sandbox_order { SANDBOX_LINEAR = 1, SANDBOX_TREE = 2 };
-/* The role's filter as the kernel gets it, to be freed with free(program->filter). False: it can't be made. */
+/* The role's filter as the kernel gets it, to be freed with free(program->filter). False: it can't be made.
+ */
 struct sock_fprog;
 bool sandbox_program(enum sandbox_role role, enum sandbox_order order, struct sock_fprog *program);
 

@@ -17,8 +17,8 @@
 #endif
 
 /* --- sandbox_filter.c */
-/* sandbox_program() by a process that is made for it: of the memory that libseccomp takes, with holes all over 25 pages
- * afterwards, nothing is left here. */
+/* sandbox_program() by a process that is made for it: of the memory that libseccomp takes, with holes all
+ * over 25 pages afterwards, nothing is left here. */
 bool sandbox_program_apart(enum sandbox_role role, struct sock_fprog *program);
 
 #endif

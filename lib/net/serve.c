@@ -101,7 +101,8 @@ static bool prepare_boxes(struct handler *h, struct bytes *error)
         sandbox_prepare(SANDBOX_GUARD, s->sandbox, paths, count, GUARD_MEMORY, &h->guard_box, error) != ST_OK)
         return false;
     if (service->asks_dns && service->asks_dns(&h->serving, true) != DNS_NEVER &&
-        sandbox_prepare(SANDBOX_RESOLVER, s->sandbox, NULL, 0, SESSION_MEMORY, &h->resolver_box, error) != ST_OK)
+        sandbox_prepare(SANDBOX_RESOLVER, s->sandbox, NULL, 0, SESSION_MEMORY, &h->resolver_box, error) !=
+            ST_OK)
         return false;
     if (!service->mailbox)
         return true;
@@ -139,7 +140,8 @@ static void prepare(struct handler *h)
 /* Whoever holds the socket would start us again at once: slowly. */
 static int unknown_start(const struct activation *on)
 {
-    log_event(LOG_ERR, "no-libsystemd", "why", on->error, "do", "install libsystemd0, or start this by inetd", NULL);
+    log_event(LOG_ERR, "no-libsystemd", "why", on->error, "do", "install libsystemd0, or start this by inetd",
+              NULL);
     poll(NULL, 0, BROKEN_PAUSE_MS);
     return EX_OSFILE;
 }
@@ -157,8 +159,13 @@ static void read_boot(char *to, size_t size)
 int serve(int argc, char **argv, const struct service *service)
 {
     struct activation on;
-    struct handler h = { .serving = { .service = service, .relay = -1, .control = -1, .channel = -1, .resolver = -1,
-                                      .place = -1, .moment = -1 } };
+    struct handler h = { .serving = { .service = service,
+                                      .relay = -1,
+                                      .control = -1,
+                                      .channel = -1,
+                                      .resolver = -1,
+                                      .place = -1,
+                                      .moment = -1 } };
     bool known = activation_get(&on);
     log_open(service->name);
     sandbox_first();

@@ -185,7 +185,8 @@ bool tls_connect(struct conn *c, const char *server_name)
         state && gnutls_certificate_allocate_credentials(&state->client_credentials) == 0 &&
         gnutls_priority_set_direct(state->session, CLIENT_PRIORITY, NULL) == 0 &&
         gnutls_credentials_set(state->session, GNUTLS_CRD_CERTIFICATE, state->client_credentials) == 0 &&
-        (server_name[0] == '[' || gnutls_server_name_set(state->session, GNUTLS_NAME_DNS, server_name, strlen(server_name)) == 0);
+        (server_name[0] == '[' ||
+         gnutls_server_name_set(state->session, GNUTLS_NAME_DNS, server_name, strlen(server_name)) == 0);
     if (!ready) {
         if (state)
             tls_state_free(state);

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Standing guards of a warm listener: each serves one connection after another, and only the connection's session is
- * made anew. What a guard needs time for (its sandbox, tables, a process that asks DNS) is so paid once.
+ * Standing guards of a warm listener: each serves one connection after another, and only the connection's
+ * session is made anew. What a guard needs time for (its sandbox, tables, a process that asks DNS) is so paid
+ * once.
  *
- * A guard goes after GUARD_CONNECTIONS, or when it is GUARD_AGE_MS old, and where more than GUARDS_IDLE have had
- * nothing to do for GUARD_IDLE_MS. When any process died by a signal they all go: who knows what led to that. When a
- * guard is through with a connection, or has died, that connection's session may take WARM_GOODBYE_MS to say goodbye,
- * and is then killed: nothing is left of the connection, whatever was taken over.
+ * A guard goes after GUARD_CONNECTIONS, or when it is GUARD_AGE_MS old, and where more than GUARDS_IDLE have
+ * had nothing to do for GUARD_IDLE_MS. When any process died by a signal they all go: who knows what led to
+ * that. When a guard is through with a connection, or has died, that connection's session may take
+ * WARM_GOODBYE_MS to say goodbye, and is then killed: nothing is left of the connection, whatever was taken
+ * over.
  *
- * When the listener executes itself anew, or ends, guards finish their connections and go. The new one still hears when
- * they do, and of one that was told to end a caretaker (warm_caretaker.c).
+ * When the listener executes itself anew, or ends, guards finish their connections and go. The new one still
+ * hears when they do, and of one that was told to end a caretaker (warm_caretaker.c).
  */
 #include "net/warm_private.h"
 #include "base/clock.h"
@@ -79,7 +81,8 @@ static struct warm_guard *make_guard(struct warm *w)
         return NULL;
     }
     channel_patience(pair[0], GUARD_PATIENCE_MS);
-    w->guards[w->guard_count] = (struct warm_guard){ .pid = pid, .control = pair[0], .made = clock_ms(), .idle_since = clock_ms() };
+    w->guards[w->guard_count] =
+        (struct warm_guard){ .pid = pid, .control = pair[0], .made = clock_ms(), .idle_since = clock_ms() };
     return &w->guards[w->guard_count++];
 }
 
@@ -283,7 +286,8 @@ int64_t warm_guards_kill(struct warm *w)
         struct child *c = &w->children[i];
         if (c->kill_at > 0 && c->kill_at <= now) {
             log_join_session(c->id);
-            log_event(LOG_WARNING, "process-killed", "process", "session", "why", "it didn't end with its connection", NULL);
+            log_event(LOG_WARNING, "process-killed", "process", "session", "why",
+                      "it didn't end with its connection", NULL);
             log_join_session("");
             kill(c->pid, SIGKILL);
             c->kill_at = WARM_KILLED;
@@ -327,6 +331,7 @@ void warm_guards_take(struct warm *w, pid_t pid, int control, pid_t session)
         close(control);
         return;
     }
-    w->guards[w->guard_count++] =
-        (struct warm_guard){ .pid = pid, .control = control, .session = session ? session : WARM_GONE, .last = true };
+    w->guards[w->guard_count++] = (struct warm_guard){
+        .pid = pid, .control = control, .session = session ? session : WARM_GONE, .last = true
+    };
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * A warm listener that executes itself anew, because what it is made of has changed on disk or a child died by a signal;
- * see warm.h. Process id, children and socket stay; what it knew of its children goes along in a memory file named by
- * POSTERN_WARM_CHILDREN.
+ * A warm listener that executes itself anew, because what it is made of has changed on disk or a child died
+ * by a signal; see warm.h. Process id, children and socket stay; what it knew of its children goes along in a
+ * memory file named by POSTERN_WARM_CHILDREN.
  */
 #include "net/warm_private.h"
 #include "base/clock.h"
@@ -40,7 +40,8 @@ static bool has_changed(const struct watched *w)
            now.st_mtim.tv_sec != w->seen.st_mtim.tv_sec || now.st_mtim.tv_nsec != w->seen.st_mtim.tv_nsec;
 }
 
-/* Where the program lies. Of a file that was replaced since it was executed the kernel says so, behind its path. */
+/* Where the program lies. Of a file that was replaced since it was executed the kernel says so, behind its
+ * path. */
 static void find_program(struct warm *w)
 {
     static const char gone[] = " (deleted)";
@@ -52,8 +53,8 @@ static void find_program(struct warm *w)
     w->program = n > 0 ? span_dup((struct span){ path, (size_t)n }) : NULL;
 }
 
-/* Keys too: the guard's sandbox lets it open those that were there when it was made. Without memory nothing is
- * watched. */
+/* Keys too: the guard's sandbox lets it open those that were there when it was made. Without memory nothing
+ * is watched. */
 void warm_watch(struct warm *w)
 {
     find_program(w);
@@ -86,8 +87,8 @@ bool warm_must_renew(const struct warm *w)
 /* --- its children */
 
 /* A line for each child: `child PID ADDRESS` or `child PID -`, for a session `session PID ID`, the
- * log's, for one that is to end in so many milliseconds `ending PID MS`, and `guard ...` (warm_guards.c). The version of the
- * program that reads them may be another. */
+ * log's, for one that is to end in so many milliseconds `ending PID MS`, and `guard ...` (warm_guards.c). The
+ * version of the program that reads them may be another. */
 static void list_children(const struct warm *w, struct bytes *to)
 {
     char address[INET6_ADDRSTRLEN];
@@ -141,7 +142,8 @@ static void take_line(struct warm *w, struct span line)
         return;
     struct child *known = warm_child(w, child.pid);
     if (span_eq_str(word, "child")) {
-        child.known = span_copy(line, address, sizeof address) && inet_pton(AF_INET6, address, &child.from) == 1;
+        child.known =
+            span_copy(line, address, sizeof address) && inet_pton(AF_INET6, address, &child.from) == 1;
         warm_remember(w, &child);
     } else if (span_eq_str(word, "guard") && get_number(&line, &control) && get_number(&line, &session)) {
         warm_guards_take(w, child.pid, control, session);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The cache's file; see cache.h. It is read by pread(2), not mapped: forty megabytes of envelopes would stay in this
- * process's memory, and a file that its owner cuts short is then a short read.
+ * The cache's file; see cache.h. It is read by pread(2), not mapped: forty megabytes of envelopes would stay
+ * in this process's memory, and a file that its owner cuts short is then a short read.
  */
 #include "store/cache.h"
 #include "base/checksum.h"
@@ -62,7 +62,8 @@ void cache_shrink(struct cache *c)
     c->at = c->next = 0;
 }
 
-/* Fills the window from `at` on: with what is asked, and where reading goes on from record to record with more. */
+/* Fills the window from `at` on: with what is asked, and where reading goes on from record to record with
+ * more. */
 static bool fill(struct cache *c, uint64_t at, size_t length)
 {
     size_t want = at == c->next && length < WINDOW ? WINDOW : length;

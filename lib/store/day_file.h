@@ -28,7 +28,8 @@ struct day_file {
  * or "". */
 void day_line_add(struct bytes *line, const char *name, const char *value, bool quoted);
 /* Appends the line and a line end to the file of the day of `at` (seconds since 1970). ST_PERM: that is full.
- * ST_TEMP with errno, also for a line that is over its limit (EMSGSIZE). Neither need stop anybody. The first line of a day sweeps. */
+ * ST_TEMP with errno, also for a line that is over its limit (EMSGSIZE). Neither need stop anybody. The first
+ * line of a day sweeps. */
 enum status day_file_append(const struct day_file *kind, const char *spool, int64_t at, struct bytes *line);
 /* Removes what is too old. */
 void day_file_sweep(const struct day_file *kind, const char *spool, int64_t now);

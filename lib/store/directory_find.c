@@ -19,8 +19,8 @@
 
 static enum status get_alias(struct directory *d, struct span key, struct found *f)
 {
-    enum status st =
-        d->draft ? alias_draft_get(d->draft, key, &f->value) : directory_get(d, TABLE_ALIASES, key, &f->value);
+    enum status st = d->draft ? alias_draft_get(d->draft, key, &f->value)
+                              : directory_get(d, TABLE_ALIASES, key, &f->value);
     if (st == ST_OK) {
         f->kind = FOUND_ALIAS;
         if (!span_copy(key, f->key, sizeof f->key))

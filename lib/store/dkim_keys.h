@@ -51,8 +51,8 @@ enum status dkim_keys_domains(const struct settings *s, struct bytes *domains);
 bool dkim_key_path(const struct settings *s, const char *domain, const struct dkim_key *key, char *path,
                    size_t size);
 
-/* Appends the private key in PEM, which the caller wipes. ST_PERM: its file isn't ours, or others can read it, or
- * it is no file of a key's size; ST_NONE, ST_TEMP with errno. */
+/* Appends the private key in PEM, which the caller wipes. ST_PERM: its file isn't ours, or others can read
+ * it, or it is no file of a key's size; ST_NONE, ST_TEMP with errno. */
 enum status dkim_key_read(const struct settings *s, const char *domain, const struct dkim_key *key,
                           struct bytes *pem);
 

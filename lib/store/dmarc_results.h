@@ -47,8 +47,8 @@ void dmarc_results_signature(const char *domain, const char *selector, const cha
                              struct bytes *line);
 
 /* Records it: `line` as a session gives it, which may be anything (what doesn't belong in a line becomes
- * '?'), the client's address, the domain of the recipient if there is one only (else NULL or ""). ST_PERM: the
- * line is too long, or the day's file is full. ST_TEMP with errno. Neither need stop anybody. */
+ * '?'), the client's address, the domain of the recipient if there is one only (else NULL or ""). ST_PERM:
+ * the line is too long, or the day's file is full. ST_TEMP with errno. Neither need stop anybody. */
 enum status dmarc_results_add(const char *spool, int64_t at, const char *address, const char *recipient,
                               struct span line);
 /* Removes what is too old. */

@@ -4,9 +4,9 @@
  *
  *     dovecot-keywords    0 $Forwarded                           0 is the letter a
  *
- * UIDs go into the journal: the files keep their names, and Dovecot knows them still. The journal is written first
- * and the durable file after that (by the caller), so that a crash in between only means doing it again. Dovecot's
- * files are left as they are, and not read any more.
+ * UIDs go into the journal: the files keep their names, and Dovecot knows them still. The journal is written
+ * first and the durable file after that (by the caller), so that a crash in between only means doing it
+ * again. Dovecot's files are left as they are, and not read any more.
  */
 #include "store/dovecot.h"
 #include "base/files.h"

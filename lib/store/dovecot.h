@@ -12,8 +12,9 @@
  * there is no list that could be used. */
 enum status dovecot_take_over(int dir, struct durable *d);
 
-/* Where Dovecot keeps the folder too (its lock is held): gives letters that have no meaning here the one they have there, and
- * there those that have none. True if d has new ones, to be written. A letter that means two things keeps both. */
+/* Where Dovecot keeps the folder too (its lock is held): gives letters that have no meaning here the one they
+ * have there, and there those that have none. True if d has new ones, to be written. A letter that means two
+ * things keeps both. */
 bool dovecot_share_keywords(int dir, struct durable *d);
 
 #endif

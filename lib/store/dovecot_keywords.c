@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The meaning of keywords' letters, shared with a Dovecot that keeps the same folder: its file dovecot-keywords has lines
- * "NUMBER NAME", where 0 is the letter a. It reads the file whenever it changed; what we write replaces it by a rename, under
- * Dovecot's own lock, a file that only one can make. Where that is taken, another time will do.
+ * The meaning of keywords' letters, shared with a Dovecot that keeps the same folder: its file
+ * dovecot-keywords has lines "NUMBER NAME", where 0 is the letter a. It reads the file whenever it changed;
+ * what we write replaces it by a rename, under Dovecot's own lock, a file that only one can make. Where that
+ * is taken, another time will do.
  */
 #include "base/clock.h"
 #include "base/files.h"
@@ -45,7 +46,8 @@ static bool read_theirs(int dir, struct theirs *t)
 static bool take_lock(int dir)
 {
     struct stat st;
-    if (fstatat(dir, LOCK_NAME, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_mtim.tv_sec < clock_now() - STALE_SECONDS)
+    if (fstatat(dir, LOCK_NAME, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+        st.st_mtim.tv_sec < clock_now() - STALE_SECONDS)
         unlinkat(dir, LOCK_NAME, 0);
     int fd = file_open_beneath(dir, LOCK_NAME, O_WRONLY | O_CREAT | O_EXCL, 0600);
     file_close(fd);

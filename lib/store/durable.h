@@ -11,10 +11,10 @@
  *     specialuse \Sent
  *
  * Both numbers are ceilings: UIDs below uidnext, and mod-sequences up to modseq, may have been given, also to
- * messages that are gone. They are raised, on disk, before anything above them is given: that is why no UID is ever
- * given twice. How far they are used up stands in the index, while there is one that counts; they are raised in
- * blocks then, so that an APPEND doesn't wait for the disk once more. Without it they count as used up. Only whoever
- * holds the folder's lock writes the file or gives a message its UID.
+ * messages that are gone. They are raised, on disk, before anything above them is given: that is why no UID
+ * is ever given twice. How far they are used up stands in the index, while there is one that counts; they are
+ * raised in blocks then, so that an APPEND doesn't wait for the disk once more. Without it they count as used
+ * up. Only whoever holds the folder's lock writes the file or gives a message its UID.
  */
 #ifndef POSTERN_STORE_DURABLE_H
 #define POSTERN_STORE_DURABLE_H
@@ -42,7 +42,8 @@ int folder_try_lock(int dir);
 /* ST_NONE: there is none, or what is there can't be used (errno EILSEQ then). d is empty then, and may be
  * freed. */
 enum status durable_read(int dir, struct durable *d);
-/* The same for the folder at a path beneath `dir`, such as ".a.b": half the system calls, for who reads many. */
+/* The same for the folder at a path beneath `dir`, such as ".a.b": half the system calls, for who reads many.
+ */
 enum status durable_read_at(int dir, const char *path, struct durable *d);
 void durable_free(struct durable *d);
 
@@ -57,10 +58,11 @@ bool durable_is_used_up(const struct durable *d);
 enum status durable_write(int dir, const struct durable *d);
 /* Raises uid_next on disk to `next`. ST_OK at once if it is there already. */
 enum status durable_raise(int dir, struct durable *d, uint32_t next);
-/* `count` UIDs, from *first on; `next` is the first that wasn't given yet, `block` how many more are to be reserved
- * where that must be written. ST_TEMP with errno EOVERFLOW if there are no more (durable_open makes a new UIDVALIDITY in
- * time). */
-enum status durable_reserve(int dir, struct durable *d, uint32_t next, size_t count, uint32_t block, uint32_t *first);
+/* `count` UIDs, from *first on; `next` is the first that wasn't given yet, `block` how many more are to be
+ * reserved where that must be written. ST_TEMP with errno EOVERFLOW if there are no more (durable_open makes
+ * a new UIDVALIDITY in time). */
+enum status durable_reserve(int dir, struct durable *d, uint32_t next, size_t count, uint32_t block,
+                            uint32_t *first);
 /* The same for who hasn't the folder's mailbox open: the index's count is asked and raised. */
 enum status durable_take_uids(int dir, const char *boot, struct durable *d, size_t count, uint32_t *first);
 /* Raises modseq on disk to `modseq`, with a block. ST_OK at once if it is there already. */

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Expiry; see expire.h. A folder is first opened as EXAMINE does, which takes no message's \Recent away, and only where
- * something is to go as SELECT does. The folder's lock is held for a batch of messages, not for all, and left alone for a moment
- * then: clients wait a tenth of a second at most, and what a crash leaves is done by the next run.
+ * Expiry; see expire.h. A folder is first opened as EXAMINE does, which takes no message's \Recent away, and
+ * only where something is to go as SELECT does. The folder's lock is held for a batch of messages, not for
+ * all, and left alone for a moment then: clients wait a tenth of a second at most, and what a crash leaves is
+ * done by the next run.
  *
- * Names that begin with no time, or with one before there were Maildirs, say nothing of when a message came: it stays. Its
- * file's time would be the one at which it was written, perhaps years ago.
+ * Names that begin with no time, or with one before there were Maildirs, say nothing of when a message came:
+ * it stays. Its file's time would be the one at which it was written, perhaps years ago.
  */
 #include "store/expire.h"
 #include "store/filename.h"
@@ -31,7 +32,8 @@ static bool read_folder(struct span text, struct expire_rule *r)
     bytes_init(&nfc, 4 * FOLDER_NAME_LIMIT);
     bytes_init(&name, FOLDER_NAME_LIMIT);
     bool good = unicode_nfc(text, &nfc) && utf7_from_utf8(span_bytes(&nfc), &name) &&
-                span_copy(span_bytes(&name), r->folder, sizeof r->folder) && folder_name_valid(span_bytes(&name));
+                span_copy(span_bytes(&name), r->folder, sizeof r->folder) &&
+                folder_name_valid(span_bytes(&name));
     bytes_free(&name);
     bytes_free(&nfc);
     return good;
@@ -96,7 +98,8 @@ static enum status names_parent(struct mail *mail, const struct expire_rule *r, 
     return st;
 }
 
-enum status expire_time(struct mail *mail, const struct expire_rules *rules, struct span folder, uint64_t *seconds)
+enum status expire_time(struct mail *mail, const struct expire_rules *rules, struct span folder,
+                        uint64_t *seconds)
 {
     enum status st = ST_OK;
     *seconds = 0;
@@ -140,7 +143,8 @@ static void count_them(struct mailbox *box, const size_t *found, size_t count, s
         e->bytes += mailbox_file_size(box, found[i]);
 }
 
-/* Expunged ones leave the mailbox, and those behind them move up: from the last batch to the first the indexes stay right. */
+/* Expunged ones leave the mailbox, and those behind them move up: from the last batch to the first the
+ * indexes stay right. */
 static enum status remove_them(struct mailbox *box, const size_t *found, size_t count, struct expired *e)
 {
     enum status st = ST_OK;
@@ -181,7 +185,8 @@ static enum status expire_in(struct mail *mail, struct span folder, int64_t befo
     return st;
 }
 
-enum status expire_folder(struct mail *mail, struct span folder, int64_t before, bool only_count, struct expired *e)
+enum status expire_folder(struct mail *mail, struct span folder, int64_t before, bool only_count,
+                          struct expired *e)
 {
     struct expired looked = { 0, 0 };
     size_t count;

@@ -48,8 +48,8 @@ static void parse_uid(struct span value, struct filename *f)
 {
     struct span validity;
     uint64_t v, u;
-    if (span_cut(&value, '.', &validity) && validity.n <= 8 && value.n <= 8 && span_hex(validity, UINT32_MAX, &v) &&
-        span_hex(value, UINT32_MAX, &u) && v && u) {
+    if (span_cut(&value, '.', &validity) && validity.n <= 8 && value.n <= 8 &&
+        span_hex(validity, UINT32_MAX, &v) && span_hex(value, UINT32_MAX, &u) && v && u) {
         f->validity = (uint32_t)v;
         f->uid = (uint32_t)u;
     }

@@ -23,14 +23,14 @@ void mail_close(struct mail *mail);
 /* The Maildir's descriptor; stays the mail's. */
 int mail_dir(const struct mail *mail);
 const char *mail_hostname(const struct mail *mail);
-/* The kernel's ID of this boot: what an index says about numbers counts in the boot only in which it was written. ""
- * until it was set (it can't be read from within a sandbox). */
+/* The kernel's ID of this boot: what an index says about numbers counts in the boot only in which it was
+ * written. "" until it was set (it can't be read from within a sandbox). */
 void mail_set_boot(struct mail *mail, const char *boot);
 const char *mail_boot(const struct mail *mail);
 void mail_set_wait(struct mail *mail, int ms);
 /* A lock on what all folders share (subscriptions, the counter of UIDVALIDITY), held for moments. The
- * descriptor to close, or -1. For who mustn't be held up by what somebody else does to the Maildir, mail_set_wait()
- * says how many milliseconds it is waited for at most. */
+ * descriptor to close, or -1. For who mustn't be held up by what somebody else does to the Maildir,
+ * mail_set_wait() says how many milliseconds it is waited for at most. */
 int mail_lock(struct mail *mail);
 /* A UIDVALIDITY that no folder of this account ever had. On disk when it returns. */
 enum status mail_next_validity(struct mail *mail, uint32_t *validity);

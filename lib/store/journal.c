@@ -76,8 +76,8 @@ static int compare_ordered(const void *a, const void *b)
     return (x->at > y->at) - (x->at < y->at);
 }
 
-/* One item a message: each line says what its name was when it was written and all of what it should be, so that the last
- * one counts. */
+/* One item a message: each line says what its name was when it was written and all of what it should be, so
+ * that the last one counts. */
 static bool merge_flags(struct journal *j)
 {
     struct ordered *all = malloc((j->flags_count + 1) * sizeof *all);
@@ -159,7 +159,8 @@ const struct journal_flags *journal_flags(const struct journal *j, uint32_t uid)
         else
             high = middle;
     }
-    bool there = low < j->flags_count && j->flags[low].uid == uid && j->flags[low].before != j->flags[low].after;
+    bool there =
+        low < j->flags_count && j->flags[low].uid == uid && j->flags[low].before != j->flags[low].after;
     return there ? &j->flags[low] : NULL;
 }
 

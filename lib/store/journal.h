@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * What is true of a folder's messages but doesn't stand in their file names yet: UIDs that were given to many files at
- * once, and changes of many messages' flags. It belongs to the truth, not to the index; only appended to under the
- * folder's lock, and removed when every name says what it did.
+ * What is true of a folder's messages but doesn't stand in their file names yet: UIDs that were given to many
+ * files at once, and changes of many messages' flags. It belongs to the truth, not to the index; only
+ * appended to under the folder's lock, and removed when every name says what it did.
  *
- *     postern-journal 1 69280a59                   the folder's UIDVALIDITY (hex): for another one it says nothing
- *     u 1a2 1763752345.M123P45.host     UID (hex) 1a2 is the file's whose name's unique part this is
- *     f 1a2 S FS                        its flags became FS when the name said S; "-" is none
- *     d 1a2                             its name says so by now
+ *     postern-journal 1 69280a59                   the folder's UIDVALIDITY (hex): for another one it says
+ * nothing u 1a2 1763752345.M123P45.host     UID (hex) 1a2 is the file's whose name's unique part this is f
+ * 1a2 S FS                        its flags became FS when the name said S; "-" is none d 1a2 its name says
+ * so by now
  *
- * A UID line is on disk before the UID is told; a line of flags may be lost in a power cut, never in a crash. A line that
- * can't be read (torn, or changed by somebody) is passed over.
+ * A UID line is on disk before the UID is told; a line of flags may be lost in a power cut, never in a crash.
+ * A line that can't be read (torn, or changed by somebody) is passed over.
  */
 #ifndef POSTERN_STORE_JOURNAL_H
 #define POSTERN_STORE_JOURNAL_H

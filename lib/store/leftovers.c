@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Leftovers; see leftovers.h. Directories are opened beneath the Maildir, and only what isn't a directory is removed, by name:
- * no link that the Maildir's owner made leads anywhere, and nothing is opened that could hold us up. Both times of a file must
- * be old: a program may give it the date of the message that it is about to write.
+ * Leftovers; see leftovers.h. Directories are opened beneath the Maildir, and only what isn't a directory is
+ * removed, by name: no link that the Maildir's owner made leads anywhere, and nothing is opened that could
+ * hold us up. Both times of a file must be old: a program may give it the date of the message that it is
+ * about to write.
  */
 #include "store/leftovers.h"
 #include "base/clock.h"

@@ -120,7 +120,8 @@ static bool judge(const struct serving *s, enum status st, const char *setting)
 
 bool limits_concern(const struct serving *s, const struct peer *peer)
 {
-    return peer->known && (!s->warm || s->settings->connection_rate) && !settings_trusts(s->settings, &peer->address);
+    return peer->known && (!s->warm || s->settings->connection_rate) &&
+           !settings_trusts(s->settings, &peer->address);
 }
 
 bool limits_admit(struct serving *s)

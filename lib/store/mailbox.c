@@ -92,7 +92,8 @@ static enum status start_view(struct mailbox *box)
     p->picked_changes = p->index.header.changes;
     p->own_count = 0;
     box->modseq = p->picked_modseq = p->index.header.modseq;
-    box->uid_next = p->index.header.floor; /* not uid_next: a UID may be given to a file that isn't here yet */
+    box->uid_next =
+        p->index.header.floor; /* not uid_next: a UID may be given to a file that isn't here yet */
     box->count = p->view.count;
     return ok ? ST_OK : ST_TEMP;
 }
@@ -102,7 +103,8 @@ static bool open_as_it_is(struct mailbox *box)
 {
     struct mailbox_private *p = mailbox_private(box);
     struct durable d;
-    bool new_keyword, good = durable_read(p->dir, &d) == ST_OK && !durable_is_used_up(&d) && mailbox_adopt(box, &d, &new_keyword) == ST_OK;
+    bool new_keyword, good = durable_read(p->dir, &d) == ST_OK && !durable_is_used_up(&d) &&
+                             mailbox_adopt(box, &d, &new_keyword) == ST_OK;
     durable_free(&d);
     if (!good || !mailbox_open_index(box)) {
         box->uid_validity = 0; /* with the lock it may turn out to be another */

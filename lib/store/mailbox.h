@@ -56,7 +56,8 @@ struct mailbox {
 /* Opens and scans. Unless read_only, messages in new/ are moved to cur/ and given UIDs on disk; read_only
  * gives UIDs inside new/ (EXAMINE and STATUS change no \Recent). ST_NONE if there is no such folder. */
 enum status mailbox_open(struct mail *mail, struct span folder, bool read_only, struct mailbox **box);
-/* The same, read-only, for who closes it again at once: it has no `watch`, which would cost 10 ms to give up. */
+/* The same, read-only, for who closes it again at once: it has no `watch`, which would cost 10 ms to give up.
+ */
 enum status mailbox_look(struct mail *mail, struct span folder, struct mailbox **box);
 void mailbox_close(struct mailbox *box);
 
@@ -108,9 +109,9 @@ struct mailbox_map {
 };
 enum status mailbox_map(struct mailbox *box, size_t index, struct mailbox_map *map);
 void mailbox_unmap(struct mailbox_map *map);
-/* The same in two steps, of which threads may take the second side by side while nothing else is done with the
- * mailbox: where the message's file was last seen, and its bytes. False where it isn't there any more (or can't be
- * read): ask mailbox_map() then. */
+/* The same in two steps, of which threads may take the second side by side while nothing else is done with
+ * the mailbox: where the message's file was last seen, and its bytes. False where it isn't there any more (or
+ * can't be read): ask mailbox_map() then. */
 struct mailbox_spot {
     int dir;
     char name[256];
@@ -146,8 +147,9 @@ enum status mailbox_store(struct mailbox *box, const size_t *indexes, size_t cou
 /* mailbox_store() of one message to exactly these flags. */
 enum status mailbox_set_flags(struct mailbox *box, size_t index, uint32_t flags);
 
-/* Brings some of the flags that a large mailbox_store() changed into file names, for other programs; a few milliseconds'
- * work, for when the client is silent. True if more wait. mailbox_close() does all that is left. */
+/* Brings some of the flags that a large mailbox_store() changed into file names, for other programs; a few
+ * milliseconds' work, for when the client is silent. True if more wait. mailbox_close() does all that is
+ * left. */
 bool mailbox_work(struct mailbox *box);
 bool mailbox_has_work(const struct mailbox *box);
 
@@ -161,36 +163,38 @@ enum status mailbox_expunged_since(struct mailbox *box, uint64_t modseq, uint32_
 enum status mailbox_expunge(struct mailbox *box, const size_t *indexes, size_t count,
                             struct mailbox_changes *gone);
 
-/* Messages to be appended, all or none: each is written with mailbox_append_write (CRLF converted to LF) and ended with
- * mailbox_append_end, then all are published. A message without a byte needs no write. */
+/* Messages to be appended, all or none: each is written with mailbox_append_write (CRLF converted to LF) and
+ * ended with mailbox_append_end, then all are published. A message without a byte needs no write. */
 struct mailbox_append;
-/* `selected`: a mailbox that is open, or NULL. Where it is the folder's, its next refresh finds the messages known. It stays open
- * until they are published. */
+/* `selected`: a mailbox that is open, or NULL. Where it is the folder's, its next refresh finds the messages
+ * known. It stays open until they are published. */
 enum status mailbox_append_begin(struct mail *mail, struct mailbox *selected, struct span folder,
                                  struct mailbox_append **append);
 /* Makes the next message's file, while the client is about to send it; else the first write does. */
 enum status mailbox_append_expect(struct mailbox_append *append);
-/* Before the first write of a message that may hold NULs: its parts in Content-Transfer-Encoding binary become base64
- * where LF line ends would spoil them. */
+/* Before the first write of a message that may hold NULs: its parts in Content-Transfer-Encoding binary
+ * become base64 where LF line ends would spoil them. */
 void mailbox_append_binary(struct mailbox_append *append);
 /* A failure is kept: every later write, end and publish answers the same. */
 enum status mailbox_append_write(struct mailbox_append *append, struct span crlf_data);
-/* The message's flags, keywords (names; NULL-terminated array, or NULL) and date (0: now). Keywords for which no letter
- * is left are passed over. */
+/* The message's flags, keywords (names; NULL-terminated array, or NULL) and date (0: now). Keywords for which
+ * no letter is left are passed over. */
 enum status mailbox_append_end(struct mailbox_append *append, uint32_t system_flags,
                                const char *const *keywords, int64_t date);
-/* Publishes all into cur/, durable when it returns, with UIDs from *first_uid on. Frees `append` whatever it answers. */
-enum status mailbox_append_publish(struct mailbox_append *append, uint32_t *uid_validity, uint32_t *first_uid);
+/* Publishes all into cur/, durable when it returns, with UIDs from *first_uid on. Frees `append` whatever it
+ * answers. */
+enum status mailbox_append_publish(struct mailbox_append *append, uint32_t *uid_validity,
+                                   uint32_t *first_uid);
 /* Both for one message. Frees too. */
 enum status mailbox_append_finish(struct mailbox_append *append, uint32_t system_flags,
                                   const char *const *keywords, int64_t date, uint32_t *uid_validity,
                                   uint32_t *uid);
-/* Messages that come from another Maildir, between begin and the first end: a folder that never gave a UID takes
- * over this UIDVALIDITY, and UIDs below `next` count as given. */
+/* Messages that come from another Maildir, between begin and the first end: a folder that never gave a UID
+ * takes over this UIDVALIDITY, and UIDs below `next` count as given. */
 void mailbox_append_take_over(struct mailbox_append *append, uint32_t uid_validity, uint32_t next);
-/* The next message to be ended keeps its file's base, where that can be a name here, and (in a folder with that
- * UIDVALIDITY) its UID, if it is above all that were given; 0: it had none. UIDs are to come in ascending order. ST_TEMP:
- * no memory. */
+/* The next message to be ended keeps its file's base, where that can be a name here, and (in a folder with
+ * that UIDVALIDITY) its UID, if it is above all that were given; 0: it had none. UIDs are to come in
+ * ascending order. ST_TEMP: no memory. */
 enum status mailbox_append_keep(struct mailbox_append *append, struct span base, uint32_t uid);
 /* Instead of publish: removes what was written, and frees. */
 void mailbox_append_abort(struct mailbox_append *append);
@@ -218,10 +222,10 @@ void mailbox_expect(struct mailbox *box, const size_t *indexes, size_t count);
 /* Is a field of that name among those that summary.header holds, if the message has it? */
 bool summary_has_field(struct span name);
 
-/* Moves messages (indexes ascending) to another folder, with flags, keywords, date and EMAILID; durable when it
- * returns. They are still shown here: mailbox_forget() takes them out. ST_NONE: no such
- * folder. ST_PERM with errno ENOENT: some were gone, the others have been moved; with EXDEV: it is the same folder.
- * ST_TEMP: some may have been moved all the same. */
+/* Moves messages (indexes ascending) to another folder, with flags, keywords, date and EMAILID; durable when
+ * it returns. They are still shown here: mailbox_forget() takes them out. ST_NONE: no such folder. ST_PERM
+ * with errno ENOENT: some were gone, the others have been moved; with EXDEV: it is the same folder. ST_TEMP:
+ * some may have been moved all the same. */
 struct mailbox_moved {
     uint32_t uid_validity; /* of the other folder */
     uint32_t *from, *to;   /* UIDs */
@@ -232,7 +236,8 @@ enum status mailbox_move(struct mailbox *box, const size_t *indexes, size_t coun
                          struct mailbox_moved *moved);
 void mailbox_moved_free(struct mailbox_moved *moved);
 /* mailbox_expunge() of messages whose files aren't here any more. */
-enum status mailbox_forget(struct mailbox *box, const size_t *indexes, size_t count, struct mailbox_changes *gone);
+enum status mailbox_forget(struct mailbox *box, const size_t *indexes, size_t count,
+                           struct mailbox_changes *gone);
 
 /* STATUS of a folder without selecting it. */
 struct mailbox_status {

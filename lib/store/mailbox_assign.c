@@ -2,14 +2,13 @@
  *
  * UIDs for files that have no record yet.
  *
- * A name's own UID is kept if it was given for this UIDVALIDITY, is above all that ever had a record, and no other
- * file claims it. Everything else, from wherever it came, gets a new one in the order of
- * arrival: the UIDs are reserved on disk first, then the files are renamed, then the directory is synced. So
- * a crash leaves UIDs that nobody has and no UID that two have, and a client is told
- * only what is on disk.
+ * A name's own UID is kept if it was given for this UIDVALIDITY, is above all that ever had a record, and no
+ * other file claims it. Everything else, from wherever it came, gets a new one in the order of arrival: the
+ * UIDs are reserved on disk first, then the files are renamed, then the directory is synced. So a crash
+ * leaves UIDs that nobody has and no UID that two have, and a client is told only what is on disk.
  *
- * Many files at once (somebody else's Maildir) are not renamed: the journal says their UIDs, and is on disk before
- * anybody is told. A name with a line end in it can't stand there and is renamed all the same.
+ * Many files at once (somebody else's Maildir) are not renamed: the journal says their UIDs, and is on disk
+ * before anybody is told. A name with a line end in it can't stand there and is renamed all the same.
  */
 #include "base/files.h"
 #include "base/log.h"
@@ -65,8 +64,8 @@ static size_t stat_items(const struct mailbox_private *p, struct found **items, 
     return kept;
 }
 
-/* A file that goes to and fro between two names may be found under both: it counts once. In order, the two lie side by
- * side. */
+/* A file that goes to and fro between two names may be found under both: it counts once. In order, the two
+ * lie side by side. */
 static size_t drop_twins(const struct mailbox_private *p, struct found **items, size_t count)
 {
     size_t kept = 0;
@@ -114,8 +113,8 @@ static bool is_bulk(size_t count)
     return count > RENAMED_AT_ONCE;
 }
 
-/* The files that are there, each once, in the order in which they get or keep UIDs. Of very many it is taken from the
- * directory's word that they are files. */
+/* The files that are there, each once, in the order in which they get or keep UIDs. Of very many it is taken
+ * from the directory's word that they are files. */
 static size_t settle(const struct mailbox_private *p, struct found **items, size_t count, bool *moved)
 {
     count = sort_items(items, count);
@@ -325,7 +324,8 @@ enum status mailbox_assign(struct merging *m, bool last)
     enum status st = add_records(m, list, numbered, &failed);
     int saved = errno;
     if (failed) {
-        log_event(LOG_WARNING, "mailbox-incomplete", "folder", m->box->folder, "reason", strerror(errno), NULL);
+        log_event(LOG_WARNING, "mailbox-incomplete", "folder", m->box->folder, "reason", strerror(errno),
+                  NULL);
         mailbox_private(m->box)->changed = true;
         m->incomplete = true;
     }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * What goes along with a message into another folder: its flags, keywords under that folder's letters, sizes, EMAILID.
+ * What goes along with a message into another folder: its flags, keywords under that folder's letters, sizes,
+ * EMAILID.
  */
 #include "store/mailbox_ids.h"
 #include "store/mailbox_private.h"
@@ -27,8 +28,8 @@ enum status carry_keywords(const struct mailbox *box, const size_t *indexes, siz
     return st;
 }
 
-bool carry_name(const struct mailbox *box, size_t index, const struct place *to, const uint32_t *bits, uint32_t uid,
-                uint64_t size, const char *base, char *name)
+bool carry_name(const struct mailbox *box, size_t index, const struct place *to, const uint32_t *bits,
+                uint32_t uid, uint64_t size, const char *base, char *name)
 {
     struct mailbox_message m = mailbox_message(box, index);
     struct filename none = { 0 };

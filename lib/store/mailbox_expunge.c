@@ -83,7 +83,8 @@ static void expunge_one(struct expunging *e, size_t index, struct mailbox_change
     gone->expunged[gone->expunged_count++] = r.uid;
 }
 
-static void expunge_all(struct expunging *e, const size_t *indexes, size_t count, struct mailbox_changes *gone)
+static void expunge_all(struct expunging *e, const size_t *indexes, size_t count,
+                        struct mailbox_changes *gone)
 {
     struct mailbox_private *p = mailbox_private(e->box);
     for (int round = 0; round < ROUNDS; round++) {
@@ -169,7 +170,8 @@ enum status mailbox_expunge(struct mailbox *box, const size_t *indexes, size_t c
     return expunge(box, indexes, count, false, gone);
 }
 
-enum status mailbox_forget(struct mailbox *box, const size_t *indexes, size_t count, struct mailbox_changes *gone)
+enum status mailbox_forget(struct mailbox *box, const size_t *indexes, size_t count,
+                           struct mailbox_changes *gone)
 {
     return expunge(box, indexes, count, true, gone);
 }

@@ -2,9 +2,10 @@
  *
  * Flags: STORE, and what waits in the journal.
  *
- * A change of a few messages renames their files. A change of many goes into the journal and the index: it is done
- * then for every Postern, and the names follow when the mailbox is closed, or as soon as nobody waits. Another program
- * that changes the same message's flags meanwhile keeps its change, and so do we (flags_merge).
+ * A change of a few messages renames their files. A change of many goes into the journal and the index: it is
+ * done then for every Postern, and the names follow when the mailbox is closed, or as soon as nobody waits.
+ * Another program that changes the same message's flags meanwhile keeps its change, and so do we
+ * (flags_merge).
  */
 #include "base/clock.h"
 #include "base/files.h"
@@ -43,8 +44,8 @@ static uint32_t changed_flags(const struct mailbox *box, uint32_t flags, const s
 }
 
 /* What the file would be called with these flags; "" if there is no room for them. */
-static void name_with(const struct mailbox *box, const struct index_record *r, const char *name, uint32_t flags,
-                      char to[FILENAME_LIMIT + 1])
+static void name_with(const struct mailbox *box, const struct index_record *r, const char *name,
+                      uint32_t flags, char to[FILENAME_LIMIT + 1])
 {
     const struct mailbox_private *p = mailbox_private(box);
     struct filename f;
@@ -94,8 +95,8 @@ static bool take_modseq(struct storing *s)
     return s->modseq != 0;
 }
 
-/* The file isn't where it was, or its flags are others by now. What follows has a mod-sequence above what this
- * finds: others may have picked that up already. */
+/* The file isn't where it was, or its flags are others by now. What follows has a mod-sequence above what
+ * this finds: others may have picked that up already. */
 static bool look_again(struct storing *s)
 {
     struct mailbox_private *p = mailbox_private(s->box);
@@ -166,8 +167,8 @@ static void store_all(struct storing *s, const size_t *indexes, size_t count, un
                                           : results[n] == FLAGS_FAILED ? ST_TEMP
                                                                        : ST_OK);
     }
-    if (s->lines.failed || (s->lines.len && journal_append(p->dir, s->box->uid_validity, span_bytes(&s->lines),
-                                                           false) != ST_OK)) {
+    if (s->lines.failed || (s->lines.len && journal_append(p->dir, s->box->uid_validity,
+                                                           span_bytes(&s->lines), false) != ST_OK)) {
         s->worst = ST_TEMP;
         s->why = s->lines.failed ? ENOMEM : errno;
         for (size_t n = 0; n < count; n++)
@@ -213,8 +214,8 @@ enum status mailbox_set_flags(struct mailbox *box, size_t index, uint32_t flags)
 /* --- what waits */
 
 /* ST_NONE: nothing waits any more. */
-/* Of the names that events tell of, those that this process gave up just now are no news. Events come in the order of
- * the changes. */
+/* Of the names that events tell of, those that this process gave up just now are no news. Events come in the
+ * order of the changes. */
 static void forget_own_names(struct mailbox *box, const struct scan *own)
 {
     struct scan *t = &mailbox_private(box)->touched;

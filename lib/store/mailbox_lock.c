@@ -79,7 +79,8 @@ uint64_t mailbox_next_modseq(struct mailbox *box, struct durable *d)
 
 enum status mailbox_take_uids(struct index *ix, int dir, struct durable *d, size_t count, uint32_t *first)
 {
-    enum status st = durable_reserve(dir, d, ix->header.uid_next, count, ix->fd >= 0 ? DURABLE_UID_BLOCK : 0, first);
+    enum status st =
+        durable_reserve(dir, d, ix->header.uid_next, count, ix->fd >= 0 ? DURABLE_UID_BLOCK : 0, first);
     if (st == ST_OK)
         ix->header.uid_next += (uint32_t)count;
     return st;

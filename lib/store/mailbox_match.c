@@ -2,10 +2,10 @@
  *
  * Which file is which record.
  *
- * Files are recognised by the UID in their name and the unique part of it, or, where the name has no UID of ours, by the
- * unique part alone; flags are read off the rest. A file may have been read twice, under two names, if it
- * was renamed meanwhile: what is still there counts. A claim to a UID below everything that ever had a record is a file
- * that was put back, or a forged name: it counts as a file without a UID.
+ * Files are recognised by the UID in their name and the unique part of it, or, where the name has no UID of
+ * ours, by the unique part alone; flags are read off the rest. A file may have been read twice, under two
+ * names, if it was renamed meanwhile: what is still there counts. A claim to a UID below everything that ever
+ * had a record is a file that was put back, or a forged name: it counts as a file without a UID.
  */
 #include "store/mailbox_private.h"
 
@@ -144,11 +144,14 @@ static uint32_t record_of(struct merging *m, const struct found *item)
 enum which { THE_OLDER, THE_NEWER, TWO_FILES };
 
 /* A file that goes to and fro between two names may be found under both; two files are two inodes. */
-static enum which believe(const struct mailbox_private *p, const struct found *older, const struct found *newer)
+static enum which believe(const struct mailbox_private *p, const struct found *older,
+                          const struct found *newer)
 {
     struct stat a, b;
-    bool is_older = fstatat(older->in_new ? p->new_dir : p->cur_dir, older->name, &a, AT_SYMLINK_NOFOLLOW) == 0;
-    bool is_newer = fstatat(newer->in_new ? p->new_dir : p->cur_dir, newer->name, &b, AT_SYMLINK_NOFOLLOW) == 0;
+    bool is_older =
+        fstatat(older->in_new ? p->new_dir : p->cur_dir, older->name, &a, AT_SYMLINK_NOFOLLOW) == 0;
+    bool is_newer =
+        fstatat(newer->in_new ? p->new_dir : p->cur_dir, newer->name, &b, AT_SYMLINK_NOFOLLOW) == 0;
     if (is_older && is_newer && a.st_ino != b.st_ino)
         return TWO_FILES;
     return is_newer && !is_older ? THE_NEWER : THE_OLDER;
@@ -169,7 +172,8 @@ static void match_item(struct merging *m, size_t i)
         size_t *of = &m->item_of[n];
         if (*of != NO_ITEM && same_file(&m->scan.items[*of], item))
             return;
-        enum which which = *of == NO_ITEM ? THE_NEWER : believe(mailbox_private(m->box), &m->scan.items[*of], item);
+        enum which which =
+            *of == NO_ITEM ? THE_NEWER : believe(mailbox_private(m->box), &m->scan.items[*of], item);
         if (which == THE_NEWER)
             *of = i;
         if (which != TWO_FILES)

@@ -49,8 +49,8 @@ static uint64_t known_size(uint32_t size)
     return size == INDEX_UNSIZED ? 0 : size;
 }
 
-/* A change that the session wasn't told of yet may be by a keyword that is new. Flags and mod-sequence must be
- * of one moment, so it is learned now. */
+/* A change that the session wasn't told of yet may be by a keyword that is new. Flags and mod-sequence must
+ * be of one moment, so it is learned now. */
 static void learn_letters(struct mailbox *box, const struct index_record *r)
 {
     struct mailbox_private *p = mailbox_private(box);

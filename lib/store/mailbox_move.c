@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * MOVE: the file itself goes into the other folder, by one rename. A crash leaves each message in one folder or
- * the other, and of two who move the same message one gets it.
+ * MOVE: the file itself goes into the other folder, by one rename. A crash leaves each message in one folder
+ * or the other, and of two who move the same message one gets it.
  *
- * The renames are done under the other folder's lock, which gives the UIDs; what this folder's index says of the messages is
- * put right after that, under its own: nobody holds two. A file that isn't where it should be is looked for between
- * two rounds. Moving within one folder is left to COPY and EXPUNGE.
+ * The renames are done under the other folder's lock, which gives the UIDs; what this folder's index says of
+ * the messages is put right after that, under its own: nobody holds two. A file that isn't where it should be
+ * is looked for between two rounds. Moving within one folder is left to COPY and EXPUNGE.
  */
 #include "base/files.h"
 #include "store/mailbox_private.h"
@@ -106,8 +106,8 @@ static enum status move_all(struct moving *m)
 static bool same_folder(const struct moving *m)
 {
     struct stat a, b;
-    return fstat(m->place.dir, &a) == 0 && fstat(mailbox_private(m->box)->dir, &b) == 0 && a.st_ino == b.st_ino &&
-           a.st_dev == b.st_dev;
+    return fstat(m->place.dir, &a) == 0 && fstat(mailbox_private(m->box)->dir, &b) == 0 &&
+           a.st_ino == b.st_ino && a.st_dev == b.st_dev;
 }
 
 static bool make_lists(struct moving *m)

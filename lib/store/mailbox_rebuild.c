@@ -3,9 +3,9 @@
  * An index made anew from what is true: file names, journal, durable file; and another index in place of the
  * present one.
  *
- * How far UIDs and mod-sequences were used up can't be known then, so both go on above what was reserved: no UID is
- * given twice, and every message gets a mod-sequence above any that a client has seen. What an index of before
- * says about sizes, dates and the cache is taken over where it names the same file.
+ * How far UIDs and mod-sequences were used up can't be known then, so both go on above what was reserved: no
+ * UID is given twice, and every message gets a mod-sequence above any that a client has seen. What an index
+ * of before says about sizes, dates and the cache is taken over where it names the same file.
  */
 #include "store/mailbox_private.h"
 #include "base/files.h"
@@ -52,8 +52,8 @@ static bool note_news(struct mailbox_private *p, uint32_t uid)
     return true;
 }
 
-/* Has it changed since the session looked at the old index last, there or since? Where all is new in the next index, only
- * flags tell the latter. */
+/* Has it changed since the session looked at the old index last, there or since? Where all is new in the next
+ * index, only flags tell the latter. */
 static bool is_news(const struct mailbox *box, const struct index *next, const struct index_record *old,
                     const struct index_record *r)
 {

@@ -2,9 +2,9 @@
  *
  * What is new in the index, told to the session.
  *
- * The session has seen everything up to its mod-sequence. What is above that is news, unless this session made it
- * itself; what is behind the records it looked at is new mail; what is marked as gone leaves the view, as soon as
- * sequence numbers may move.
+ * The session has seen everything up to its mod-sequence. What is above that is news, unless this session
+ * made it itself; what is behind the records it looked at is new mail; what is marked as gone leaves the
+ * view, as soon as sequence numbers may move.
  */
 #include "base/log.h"
 #include "store/mailbox_private.h"
@@ -128,7 +128,8 @@ static void learn_keywords(struct mailbox *box, struct mailbox_changes *changes)
     struct durable d;
     if (!(p->index.header.letters & ~mailbox_named(box)))
         return;
-    int lock = folder_try_lock(p->dir); /* to learn what Dovecot calls a letter, where it keeps the folder too */
+    int lock =
+        folder_try_lock(p->dir); /* to learn what Dovecot calls a letter, where it keeps the folder too */
     if ((lock < 0 ? durable_read(p->dir, &d) : durable_open(box->mail, p->dir, &d)) == ST_OK)
         mailbox_adopt(box, &d, &changes->keywords);
     mailbox_unlock(lock, &d);

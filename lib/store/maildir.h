@@ -10,7 +10,9 @@
 
 #include "store/content.h"
 
-#define MAILDIR_FILES_OPEN 100 /* of one message to many, who so saves commits of the journal; more are to be fsynced when prepared */
+#define MAILDIR_FILES_OPEN                                                                                   \
+    100 /* of one message to many, who so saves commits of the journal; more are to be fsynced when prepared \
+         */
 
 struct maildir_delivery {
     int tmp_dir, new_dir; /* of the Maildir, or of the folder */
@@ -22,21 +24,22 @@ struct maildir_delivery {
 
 /* Makes maildir/{tmp,new,cur} (0700) and parents where missing. Anything but ST_OK with errno. */
 enum status maildir_create(const char *maildir);
-/* Writes the message in tmp/ and out (file_write_out()), making the Maildir where it is missing. `folder` is NULL for INBOX,
- * or a folder's name ("Junk"), which falls back to INBOX where it doesn't exist. ST_TEMP with errno set
- * (ENOSPC, EDQUOT, ...): nothing is left behind. */
+/* Writes the message in tmp/ and out (file_write_out()), making the Maildir where it is missing. `folder` is
+ * NULL for INBOX, or a folder's name ("Junk"), which falls back to INBOX where it doesn't exist. ST_TEMP with
+ * errno set (ENOSPC, EDQUOT, ...): nothing is left behind. */
 enum status maildir_prepare(const char *maildir, const char *folder, const char *hostname,
                             const struct content *c, struct maildir_delivery *d);
 /* Renames into new/: the message is delivered from now on. Anything but ST_OK, with errno: to be aborted. */
 enum status maildir_publish(struct maildir_delivery *d);
-/* fsyncs the file, if it isn't yet, and closes it: where descriptors are short, at any time. ST_TEMP with errno. */
+/* fsyncs the file, if it isn't yet, and closes it: where descriptors are short, at any time. ST_TEMP with
+ * errno. */
 enum status maildir_sync_file(struct maildir_delivery *d);
 /* fsyncs the file and new/: it is there for good. Closes. ST_TEMP with errno. */
 enum status maildir_finish(struct maildir_delivery *d);
 /* Between prepare and publish: it is to appear under a name made from a queue's ID, the same each time. */
 void maildir_name_after(struct maildir_delivery *d, const char *id, const char *hostname);
-/* Is there a message of such a name in the folder (NULL: INBOX), seen or not? ST_NONE: no, or there is no such Maildir
- * or folder. */
+/* Is there a message of such a name in the folder (NULL: INBOX), seen or not? ST_NONE: no, or there is no
+ * such Maildir or folder. */
 enum status maildir_holds(const char *maildir, const char *folder, const char *id, const char *hostname);
 /* Instead of publish: removes what was prepared. Closes. */
 void maildir_abort(struct maildir_delivery *d);

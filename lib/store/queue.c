@@ -22,14 +22,14 @@
  * be at work on them.
  *
  * Marks: T to do, D done, F failed (bounce owed), B bounced, H held; R relayed, L delivered here, X expanded
- * (each done, and the report that the sender asked for is owed; then D). One byte overwritten in place can't be
- * torn. D is on disk before the next message is sent over the same connection, so a crash repeats at most the
- * transaction of each connection that it interrupted; where a message is done with, its removal stands for D.
- * Marks, removals and deferrals of several messages share one fsync (queue_changes). ID.why is not synced: a
- * power cut may lose it, which costs an attempt too early; unless it remembers that the sender has just been
- * told of a delay. A bounce's ID is made from the message's and from
- * the first recipient it is about; B marks are written from the last recipient to the first, so that after a
- * crash the same ID comes out, and the bounce that is there already is seen.
+ * (each done, and the report that the sender asked for is owed; then D). One byte overwritten in place can't
+ * be torn. D is on disk before the next message is sent over the same connection, so a crash repeats at most
+ * the transaction of each connection that it interrupted; where a message is done with, its removal stands
+ * for D. Marks, removals and deferrals of several messages share one fsync (queue_changes). ID.why is not
+ * synced: a power cut may lose it, which costs an attempt too early; unless it remembers that the sender has
+ * just been told of a delay. A bounce's ID is made from the message's and from the first recipient it is
+ * about; B marks are written from the last recipient to the first, so that after a crash the same ID comes
+ * out, and the bounce that is there already is seen.
  *
  * Considered and refused: an index of due times (a second truth that can disagree); the due time in the
  * file's name (a run would read 10,000 names); one directory a second (a search by ID would look into

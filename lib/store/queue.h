@@ -50,8 +50,8 @@ enum status queue_prepare(const char *spool, const char *id, const struct queue_
 enum status queue_publish(struct queue_new *q);
 enum status queue_finish(struct queue_new *q);
 void queue_abort(struct queue_new *q);
-/* What was prepared and stands alone: publishes and finishes it, and wakes qrun. ST_TEMP: as for those; where it
- * couldn't be published nothing is left of it. */
+/* What was prepared and stands alone: publishes and finishes it, and wakes qrun. ST_TEMP: as for those; where
+ * it couldn't be published nothing is left of it. */
 enum status queue_commit(struct queue_new *q, const char *spool);
 /* A new ID into `to`: time and 64 random bits. IDs sort by time. */
 void queue_new_id(char to[QUEUE_ID_LIMIT]);
@@ -71,8 +71,8 @@ int queue_wake_open(const char *spool);
 #define QUEUE_WAKE_LEARN "learn "
 void queue_wake_learn(int wake, const char *account);
 
-/* A message from a backup, held for all that weren't done with. ST_PERM with errno: EEXIST, it is in the queue; EBADMSG,
- * it is damaged. ST_TEMP with errno. */
+/* A message from a backup, held for all that weren't done with. ST_PERM with errno: EEXIST, it is in the
+ * queue; EBADMSG, it is damaged. ST_TEMP with errno. */
 enum status queue_bring_back(int queue_dir, const char *id, int from);
 
 /* --- out and administration: what qrun and `postern queue` do. */
@@ -106,7 +106,8 @@ struct queue_message {
 enum status queue_read(int queue_dir, const char *id, bool lock, struct queue_message *m);
 /* The same for one that queue_list() has listed, without a search: of 10,000 that would take seconds. */
 struct queue_place;
-enum status queue_read_place(int queue_dir, const struct queue_place *place, bool lock, struct queue_message *m);
+enum status queue_read_place(int queue_dir, const struct queue_place *place, bool lock,
+                             struct queue_message *m);
 void queue_message_free(struct queue_message *m); /* closes, which unlocks */
 /* Changes that are made but not yet on disk; starts zeroed. One queue_sync() is for all of them, so that many
  * messages cost one. */

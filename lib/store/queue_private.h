@@ -18,13 +18,14 @@
 
 /* Where the message lies: "ID", or "deferred/DUE/ID". ST_NONE if nowhere. */
 enum status queue_find(int queue_dir, const char *id, char path[QUEUE_PATH_LIMIT]);
-/* The same, looking under the due time `near` first (0: unknown): most often it still is where it was seen. */
+/* The same, looking under the due time `near` first (0: unknown): most often it still is where it was seen.
+ */
 enum status queue_find_near(int queue_dir, const char *id, int64_t near, char path[QUEUE_PATH_LIMIT]);
 /* Pure, for fuzzing: the envelope (with at least its empty line) of a file of that size; ST_TEMP only without
  * memory. Fills *m. */
 enum status queue_read_envelope(struct span text, uint64_t file_size, struct queue_message *m);
-/* The lines of an envelope for what MAIL said beside the sender, and the one below a recipient's for what RCPT
- * did; nothing where nothing was said. False: an option holds what no line can. */
+/* The lines of an envelope for what MAIL said beside the sender, and the one below a recipient's for what
+ * RCPT did; nothing where nothing was said. False: an option holds what no line can. */
 bool queue_write_options(const struct mail_options *o, struct bytes *out);
 bool queue_write_recipient_options(const struct rcpt_options *o, struct bytes *out);
 /* Reads them back: the lines at the start of *rest, and `line` without its first space. False: wrong. */

@@ -213,7 +213,8 @@ static enum status open_message(int queue_dir, bool lock, struct queue_message *
     return lock ? queue_find_near(queue_dir, m->id, m->near, path) : ST_OK;
 }
 
-enum status queue_read_place(int queue_dir, const struct queue_place *place, bool lock, struct queue_message *m)
+enum status queue_read_place(int queue_dir, const struct queue_place *place, bool lock,
+                             struct queue_message *m)
 {
     struct bytes text;
     struct stat file;

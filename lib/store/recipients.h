@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Targets on their way into a queue file: their addresses, and beside them what travels along: what their RCPT
- * asked for, which program of an alias is meant, and that the sender didn't name the address himself.
+ * Targets on their way into a queue file: their addresses, and beside them what travels along: what their
+ * RCPT asked for, which program of an alias is meant, and that the sender didn't name the address himself.
  */
 #ifndef POSTERN_STORE_RECIPIENTS_H
 #define POSTERN_STORE_RECIPIENTS_H

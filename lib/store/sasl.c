@@ -47,7 +47,8 @@ static const struct mechanism {
 };
 #define MECHANISMS (sizeof mechanisms / sizeof mechanisms[0])
 
-void sasl_write_mechanisms(struct conn *to, const struct settings *s, bool tls, bool login, const char *before)
+void sasl_write_mechanisms(struct conn *to, const struct settings *s, bool tls, bool login,
+                           const char *before)
 {
     for (size_t i = 0; i < MECHANISMS; i++)
         if (mechanisms[i].offered(s, tls) && (login || !mechanisms[i].login)) {

@@ -55,7 +55,8 @@ struct sasl {
 /* May a password come as things are: under TLS, or with plaintext-login? */
 bool sasl_takes_passwords(const struct settings *s, bool tls);
 /* Writes `before` and a mechanism's name for each that is offered so, with `login` LOGIN too. */
-void sasl_write_mechanisms(struct conn *to, const struct settings *s, bool tls, bool login, const char *before);
+void sasl_write_mechanisms(struct conn *to, const struct settings *s, bool tls, bool login,
+                           const char *before);
 /* Is any? */
 bool sasl_offered(const struct settings *s, bool tls);
 /* What a guard's answer (login_says()) comes to; SASL_OVER for what is none. */

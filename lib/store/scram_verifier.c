@@ -4,10 +4,10 @@
  *
  * A verifier lies beside the same password's yescrypt hash, so guessing it from stolen tables shouldn't cost
  * less time. Where crypt(3)'s yescrypt with its default cost took 18 ms, 100,000 iterations of PBKDF2 in
- * GnuTLS 3.7 took 11 ms with the processor's SHA instructions and 38 ms without: 160,000 or 47,000 are as dear.
- * But Cyrus SASL's clients (mbsync, KMail) refuse more than 65,536, so SCRAM_ITERATIONS is that. (Special
- * hardware is held up by yescrypt's memory and not by PBKDF2, whatever the number.) The client pays for them,
- * at each login; for a server a proof is three HMACs.
+ * GnuTLS 3.7 took 11 ms with the processor's SHA instructions and 38 ms without: 160,000 or 47,000 are as
+ * dear. But Cyrus SASL's clients (mbsync, KMail) refuse more than 65,536, so SCRAM_ITERATIONS is that.
+ * (Special hardware is held up by yescrypt's memory and not by PBKDF2, whatever the number.) The client pays
+ * for them, at each login; for a server a proof is three HMACs.
  */
 #include "store/scram_verifier.h"
 #include "base/clock.h"

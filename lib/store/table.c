@@ -134,8 +134,8 @@ enum status table_open(const char *path, struct table **table)
 bool table_is_at(const struct table *t, const char *path)
 {
     struct stat opened, there;
-    return fstat(gdbm_fdesc(t->db), &opened) == 0 && stat(path, &there) == 0 && opened.st_ino == there.st_ino &&
-           opened.st_dev == there.st_dev;
+    return fstat(gdbm_fdesc(t->db), &opened) == 0 && stat(path, &there) == 0 &&
+           opened.st_ino == there.st_ino && opened.st_dev == there.st_dev;
 }
 
 void table_close(struct table *t)
@@ -317,8 +317,8 @@ static bool store_all(struct table_build *b, GDBM_FILE db)
     return store(db, (char[]){ "table" }, span_of(text)) && store_groups(b, db);
 }
 
-/* gdbm_sync writes what is left and says whether that worked, which gdbm_close doesn't. That may write too, so our own
- * sync comes after it, on a descriptor that outlives it. */
+/* gdbm_sync writes what is left and says whether that worked, which gdbm_close doesn't. That may write too,
+ * so our own sync comes after it, on a descriptor that outlives it. */
 static bool write_file(struct table_build *b)
 {
     GDBM_FILE db =

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Compiling `refused`; see store/refused.h for its lines and keys. Of two entries that mean the same the first
- * counts.
+ * Compiling `refused`; see store/refused.h for its lines and keys. Of two entries that mean the same the
+ * first counts.
  */
 #include "store/tables_private.h"
 #include "store/refused.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The UIDs that Dovecot and Courier keep in a file of each folder, by the part of a message's file name that never
- * changes. Nothing here touches a file.
+ * The UIDs that Dovecot and Courier keep in a file of each folder, by the part of a message's file name that
+ * never changes. Nothing here touches a file.
  */
 #ifndef POSTERN_STORE_UID_LIST_H
 #define POSTERN_STORE_UID_LIST_H
@@ -19,8 +19,8 @@ struct uid_list {
     size_t count;
 };
 
-/* Reads it; the text must live as long as the list. ST_NONE: it is no such list. ST_TEMP: no memory. Free it in every
- * case. */
+/* Reads it; the text must live as long as the list. ST_NONE: it is no such list. ST_TEMP: no memory. Free it
+ * in every case. */
 enum status uid_list_read(struct span text, struct uid_list *l);
 /* The UID of the file with that base (struct filename), or 0. */
 uint32_t uid_list_find(const struct uid_list *l, struct span base);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * Paths and mailboxes of the envelope; see address.h. The grammar is RFC 5321 4.1.2
- * with one liberty: a domain's label may hold an underscore, as names of hosts in the wild do. UTF-8 may stand
- * wherever RFC 6531 3.3 lets it, but for control characters; whether a domain's label is one of IDNA is for
- * net/idna.h to say.
+ * with one liberty: a domain's label may hold an underscore, as names of hosts in the wild do. UTF-8 may
+ * stand wherever RFC 6531 3.3 lets it, but for control characters; whether a domain's label is one of IDNA is
+ * for net/idna.h to say.
  *
  * A mailbox has one text form: the local part loses quotes that it doesn't need and gets those
  * that it does, so `"joe"@X.test` and `joe@x.test` compare equal.

@@ -16,9 +16,9 @@
 #define ADDRESS_DOMAIN_LIMIT 255
 
 /* A mailbox as text, "" for the null path <>. Always valid: local part (quoted only if it must be), '@',
- * domain. The domain is lower case in ASCII; what of it and of the local part isn't ASCII stays as it came: the
- * tables' form of an address (store/tables.h) has one for all that mean the same. <Postmaster> alone has no '@'
- * and no domain: its text is the local part as it came.
+ * domain. The domain is lower case in ASCII; what of it and of the local part isn't ASCII stays as it came:
+ * the tables' form of an address (store/tables.h) has one for all that mean the same. <Postmaster> alone has
+ * no '@' and no domain: its text is the local part as it came.
  */
 struct address {
     char text[ADDRESS_LIMIT + 4];
@@ -62,7 +62,8 @@ struct address_entry {
  * `failed` set lost something because memory ran out. Free with address_entry_free. */
 #define ADDRESS_NAME_LIMIT 1024
 bool address_list_next(struct span *rest, struct address_entry *entry);
-/* The same into an entry that was used before, or is { 0 }, which saves its memory: free it in the end only. */
+/* The same into an entry that was used before, or is { 0 }, which saves its memory: free it in the end only.
+ */
 bool address_list_more(struct span *rest, struct address_entry *entry);
 /* The mailbox of an ADDRESS_MAILBOX entry in the form that address_parse gives, for comparisons and
  * envelopes. */

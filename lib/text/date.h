@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Dates of messages (RFC 5322 3.3), of IMAP (RFC 3501 date-time, date) and of newer protocols (RFC 3339). No call reads
- * the time zone files: what we write is UTC.
+ * Dates of messages (RFC 5322 3.3), of IMAP (RFC 3501 date-time, date) and of newer protocols (RFC 3339). No
+ * call reads the time zone files: what we write is UTC.
  */
 #ifndef POSTERN_TEXT_DATE_H
 #define POSTERN_TEXT_DATE_H

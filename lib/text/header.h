@@ -20,8 +20,8 @@ size_t header_end(struct span message);
 /* The next field at *rest, which begins as a header section. False at its end (the empty line or the end of
  * bytes). */
 bool header_next(struct span *rest, struct header_field *field);
-/* The next one of that name, without regard to case. Others are passed over at the speed of finding their lines'
- * ends. */
+/* The next one of that name, without regard to case. Others are passed over at the speed of finding their
+ * lines' ends. */
 bool header_named(struct span *rest, struct span name, struct header_field *field);
 /* The first field of that name, without regard to case. */
 bool header_find(struct span header, const char *name, struct header_field *field);

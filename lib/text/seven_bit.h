@@ -28,8 +28,9 @@ const char *seven_bit_why(enum seven_bit fault);
  * mapped: the memory it takes is that of a tree of MIME_PARTS. */
 enum seven_bit seven_bit_write(struct span message, bool (*put)(void *to, struct span piece), void *to);
 
-/* The same; and parts whose lines are longer than SEVEN_BIT_LINE bytes become quoted-printable too, as servers are that
- * break such lines. Those of an attached message stay, and so do signed ones and what is encoded already. */
+/* The same; and parts whose lines are longer than SEVEN_BIT_LINE bytes become quoted-printable too, as
+ * servers are that break such lines. Those of an attached message stay, and so do signed ones and what is
+ * encoded already. */
 #define SEVEN_BIT_LINE 998
 enum seven_bit seven_bit_write_lines(struct span message, bool (*put)(void *to, struct span piece), void *to);
 

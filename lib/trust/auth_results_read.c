@@ -121,7 +121,8 @@ bool auth_results_open(struct span value, char *id, size_t room, unsigned *versi
         return false;
     reader->rest = lexical_skip(reader->rest);
     bytes_init(&text, room); /* more than `id` takes, so that none is cut */
-    bool good = take_id(reader, &text) && text.len < room && span_copy(span_trim(span_bytes(&text)), id, room) && id[0];
+    bool good = take_id(reader, &text) && text.len < room &&
+                span_copy(span_trim(span_bytes(&text)), id, room) && id[0];
     bytes_free(&text);
     reader->rest = lexical_skip(reader->rest);
     if (good && reader->rest.n && ascii_digit(reader->rest.p[0]))

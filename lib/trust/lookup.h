@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The resolver that the checks of lib/trust are given: they ask it and nothing else. A session asks its guard,
- * a test a table of its own.
+ * The resolver that the checks of lib/trust are given: they ask it and nothing else. A session asks its
+ * guard, a test a table of its own.
  */
 #ifndef POSTERN_TRUST_LOOKUP_H
 #define POSTERN_TRUST_LOOKUP_H
@@ -10,10 +10,11 @@
 
 struct trust_lookup {
     void *arg;
-    /* As dns_ask(): ST_OK with at least one record, ST_NONE (rcode tells NXDOMAIN from no data), ST_TEMP; ST_PERM
-     * where `name` is no domain name. The answer is freed with dns_answer_free() whatever came. */
+    /* As dns_ask(): ST_OK with at least one record, ST_NONE (rcode tells NXDOMAIN from no data), ST_TEMP;
+     * ST_PERM where `name` is no domain name. The answer is freed with dns_answer_free() whatever came. */
     enum status (*ask)(void *arg, const char *name, enum dns_type type, struct dns_answer *answer);
-    /* These will be asked next, so that they can be asked at once; it changes no answer. NULL: no use for it. */
+    /* These will be asked next, so that they can be asked at once; it changes no answer. NULL: no use for it.
+     */
     void (*expect)(void *arg, const struct dns_query *queries, size_t count);
 };
 

@@ -52,7 +52,8 @@ _Noreturn static inline void bench_die(const char *what)
 }
 
 /* The least that a durable message of 4 KiB takes in a Maildir: created in one directory, written, fsynced,
- * renamed to a new name in another, that one fsynced. They stay there, as messages do, until they are removed. */
+ * renamed to a new name in another, that one fsynced. They stay there, as messages do, until they are
+ * removed. */
 struct bench_files {
     int from, to;
     unsigned long count;

@@ -30,10 +30,11 @@ int main(int argc, char **argv)
                          .memory = { message, n < 0 ? 0 : (size_t)n },
                          .fd = -1,
                          .size = (uint64_t)n };
-    while (prepared < count &&
-           maildir_prepare(argv[prepared + 1],
-                           junk && junk_folder(argv[prepared + 1], "mx.test", folder) == ST_OK ? folder : NULL,
-                           "mx.test", &c, &d[prepared]) == ST_OK)
+    while (
+        prepared < count &&
+        maildir_prepare(argv[prepared + 1],
+                        junk && junk_folder(argv[prepared + 1], "mx.test", folder) == ST_OK ? folder : NULL,
+                        "mx.test", &c, &d[prepared]) == ST_OK)
         prepared++;
     if (prepared < count) {
         while (prepared-- > 0)

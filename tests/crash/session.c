@@ -5,8 +5,8 @@
  *     session work MAILDIR     says what replies would promise
  *     session look MAILDIR     says what is there, from a fresh opening that checks every size
  *
- * Lines are "FOLDER validity N", "FOLDER is MAILBOXID", "FOLDER for USES", "FOLDER has UID TEXT", "FOLDER gone
- * UID", "FOLDER uidnext N". TEXT is the message's last line.
+ * Lines are "FOLDER validity N", "FOLDER is MAILBOXID", "FOLDER for USES", "FOLDER has UID TEXT", "FOLDER
+ * gone UID", "FOLDER uidnext N". TEXT is the message's last line.
  */
 #include "say.h"
 
@@ -43,7 +43,8 @@ static void say_message(struct mailbox *box, size_t i)
     size_t line = text.n ? text.n - 1 : 0;
     while (line > 0 && text.p[line - 1] != '\n')
         line--;
-    if (mailbox_message(box, i).size != text.n || wire != lf_wire_size(text) || !text.n || text.p[text.n - 1] != '\n')
+    if (mailbox_message(box, i).size != text.n || wire != lf_wire_size(text) || !text.n ||
+        text.p[text.n - 1] != '\n')
         say("damaged %u\n", mailbox_uid(box, i));
     say("%s has %u %.*s", box->folder, mailbox_uid(box, i), SPAN_FMT(span_from(text, line)));
     mailbox_unmap(&map);
@@ -78,7 +79,8 @@ static void end_message(struct mailbox_append *a)
 }
 
 /* All or none, unless the process ends among them: then nothing was said. */
-static void append_two(struct mail *mail, struct mailbox *box, struct span folder, const char *one, const char *other)
+static void append_two(struct mail *mail, struct mailbox *box, struct span folder, const char *one,
+                       const char *other)
 {
     struct mailbox_append *a;
     uint32_t validity, uid;
@@ -115,7 +117,8 @@ static void work(struct mail *mail)
     read_text(box, 0, texts[0], sizeof texts[0]);
     read_text(box, 2, texts[1], sizeof texts[1]);
     need(mailbox_copy(box, (size_t[]){ 0, 2 }, 2, ARCHIVE, &validity, &uids), "copy");
-    say("Archive validity %u\nArchive has %u %s\nArchive has %u %s\n", validity, uids[0], texts[0], uids[1], texts[1]);
+    say("Archive validity %u\nArchive has %u %s\nArchive has %u %s\n", validity, uids[0], texts[0], uids[1],
+        texts[1]);
     free(uids);
     enum status st = mailbox_expunge(box, (size_t[]){ 0, 2 }, 2, &c);
     for (size_t i = 0; i < c.expunged_count && st == ST_OK; i++)

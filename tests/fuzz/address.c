@@ -12,7 +12,8 @@ static void check_address(const struct address *a)
 {
     struct span text = span_of(a->text), local = address_local(a), domain = address_domain(a);
     struct address again;
-    HOLDS(text.n < sizeof a->text && (local.n <= ADDRESS_LOCAL_LIMIT || span_istarts(local, "SRS")) && domain.n <= ADDRESS_DOMAIN_LIMIT);
+    HOLDS(text.n < sizeof a->text && (local.n <= ADDRESS_LOCAL_LIMIT || span_istarts(local, "SRS")) &&
+          domain.n <= ADDRESS_DOMAIN_LIMIT);
     HOLDS(text.n == 0 || local.n > 0);
     for (size_t i = 0; i < text.n; i++)
         HOLDS((unsigned char)text.p[i] >= ' ' && text.p[i] != 0x7f);

@@ -48,8 +48,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct span values[2];
     header_pick(input, picked, 2, values);
     for (size_t n = 0; n < 2; n++)
-        HOLDS(header_find(header, picked[n].p, &found) ? values[n].p == found.value.p && values[n].n == found.value.n
-                                                     : !values[n].p);
+        HOLDS(header_find(header, picked[n].p, &found)
+                  ? values[n].p == found.value.p && values[n].n == found.value.n
+                  : !values[n].p);
 
     struct fields looked;
     bytes_init(&out, FUZZ_OUT_LIMIT);

@@ -157,7 +157,8 @@ static bool grammar_single(struct span *s, bool extended, int depth)
         !grammar_text(s, " ") || !grammar_string(s, &ignored) || !grammar_text(s, " ") ||
         !grammar_number(s, &number))
         return false;
-    bool message = span_ieq_str(type, "message") && (span_ieq_str(subtype, "rfc822") || span_ieq_str(subtype, "global"));
+    bool message =
+        span_ieq_str(type, "message") && (span_ieq_str(subtype, "rfc822") || span_ieq_str(subtype, "global"));
     if (message && (!grammar_text(s, " ") || !grammar_envelope(s) || !grammar_text(s, " ") ||
                     !grammar_body(s, extended, depth + 1)))
         return false;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * What the fuzz targets of whole mailbox sessions share: a Maildir in memory that is made anew now and then, and removed
- * at the end.
+ * What the fuzz targets of whole mailbox sessions share: a Maildir in memory that is made anew now and then,
+ * and removed at the end.
  */
 #ifndef POSTERN_TESTS_FUZZ_MAILDIR_H
 #define POSTERN_TESTS_FUZZ_MAILDIR_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * mbox: whatever a file holds, its messages lie in it one behind the other, in every dialect; and what is written is
- * read again as it was, with its flags, date and keywords.
+ * mbox: whatever a file holds, its messages lie in it one behind the other, in every dialect; and what is
+ * written is read again as it was, with its flags, date and keywords.
  */
 #include "fuzz.h"
 
@@ -58,9 +58,11 @@ static void write_and_read(struct span text, unsigned flags)
     bool own = false;
     struct span rest = span_head(text, header_end(text));
     for (struct header_field f; header_next(&rest, &f);)
-        own |= span_ieq_str(f.name, "Status") || span_istarts(f.name, "X-") || span_ieq_str(f.name, "Content-Length");
+        own |= span_ieq_str(f.name, "Status") || span_istarts(f.name, "X-") ||
+               span_ieq_str(f.name, "Content-Length");
     if (!own) {
-        HOLDS(once.len >= text.n && once.len <= text.n + 1 && (text.n == 0 || memcmp(once.data, text.p, text.n) == 0));
+        HOLDS(once.len >= text.n && once.len <= text.n + 1 &&
+              (text.n == 0 || memcmp(once.data, text.p, text.n) == 0));
         HOLDS(once.len == text.n || once.data[text.n] == '\n');
     }
     bytes_clear(&file);

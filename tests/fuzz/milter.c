@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * What a milter answers: every byte of it is hostile. Replies for a client are whole lines of printable ASCII, and whatever
- * it does to a header section, that stays one: no line ends it early, and none is a field that wasn't asked for.
+ * What a milter answers: every byte of it is hostile. Replies for a client are whole lines of printable
+ * ASCII, and whatever it does to a header section, that stays one: no line ends it early, and none is a field
+ * that wasn't asked for.
  */
 #include "fuzz.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Binary MIME made fit for 8BITMIME: where all that is wrong was in bodies, only lines come out, and every part that was
- * there decodes to the bytes it had.
+ * Binary MIME made fit for 8BITMIME: where all that is wrong was in bodies, only lines come out, and every
+ * part that was there decodes to the bytes it had.
  */
 #include "fuzz.h"
 

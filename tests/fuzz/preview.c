@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Previews are valid UTF-8 of 200 characters at most, without blanks at their ends or beside each other; parts decoded
- * in pieces come out the same however large the pieces are.
+ * Previews are valid UTF-8 of 200 characters at most, without blanks at their ends or beside each other;
+ * parts decoded in pieces come out the same however large the pieces are.
  */
 #include "fuzz.h"
 

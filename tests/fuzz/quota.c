@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * maildirsize as its owner may write it, limits as an administrator may, and LIST's patterns: whatever is in the file, what
- * is answered is what lies there or what the file could say, and no sum is beyond 63 bits.
+ * maildirsize as its owner may write it, limits as an administrator may, and LIST's patterns: whatever is in
+ * the file, what is answered is what lies there or what the file could say, and no sum is beyond 63 bits.
  */
 #include "fuzz.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * A file of slots that somebody else wrote, its checksums right or wrong: it opens, what is got of it lies
- * within its time, and what is set is found. And the words of policy that are parsed: zones of lists, lines of the
- * table `refused`, and what a resolver that was taken over says.
+ * within its time, and what is set is found. And the words of policy that are parsed: zones of lists, lines
+ * of the table `refused`, and what a resolver that was taken over says.
  */
 #include "fuzz.h"
 
@@ -26,7 +26,8 @@ static void write_file(struct span content, bool right)
         file = memfd_create("slots", 0);
         snprintf(path, sizeof path, "/proc/self/fd/%d", file);
     }
-    HOLDS(ftruncate(file, 0) == 0 && pwrite(file, content.p, content.n, right ? BUCKET_BYTES : 0) == (ssize_t)content.n);
+    HOLDS(ftruncate(file, 0) == 0 &&
+          pwrite(file, content.p, content.n, right ? BUCKET_BYTES : 0) == (ssize_t)content.n);
     if (!right)
         return;
     memcpy(h.magic, magic, sizeof magic);
@@ -52,7 +53,8 @@ static void use_slots(struct span content, bool right)
         struct slot slot, again;
         HOLDS(slots_get(&s, span_of(names[i]), NOW, &slot) == ST_OK);
         HOLDS(slot.at >= BUCKET_BYTES && slot.at + (off_t)sizeof(struct record) <= size_of(16));
-        HOLDS(slot.expires == 0 || (slot.expires > NOW && slot.expires <= NOW + SLOTS_LIFETIME + FUTURE_SLACK));
+        HOLDS(slot.expires == 0 ||
+              (slot.expires > NOW && slot.expires <= NOW + SLOTS_LIFETIME + FUTURE_SLACK));
         slot.value[0]++;
         slot.expires = NOW + 60;
         HOLDS(slots_set(&s, &slot, NOW) == ST_OK);
@@ -116,7 +118,8 @@ static void resolver_says(struct span packet)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static void (*const what[])(struct span) = { wrong_slots, forged_slots, zones, refused_line, resolver_says };
+    static void (*const what[])(struct span) = { wrong_slots, forged_slots, zones, refused_line,
+                                                 resolver_says };
     if (size)
         what[data[0] % 5](fuzz_span(data + 1, size - 1));
     return 0;

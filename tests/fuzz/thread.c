@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Threads: of whatever messages, each is written once, in parentheses that are in balance, and in pieces as in one.
- * A line is a message; its bytes are what it is and refers to, out of few ids, so that circles come up.
+ * Threads: of whatever messages, each is written once, in parentheses that are in balance, and in pieces as
+ * in one. A line is a message; its bytes are what it is and refers to, out of few ids, so that circles come
+ * up.
  */
 #include "fuzz.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Lists of UIDs of Dovecot and Courier: every UID that is found is below the next one, and every base that is listed
- * is found.
+ * Lists of UIDs of Dovecot and Courier: every UID that is found is below the next one, and every base that is
+ * listed is found.
  */
 #include "fuzz.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * What upkeep reads: the file that says which warnings were told, as a mailbox's owner may write it, and the settings expire and
- * quota-warning as an administrator may; these are printed as they are read.
+ * What upkeep reads: the file that says which warnings were told, as a mailbox's owner may write it, and the
+ * settings expire and quota-warning as an administrator may; these are printed as they are read.
  */
 #include "fuzz.h"
 
@@ -39,8 +39,8 @@ static void expiries(struct span text)
     settings_print_expiries(&s, "expire", &out);
     HOLDS(read_lines(span_bytes(&out), &again) && again.expiry_count == s.expiry_count);
     for (size_t i = 0; i < s.expiry_count; i++)
-        HOLDS(strcmp(s.expiries[i].folder, again.expiries[i].folder) == 0 && s.expiries[i].seconds == again.expiries[i].seconds &&
-              s.expiries[i].seconds);
+        HOLDS(strcmp(s.expiries[i].folder, again.expiries[i].folder) == 0 &&
+              s.expiries[i].seconds == again.expiries[i].seconds && s.expiries[i].seconds);
     enum status st = expire_rules_read(&s, &rules, &wrong);
     HOLDS(st == ST_OK ? rules.count == s.expiry_count : wrong != NULL);
     for (size_t i = 0; st == ST_OK && i < rules.count; i++)

@@ -9,8 +9,8 @@
 #include "text/utf8.h"
 #include "text/words.h"
 
-/* The first byte is how long the needle is, the second where the haystack is cut. A text in pieces holds what it
- * holds whole, and what unicode_rules_out() rules out isn't there. */
+/* The first byte is how long the needle is, the second where the haystack is cut. A text in pieces holds what
+ * it holds whole, and what unicode_rules_out() rules out isn't there. */
 static void search_in_pieces(const uint8_t *data, size_t size)
 {
     if (size < 2)

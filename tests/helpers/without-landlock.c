@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * without-landlock COMMAND...: runs a command as on a kernel without Landlock, whose system calls say ENOSYS there.
+ * without-landlock COMMAND...: runs a command as on a kernel without Landlock, whose system calls say ENOSYS
+ * there.
  */
 #include <errno.h>
 #include <linux/filter.h>

@@ -54,8 +54,8 @@ static struct arc_verifier *verify(const struct trust_lookup *lookup, struct spa
 
 /* One set more on the message's head, by `domain` with selector "s", for a chain that came to `chain`.
  * `says`: what stands behind the server's name. Nothing is changed unless it is ST_OK. */
-__attribute__((unused)) static enum status seal_chain(struct bytes *message, const struct arc_result *chain, const char *domain,
-                              const char *says)
+__attribute__((unused)) static enum status seal_chain(struct bytes *message, const struct arc_result *chain,
+                                                      const char *domain, const char *says)
 {
     struct bytes results, out;
     unsigned asked = 0;
@@ -83,8 +83,8 @@ __attribute__((unused)) static enum status seal_chain(struct bytes *message, con
     return st;
 }
 
-__attribute__((unused)) static enum status seal_as(const struct trust_lookup *lookup, struct bytes *message, const char *domain,
-                           const char *says)
+__attribute__((unused)) static enum status seal_as(const struct trust_lookup *lookup, struct bytes *message,
+                                                   const char *domain, const char *says)
 {
     struct arc_result chain;
     arc_verify_free(verify(lookup, span_bytes(message), &chain));

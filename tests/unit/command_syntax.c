@@ -99,15 +99,16 @@ static void wrong_options(void)
         snprintf(given, sizeof given, "%s", options[i].given);
         const char *wrong = syntax_wrong_option(&c, cut(given, words), words);
         const char *want = options[i].wrong;
-        ok(want ? wrong && strcmp(wrong, want) == 0 : !wrong, "'%s' of '%s': %s is no option", options[i].given,
-           options[i].arguments, wrong ? wrong : "nothing");
+        ok(want ? wrong && strcmp(wrong, want) == 0 : !wrong, "'%s' of '%s': %s is no option",
+           options[i].given, options[i].arguments, wrong ? wrong : "nothing");
     }
 }
 
 static void not_a_syntax(void)
 {
-    static const char *const bad[] = { "[A", "A]", "[A [B]", "]",
-                                       "A B C D E F G H I J K L M N O P Q R S T U V W X Y Z A B C D E F G H I J K" };
+    static const char *const bad[] = {
+        "[A", "A]", "[A [B]", "]", "A B C D E F G H I J K L M N O P Q R S T U V W X Y Z A B C D E F G H I J K"
+    };
     struct syntax s;
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         ok(!syntax_read(bad[i], &s), "'%.20s' is none", bad[i]);

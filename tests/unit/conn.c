@@ -50,9 +50,17 @@ static void lines(void)
         { "a lone LF", { "NOOP\nnext\r\n", 11 }, CONN_BARE, NULL, "next" },
         { "a CR inside", { "NO\rOP\r\nnext\r\n", 13 }, CONN_BARE, NULL, "next" },
         { "a NUL", { "NO\0OP\r\nnext\r\n", 13 }, CONN_NUL, NULL, "next" },
-        { "exactly the maximum", { "12345678901234567890\r\nnext\r\n", 28 }, CONN_OK, "12345678901234567890", "next" },
+        { "exactly the maximum",
+          { "12345678901234567890\r\nnext\r\n", 28 },
+          CONN_OK,
+          "12345678901234567890",
+          "next" },
         { "one over", { "123456789012345678901\r\nnext\r\n", 29 }, CONN_TOO_LONG, NULL, "next" },
-        { "far over", { "12345678901234567890123456789012345678901234567890\r\nnext\r\n", 58 }, CONN_TOO_LONG, NULL, "next" },
+        { "far over",
+          { "12345678901234567890123456789012345678901234567890\r\nnext\r\n", 58 },
+          CONN_TOO_LONG,
+          NULL,
+          "next" },
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct conn *c = fresh();
@@ -76,7 +84,8 @@ static void one_byte_at_a_time(void)
             say(text + i, 1);
         _exit(0);
     }
-    ok(conn_line(c, 512, &line) == CONN_OK && span_eq_str(line, "EHLO client.test"), "a line that comes byte by byte");
+    ok(conn_line(c, 512, &line) == CONN_OK && span_eq_str(line, "EHLO client.test"),
+       "a line that comes byte by byte");
     drop(c);
 }
 
@@ -128,7 +137,8 @@ static void numbers(void)
     conn_write_u64(c, 1209600);
     conn_write_str(c, " ");
     conn_write_u64(c, UINT64_MAX);
-    ok(conn_flush(c) && recv(far, got, sizeof got, MSG_DONTWAIT) == 30 && memcmp(got, "0 1209600 18446744073709551615", 30) == 0,
+    ok(conn_flush(c) && recv(far, got, sizeof got, MSG_DONTWAIT) == 30 &&
+           memcmp(got, "0 1209600 18446744073709551615", 30) == 0,
        "numbers are decimal");
     drop(c);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * A client goes to one session: where that has him already, and its guard can't be told, he counts as given; where limits are to be
- * looked at first, he is nobody's until the guard knows.
+ * A client goes to one session: where that has him already, and its guard can't be told, he counts as given;
+ * where limits are to be looked at first, he is nobody's until the guard knows.
  */
 #include "tap.h"
 
@@ -49,7 +49,8 @@ static void assign(struct handler *h, const struct row *r)
 {
     int guard[2], session[2], client[2];
     struct peer peer = { .known = r->limited };
-    if (channel_pair(guard) != ST_OK || channel_pair(session) != ST_OK || socketpair(AF_UNIX, SOCK_STREAM, 0, client) != 0)
+    if (channel_pair(guard) != ST_OK || channel_pair(session) != ST_OK ||
+        socketpair(AF_UNIX, SOCK_STREAM, 0, client) != 0)
         abort();
     while (r->full && send(guard[0], "", 1, MSG_DONTWAIT) == 1)
         ;

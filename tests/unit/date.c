@@ -20,7 +20,8 @@ static void reading(void)
         { "A.1.1", "Fri, 21 Nov 1997 09:55:06 -0600", true, 880127706, -360 },
         { "A.1.2", " Tue, 1 Jul 2003 10:52:37 +0200", true, 1057049557, 120 },
         { "A.1.3", "Thu, 13 Feb 1969 23:32:54 -0330", true, -27723426, -210 },
-        { "A.5", "Thu,\r\n      13\r\n        Feb\r\n          1969\r\n      23:32\r\n               -0330 (Newfoundland Time)",
+        { "A.5",
+          "Thu,\r\n      13\r\n        Feb\r\n          1969\r\n      23:32\r\n               -0330 (Newfoundland Time)",
           true, -27723480, -210 },
         { "A.6.2", "21 Nov 97 09:55:06 GMT", true, 880106106, 0 },
         { "A.6.3", "Fri, 21 Nov 1997 09(comment):   55  :  06 -0600", true, 880127706, -360 },
@@ -89,13 +90,15 @@ static void imap(void)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         int64_t seconds = 0;
         bool good = date_read_imap(span_of(rows[i].text), &seconds);
-        ok(good == rows[i].good && (!good || seconds == rows[i].seconds), "IMAP, %s: %" PRId64, rows[i].name, seconds);
+        ok(good == rows[i].good && (!good || seconds == rows[i].seconds), "IMAP, %s: %" PRId64, rows[i].name,
+           seconds);
     }
     int64_t day = 0;
     ok(date_read_imap_day(SPAN("1-Feb-1994"), &day) && day == 760060800, "SEARCH date");
     ok(date_read_imap_day(SPAN("01-feb-1994"), &day) && day == 760060800, "SEARCH date of two digits");
     ok(!date_read_imap_day(SPAN("1-Feb-1994 "), &day) && !date_read_imap_day(SPAN(" 1-Feb-1994"), &day) &&
-           !date_read_imap_day(SPAN("1-Feb-94"), &day) && !date_read_imap_day(SPAN(""), &day), "no SEARCH dates");
+           !date_read_imap_day(SPAN("1-Feb-94"), &day) && !date_read_imap_day(SPAN(""), &day),
+       "no SEARCH dates");
 }
 
 static void writing(void)
@@ -116,7 +119,8 @@ static void writing(void)
     bytes_init(&out, 100);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         bytes_clear(&out);
-        ok(date_write(rows[i].seconds, &out) && strcmp(bytes_str(&out), rows[i].mail) == 0, "write %s", bytes_str(&out));
+        ok(date_write(rows[i].seconds, &out) && strcmp(bytes_str(&out), rows[i].mail) == 0, "write %s",
+           bytes_str(&out));
         bytes_clear(&out);
         ok(date_write_imap(rows[i].seconds, &out) && strcmp(bytes_str(&out), rows[i].imap) == 0, "write %s",
            bytes_str(&out));
@@ -141,9 +145,11 @@ static void internet(void)
         const char *text;
         bool valid;
     } rows[] = {
-        { "2026-12-31T23:59:59Z", true },  { "2026-13-01T00:00:00Z", false }, { "2026-41-01T00:00:00Z", false },
-        { "2026-99-99T00:00:00Z", false }, { "2026-00-01T00:00:00Z", false }, { "2026-01-00T00:00:00Z", false },
-        { "2026-02-29T00:00:00Z", false }, { "2028-02-29T00:00:00Z", true },  { "2026-01-01T24:00:00Z", false },
+        { "2026-12-31T23:59:59Z", true },  { "2026-13-01T00:00:00Z", false },
+        { "2026-41-01T00:00:00Z", false }, { "2026-99-99T00:00:00Z", false },
+        { "2026-00-01T00:00:00Z", false }, { "2026-01-00T00:00:00Z", false },
+        { "2026-02-29T00:00:00Z", false }, { "2028-02-29T00:00:00Z", true },
+        { "2026-01-01T24:00:00Z", false },
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         int64_t seconds;

@@ -50,7 +50,8 @@ static void taken_over(void)
     ok(has(box, 3, 25022, "0900.new") && has(box, 4, 25023, "1005.M1P1"),
        "what isn't listed, or can't be, gets new ones");
     ok(strcmp(box->keywords[0], "$Forwarded") == 0 && strcmp(box->keywords[3], "Junk") == 0 &&
-           !box->keywords[1] && mailbox_message(box, 0).flags == (FLAG_SEEN | 1) && mailbox_message(box, 1).flags == 8,
+           !box->keywords[1] && mailbox_message(box, 0).flags == (FLAG_SEEN | 1) &&
+           mailbox_message(box, 1).flags == 8,
        "keywords");
     ok(mailbox_message(box, 2).recent && !mailbox_message(box, 0).recent, "new mail is new");
     mailbox_close(box);

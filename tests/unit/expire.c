@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Expiry: which folders a setting means, which messages are old, what stays whatever a mailbox's owner put there, and that what
- * goes goes as EXPUNGE lets it go: with a mod-sequence, and off the quota.
+ * Expiry: which folders a setting means, which messages are old, what stays whatever a mailbox's owner put
+ * there, and that what goes goes as EXPUNGE lets it go: with a mod-sequence, and off the quota.
  */
 #include "store.h"
 
@@ -65,15 +65,16 @@ static void which_folders(void)
         { "the longest time counts", { "Bin", "Trash", "Lists" }, "Bin", 200 },
         { "and none where none is meant", { "a", "b", "c" }, "Bin", 0 },
     };
-    static const char *const folders[] = { "Lists", "Lists.x", "Lists.x.y", "Listsx.y", "Bin.old", "Drafts", "Entw&APw-rfe",
-                                           "Deleted Items" };
+    static const char *const folders[] = { "Lists",   "Lists.x", "Lists.x.y",    "Listsx.y",
+                                           "Bin.old", "Drafts",  "Entw&APw-rfe", "Deleted Items" };
     char id[FOLDER_ID_SIZE];
     for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++)
         folder_create(mail, span_of(folders[i]));
     folder_create_for(mail, SPAN("Bin"), USE_TRASH, id);
     folder_create_for(mail, SPAN("Junk"), 0, id);
     folder_create_for(mail, SPAN("Archive"), USE_SENT, id);
-    put_file("m/postern-folder", "postern-folder 1\nuidnext 1\nmodseq 1\nuidvalidity 5\nmailboxid x\nspecialuse \\Trash\n");
+    put_file("m/postern-folder",
+             "postern-folder 1\nuidnext 1\nmodseq 1\nuidvalidity 5\nmailboxid x\nspecialuse \\Trash\n");
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         size_t count = 0;
         while (count < 3 && rows[i].rules[count])
@@ -119,12 +120,15 @@ static void which_messages(void)
     put("Old", "cur", "mail.eml:2,S");
     put("Old", "cur", "99999999999999999999999.M6.host:2,S");
     put("Old", "cur", "-5.M7.host:2,S");
-    ok(expire_folder(mail, SPAN("Old"), before, true, &e) == ST_OK && e.messages == 3 && e.bytes == 42 && in("Old") == 10,
+    ok(expire_folder(mail, SPAN("Old"), before, true, &e) == ST_OK && e.messages == 3 && e.bytes == 42 &&
+           in("Old") == 10,
        "three would go: %llu", (unsigned long long)e.messages);
     ok(files_in("m/.Old/new", NULL, 0) == 2, "looking leaves new messages new");
-    ok(expire_folder(mail, SPAN("Old"), before, false, &e) == ST_OK && e.messages == 3 && e.bytes == 42 && in("Old") == 7,
+    ok(expire_folder(mail, SPAN("Old"), before, false, &e) == ST_OK && e.messages == 3 && e.bytes == 42 &&
+           in("Old") == 7,
        "they go; what is younger, and what doesn't say when it came, stays: %zu", in("Old"));
-    ok(expire_folder(mail, SPAN("Old"), before, false, &e) == ST_OK && e.messages == 0 && in("Old") == 7, "and nothing else");
+    ok(expire_folder(mail, SPAN("Old"), before, false, &e) == ST_OK && e.messages == 0 && in("Old") == 7,
+       "and nothing else");
     ok(expire_folder(mail, SPAN("None"), before, false, &e) == ST_NONE, "a folder that isn't there");
 }
 
@@ -140,25 +144,28 @@ static void as_expunge(void)
     folder_create(mail, SPAN("Seen"));
     for (int i = 0; i < 2500; i++)
         put("Seen", "cur", aged(i % 5 == 0 ? 1 : 40, at(".M%dP2.host,S=14:2,S", i)));
-    ok(mailbox_open(mail, SPAN("Seen"), false, &box) == ST_OK && box->count == 2500, "a session has a folder open");
+    ok(mailbox_open(mail, SPAN("Seen"), false, &box) == ST_OK && box->count == 2500,
+       "a session has a folder open");
     uint64_t modseq = box->modseq;
     quota_look(mail_dir(mail), &q, 0, &used);
     uint64_t had = used.messages;
     ok(expire_folder(mail, SPAN("Seen"), clock_now() - 30 * DAY, false, &e) == ST_OK && e.messages == 2000,
        "of 2500 in several batches 2000 go: %llu", (unsigned long long)e.messages);
-    ok(mailbox_refresh(box, false, &c) == ST_OK && c.expunged_count == 2000 && box->count == 500 && c.changed_count == 0,
+    ok(mailbox_refresh(box, false, &c) == ST_OK && c.expunged_count == 2000 && box->count == 500 &&
+           c.changed_count == 0,
        "it hears of each: %zu", c.expunged_count);
     mailbox_changes_free(&c);
     bool right = true;
     for (size_t i = 0; i < box->count; i++)
         right = right && (strstr(name_at(box, i), "0P2.host") || strstr(name_at(box, i), "5P2.host"));
     ok(right, "what is left are those that were young");
-    ok(mailbox_expunged_since(box, modseq, &uids, &count) == ST_OK && count == 2000, "QRESYNC tells of them: %zu", count);
+    ok(mailbox_expunged_since(box, modseq, &uids, &count) == ST_OK && count == 2000,
+       "QRESYNC tells of them: %zu", count);
     free(uids);
     mailbox_close(box);
     quota_look(mail_dir(mail), &q, 0, &used);
-    ok(used.messages == had - 2000, "and the quota has fallen: %llu of %llu", (unsigned long long)used.messages,
-       (unsigned long long)had);
+    ok(used.messages == had - 2000, "and the quota has fallen: %llu of %llu",
+       (unsigned long long)used.messages, (unsigned long long)had);
 }
 
 static void hostile(void)
@@ -180,8 +187,10 @@ static void hostile(void)
     put_link("../../../secret", at("m/.Trap/cur/%s", aged(99, ".link:2,")));
     put("Trap", "cur", aged(99, ".real:2,"));
     alarm(30);
-    ok(expire_folder(mail, SPAN("Trap"), clock_now() - DAY, false, &e) == ST_OK && e.messages == 1, "only messages go");
-    ok(files_in("m/.Trap/cur", NULL, 0) == 3 && files_in("outside/cur", NULL, 0) == 1 && text_of("secret")[0] == 's',
+    ok(expire_folder(mail, SPAN("Trap"), clock_now() - DAY, false, &e) == ST_OK && e.messages == 1,
+       "only messages go");
+    ok(files_in("m/.Trap/cur", NULL, 0) == 3 && files_in("outside/cur", NULL, 0) == 1 &&
+           text_of("secret")[0] == 's',
        "nothing else was touched");
     rmdir("m/.Trap/new");
     remove("m/.Trap/postern.lock");

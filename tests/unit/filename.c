@@ -91,7 +91,7 @@ int main(void)
     email_id_of(SPAN("1.h,E=x"), "abc", 255, 1, id);
     ok(strcmp(id, "x") == 0, "the name's own EMAILID");
     email_id_derive("a b\n:'012345678901234567890123456789xxxxxxxxxxxx", UINT32_MAX, UINT32_MAX, id);
-    ok(strcmp(id, "Ma_b___012345678901234567890123456789xxx-ffffffff-ffffffff") == 0, "no other bytes, no more than fits: %s",
-       id);
+    ok(strcmp(id, "Ma_b___012345678901234567890123456789xxx-ffffffff-ffffffff") == 0,
+       "no other bytes, no more than fits: %s", id);
     return done_testing();
 }

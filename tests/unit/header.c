@@ -35,7 +35,8 @@ static void fields(void)
         { "folded", SPAN("A: 1\r\n 2\r\n\t3\r\nB: 4\r\n\r\n"), 22, "[A|1 2\t3][B|4]" },
         { "folded at once", SPAN("A:\r\n 1\r\n\r\n"), 10, "[A|1]" },
         { "blank line in a field (RFC 5322 4.2)", SPAN("A: 1\r\n  \r\n 2\r\n\r\n"), 16, "[A|1   2]" },
-        { "blank before the colon (A.6.3)", SPAN("From  : John\r\nTo\t: x\r\n\r\n"), 24, "[From|John][To|x]" },
+        { "blank before the colon (A.6.3)", SPAN("From  : John\r\nTo\t: x\r\n\r\n"), 24,
+          "[From|John][To|x]" },
         { "empty", SPAN(""), 0, "" },
         { "empty line first", SPAN("\r\nA: 1\r\n"), 2, "" },
         { "LF alone", SPAN("\nA: 1"), 1, "" },
@@ -72,20 +73,23 @@ int main(void)
 
     struct span h = SPAN("Received: 1\r\nsubject:\r\n a\r\nRECEIVED: 2\r\n 3\r\n\r\nreceived: body\r\n");
     struct header_field f;
-    ok(header_find(h, "Subject", &f) && span_eq_str(f.value, "\r\n a") && span_eq_str(f.whole, "subject:\r\n a\r\n"),
+    ok(header_find(h, "Subject", &f) && span_eq_str(f.value, "\r\n a") &&
+           span_eq_str(f.whole, "subject:\r\n a\r\n"),
        "value and whole are as they stand");
     ok(header_find(h, "received", &f) && span_eq_str(f.value, " 1"), "the first of several");
     ok(header_count(h, "received") == 2, "fields are counted up to the empty line");
     static const struct span names[] = { { "X", 1 }, { "Subject", 7 }, { "Received", 8 } };
     struct span values[3];
     header_pick(h, names, 3, values);
-    ok(!values[0].p && span_eq_str(values[1], "\r\n a") && span_eq_str(values[2], " 1"), "the first of each name");
+    ok(!values[0].p && span_eq_str(values[1], "\r\n a") && span_eq_str(values[2], " 1"),
+       "the first of each name");
     ok(!header_find(h, "Receive", &f) && !header_find(h, "Receivedx", &f), "names match whole");
 
     struct bytes out;
     bytes_init(&out, 65536);
     struct span nul = SPAN("A: 1\0002\r\nB\0: 3\r\n\r\n");
-    ok(header_next(&nul, &f) && f.value.n == 11 && !header_next(&nul, &f), "NUL in a value stays, in a name makes none");
+    ok(header_next(&nul, &f) && f.value.n == 11 && !header_next(&nul, &f),
+       "NUL in a value stays, in a name makes none");
     bytes_free(&out);
     bytes_init(&out, 3);
     ok(!header_unfold(SPAN("four"), &out) && out.failed, "a value over the limit");
@@ -96,7 +100,8 @@ int main(void)
     if (!big)
         abort();
     memset(big, 'x', n);
-    ok(header_end((struct span){ big, n }) == n && header_count((struct span){ big, n }, "x") == 0, "1 MiB of a line");
+    ok(header_end((struct span){ big, n }) == n && header_count((struct span){ big, n }, "x") == 0,
+       "1 MiB of a line");
     for (size_t i = 0; i + 4 <= n; i += 4)
         memcpy(big + i, "X:1\n", 4);
     ok(header_count((struct span){ big, n }, "x") == n / 4, "1 MiB of fields");

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * An opened folder: UIDs that stay, sizes that are right, flags and keywords, what other programs do
- * meanwhile, appending and copying. Hostile folders are in mailbox_hostile.c, many processes in mailbox_many.c.
+ * meanwhile, appending and copying. Hostile folders are in mailbox_hostile.c, many processes in
+ * mailbox_many.c.
  */
 #include "store.h"
 #include "store/index.h"
@@ -111,7 +112,8 @@ static void flags(void)
     ok(c.changed_count == 0 && c.expunged_count == 0 && c.added == 0, "one's own change is no news");
     mailbox_changes_free(&c);
     c = refresh(other, true);
-    ok(c.changed_count == 1 && c.changed[0] == 2 && mailbox_message(other, 1).flags == (FLAG_SEEN | FLAG_DRAFT),
+    ok(c.changed_count == 1 && c.changed[0] == 2 &&
+           mailbox_message(other, 1).flags == (FLAG_SEEN | FLAG_DRAFT),
        "another session's is");
     mailbox_changes_free(&c);
     ok(mailbox_keyword(box, SPAN("$Forwarded"), false, &bit) == ST_NONE, "no such keyword");
@@ -122,7 +124,8 @@ static void flags(void)
     ok(mailbox_set_flags(other, 0, again | bit) == ST_OK && strstr(name_at(other, 0), ":2,ab"),
        "keywords are letters");
     c = refresh(box, false);
-    ok(c.changed_count == 1 && c.keywords && box->keywords[1] && mailbox_message(box, 0).flags == (bit | again),
+    ok(c.changed_count == 1 && c.keywords && box->keywords[1] &&
+           mailbox_message(box, 0).flags == (bit | again),
        "a new keyword is learned");
     mailbox_changes_free(&c);
     mailbox_set_flags(box, 2, FLAG_SEEN);
@@ -211,7 +214,8 @@ static void other_programs(void)
     ok(mailbox_file(box, 1, &fd) == ST_OK, "a renamed file is found");
     close(fd);
     struct mailbox_changes c = refresh(box, true);
-    ok(c.changed_count == 1 && c.changed[0] == 2 && mailbox_message(box, 1).flags == (FLAG_FLAGGED | FLAG_SEEN),
+    ok(c.changed_count == 1 && c.changed[0] == 2 &&
+           mailbox_message(box, 1).flags == (FLAG_FLAGGED | FLAG_SEEN),
        "and its flags are news");
     mailbox_changes_free(&c);
     rename(at("m/.o/cur/%s", name_at(box, 1)), "m/.o/cur/1000.1_0.host:2,");
@@ -320,13 +324,15 @@ static void telling(struct mailbox *box)
     struct mailbox *other = open_box("app", false);
     ok(append_to_app(box) == 3 && records_of_app() == 3, "the index is told of it before anybody looks");
     struct mailbox_changes c = refresh(other, true);
-    ok(c.added == 1 && mailbox_message(other, 2).modseq == other->modseq && mailbox_message(other, 2).wire_size == 6,
+    ok(c.added == 1 && mailbox_message(other, 2).modseq == other->modseq &&
+           mailbox_message(other, 2).wire_size == 6,
        "and so are others");
     mailbox_changes_free(&c);
     ok(append_to_app(NULL) == 4 && append_to_app(box) == 5 && records_of_app() == 3,
        "but not while a UID is without a record");
     c = refresh(box, true);
-    ok(c.added == 3 && mailbox_uid(box, 3) == 4 && mailbox_uid(box, 4) == 5 && box->modseq == mailbox_message(box, 4).modseq,
+    ok(c.added == 3 && mailbox_uid(box, 3) == 4 && mailbox_uid(box, 4) == 5 &&
+           box->modseq == mailbox_message(box, 4).modseq,
        "each is found under its own");
     mailbox_changes_free(&c);
     rename("m/.app", "m/.moved");
@@ -402,8 +408,9 @@ static void copying(void)
        "COPYUID");
     free(uids);
     struct mailbox_changes c = refresh(to, true);
-    ok(c.added == 40 && mailbox_date(to, 0) == 1234567890 && mailbox_message(to, 0).flags == (FLAG_FLAGGED | 2) &&
-           strcmp(to->keywords[1], "moves") == 0 && mailbox_message(to, 0).wire_size == 8,
+    ok(c.added == 40 && mailbox_date(to, 0) == 1234567890 &&
+           mailbox_message(to, 0).flags == (FLAG_FLAGGED | 2) && strcmp(to->keywords[1], "moves") == 0 &&
+           mailbox_message(to, 0).wire_size == 8,
        "date, flags, keywords and sizes follow");
     mailbox_changes_free(&c);
     unlink(at("m/.from/cur/%s", name_at(box, 39)));
@@ -486,7 +493,8 @@ static void waste(void)
         indexes[i] = i;
     struct mailbox *box = open_box("waste", false), *other = open_box("waste", false);
     uint64_t modseq = box->modseq;
-    ok(box->count == MANY + LEFT && mailbox_expunge(box, indexes, MANY, &c) == ST_OK && c.expunged_count == MANY,
+    ok(box->count == MANY + LEFT && mailbox_expunge(box, indexes, MANY, &c) == ST_OK &&
+           c.expunged_count == MANY,
        "expunged");
     mailbox_changes_free(&c);
     mailbox_close(box);
@@ -498,7 +506,8 @@ static void waste(void)
        "a smaller index says the same");
     ok(mailbox_expunged_since(box, modseq, &uids, &count) == ST_NONE, "but not all that went");
     c = refresh(other, false);
-    ok(c.expunged_count == MANY && c.expunged[0] == 1 && other->count == LEFT && mailbox_uid(other, 0) == MANY + 1,
+    ok(c.expunged_count == MANY && c.expunged[0] == 1 && other->count == LEFT &&
+           mailbox_uid(other, 0) == MANY + 1,
        "whoever had it open is told");
     mailbox_changes_free(&c);
     mailbox_close(box);

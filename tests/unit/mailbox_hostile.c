@@ -179,7 +179,8 @@ static void directories(void)
         plant(i, at("m/.%s/tmp", folder));
         struct mailbox_append *a = NULL;
         if (i < 2)
-            ok(mailbox_append_begin(mail, NULL, span_of(folder), &a) == ST_TEMP && !a, "no tmp/ to append in");
+            ok(mailbox_append_begin(mail, NULL, span_of(folder), &a) == ST_TEMP && !a,
+               "no tmp/ to append in");
         ok(usable(folder, 1), "new/ and tmp/ swapped: cur/ is still read");
     }
     folder_create(mail, SPAN("d"));

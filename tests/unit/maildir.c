@@ -46,22 +46,28 @@ static void named_after(void)
     char name[300];
     ok(maildir_holds("carol", NULL, id, "mx.test") == ST_NONE, "no Maildir: it isn't there");
     maildir_create("carol");
-    ok(deliver("carol", NULL, "a\r\n") == ST_OK && maildir_holds("carol", NULL, id, "mx.test") == ST_NONE, "another is");
+    ok(deliver("carol", NULL, "a\r\n") == ST_OK && maildir_holds("carol", NULL, id, "mx.test") == ST_NONE,
+       "another is");
     unlink(at("carol/new/%s", (files_in("carol/new", name, sizeof name), name)));
     maildir_prepare("carol", NULL, "mx.test", &message, &d);
     maildir_name_after(&d, id, "mx.test");
     ok(maildir_holds("carol", NULL, id, "mx.test") == ST_NONE, "prepared: not there yet");
-    ok(maildir_sync_file(&d) == ST_OK && d.file == -1 && maildir_sync_file(&d) == ST_OK, "its file is fsynced early");
-    ok(maildir_publish(&d) == ST_OK && maildir_finish(&d) == ST_OK && files_in("carol/new", name, sizeof name) == 1 &&
+    ok(maildir_sync_file(&d) == ST_OK && d.file == -1 && maildir_sync_file(&d) == ST_OK,
+       "its file is fsynced early");
+    ok(maildir_publish(&d) == ST_OK && maildir_finish(&d) == ST_OK &&
+           files_in("carol/new", name, sizeof name) == 1 &&
            strstr(name, "R0123456789abcdef.mx.test,S=27,W=31"),
        "it has its ID's name: %s", name);
     ok(maildir_holds("carol", NULL, id, "mx.test") == ST_OK, "and is seen");
-    ok(rename(at("carol/new/%s", name), "carol/cur/x") == 0 && maildir_holds("carol", NULL, id, "mx.test") == ST_NONE,
+    ok(rename(at("carol/new/%s", name), "carol/cur/x") == 0 &&
+           maildir_holds("carol", NULL, id, "mx.test") == ST_NONE,
        "under another name it isn't");
     char seen[340];
     snprintf(seen, sizeof seen, "carol/cur/%s,P=1.7:2,S", name);
-    ok(rename("carol/cur/x", seen) == 0 && maildir_holds("carol", NULL, id, "mx.test") == ST_OK, "when it was read it is");
-    ok(maildir_holds("carol", NULL, "0644f5a1b2c3d4-0123456789abcdee", "mx.test") == ST_NONE, "another ID isn't");
+    ok(rename("carol/cur/x", seen) == 0 && maildir_holds("carol", NULL, id, "mx.test") == ST_OK,
+       "when it was read it is");
+    ok(maildir_holds("carol", NULL, "0644f5a1b2c3d4-0123456789abcdee", "mx.test") == ST_NONE,
+       "another ID isn't");
 }
 
 static void folders(void)

@@ -21,7 +21,8 @@ static const struct {
     { "an extension", "v=STSv1; id=a; x-y.z_1=what:ever,+", ST_OK, "a" },
     { "an extension first", "v=STSv1; q=1; id=a;", ST_OK, "a" },
     { "the first of two ids", "v=STSv1; id=a; id=b;", ST_OK, "a" },
-    { "32 characters", "v=STSv1; id=abcdefghijklmnopqrstuvwxyz012345;", ST_OK, "abcdefghijklmnopqrstuvwxyz012345" },
+    { "32 characters", "v=STSv1; id=abcdefghijklmnopqrstuvwxyz012345;", ST_OK,
+      "abcdefghijklmnopqrstuvwxyz012345" },
     { "33 characters", "v=STSv1; id=abcdefghijklmnopqrstuvwxyz0123456;", ST_PERM, "" },
     { "an id with a hyphen", "v=STSv1; id=a-b;", ST_PERM, "" },
     { "an empty id", "v=STSv1; id=;", ST_PERM, "" },
@@ -42,7 +43,8 @@ static void read_records(void)
     for (size_t i = 0; i < sizeof records / sizeof records[0]; i++) {
         char id[STS_ID_LIMIT];
         enum status st = sts_record_read(span_of(records[i].text), id);
-        ok(st == records[i].expected && (st != ST_OK || strcmp(id, records[i].id) == 0), "record: %s", records[i].name);
+        ok(st == records[i].expected && (st != ST_OK || strcmp(id, records[i].id) == 0), "record: %s",
+           records[i].name);
     }
 }
 
@@ -53,17 +55,24 @@ static const struct {
     uint64_t max_age;
     size_t count;
 } policies[] = {
-    { "as in the RFC", "version: STSv1\nmode: enforce\nmx: mail.example.com\nmx: *.example.net\nmx: backupmx.example.com\nmax_age: 604800\n",
+    { "as in the RFC",
+      "version: STSv1\nmode: enforce\nmx: mail.example.com\nmx: *.example.net\nmx: backupmx.example.com\nmax_age: 604800\n",
       ST_OK, STS_MODE_ENFORCE, 604800, 3 },
-    { "CRLF, and no line end at the end", "version: STSv1\r\nmode: testing\r\nmx: a.test\r\nmax_age: 1", ST_OK, STS_MODE_TESTING, 1, 1 },
+    { "CRLF, and no line end at the end", "version: STSv1\r\nmode: testing\r\nmx: a.test\r\nmax_age: 1",
+      ST_OK, STS_MODE_TESTING, 1, 1 },
     { "any order", "max_age:5\nmx:a.test\nmode:enforce\nversion:STSv1\n", ST_OK, STS_MODE_ENFORCE, 5, 1 },
-    { "blanks behind", "version: STSv1 \nmode: enforce\t\nmx: a.test \nmax_age: 5 \n", ST_OK, STS_MODE_ENFORCE, 5, 1 },
-    { "an empty line", "version: STSv1\nmode: enforce\nmx: a.test\nmax_age: 5\n\n", ST_OK, STS_MODE_ENFORCE, 5, 1 },
+    { "blanks behind", "version: STSv1 \nmode: enforce\t\nmx: a.test \nmax_age: 5 \n", ST_OK,
+      STS_MODE_ENFORCE, 5, 1 },
+    { "an empty line", "version: STSv1\nmode: enforce\nmx: a.test\nmax_age: 5\n\n", ST_OK, STS_MODE_ENFORCE,
+      5, 1 },
     { "none needs no mx", "version: STSv1\nmode: none\nmax_age: 5\n", ST_OK, STS_MODE_NONE, 5, 0 },
     { "enforce needs one", "version: STSv1\nmode: enforce\nmax_age: 5\n", ST_PERM, 0, 0, 0 },
-    { "an extension", "version: STSv1\nmode: none\nmax_age: 5\nx-new: some thing \xc3\xa4\n", ST_OK, STS_MODE_NONE, 5, 0 },
-    { "the first of two modes", "version: STSv1\nmode: none\nmode: enforce\nmax_age: 5\nmax_age: 6\n", ST_OK, STS_MODE_NONE, 5, 0 },
-    { "a year at most", "version: STSv1\nmode: none\nmax_age: 9999999999\n", ST_OK, STS_MODE_NONE, STS_MAX_AGE, 0 },
+    { "an extension", "version: STSv1\nmode: none\nmax_age: 5\nx-new: some thing \xc3\xa4\n", ST_OK,
+      STS_MODE_NONE, 5, 0 },
+    { "the first of two modes", "version: STSv1\nmode: none\nmode: enforce\nmax_age: 5\nmax_age: 6\n", ST_OK,
+      STS_MODE_NONE, 5, 0 },
+    { "a year at most", "version: STSv1\nmode: none\nmax_age: 9999999999\n", ST_OK, STS_MODE_NONE,
+      STS_MAX_AGE, 0 },
     { "eleven digits", "version: STSv1\nmode: none\nmax_age: 00000000001\n", ST_PERM, 0, 0, 0 },
     { "a negative age", "version: STSv1\nmode: none\nmax_age: -1\n", ST_PERM, 0, 0, 0 },
     { "no age", "version: STSv1\nmode: none\n", ST_PERM, 0, 0, 0 },
@@ -86,14 +95,16 @@ static void read_policies(void)
         enum status st = sts_policy_read(span_of(policies[i].text), &p);
         bool good = st == policies[i].expected;
         if (st == ST_OK)
-            good = good && p.mode == policies[i].mode && p.max_age == policies[i].max_age && p.count == policies[i].count;
+            good = good && p.mode == policies[i].mode && p.max_age == policies[i].max_age &&
+                   p.count == policies[i].count;
         ok(good, "policy: %s", policies[i].name);
     }
     char *many = calloc(1, STS_TEXT_LIMIT + 64);
     strcpy(many, "version: STSv1\nmode: enforce\nmax_age: 5\n");
     for (int i = 0; i < STS_PATTERNS; i++)
         strcat(many, "mx: a.test\n");
-    ok(sts_policy_read(span_of(many), &p) == ST_OK && p.count == STS_PATTERNS, "policy: as many mx as there may be");
+    ok(sts_policy_read(span_of(many), &p) == ST_OK && p.count == STS_PATTERNS,
+       "policy: as many mx as there may be");
     strcat(many, "mx: a.test\n");
     ok(sts_policy_read(span_of(many), &p) == ST_PERM, "policy: one more");
     size_t n = strlen(many);
@@ -120,8 +131,8 @@ static void cover(void)
         char text[200];
         snprintf(text, sizeof text, "version: STSv1\nmode: enforce\nmx: %s\nmax_age: 5\n", hosts[i].pattern);
         enum status st = sts_policy_read(span_of(text), &p);
-        ok(st == ST_OK && sts_policy_covers(&p, hosts[i].host) == hosts[i].expected, "%s %s %s", hosts[i].pattern,
-           hosts[i].expected ? "covers" : "doesn't cover", hosts[i].host);
+        ok(st == ST_OK && sts_policy_covers(&p, hosts[i].host) == hosts[i].expected, "%s %s %s",
+           hosts[i].pattern, hosts[i].expected ? "covers" : "doesn't cover", hosts[i].host);
     }
 }
 
@@ -132,18 +143,24 @@ static const struct {
     bool plain, chunked;
     uint64_t length;
 } heads[] = {
-    { "a plain one", "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 5\r\n\r\n", ST_OK, 200, true, false, 5 },
+    { "a plain one",
+      "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 5\r\n\r\n", ST_OK, 200,
+      true, false, 5 },
     { "LF alone", "HTTP/1.0 200 OK\ncontent-type:TEXT/PLAIN\n\n", ST_OK, 200, true, false, 0 },
     { "chunks", "HTTP/1.1 200 \r\nTransfer-Encoding: Chunked\r\n\r\n", ST_OK, 200, false, true, 0 },
     { "no reason", "HTTP/1.1 301\r\nLocation: https://elsewhere/\r\n\r\n", ST_OK, 301, false, false, 0 },
     { "an interim one", "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 404 no\r\n\r\n", ST_OK, 404, false, false, 0 },
     { "another type", "HTTP/1.1 200 OK\r\nContent-Type: text/plainer\r\n\r\n", ST_OK, 200, false, false, 0 },
     { "not all", "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n", ST_NONE, 0, false, false, 0 },
-    { "two lengths", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n", ST_PERM, 0, false, false, 0 },
-    { "length beside chunks", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", ST_PERM, 0, false, false, 0 },
-    { "gzip, chunked", "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", ST_PERM, 0, false, false, 0 },
+    { "two lengths", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n", ST_PERM, 0, false,
+      false, 0 },
+    { "length beside chunks", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
+      ST_PERM, 0, false, false, 0 },
+    { "gzip, chunked", "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", ST_PERM, 0, false,
+      false, 0 },
     { "a folded line", "HTTP/1.1 200 OK\r\nX: a\r\n b\r\n\r\n", ST_PERM, 0, false, false, 0 },
-    { "a blank before the colon", "HTTP/1.1 200 OK\r\nContent-Length : 5\r\n\r\n", ST_PERM, 0, false, false, 0 },
+    { "a blank before the colon", "HTTP/1.1 200 OK\r\nContent-Length : 5\r\n\r\n", ST_PERM, 0, false, false,
+      0 },
     { "a bare CR", "HTTP/1.1 200 OK\r\nX: a\rb\r\n\r\n", ST_PERM, 0, false, false, 0 },
     { "another protocol", "SSH-2.0-x\r\n\r\n", ST_PERM, 0, false, false, 0 },
     { "a status too high", "HTTP/1.1 600 x\r\n\r\n", ST_PERM, 0, false, false, 0 },
@@ -157,8 +174,9 @@ static void read_heads(void)
         enum status st = http_head_read(span_of(heads[i].text), &h, &used);
         bool good = st == heads[i].expected;
         if (st == ST_OK)
-            good = good && h.status == heads[i].status && h.plain == heads[i].plain && h.chunked == heads[i].chunked &&
-                   h.length == heads[i].length && used == strlen(heads[i].text);
+            good = good && h.status == heads[i].status && h.plain == heads[i].plain &&
+                   h.chunked == heads[i].chunked && h.length == heads[i].length &&
+                   used == strlen(heads[i].text);
         ok(good, "head: %s", heads[i].name);
     }
 }
@@ -184,8 +202,8 @@ static void read_chunks(void)
         struct bytes out;
         bytes_init(&out, 1000);
         enum status st = http_chunks_read(span_of(chunks[i].text), &out);
-        ok(st == chunks[i].expected && (st != ST_OK || strcmp(bytes_str(&out), chunks[i].body) == 0), "chunks: %s",
-           chunks[i].name);
+        ok(st == chunks[i].expected && (st != ST_OK || strcmp(bytes_str(&out), chunks[i].body) == 0),
+           "chunks: %s", chunks[i].name);
         bytes_free(&out);
     }
 }

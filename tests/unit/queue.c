@@ -424,18 +424,21 @@ static void back(void)
     snprintf(path, sizeof path, "%s/queue/%s", spool, id);
     snprintf(copy, sizeof copy, "%s/copy", spool);
     int from = link(path, copy) == 0 ? open(copy, O_RDONLY) : -1;
-    ok(queue_bring_back(dir, id, from) == ST_PERM && errno == EEXIST, "what is in the queue doesn't come back");
+    ok(queue_bring_back(dir, id, from) == ST_PERM && errno == EEXIST,
+       "what is in the queue doesn't come back");
     queue_read(dir, id, true, &m);
     queue_remove(dir, &m);
     queue_message_free(&m);
     ok(queue_bring_back(dir, id, from) == ST_OK && listed(false, id) == 1, "a message comes back");
-    ok(queue_read(dir, id, true, &m) == ST_OK && m.recipients[0].mark == QUEUE_DONE && m.recipients[1].mark == QUEUE_HELD &&
-           m.recipients[2].mark == QUEUE_HELD && m.size == sizeof "Received: here\r\n" + sizeof message - 2,
+    ok(queue_read(dir, id, true, &m) == ST_OK && m.recipients[0].mark == QUEUE_DONE &&
+           m.recipients[1].mark == QUEUE_HELD && m.recipients[2].mark == QUEUE_HELD &&
+           m.size == sizeof "Received: here\r\n" + sizeof message - 2,
        "held for those that it wasn't sent to");
     queue_remove(dir, &m);
     queue_message_free(&m);
     ok(queue_bring_back(dir, "../evil", from) == ST_PERM, "under an ID only");
-    ok(truncate(copy, 100) == 0 && queue_bring_back(dir, id, from) == ST_PERM && errno == EBADMSG && listed(false, id) == 0,
+    ok(truncate(copy, 100) == 0 && queue_bring_back(dir, id, from) == ST_PERM && errno == EBADMSG &&
+           listed(false, id) == 0,
        "half a message doesn't");
     close(from);
     unlink(copy);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Warnings of a mailbox that fills: at which thresholds, once for each crossing, also where several look at the same time, after
- * a crash at each step, and whatever the mailbox's owner made of the file that says what was told.
+ * Warnings of a mailbox that fills: at which thresholds, once for each crossing, also where several look at
+ * the same time, after a crash at each step, and whatever the mailbox's owner made of the file that says what
+ * was told.
  */
 #include "store.h"
 
@@ -13,7 +14,8 @@
 
 static struct mail *mail;
 static struct address alice;
-static struct settings settings = { .hostname = (char *)(uintptr_t) "mx.test", .quota_warnings = { { 50, 80, 95 }, 3 } };
+static struct settings settings = { .hostname = (char *)(uintptr_t) "mx.test",
+                                    .quota_warnings = { { 50, 80, 95 }, 3 } };
 
 static void levels(void)
 {
@@ -90,7 +92,8 @@ static void crossings(void)
 {
     bool warned;
     hold(400);
-    ok(is("quiet", 0) && warnings() == 0 && text_of("m/postern-quota")[0] == 0, "below: nothing, and no file");
+    ok(is("quiet", 0) && warnings() == 0 && text_of("m/postern-quota")[0] == 0,
+       "below: nothing, and no file");
     hold(510);
     ok(is("warned", 0) && warnings() == 1, "a threshold is crossed");
     ok(is("quiet", 0) && is("quiet", 0) && warnings() == 0, "which is told once");
@@ -135,7 +138,8 @@ static void crashes(void)
         else if (rename(at("m/new/%s", name), at("m/%s/%s", places[i], name)) != 0)
             abort();
         quota_forget(mail_dir(mail));
-        ok(is(places[i] ? "quiet" : "warned", 0), "after a crash: %s", places[i] ? "it is there" : "it is delivered");
+        ok(is(places[i] ? "quiet" : "warned", 0), "after a crash: %s",
+           places[i] ? "it is there" : "it is delivered");
         char again[256];
         size_t there = files_in("m/new", again, sizeof again) + (places[i] && i == 2 ? 1 : 0);
         ok(there == 1 && (i == 2 || strncmp(again, name, 30) == 0), "once, under its own name");
@@ -146,7 +150,8 @@ static void crashes(void)
     }
     put_file("m/postern-quota", "postern-quota 1\nwarned 0 0\nwarning 0123456789abcd-0123456789abcdef\n");
     hold(1);
-    ok(is("quiet", 0) && warnings() == 0 && !strstr(text_of("m/postern-quota"), "warning"), "it isn't due any more: it isn't sent");
+    ok(is("quiet", 0) && warnings() == 0 && !strstr(text_of("m/postern-quota"), "warning"),
+       "it isn't due any more: it isn't sent");
 }
 
 static void odd_files(void)
@@ -159,7 +164,8 @@ static void odd_files(void)
         { "half a line", "postern-quota 1\nwarned 8" },
         { "numbers that can't be", "postern-quota 1\nwarned 101 0\n" },
         { "a wrong ID", "postern-quota 1\nwarned 0 0\nwarning ../../../../etc/passwd\n" },
-        { "a long ID", "postern-quota 1\nwarned 0 0\nwarning 0123456789abcd-0123456789abcdef0123456789abcdef\n" },
+        { "a long ID",
+          "postern-quota 1\nwarned 0 0\nwarning 0123456789abcd-0123456789abcdef0123456789abcdef\n" },
     };
     hold(510);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -169,14 +175,16 @@ static void odd_files(void)
     unlink("m/postern-quota");
     put_file("secret", "secret\n");
     put_link("../secret", "m/postern-quota");
-    ok(is("warned", 0) && is("quiet", 0) && warnings() == 1 && text_of("secret")[0] == 's', "a link is replaced");
+    ok(is("warned", 0) && is("quiet", 0) && warnings() == 1 && text_of("secret")[0] == 's',
+       "a link is replaced");
     unlink("m/postern-quota");
     mkfifo("m/postern-quota", 0600);
     alarm(30);
     ok(is("warned", 0) && is("quiet", 0) && warnings() == 1, "so is a FIFO");
     unlink("m/postern-quota");
     mkdir("m/postern-quota", 0700);
-    ok(is("failed", 0) && is("failed", 0) && warnings() == 0, "where nothing can be remembered nothing is sent, again and again");
+    ok(is("failed", 0) && is("failed", 0) && warnings() == 0,
+       "where nothing can be remembered nothing is sent, again and again");
     rmdir("m/postern-quota");
 }
 
@@ -225,7 +233,8 @@ static void the_text(void)
     };
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
         ok(strstr(text, parts[i]), "it says%.*s", (int)strcspn(parts[i] + 1, "\n"), parts[i] + 1);
-    ok(strstr(text, "\nDate: ") && strstr(text, "\nMessage-ID: <") && !strchr(text, '\r'), "and has its fields");
+    ok(strstr(text, "\nDate: ") && strstr(text, "\nMessage-ID: <") && !strchr(text, '\r'),
+       "and has its fields");
     ok(strstr(name, ",S=") != NULL, "its size stands in its name");
     warnings();
 }

@@ -17,7 +17,8 @@ static const struct {
 } rows[] = {
     { "one line", "250 2.1.0 ok", REPLY_DONE, 250, "2.1.0 ok", "2.1.0" },
     { "a code alone", "354", REPLY_DONE, 354, "", "" },
-    { "several lines", "550-5.1.1 no|550-5.1.1 such|550 5.1.1 user", REPLY_DONE, 550, "5.1.1 no such user", "5.1.1" },
+    { "several lines", "550-5.1.1 no|550-5.1.1 such|550 5.1.1 user", REPLY_DONE, 550, "5.1.1 no such user",
+      "5.1.1" },
     { "more to come", "250-one|250-two", REPLY_MORE, 250, "one two", "" },
     { "codes differ", "250-one|251 two", REPLY_BAD, 250, "one", "" },
     { "an enhanced code of another class", "550 2.1.1 odd", REPLY_DONE, 550, "2.1.1 odd", "" },
@@ -77,7 +78,8 @@ static void limits(void)
 
 static void offers(void)
 {
-    static const char *const lines[] = { "PIPELINING", "size 1000", "8bitmime", "STARTTLS", "SMTPUTF8", "dsn", "X-UNKNOWN a b", "", "SIZEX 5" };
+    static const char *const lines[] = { "PIPELINING", "size 1000",     "8bitmime", "STARTTLS", "SMTPUTF8",
+                                         "dsn",        "X-UNKNOWN a b", "",         "SIZEX 5" };
     struct ehlo e = { 0 };
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
         ehlo_line(&e, span_of(lines[i]));

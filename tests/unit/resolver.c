@@ -202,7 +202,8 @@ static void raw(void)
     bytes_init(&a->raw, 1000);
     bytes_add_span(&a->raw, bytes);
     uint16_t id = (uint16_t)((unsigned char)bytes.p[0] << 8 | (unsigned char)bytes.p[1]);
-    ok(dns_read(a, "x.test", DNS_A, id) == ST_OK && a->records[0].address.s6_addr[15] == 1, "that are DNS's own bytes");
+    ok(dns_read(a, "x.test", DNS_A, id) == ST_OK && a->records[0].address.s6_addr[15] == 1,
+       "that are DNS's own bytes");
     ok(resolver_ask(s.channel, 2, queries, 1), "a question of the other kind");
     start_reading(to);
     resolver_wait_raw(s.channel, 2, 1, to);
@@ -248,7 +249,8 @@ static void raw_lies(void)
         start_reading(to);
         resolver_wait_raw(pair[0], 7, 1, to);
         bool got_it = message_get_u64(to, &status) && message_get(to, &got) && message_end(to);
-        ok(got_it && (rows[i].good ? status == rows[i].status && got.n == rows[i].n : status == ST_TEMP && !got.n),
+        ok(got_it &&
+               (rows[i].good ? status == rows[i].status && got.n == rows[i].n : status == ST_TEMP && !got.n),
            "raw answers: %s", rows[i].name);
         close(pair[0]);
         close(pair[1]);

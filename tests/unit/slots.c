@@ -101,7 +101,8 @@ static void full(void)
         set(s, name, 1 + (unsigned)i, NOW, NOW + HOUR + (i == 3 ? 1 : 100 + i));
     }
     ok(get(s, "n0", NOW) == 1 && get(s, "n7", NOW) == 8, "eight fill a bucket");
-    ok(crowds(s, "n8", NOW) && !crowds(s, "n3", NOW) && !crowds(s, "n8", NOW + HOUR + 1), "a new one finds it full, until one expires");
+    ok(crowds(s, "n8", NOW) && !crowds(s, "n3", NOW) && !crowds(s, "n8", NOW + HOUR + 1),
+       "a new one finds it full, until one expires");
     ok(set(s, "n8", 9, NOW, NOW + HOUR + 50) && get(s, "n8", NOW) == 9 && get(s, "n3", NOW) == 0 &&
            get(s, "n0", NOW) == 1,
        "the ninth takes the place of the first to expire");

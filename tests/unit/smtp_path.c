@@ -119,9 +119,10 @@ static const struct {
     { "TO:<a@b.test> NOTIFY", false, SMTP_PATH_VALUE, "", 0, "" },
     { "TO:<a@b.test> NOTIFY=ALWAYS", false, SMTP_PATH_VALUE, "", 0, "" },
     { "TO:<a@b.test> NOTIFY=NEVER NOTIFY=NEVER", false, SMTP_PATH_VALUE, "", 0, "" },
-    { "TO:<a@b.test> ORCPT=rfc822;Bob+2Bx@c.test NOTIFY=SUCCESS", false, SMTP_PATH_OK, "a@b.test", NOTIFY_SUCCESS,
-      "rfc822;Bob+2Bx@c.test" },
-    { "TO:<a@b.test> ORCPT=utf-8;j\\x{FC}@c.test", false, SMTP_PATH_OK, "a@b.test", 0, "utf-8;j\\x{FC}@c.test" },
+    { "TO:<a@b.test> ORCPT=rfc822;Bob+2Bx@c.test NOTIFY=SUCCESS", false, SMTP_PATH_OK, "a@b.test",
+      NOTIFY_SUCCESS, "rfc822;Bob+2Bx@c.test" },
+    { "TO:<a@b.test> ORCPT=utf-8;j\\x{FC}@c.test", false, SMTP_PATH_OK, "a@b.test", 0,
+      "utf-8;j\\x{FC}@c.test" },
     { "TO:<a@b.test> ORCPT=utf-8;j" U "@c.test", false, SMTP_PATH_VALUE, "", 0, "" },
     { "TO:<a@b.test> ORCPT=utf-8;j" U "@c.test", true, SMTP_PATH_OK, "a@b.test", 0, "utf-8;j" U "@c.test" },
     { "TO:<a@b.test> ORCPT=c@c.test", false, SMTP_PATH_VALUE, "", 0, "" },
@@ -135,8 +136,9 @@ static void check_mail(const struct row *r)
 {
     struct smtp_path_mail m;
     enum smtp_path_result got = smtp_path_read_mail(span_of(r->argument), ALL_OFFERS, &m);
-    bool same = got == r->result && (got != SMTP_PATH_OK || (span_ieq_str(span_of(m.sender.text), r->address) &&
-                                                            m.size == r->size && m.eight_bit == r->eight_bit));
+    bool same =
+        got == r->result && (got != SMTP_PATH_OK || (span_ieq_str(span_of(m.sender.text), r->address) &&
+                                                     m.size == r->size && m.eight_bit == r->eight_bit));
     if (!ok(same, "MAIL %s", r->argument))
         printf("# result %d size %" PRIu64 " sender %s\n", got, m.size, m.sender.text);
 }
@@ -146,11 +148,13 @@ static void check_rcpt(size_t i)
     struct smtp_path_rcpt r;
     enum smtp_path_result got =
         smtp_path_read_rcpt(span_of(rcpts[i].argument), ALL_OFFERS, rcpts[i].utf8, &r);
-    bool same = got == rcpts[i].result && (got != SMTP_PATH_OK || (span_ieq_str(span_of(r.recipient.text), rcpts[i].address) &&
-                                                                   r.options.notify == rcpts[i].notify &&
-                                                                   strcmp(r.options.orcpt, rcpts[i].orcpt) == 0));
+    bool same = got == rcpts[i].result &&
+                (got != SMTP_PATH_OK ||
+                 (span_ieq_str(span_of(r.recipient.text), rcpts[i].address) &&
+                  r.options.notify == rcpts[i].notify && strcmp(r.options.orcpt, rcpts[i].orcpt) == 0));
     if (!ok(same, "RCPT %s", rcpts[i].argument))
-        printf("# result %d recipient %s notify %u orcpt %s\n", got, r.recipient.text, r.options.notify, r.options.orcpt);
+        printf("# result %d recipient %s notify %u orcpt %s\n", got, r.recipient.text, r.options.notify,
+               r.options.orcpt);
 }
 
 static void check_offer(size_t i)
@@ -168,17 +172,22 @@ static void check_values(void)
     struct smtp_path_mail m;
     struct smtp_path_rcpt r;
     char argument[1000];
-    ok(smtp_path_read_mail(SPAN("FROM:<> RET=hdrs ENVID=QQ+3D1 REQUIRETLS HOLDUNTIL=2026-11-21T21:38:01.5+01:00 "
-                                "BODY=binarymime"),
-                           ALL_OFFERS, &m) == SMTP_PATH_OK &&
-           m.options.ret == RET_HDRS && strcmp(m.options.envid, "QQ+3D1") == 0 && m.options.require_tls && m.binary &&
-           m.options.release == 1795293481 && !m.options.smtputf8, "the values of MAIL's parameters");
-    ok(smtp_path_read_mail(SPAN("FROM:<> HOLDFOR=86400"), ALL_OFFERS, &m) == SMTP_PATH_OK && m.hold_for == 86400,
+    ok(smtp_path_read_mail(
+           SPAN("FROM:<> RET=hdrs ENVID=QQ+3D1 REQUIRETLS HOLDUNTIL=2026-11-21T21:38:01.5+01:00 "
+                "BODY=binarymime"),
+           ALL_OFFERS, &m) == SMTP_PATH_OK &&
+           m.options.ret == RET_HDRS && strcmp(m.options.envid, "QQ+3D1") == 0 && m.options.require_tls &&
+           m.binary && m.options.release == 1795293481 && !m.options.smtputf8,
+       "the values of MAIL's parameters");
+    ok(smtp_path_read_mail(SPAN("FROM:<> HOLDFOR=86400"), ALL_OFFERS, &m) == SMTP_PATH_OK &&
+           m.hold_for == 86400,
        "HOLDFOR");
-    ok(smtp_path_read_mail(SPAN("FROM:<> BODY=BINARYMIME"), 0, &m) == SMTP_PATH_VALUE, "BINARYMIME where it isn't offered");
+    ok(smtp_path_read_mail(SPAN("FROM:<> BODY=BINARYMIME"), 0, &m) == SMTP_PATH_VALUE,
+       "BINARYMIME where it isn't offered");
     for (int n = ENVELOPE_ENVID_LIMIT; n < ENVELOPE_ENVID_LIMIT + 2; n++) {
         snprintf(argument, sizeof argument, "FROM:<> ENVID=%0*d", n, 7);
-        ok((smtp_path_read_mail(span_of(argument), ALL_OFFERS, &m) == SMTP_PATH_OK) == (n == ENVELOPE_ENVID_LIMIT),
+        ok((smtp_path_read_mail(span_of(argument), ALL_OFFERS, &m) == SMTP_PATH_OK) ==
+               (n == ENVELOPE_ENVID_LIMIT),
            "an ENVID of %d bytes", n);
     }
     for (int n = ENVELOPE_ORCPT_LIMIT; n < ENVELOPE_ORCPT_LIMIT + 2; n++) {
@@ -187,7 +196,8 @@ static void check_values(void)
                (n == ENVELOPE_ORCPT_LIMIT),
            "an ORCPT of %d bytes", n);
     }
-    ok(smtp_path_read_rcpt(SPAN("TO:<a@b.test> NOTIFY=NEVER"), 0, false, &r) == SMTP_PATH_UNKNOWN, "NOTIFY where DSN isn't offered");
+    ok(smtp_path_read_rcpt(SPAN("TO:<a@b.test> NOTIFY=NEVER"), 0, false, &r) == SMTP_PATH_UNKNOWN,
+       "NOTIFY where DSN isn't offered");
 }
 
 int main(void)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * A server in a scratch folder, its guard in a process of its own, and a session that says what it is told to:
- * what the tests of smtpd's guard share.
+ * A server in a scratch folder, its guard in a process of its own, and a session that says what it is told
+ * to: what the tests of smtpd's guard share.
  */
 #ifndef POSTERN_TESTS_SMTPD_GUARD_H
 #define POSTERN_TESTS_SMTPD_GUARD_H
@@ -68,8 +68,9 @@ UNUSED static void make_server(struct play *p)
     make_dir("spool");
     make_dir("spool/slots");
     make_dir("spool/tmp");
-    write_text("postern.conf", "hostname mail.test\nmail mail/%d/%u\nspool spool\nrecipients 3\nmessage-size 2M\n"
-                               "plaintext-login yes\nsandbox none\n");
+    write_text("postern.conf",
+               "hostname mail.test\nmail mail/%d/%u\nspool spool\nrecipients 3\nmessage-size 2M\n"
+               "plaintext-login yes\nsandbox none\n");
     write_text("domains", "here.test\n");
     write_text("accounts", "alice@here.test\nbob@here.test\n");
     write_text("aliases", "outside: x@far.test\nc: alice\nd: alice\n");
@@ -125,7 +126,9 @@ UNUSED static void start(struct play *p, const char *flags, const char *address)
     fflush(stdout);
     p->pid = fork();
     if (p->pid == 0) {
-        struct serving serving = { .service = &service, .settings = &p->settings, .channel = pair[1], .resolver = -1 };
+        struct serving serving = {
+            .service = &service, .settings = &p->settings, .channel = pair[1], .resolver = -1
+        };
         char mapped[64];
         snprintf(mapped, sizeof mapped, "::ffff:%s", address ? address : "0.0.0.0");
         inet_pton(AF_INET6, mapped, &serving.peer.address);

@@ -41,7 +41,8 @@ static void without(struct play *p)
         use_filters(p, rows[i].uses);
         for (size_t k = 0; k < 3; k++) {
             start(p, rows[i].flags, from);
-            ok(has_begun(p, "<alice@here.test>") && one(p, verbs[k], "<bob@here.test>") == ENDED, "%s: verb %u", rows[i].name, verbs[k]);
+            ok(has_begun(p, "<alice@here.test>") && one(p, verbs[k], "<bob@here.test>") == ENDED,
+               "%s: verb %u", rows[i].name, verbs[k]);
             stop(p);
         }
         start(p, rows[i].flags, from);
@@ -63,17 +64,20 @@ static void connections(struct play *p)
 
 static void wrong(struct play *p)
 {
-    static const char *const paths[] = { "bob@here.test", "<bob@here.test", "", "<bob>", "<b\303\266b@here.test>" };
+    static const char *const paths[] = { "bob@here.test", "<bob@here.test", "", "<bob>",
+                                         "<b\303\266b@here.test>" };
     for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
         start(p, "", "192.0.2.1");
-        ok(has_begun(p, "<alice@here.test>") && one(p, VERB_ADD, paths[i]) == ENDED, "ADD of what is no path, row %zu", i + 1);
+        ok(has_begun(p, "<alice@here.test>") && one(p, VERB_ADD, paths[i]) == ENDED,
+           "ADD of what is no path, row %zu", i + 1);
         stop(p);
     }
     start(p, "", "192.0.2.1");
     ok(has_begun(p, "<alice@here.test>") && one(p, VERB_ADD, "<>") == ENDED, "ADD of nobody");
     stop(p);
     start(p, "", "192.0.2.1");
-    ok(mail(p, "<x@far.test>") == VERDICT_OK && one(p, VERB_ADD, "<alice@here.test>") == ENDED, "ADD before a recipient");
+    ok(mail(p, "<x@far.test>") == VERDICT_OK && one(p, VERB_ADD, "<alice@here.test>") == ENDED,
+       "ADD before a recipient");
     stop(p);
     start(p, "", "192.0.2.1");
     ok(has_begun(p, "<alice@here.test>") && piece(p, 10) && one(p, VERB_REMOVE, "<alice@here.test>") == ENDED,
@@ -101,7 +105,8 @@ static void additions(struct play *p)
     stop(p);
     p->settings.recipients = 3;
     start(p, "s", NULL);
-    ok(has_begun(p, "<alice@here.test>") && one(p, VERB_ADD, "<x@far.test>") == VERDICT_OK, "a user's may go elsewhere");
+    ok(has_begun(p, "<alice@here.test>") && one(p, VERB_ADD, "<x@far.test>") == VERDICT_OK,
+       "a user's may go elsewhere");
     stop(p);
 }
 
@@ -110,17 +115,23 @@ static void removals(struct play *p)
     int before = count("mail/here.test/alice/new"), bobs = count("mail/here.test/bob/new");
     start(p, "", "192.0.2.1");
     ok(has_begun(p, "<c@here.test>") && one(p, VERB_RCPT, "<bob@here.test>") == VERDICT_OK &&
-           one(p, VERB_RCPT, "<d@here.test>") == VERDICT_OK && one(p, VERB_REMOVE, "<alice@here.test>") == VERDICT_NO_USER,
+           one(p, VERB_RCPT, "<d@here.test>") == VERDICT_OK &&
+           one(p, VERB_REMOVE, "<alice@here.test>") == VERDICT_NO_USER,
        "what wasn't a recipient isn't removed, though mail goes there");
-    ok(one(p, VERB_REMOVE, "<c@here.test>") == VERDICT_OK && one(p, VERB_REMOVE, "<bob@here.test>") == VERDICT_OK &&
-           commit_with(p, 0, SPAN("x\r\n")) == VERDICT_OK && count("mail/here.test/alice/new") == (before < 0 ? 1 : before + 1) &&
+    ok(one(p, VERB_REMOVE, "<c@here.test>") == VERDICT_OK &&
+           one(p, VERB_REMOVE, "<bob@here.test>") == VERDICT_OK &&
+           commit_with(p, 0, SPAN("x\r\n")) == VERDICT_OK &&
+           count("mail/here.test/alice/new") == (before < 0 ? 1 : before + 1) &&
            count("mail/here.test/bob/new") == bobs,
        "a mailbox to which another recipient leads has the message all the same");
     ok(has_begun(p, "<c@here.test>") && one(p, VERB_RCPT, "<d@here.test>") == VERDICT_OK &&
-           one(p, VERB_REMOVE, "<d@here.test>") == VERDICT_OK && one(p, VERB_REMOVE, "<d@here.test>") == VERDICT_NO_USER &&
-           one(p, VERB_ADD, "<bob@here.test>") == VERDICT_OK && one(p, VERB_REMOVE, "<bob@here.test>") == VERDICT_OK,
+           one(p, VERB_REMOVE, "<d@here.test>") == VERDICT_OK &&
+           one(p, VERB_REMOVE, "<d@here.test>") == VERDICT_NO_USER &&
+           one(p, VERB_ADD, "<bob@here.test>") == VERDICT_OK &&
+           one(p, VERB_REMOVE, "<bob@here.test>") == VERDICT_OK,
        "the last one, twice; and one that was added");
-    ok(one(p, VERB_REMOVE, "<C@HERE.test>") == VERDICT_OK && commit_with(p, 0, SPAN("x\r\n")) == ENDED, "no recipient is left to COMMIT for");
+    ok(one(p, VERB_REMOVE, "<C@HERE.test>") == VERDICT_OK && commit_with(p, 0, SPAN("x\r\n")) == ENDED,
+       "no recipient is left to COMMIT for");
     stop(p);
 }
 
@@ -133,9 +144,10 @@ static void senders(struct play *p)
     stop(p);
     start(p, "s", "192.0.2.1");
     ok(login(p, "alice", "alice-secret") == VERDICT_OK && mail(p, "<alice@here.test>") == VERDICT_OK &&
-           one(p, VERB_RCPT, "<bob@here.test>") == VERDICT_OK && one(p, VERB_SENDER, "<y@elsewhere.test>") == VERDICT_REFUSED &&
-           one(p, VERB_SENDER, "<prvs=alice@here.test>") == VERDICT_OK && one(p, VERB_SENDER, "<>") == VERDICT_OK &&
-           one(p, VERB_SENDER, "<alice@here.test>") == VERDICT_OK,
+           one(p, VERB_RCPT, "<bob@here.test>") == VERDICT_OK &&
+           one(p, VERB_SENDER, "<y@elsewhere.test>") == VERDICT_REFUSED &&
+           one(p, VERB_SENDER, "<prvs=alice@here.test>") == VERDICT_OK &&
+           one(p, VERB_SENDER, "<>") == VERDICT_OK && one(p, VERB_SENDER, "<alice@here.test>") == VERDICT_OK,
        "a user's, which stays where he may write");
     stop(p);
 }
@@ -160,7 +172,8 @@ static void bounds(struct play *p)
             has_begun(p, "<alice@here.test>");
         one(p, VERB_SENDER, "<y@elsewhere.test>");
     }
-    ok(logged("event=filtered") - before < 1000, "and 2000 senders don't fill the log: %u lines", logged("event=filtered") - before);
+    ok(logged("event=filtered") - before < 1000, "and 2000 senders don't fill the log: %u lines",
+       logged("event=filtered") - before);
     before = logged("event=filtered");
     ok(commit_with(p, 0, SPAN("x\r\n")) == VERDICT_OK && has_begun(p, "<alice@here.test>") &&
            one(p, VERB_SENDER, "<y@elsewhere.test>") == VERDICT_OK && logged("event=filtered") == before + 1,
@@ -188,7 +201,8 @@ static void files(struct play *p)
         last = fd;
         ok(lseek(fd, 0, SEEK_END) == 0 && write(fd, "Subject: x\r\n", 12) == 12, "file %u is empty", n);
     }
-    ok(commit_with(p, COMMIT_FILE, SPAN("")) == VERDICT_OK && count("mail/here.test/alice/new") == before + 1, "the last one is taken");
+    ok(commit_with(p, COMMIT_FILE, SPAN("")) == VERDICT_OK && count("mail/here.test/alice/new") == before + 1,
+       "the last one is taken");
     close(last);
     stop(p);
 }

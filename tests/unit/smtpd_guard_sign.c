@@ -59,7 +59,8 @@ static void signing(struct play *p)
        "another user of this machine by that of the sender, which is his name at this host");
     stop(p);
     start(p, "s", NULL);
-    ok(mail(p, "<>") == VERDICT_OK && one(p, VERB_RCPT, "<alice@here.test>") == VERDICT_OK && signs(p, "mail.test", 0),
+    ok(mail(p, "<>") == VERDICT_OK && one(p, VERB_RCPT, "<alice@here.test>") == VERDICT_OK &&
+           signs(p, "mail.test", 0),
        "and by none where there is no sender");
     stop(p);
     p->uid = getuid();

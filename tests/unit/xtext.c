@@ -83,11 +83,14 @@ int main(void)
         ok(xtext_valid(span_of(texts[i].text)) == texts[i].valid, "valid or not: row %zu", i);
     }
     bytes_clear(&out);
-    ok(xtext_encode(SPAN("a+b=c d\xc3"), &out) && span_eq_str(span_bytes(&out), "a+2Bb+3Dc+20d+C3"), "encoded");
+    ok(xtext_encode(SPAN("a+b=c d\xc3"), &out) && span_eq_str(span_bytes(&out), "a+2Bb+3Dc+20d+C3"),
+       "encoded");
     bytes_clear(&out);
-    ok(recipient_show(SPAN("a+b@x.test"), false, &out) && recipient_show(SPAN("j\xc3\xb6+b@x.test"), false, &out) &&
+    ok(recipient_show(SPAN("a+b@x.test"), false, &out) &&
+           recipient_show(SPAN("j\xc3\xb6+b@x.test"), false, &out) &&
            recipient_show(SPAN("j\xc3\xb6@x.test"), true, &out) &&
-           span_eq_str(span_bytes(&out), "rfc822; a+b@x.testutf-8; j\\x{F6}\\x{2B}b@x.testutf-8; j\xc3\xb6@x.test"),
+           span_eq_str(span_bytes(&out),
+                       "rfc822; a+b@x.testutf-8; j\\x{F6}\\x{2B}b@x.testutf-8; j\xc3\xb6@x.test"),
        "recipients in the end");
     bytes_free(&out);
     for (size_t i = 0; i < sizeof orcpts / sizeof orcpts[0]; i++) {
