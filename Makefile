@@ -10,7 +10,10 @@ CC = gcc
 endif
 PREFIX ?= /usr/local
 CFLAGS ?= -O2 -g
-JOBS ?= 2
+CORES := $(shell nproc)
+JOBS ?= $(shell expr $(CORES) + 1)
+# Tests wait more than they compute.
+TEST_JOBS ?= $(shell expr 2 '*' $(CORES))
 WARNINGS = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wconversion -Wno-sign-conversion -Wformat=2 -Werror
 # Programs get what they use of the library and no more: 600 KiB of 2.7 MiB less.
 SECTIONS = -ffunction-sections -fdata-sections
@@ -30,8 +33,12 @@ POWERCUT_TOOLS = $(BUILD)/tests/powercut/disk $(BUILD)/tests/powercut/wrong.so
 TEST_SOURCES := $(filter-out tests/crash/shim.c,$(wildcard tests/unit/*.c tests/helpers/*.c tests/bench/*.c tests/crash/*.c))
 UNIT_TESTS := $(patsubst %.c,$(BUILD)/%.t,$(filter tests/unit/%,$(TEST_SOURCES)))
 FUZZERS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/*.c))
+REPLAYS := $(FUZZERS:$(BUILD)/tests/fuzz/%=$(BUILD)/tests/fuzz/replay/%)
 HELPERS := $(patsubst %.c,$(BUILD)/%,$(filter-out tests/unit/%,$(TEST_SOURCES)))
-TESTS ?= $(wildcard tests/*.t) $(UNIT_TESTS)
+# Those that take longest begin first, so that none of them is left to run alone at the end.
+LONG_TESTS = $(patsubst %,tests/%.t,dialogues bench qrun-crash index-crash processes arc-peers deb backup-crash accounts-crash crash newuser \
+	dkim-peers standing tls-postfix dkim-sign index-full dkim-keys fail2ban qrun-sts inetd-system qrun-dane lying-smtp acme certificates postern)
+TESTS ?= $(LONG_TESTS) $(filter-out $(LONG_TESTS),$(wildcard tests/*.t)) $(UNIT_TESTS)
 DEPS = $(BUILD)/deps.stamp
 BUILD_DEPS = $(BUILD)/deps-build.stamp
 # The recipes that build and then run: a jobserver of ours unless there is one already.
@@ -43,7 +50,7 @@ Q = $(if $(V),,@)
 .SECONDARY:
 .PHONY: all help tests deps check torture soak interop powercut asan fuzz fuzzers warnings tidy demo bench install uninstall deb clean
 all: $(PROGRAMS:%=$(BUILD)/bin/%) ## build every program
-tests: all $(UNIT_TESTS) $(HELPERS) $(SHIM) ## build the tests too
+tests: all $(UNIT_TESTS) $(HELPERS) $(REPLAYS) $(SHIM) ## build the tests too
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,8 +66,8 @@ $(BUILD)/libpostern.a: $(LIB_OBJECTS)
 
 # What a program has first. smtpd: what its many short-lived sessions run, as the kernel maps it for each of them in pieces of
 # 64 KiB: these are two of them, and not five. A file too many or too few makes it slower, and nothing else.
-FIRST_smtpd := $(wildcard bin/smtpd/session*.c) bin/smtpd/extensions.c $(patsubst %,lib/%.c,net/warm net/warm_guards \
-	net/connection_standing net/connection_session net/connection_children net/sandbox net/serve net/conn net/channel \
+FIRST_smtpd := $(wildcard bin/smtpd/session*.c) bin/smtpd/extensions.c $(patsubst %,lib/%.c,net/warm net/warm_next \
+	net/warm_guards net/connection_standing net/connection_session net/connection_children net/sandbox net/serve net/conn net/channel \
 	net/command base/log base/files base/bytes base/clock text/address text/address_list text/smtp_path text/smtp_data \
 	text/utf8 text/fields text/header store/sasl)
 
@@ -84,7 +91,7 @@ $(HELPERS): $(BUILD)/%: $(BUILD)/obj/%.o $(BUILD)/libpostern.a
 
 # Those that take a program's guard along.
 WITH_GUARD = $(BUILD)/tests/helpers/lying-smtp $(BUILD)/tests/unit/smtpd_guard.t $(BUILD)/tests/unit/smtpd_guard_sign.t \
-	$(BUILD)/tests/unit/smtpd_guard_milter.t
+	$(BUILD)/tests/unit/smtpd_guard_milter.t $(BUILD)/tests/unit/smtpd_guard_answer.t
 $(WITH_GUARD): MORE_OBJECTS = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard bin/smtpd/guard*.c))
 $(WITH_GUARD): $(BUILD)/bin/smtpd
 # And its session.
@@ -114,9 +121,10 @@ $(BUILD_DEPS): tests/deps
 	@tests/deps build
 	@mkdir -p $(@D) && touch $@
 
-check: $(DEPS) ## build everything and run every test
-	$(MORE_MAKE) tests
-	BUILD=$(BUILD) SANDBOX=$(SANDBOX) prove -j$(JOBS) -e '' $(TESTS)
+# What only the tests need is installed while it builds.
+check: $(BUILD_DEPS) ## build everything and run every test
+	$(MORE_MAKE) $(DEPS) tests
+	BUILD=$(BUILD) SANDBOX=$(SANDBOX) tests/run -j$(TEST_JOBS) $(TESTS)
 
 # What `make check` runs in short: mailboxes under attack and under load, at length.
 TORTURE_TESTS = $(addprefix tests/,imap-many.t index-crash.t index-lost.t index-full.t maildir-others.t dovecot.t) \
@@ -138,14 +146,15 @@ $(BUILD)/tests/powercut/disk: $(BUILD)/obj/tests/powercut/disk.o $(BUILD)/obj/te
 	@echo "  link $@"
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lfuse3
 
-powercut: $(DEPS) ## deliveries on ext4, XFS and btrfs whose power is cut, at POWERCUT_CUTS moments each (300); as root
+powercut: $(DEPS) ## deliveries, COPY and the queue on ext4, XFS and btrfs whose power is cut, at POWERCUT_CUTS moments each (300); as root
 	@tests/deps powercut
 	$(MORE_MAKE) tests $(POWERCUT_TOOLS)
 	BUILD=$(BUILD) SANDBOX=$(SANDBOX) prove -v -e '' tests/powercut/run
 
 # The sandbox is on here too, with the sanitizers' own calls allowed. Where it isn't: looking for leaks at exit (what qrun does) takes
 # ptrace, and a process that tries what it may not do would show the sanitizers' rights.
-UNBOXED_TESTS = $(wildcard tests/lying-*.t tests/qrun*.t tests/pipe.t tests/systemd.t tests/deb.t tests/newuser.t tests/inetd-system.t)
+UNBOXED_TESTS = $(wildcard tests/lying-*.t tests/qrun*.t tests/learn.t tests/quota.t tests/smtp-extensions.t tests/pipe.t \
+	tests/systemd.t tests/deb.t tests/inetd-system.t)
 ASAN = BUILD=build/asan CFLAGS="-O1 -g -U_FORTIFY_SOURCE -fno-omit-frame-pointer -fasynchronous-unwind-tables" \
 	EXTRA_CFLAGS="-fsanitize=address,undefined -fno-sanitize-recover=undefined"
 asan: ## the tests under the address and undefined-behaviour sanitizers
@@ -157,10 +166,17 @@ $(FUZZERS): $(BUILD)/%: $(BUILD)/obj/%.o $(BUILD)/libpostern.a
 	@echo "  link $@"
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBRARIES)
 
+# The same targets without a fuzzer, for `make check`.
+$(REPLAYS): $(BUILD)/tests/fuzz/replay/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/obj/tests/fuzz/replay/main.o $(BUILD)/libpostern.a
+	@mkdir -p $(@D)
+	@echo "  link $@"
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBRARIES)
+
 # Those that take a program along, or half of one.
-$(BUILD)/tests/fuzz/smtpd_session $(BUILD)/tests/fuzz/smtpd_milter: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard bin/smtpd/session*.c) bin/smtpd/extensions.c)
-$(BUILD)/tests/fuzz/manifest: $(BUILD)/obj/bin/postern/manifest.o
-$(BUILD)/tests/fuzz/imapd: $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out bin/imapd/main.c,$(wildcard bin/imapd/*.c)))
+fuzz_targets = $(foreach t,$(1),$(BUILD)/tests/fuzz/$(t) $(BUILD)/tests/fuzz/replay/$(t))
+$(call fuzz_targets,smtpd_session smtpd_milter): $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard bin/smtpd/session*.c) bin/smtpd/extensions.c)
+$(call fuzz_targets,manifest): $(BUILD)/obj/bin/postern/manifest.o
+$(call fuzz_targets,imapd): $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out bin/imapd/main.c,$(wildcard bin/imapd/*.c)))
 
 fuzzers: $(FUZZERS)
 

@@ -8,6 +8,7 @@ use strict;
 use warnings;
 use lib 'tests/lib';
 use ImapTest;
+use Launch qw(calls clear copy_tree remove_tree);
 use Test::More;
 
 my $t = ImapTest->new('login-failures' => 0);
@@ -27,13 +28,12 @@ system("echo dave-secret | " . join(' ', ImapTest::as_owner("$t->{bin}/postern",
        ' >/dev/null && ' . join(' ', ImapTest::as_owner("$t->{bin}/postern", '-c', $t->{conf}, 'user', 'remove', 'dave')) . ' >/dev/null') == 0 or die;
 # Where every round begins: settings, tables and spool as they are now.
 system("cp -a $t->{server} $d/first") == 0 or die;
-sub begin { system("rm -rf $t->{server} && cp -a $d/first $t->{server}") == 0 or die }
+sub begin { remove_tree($t->{server}); copy_tree("$d/first", $t->{server}) }
 
 # Runs a program as the mail's owner, with what the shim is to do: (status, how many calls it made, what it printed).
 sub run {
     my ($shim, $input, @command) = @_;
-    write_file("$d/count", "\0" x 262144);
-    chmod 0666, "$d/count";
+    clear("$d/count");
     write_file("$d/input", $input);
     my @env = $shim ? ("LD_PRELOAD=$t->{bin}/shim.so", "SHIM_COUNT=$d/count", 'ASAN_OPTIONS=verify_asan_link_order=0:detect_leaks=0', @$shim) : ();
     my $pid = fork // die;
@@ -41,10 +41,10 @@ sub run {
         open STDIN, '<', "$d/input";
         open STDOUT, '>', "$d/output";
         open STDERR, '>', '/dev/null';
-        exec ImapTest::as_owner('timeout', 60, 'env', @env, @command) or exit 99;
+        Launch::in_place(ImapTest::as_owner('timeout', 60, 'env', @env, @command));
     }
     waitpid $pid, 0;
-    return ($?, unpack('q', slurp("$d/count")), slurp("$d/output"));
+    return ($?, calls("$d/count"), slurp("$d/output"));
 }
 sub postern { my ($shim, @arguments) = @_; return run($shim, '', "$t->{bin}/postern", '-c', $t->{conf}, @arguments) }
 sub in_table { my ($table, $start) = @_; return scalar grep { /^\Q$start\E/ } split /\n/, slurp("$t->{server}/$table") }

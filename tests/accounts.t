@@ -17,7 +17,7 @@ prepare() {
     service "$pop3" "$place/bin/pop3d" -c "$conf"
     submission=$(free_port)
     service "$submission" "$place/bin/smtpd" -s -c "$conf"
-    eventually 10 listening "$imap" && eventually 10 listening "$pop3" && eventually 10 listening "$submission"
+    eventually 60 listening "$imap" && eventually 60 listening "$pop3" && eventually 60 listening "$submission"
 }
 fails() { ! "$@"; }
 says() { # TEXT COMMAND...: it fails, and says so

@@ -30,7 +30,7 @@ $T->dns('--address=/mail.here.test/127.0.0.1', '--address=/www.here.test/127.0.0
 $T->own;
 $T->start('env', 'PEBBLE_VA_NOSLEEP=1', 'PEBBLE_WFE_NONCEREJECT=0', $T->command('pebble', '-config', "$d/pebble.json", '-dnsserver', "127.0.0.1:$T->{dns_port}"));
 sub fetch { my ($what) = @_; return scalar `curl -sS --cacert $d/api-ca.pem https://localhost:$manage/$what 2>>$d/log`; }
-ok $T->eventually(30, sub { fetch('roots/0') =~ /BEGIN CERTIFICATE/ }), 'a CA' or diag $T->slurp("$d/log");
+ok $T->eventually(60, sub { fetch('roots/0') =~ /BEGIN CERTIFICATE/ }), 'a CA' or diag $T->slurp("$d/log");
 $T->spew("$server/roots.pem", fetch('roots/0'));
 $T->own;
 my $directory = "https://localhost:$acme/dir";
@@ -63,8 +63,8 @@ sub key_digest { my ($file) = @_; return scalar `openssl x509 -in $file -noout -
 sub sent {
     my ($name) = (@_, 'mail.here.test');
     my $s;
-    $T->eventually(20, sub { $s = IO::Socket::SSL->new(PeerAddr => '127.0.0.1', PeerPort => $port, SSL_hostname => $name, SSL_verifycn_name => $name,
-                             SSL_verifycn_scheme => 'imap', SSL_ca_file => "$server/roots.pem", Timeout => 20) || $IO::Socket::SSL::SSL_ERROR !~ /refused/i }) or return 'nothing';
+    $T->eventually(60, sub { $s = IO::Socket::SSL->new(PeerAddr => '127.0.0.1', PeerPort => $port, SSL_hostname => $name, SSL_verifycn_name => $name,
+                             SSL_verifycn_scheme => 'imap', SSL_ca_file => "$server/roots.pem", Timeout => 60) || $IO::Socket::SSL::SSL_ERROR !~ /refused/i }) or return 'nothing';
     return ref $s ? Net::SSLeay::PEM_get_string_X509($s->peer_certificate) : "no handshake: $IO::Socket::SSL::SSL_ERROR";
 }
 sub first { my ($file) = @_; my ($pem) = $T->slurp($file) =~ /(-----BEGIN.*?-----END CERTIFICATE-----\n)/s; return $pem; }

@@ -12,8 +12,7 @@ as_server sh -c "echo 'plaintext-login yes' >>'$conf'"
 postern() { as_server "$place/bin/postern" -c "$conf" "$@"; }
 port=$(free_port)
 service "$port" "$place/bin/imapd" -c "$conf"
-answers() { printf 'a LOGOUT\r\n' | nc -w 5 127.0.0.1 "$port" | grep -q 'a OK'; }
-check 'imapd answers' eventually 10 answers
+check 'imapd answers' eventually 60 imap_answers "$port"
 
 local=$work/local
 mkdir -p "$local" "$work/state"

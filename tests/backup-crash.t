@@ -9,6 +9,7 @@ use strict;
 use warnings;
 use lib 'tests/lib';
 use ImapTest;
+use Launch qw(calls clear copy_tree remove_tree);
 use Test::More;
 
 my $t = ImapTest->new;
@@ -26,17 +27,16 @@ $t->own;
 # Runs postern as the mail's owner, with what the shim is to do: (status, how many calls it made, what it said).
 sub postern {
     my ($shim, $conf, @arguments) = @_;
-    write_file("$d/count", "\0" x 262144);
-    chmod 0666, "$d/count";
+    clear("$d/count");
     my @env = $shim ? ("LD_PRELOAD=$t->{bin}/shim.so", "SHIM_COUNT=$d/count", 'ASAN_OPTIONS=verify_asan_link_order=0:detect_leaks=0', @$shim) : ();
     my $pid = fork // die;
     if (!$pid) {
         open STDOUT, '>', "$t->{dir}/out";
         open STDERR, '>&', \*STDOUT;
-        exec ImapTest::as_owner('env', @env, "$t->{bin}/postern", '-c', $conf, @arguments) or exit 99;
+        Launch::in_place(ImapTest::as_owner('env', @env, "$t->{bin}/postern", '-c', $conf, @arguments));
     }
     waitpid $pid, 0;
-    return ($?, unpack('q', slurp("$d/count")), slurp("$t->{dir}/out"));
+    return ($?, calls("$d/count"), slurp("$t->{dir}/out"));
 }
 
 # A server with little in it: what there is more of is done by the same calls.
@@ -86,8 +86,8 @@ for my $how ([ 'ends', 'exit', 0 ], [ 'has an I/O error', 'fail', 5 ], [ 'has a 
     my ($n, $reached, @wrong) = (0, 0);
     my ($old) = $before =~ m{([^/]+)$};
     while (++$n <= $limit && !$reached) {
-        system('rm', '-rf', "$d/b");
-        system('cp', '-a', "$d/base", "$d/b") == 0 or die;
+        remove_tree("$d/b");
+        copy_tree("$d/base", "$d/b");
         my ($status, $calls, $said) = postern([ "SHIM_AT=$n", "SHIM_ACTION=$action", "SHIM_ERRNO=$errno" ], $t->{conf}, 'backup', "$d/b");
         $reached = $calls < $n;
         my @named = glob "$d/b/2*";
@@ -117,12 +117,13 @@ for my $case ([ 'an empty server' ], [ 'an account in use', 'alice' ]) {
         my ($place, $mail) = @account ? ($t->{server}, $t->{mail}) : ("$d/new", "$d/new/mail/example.test/alice");
         while (++$n <= $limit && !$reached) {
             if (@account) {
-                system('rm', '-rf', $t->{mail});
-                system('cp', '-a', "$d/earlier", $t->{mail}) == 0 or die;
+                remove_tree($t->{mail});
+                copy_tree("$d/earlier", $t->{mail});
                 unlink glob "$t->{mail}/cur/*,P=*.1:2,*";
             } else {
-                system('rm', '-rf', $place);
-                system(ImapTest::as_owner('mkdir', $place)) == 0 or do { chmod 0777, $d; system(ImapTest::as_owner('mkdir', $place)) == 0 or die };
+                remove_tree($place);
+                mkdir $place or die;
+                chown +(getpwnam 'nobody')[2], (getgrnam 'nogroup')[2], $place if $> == 0;
             }
             my @command = ("$place/postern.conf", 'restore', $before, @account);
             my ($status, $calls, $said) = postern([ "SHIM_AT=$n", "SHIM_ACTION=$action", "SHIM_ERRNO=$errno" ], @command);

@@ -35,7 +35,7 @@ start() { # NAME PROGRAM OPTIONS...: warm, and cold
     cold_port=$(free_port)
     service "$cold_port" "$place/bin/$program" -c "$conf" "$@"
     eval "${name}_warm=$warm_port ${name}_cold=$cold_port"
-    eventually 10 listening "$warm_port" && eventually 10 listening "$cold_port"
+    eventually 60 listening "$warm_port" && eventually 60 listening "$cold_port"
 }
 
 # gets PORT SERVERNAME-OPTION OPTIONS...: the certificate that comes is the one that own() named.
@@ -43,7 +43,7 @@ gets() {
     port=$1 asked=$2
     shift 2
     # shellcheck disable=SC2086 # two words
-    timeout 30 openssl s_client -connect "127.0.0.1:$port" $asked "$@" \
+    timeout 60 openssl s_client -connect "127.0.0.1:$port" $asked "$@" \
         </dev/null 2>"$work/openssl.err" >"$work/openssl"
     openssl x509 -in "$work/openssl" -outform DER 2>/dev/null | cmp - "$work/wanted.der" 2>/dev/null && return
     cat "$work/openssl" "$work/openssl.err"
@@ -75,7 +75,7 @@ check "a wildcard" gets "$pop3s_warm" "-servername Anything.Wild.Test"
 check "what can't be used is in the log" grep -q 'event=certificate-unusable domain=missing.test .*nowhere.pem' "$place/log"
 check "what is no certificate too" grep -q 'event=certificate-unusable domain=broken.test' "$place/log"
 fails() { ! "$@"; }
-check "a key that can't be read: no handshake" fails timeout 30 openssl s_client -connect "127.0.0.1:$imaps_warm" -servername locked.test \
+check "a key that can't be read: no handshake" fails timeout 60 openssl s_client -connect "127.0.0.1:$imaps_warm" -servername locked.test \
     -verify_return_error </dev/null
 check "and the log says which" grep -q 'event=tls-key-unusable file=.*nowhere.key' "$place/log"
 
@@ -85,7 +85,7 @@ start smtp smtpd
 start imap imapd
 start pop3 pop3d
 by_gnutls() { # PORT PROTOCOL NAME PRIORITY
-    timeout 30 gnutls-cli --insecure --starttls-proto="$2" --sni-hostname="$3" --priority="$4" --print-cert -p "$1" 127.0.0.1 \
+    timeout 60 gnutls-cli --insecure --starttls-proto="$2" --sni-hostname="$3" --priority="$4" --print-cert -p "$1" 127.0.0.1 \
         </dev/null >"$work/gnutls" 2>&1
     grep -q -- "subject .CN=$5" "$work/gnutls" && grep -qF "$6" "$work/gnutls" || { cat "$work/gnutls"; return 1; }
 }
@@ -103,13 +103,13 @@ done
 
 for version in tls1 tls1_1; do
     for port in $smtps_warm $imaps_cold $pop3s_warm; do
-        check "$version is refused on port $port" fails timeout 30 openssl s_client -connect "127.0.0.1:$port" -$version \
+        check "$version is refused on port $port" fails timeout 60 openssl s_client -connect "127.0.0.1:$port" -$version \
             -cipher 'ALL:@SECLEVEL=0' </dev/null
     done
 done
-check "it is refused by the server, which says why" sh -c "timeout 30 openssl s_client -connect 127.0.0.1:$smtps_warm -tls1_1 \
+check "it is refused by the server, which says why" sh -c "timeout 60 openssl s_client -connect 127.0.0.1:$smtps_warm -tls1_1 \
     -cipher 'ALL:@SECLEVEL=0' </dev/null 2>&1 | grep -q 'alert protocol version'"
-check "no key exchange by RSA" fails timeout 30 openssl s_client -connect "127.0.0.1:$imaps_warm" -tls1_2 -cipher kRSA \
+check "no key exchange by RSA" fails timeout 60 openssl s_client -connect "127.0.0.1:$imaps_warm" -tls1_2 -cipher kRSA \
     -servername mail.rsa.test </dev/null
 
 # --- keys are opened when something is to be signed, and only the one that is asked for; who isn't root can't see what they do
@@ -122,10 +122,10 @@ if [ "$(id -u)" = 0 ]; then
     # What is opened as O_PATH is named for Landlock, and can't be read.
     keys() { grep -v O_PATH "$work/trace" | grep -o '[a-z0-9.]*\.key"\|/key\.pem"' | sort -u | tr -d '\n'; }
     no_key() {
-        printf 'EHLO x\r\nQUIT\r\n' | timeout 20 nc -N 127.0.0.1 "$traced" | grep -q '^221' || return 1
+        printf 'EHLO x\r\nQUIT\r\n' | timeout 60 nc -N 127.0.0.1 "$traced" | grep -q '^221' || return 1
         grep -q '/cert\.pem"' "$work/trace" && [ -z "$(keys)" ] || { cat "$work/trace"; return 1; }
     }
-    check "a traced server" eventually 10 listening "$traced"
+    check "a traced server" eventually 60 listening "$traced"
     check "a session without TLS opens no key" no_key
     own "$home/ecdsa.test.pem"
     check "one with TLS, by a name" gets "$traced" "-servername mail.ecdsa.test" -starttls smtp

@@ -60,11 +60,11 @@ ends_at_interrupt() {
 check 'a copy for an ordinary user' copy_tree
 check 'the demo works, twice at the same time' side_by_side
 check '... and says so in colourless words' bash -c "grep -q 'All of it worked' $work/first.out && ! grep -q $'\e' $work/first.out"
-check 'nothing of it is left' eventually 10 nothing_left
+check 'nothing of it is left' eventually 60 nothing_left
 if [ "$(id -u)" = 0 ]; then
     check 'it works as root' as_root
 fi
 check 'it stays up' stays_up
 check 'Ctrl-C ends it' ends_at_interrupt
-check 'and everything that it started' eventually 10 nothing_left
+check 'and everything that it started' eventually 60 nothing_left
 done_testing

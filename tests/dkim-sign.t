@@ -294,7 +294,7 @@ all_verify('both are signed', { map { $_ => $reports[$_]{text} } 0, 1 });
 is join(' ', map { $_->{text} =~ /\bd=([^;]+)/ } @reports), 'mail.example.org mail.example.org', 'by the name of the host';
 clean();
 
-# --- new keys while mail flows
+# --- new keys while mail flows, which has begun before they are made
 
 my $writer = fork // die;
 if (!$writer) {
@@ -306,6 +306,7 @@ if (!$writer) {
     }
     POSIX::_exit(0);
 }
+$T->eventually(60, sub { $T->in_queue }) or diag 'no mail';
 postern('dkim', 'rotate', 'example.org');
 $keys = printed();
 $z->change('org', join '', grep { /\.org\. TXT/ } split /^/, $keys);

@@ -60,7 +60,7 @@ sub zone { $T->spew("$dir/dns/new", join '', map { "$_\n" } @_); rename "$dir/dn
 zone(@zone);
 $T->own;
 $T->start('perl', 'tests/lib/odd-dns', "$dir/dns", $T->{dns_port});
-$T->eventually(20, sub { -e "$dir/dns/ready" }) or die $T->log;
+$T->eventually(60, sub { -e "$dir/dns/ready" }) or die $T->log;
 $T->sinks('127.0.0.1=accept');
 
 # --- asking
@@ -401,7 +401,7 @@ with_zone($NEVER, [ $sts[0] ], 'warning', 'dns-sts', qr/can't read: mta-sts\.her
 with_zone($NEVER, \@sts, 'warning', 'dns-sts', qr/can't read: mta-sts\.here\.test can't be reached/, 'nobody serves it');
 policy('enforce', 'mail.here.test');
 $T->start('perl', 'tests/lib/policy-server', $web, $https, '127.0.0.1=web');
-$T->eventually(20, sub { IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $https) }) or die 'policy-server: ' . $T->log;
+$T->eventually(60, sub { IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $https) }) or die 'policy-server: ' . $T->log;
 zone(@zone, @sts);
 fine('dns-sts');
 policy('enforce', 'other.here.test');

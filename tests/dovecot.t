@@ -63,7 +63,7 @@ X
 
 sub start_dovecot {
     $dovecot = $t->daemon('dovecot', '-F', '-c', "$dir/conf");
-    ImapTest::eventually(20, sub { my $s = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port) or return 0; defined <$s> })
+    ImapTest::eventually(60, sub { my $s = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port) or return 0; defined <$s> })
         or die 'dovecot: ' . `tail -n 5 $dir/log $t->{log}`;
 }
 
@@ -250,7 +250,7 @@ sub by_id {
     my $texts = $s->texts;
     return { map { $texts->{$_} =~ /\nSubject: (\S+)/ ? ($1 => $_) : () } keys %$texts };
 }
-sub soon { my ($name, $test) = @_; ok ImapTest::eventually(20, $test), $name; }
+sub soon { my ($name, $test) = @_; ok ImapTest::eventually(60, $test), $name; }
 sub has_flag { my ($s, $id, $flag) = @_; $s->ok('NOOP'); $s->learn; my $u = by_id($s)->{$id} or return 0; return " $s->{flags}{$u} " =~ / \Q$flag\E /; }
 $p->ok('UID STORE ' . by_id($p)->{m1} . ' +FLAGS (\Answered Beside)');
 soon "Dovecot beside us sees a flag of ours", sub { has_flag($d, 'm1', '\Answered') };
@@ -312,16 +312,18 @@ for my $w (1 .. 6) {
 }
 for ([ ours => $p ], [ Dovecot => $d ]) {
     my ($whose, $s) = @$_;
-    $s->ok('NOOP');
     my %count;
-    $count{/\nSubject: (\S+)/ && $1}++ for values %{$s->texts};
+    my $look = sub { $s->ok('NOOP'); %count = (); $count{/\nSubject: (\S+)/ && $1}++ for values %{$s->texts}; };
+    $look->();
+    # Dovecot looks again after a second or two.
+    ImapTest::eventually(60, sub { $look->(); join(' ', map { "$_ 1" } sort keys %wanted) eq join ' ', map { "$_ $count{$_}" } sort keys %count }) if $s == $d;
     is join(' ', sort grep { !$count{$_} } keys %wanted), '', "nothing is lost: $whose";
     is join(' ', sort grep { !$wanted{$_} || $count{$_} != 1 } keys %count), '', "nothing is there twice, or again: $whose";
 }
 my ($ours, $theirs);
-ImapTest::eventually(10, sub { # Dovecot looks again after a second or two
+ImapTest::eventually(60, sub { # Dovecot looks again after a second or two
     ($ours, $theirs) = (view($p, 'INBOX')->{ids}, view($d, 'INBOX')->{ids});
-    system_flags($ours) eq system_flags($theirs);
+    $ours eq $theirs;
 });
 is system_flags($ours), system_flags($theirs), 'and flags agree';
 with_keywords($ours, $theirs, 'and keywords');

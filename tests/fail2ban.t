@@ -11,14 +11,11 @@ cd "$(dirname "$0")/.." || exit 1
 mkdir "$work/filter.d" && cp /etc/fail2ban/filter.d/common.conf "$work/filter.d" && cp systemd/fail2ban-filter.conf "$work/filter.d/postern.conf"
 filter=$work/filter.d/postern.conf
 keep=
-listens() { ss -Hltn "sport = :$1" | grep -q .; }
 start() { # NAME PROGRAM OPTIONS...
-    local name=$1 at
-    shift
+    local at
     at=$(free_port)
-    service "$at" "$place/bin/$1" -c "$conf" "${@:2}"
-    eval "$name=$at"
-    eventually 10 listens "$at"
+    eval "$1=$at"
+    cold "$at" "${@:2}"
 }
 serve() {
     server_place "$work/place" && server_home || return
@@ -29,7 +26,7 @@ talk() { # PORT LINE...
     local to=$1
     shift
     [ "$keep" ] || rm -f "$home/spool/slots/logins" # else each waits longer than the one before
-    printf '%s\r\n' "$@" | timeout 30 nc -N 127.0.0.1 "$to" >/dev/null
+    printf '%s\r\n' "$@" | timeout 60 nc -N 127.0.0.1 "$to" >/dev/null
 }
 # The lines as syslog or journalctl have them; the fail2ban's matches' addresses, sorted.
 as_syslog() { sed -n 's/^\([a-z0-9]*\[[0-9]*\]: event=\)/Nov 26 12:00:00 mail \1/p' "$place/log"; }

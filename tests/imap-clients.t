@@ -20,9 +20,8 @@ service "$port" "$place/bin/imapd" -c "$settings"
 warm=$(free_port)
 background systemd-socket-activate -l "127.0.0.1:$warm" "$place/bin/imapd" -c "$settings"
 certificate=$(as_server "$place/bin/postern" -c "$settings" config | sed -n 's/^tls-certificate //p')
-answers() { printf 'a LOGOUT\r\n' | nc -w 5 127.0.0.1 "$1" | grep -q 'a OK'; }
-check "imapd answers, cold" eventually 10 answers "$port"
-check "imapd answers, warm" eventually 10 answers "$warm"
+check "imapd answers, cold" eventually 60 imap_answers "$port"
+check "imapd answers, warm" eventually 60 imap_answers "$warm"
 
 # --- mbsync
 
@@ -111,7 +110,7 @@ check "mbsync: nothing to do there either" test "$(sent 'BODY.PEEK\[\]')$(sent A
 # --- curl
 
 url=imap://127.0.0.1:$port
-curl_imap() { curl -sS -k --ssl-reqd --max-time 20 -u alice@example.test:alice-secret "$@"; }
+curl_imap() { curl -sS -k --ssl-reqd --max-time 60 -u alice@example.test:alice-secret "$@"; }
 curl_shows() { # PATTERN ARGUMENTS...
     pattern=$1
     shift
@@ -126,11 +125,13 @@ curl_imap "$url/Drafts;UID=1" >"$work/curl.got"
 check "curl: byte for byte" cmp "$work/curl.eml" "$work/curl.got"
 check "curl: fetches a section" curl_shows 'by curl' "$url/Drafts;UID=1;SECTION=HEADER.FIELDS%20(SUBJECT)"
 check "curl: a command of its own" curl_shows 'MESSAGES 1' -X 'STATUS Drafts (MESSAGES)' "$url"
-check "curl: wrong password" gone curl -sS -k --ssl-reqd --max-time 20 -u alice@example.test:wrong "$url/"
+check "curl: wrong password" gone curl -sS -k --ssl-reqd --max-time 60 -u alice@example.test:wrong "$url/"
 
 # --- mutt
 
 mkdir -p "$work/home"
+# It keeps the server, which would else end with a session of mutt's, just as the next begins.
+SHELL=/bin/sh tmux -S "$work/tmux" -f /dev/null new-session -d -s stays 'sleep 3600'
 cat >"$work/muttrc" <<END
 set folder=imap://alice%40example.test@127.0.0.1:$port
 set spoolfile=+INBOX
@@ -143,7 +144,7 @@ mutt_does() { # KEYS: in a terminal of its own, until mutt ends
     rm -f "$work/mutt.ended"
     tmux -S "$work/tmux" -f /dev/null new-session -d -x 100 -y 30 "HOME=$work/home TERM=screen mutt -F $work/muttrc \
         -e \"push '$1'\" 2>$work/mutt.log; echo \$? >$work/mutt.ended"
-    eventually 30 test -s "$work/mutt.ended" || { tmux -S "$work/tmux" capture-pane -p; cat "$work/mutt.log"; false; }
+    eventually 60 test -s "$work/mutt.ended" || { tmux -S "$work/tmux" capture-pane -p; cat "$work/mutt.log"; false; }
 }
 deliver . 655360007.M7P1.host "for mutt"
 check "mutt: reads a message and moves it" \
@@ -167,7 +168,7 @@ check "mutt: and gone here" gone far_has . "for deflate"
 
 cat >"$work/fetchmailrc" <<END
 set no bouncemail
-poll 127.0.0.1 service $warm protocol imap timeout 20
+poll 127.0.0.1 service $warm protocol imap timeout 60
   user "alice@example.test" password "alice-secret" folder Archive sslproto "auto" no sslcertck
   mda "cat >>$work/fetched"
 END
@@ -180,5 +181,5 @@ check "fetchmail: it is removed" far_count .Archive 0
 
 # The three that listen are all, and two that the warm one has ready for its next connection.
 quiet() { pgrep -f "$place/bin/imapd.*$settings" >"$work/left"; test "$(wc -l <"$work/left")" -le 5; }
-check "no connection's process is left behind" eventually 10 quiet
+check "no connection's process is left behind" eventually 60 quiet
 done_testing

@@ -125,13 +125,15 @@ sub client {
     die "imapd ended with $s->{status}\n" if $s->{status};
 }
 
-sub agent { # delivers and says what
+sub agent { # delivers and says what, also of the last one
     my ($dir, $barrier) = @_;
+    my $over;
+    local $SIG{TERM} = sub { $over = 1 };
     open my $events, '>', "$dir/events.agent" or die;
     for my $n (1 .. 1e6) {
         my $ready = '';
         vec($ready, fileno $barrier, 1) = 1;
-        last if select $ready, undef, undef, 0.05;
+        last if $over || select $ready, undef, undef, 0.05;
         $t->deliver($folders[$n % 3], message("agent-$n"));
         syswrite $events, "delivered\t$folders[$n % 3]\tagent-$n\n";
     }

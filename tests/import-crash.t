@@ -8,6 +8,7 @@ use strict;
 use warnings;
 use lib 'tests/lib';
 use ImapTest;
+use Launch qw(calls clear remove_tree);
 use Test::More;
 
 my $t = ImapTest->new;
@@ -38,17 +39,16 @@ $t->own;
 # Runs postern as the mail's owner, with what the shim is to do: (status, how many calls it made).
 sub postern {
     my ($shim, @arguments) = @_;
-    write_file("$d/count", "\0" x 262144);
-    chmod 0666, "$d/count";
+    clear("$d/count");
     my @env = $shim ? ("LD_PRELOAD=$t->{bin}/shim.so", "SHIM_COUNT=$d/count", 'ASAN_OPTIONS=verify_asan_link_order=0:detect_leaks=0', @$shim) : ();
     my $pid = fork // die;
     if (!$pid) {
         open STDOUT, '>', '/dev/null';
         open STDERR, '>&', \*STDOUT;
-        exec ImapTest::as_owner('env', @env, "$t->{bin}/postern", '-c', $t->{conf}, @arguments) or exit 99;
+        Launch::in_place(ImapTest::as_owner('env', @env, "$t->{bin}/postern", '-c', $t->{conf}, @arguments));
     }
     waitpid $pid, 0;
-    return ($?, unpack 'q', slurp("$d/count"));
+    return ($?, calls("$d/count"));
 }
 
 # "UID LETTERS SUBJECT" of each message in the folder; dies where one isn't whole.
@@ -76,7 +76,7 @@ for my $case ([ 'a Maildir', 'Work', $tree, '4am1 6am2 8am3 10am4' ], [ 'an mbox
         my ($name, $action, $errno) = @$how;
         my ($n, $reached, @wrong) = (0, 0);
         while (++$n <= $limit && !$reached) {
-            system('rm', '-rf', $t->{mail});
+            remove_tree($t->{mail});
             my ($status, $calls) = postern([ "SHIM_AT=$n", "SHIM_ACTION=$action", "SHIM_ERRNO=$errno" ], 'import', @options, 'alice@example.test', $source);
             $reached = $calls < $n;
             my @found = messages($folder);

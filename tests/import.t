@@ -135,6 +135,10 @@ is join('', map { "$_->{flags}|$_->{text}=\n" } @view), "\$Forwarded \\Flagged \
 
 # ---- a Maildir that Dovecot kept, with UIDs that have gaps
 
+# Its UIDVALIDITY is a time, and so is ours, or a number behind it: it isn't to be ours by chance.
+my ($ours) = our_view('INBOX') =~ /^(\d+)/;
+ok ImapTest::eventually(60, sub { time > $ours }), 'our UIDVALIDITY is one of the past';
+
 my $tree = "$d/home/Maildir";
 my $maildir = "maildir:$tree";
 doveadm($maildir, '', 'mailbox', 'create', '-s', $_) for 'Work', 'Work.2026', "Entw\xc3\xbcrfe";

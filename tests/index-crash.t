@@ -4,11 +4,13 @@
 # A mailbox process ends, or one call fails, or the disk is full, at the Nth call that changes a file, while it appends, stores
 # flags of few and of many, copies, moves, expunges, opens a folder of foreign files, builds an index anew or works off a journal.
 # After that the next process sees every message under its UID with the flags that were promised, with the index that was left
-# and without one, and can go on. tests/crash/index.c is the session, tests/crash/shim.c counts.
+# and without one, and can go on. tests/crash/index.c is the session, tests/crash/shim.c counts. What writes messages is tried as on a
+# file system with a journal, too.
 use strict;
 use warnings;
 use lib 'tests/lib';
 use ImapTest;
+use Launch qw(calls clear copy_tree remove_tree);
 use Test::More;
 use Time::HiRes qw(time sleep);
 
@@ -22,7 +24,14 @@ $ENV{ASAN_OPTIONS} = 'verify_asan_link_order=0:detect_leaks=0';
 open STDERR, '>>', "$dir/log"; # what the sessions log; diagnostics of the test still go where they went
 Test::More->builder->failure_output(\*STDOUT);
 
-sub out { my $pid = open my $f, '-|', @_ or die "@_: $!"; local $/; my $text = <$f> // ''; close $f; return $text; }
+sub out {
+    my $pid = open(my $f, '-|') // die "fork: $!";
+    Launch::in_place(@_) if !$pid;
+    local $/;
+    my $text = <$f> // '';
+    close $f;
+    return $text;
+}
 
 # What a session says of a folder: { validity, next, uid => { UID => [FLAGS, SUBJECT] }, subject => { SUBJECT => [UIDs] } } by folder.
 sub parse {
@@ -54,30 +63,29 @@ sub template {
     my $copy = copy($at, "$dir/look");
     my $seen = parse(out($tool, 'look', $copy));
     is scalar keys %{$seen->{INBOX}{subject}}, $count, "$name: a folder of $count" or diag explain $seen;
-    system 'rm', '-rf', $copy;
+    remove_tree($copy);
     $templates{$name} = { at => $at, seen => $seen, foreign => $how[0] eq 'foreign' };
 }
 
 # Messages are linked, what is ours is copied, times of directories stay.
 sub copy {
     my ($from, $to) = @_;
-    system('sh', '-c', 'rm -rf "$1" && cp -al "$0" "$1" && cd "$0" && find . -name "postern*" -exec rm "$1/{}" \; -exec cp -a {} "$1/{}" \;', $from, $to) == 0 or die;
+    remove_tree($to);
+    copy_tree($from, $to, link => sub { $_[0] !~ m{/postern[^/]*$} });
     return $to;
 }
 
 # ---- one run
 
+my $journal;
+
 sub run {
     my ($at, $what, $n, $action, $errno) = @_;
-    open my $f, '>', "$dir/count" or die;
-    print $f "\0" x 262144;
-    close $f;
-    my $said = out('env', "LD_PRELOAD=$dir/shim.so", "SHIM_COUNT=$dir/count", "SHIM_AT=$n", "SHIM_ACTION=$action", "SHIM_ERRNO=$errno",
-        'timeout', 60, $tool, $what, $at);
+    clear("$dir/count");
+    my $said = out('timeout', 60, 'env', "LD_PRELOAD=$dir/shim.so", "SHIM_COUNT=$dir/count", "SHIM_AT=$n", "SHIM_ACTION=$action", "SHIM_ERRNO=$errno",
+        $journal ? 'SHIM_JOURNAL=1' : (), $tool, $what, $at);
     my $status = $?;
-    open $f, '<', "$dir/count" or die;
-    read $f, my $bytes, 8;
-    return ($said, unpack('Q<', $bytes), $status >> 8);
+    return ($said, calls("$dir/count"), $status & 127 || $status >> 8);
 }
 
 # What must be so afterwards; a list of what is wrong.
@@ -131,7 +139,7 @@ sub wrong {
     push @wrong, "what was appended is lost" if $new{new} && ($uid // 0) != $new{new};
     push @wrong, "what was refused is there" if $uid && !$new{new} && ($action ne 'exit' || !$begun{append}{''}) && $said =~ /^failed append/m;
     push @wrong, "what was appended has no flags" if $uid && $new{new} && !($is->{uid}{$uid}[0] & 1 << 26);
-    push @wrong, "nobody knows $_" for grep { $_ ne 'new' && !$base->{subject}{$_} } keys %{$is->{subject}};
+    push @wrong, "nobody knows $_" for grep { !/^(new|arrived\d+)$/ && !$base->{subject}{$_} } keys %{$is->{subject}};
     push @wrong, 'a part of what could not be copied is there' if $action ne 'exit' && !$done{copy}{''} && !$done{move}{''} && $said =~ /^failed copy/m && %{$goal->{uid}};
     push @wrong, "no 'end'" if $action eq 'none' && $said !~ /^end$/m;
     return @wrong;
@@ -140,7 +148,7 @@ sub wrong {
 sub check_one {
     my ($t, $at, $what, $n, $action, $errno) = @_;
     my ($said, $calls, $status) = run($at, $what, $n, $action, $errno);
-    my $untouched = $what =~ /^(append|beside)$/ ? copy($at, "$at-first") : undef;
+    my $untouched = $what =~ /^(append|beside)$/ || $t->{arrive} ? copy($at, "$at-first") : undef;
     my $seen = out($tool, 'look', $at);
     my @wrong = wrong($t, $said, parse($seen), $action);
     push @wrong, "it ended with $status" if $status && $status != 98 && $status != 75;
@@ -156,7 +164,7 @@ sub check_one {
     push @wrong, "it cannot be used: $used" if $used ne "works\n";
     if ($untouched) { # the next message before anybody has looked
         push @wrong, "the next message: $used" if ($used = out($tool, 'use', $untouched)) ne "works\n";
-        system 'rm', '-rf', $untouched;
+        remove_tree($untouched);
     }
     return (\@wrong, $said, $calls);
 }
@@ -170,11 +178,22 @@ sub samples {
     return sort { $a <=> $b } keys %some;
 }
 
+# Messages that another program brings, of which the index doesn't know.
+sub arrive {
+    my ($t, $at) = @_;
+    for my $n (1 .. $t->{arrive} // 0) {
+        open my $f, '>', "$at/new/100000010$n.M${n}P1.other" or die "$at: $!";
+        print $f "Subject: arrived$n\n\ntext\n";
+    }
+    return $at;
+}
+
 sub every {
     my ($what, $name, $most) = @_;
     my $t = $templates{$name};
-    my (undef, undef, $calls) = check_one($t, copy($t->{at}, "$dir/all"), $what, 1e9, 'none', 0);
-    cmp_ok $calls, '>', 0, "$what of $name: $calls calls";
+    my (undef, undef, $calls) = check_one($t, arrive($t, copy($t->{at}, "$dir/all")), $what, 1e9, 'none', 0);
+    my $how = $journal ? ', with a journal' : '';
+    cmp_ok $calls, '>', 0, "$what of $name$how: $calls calls";
     my @n = samples($calls, $most);
     my @actions = ([ exit => 0 ], [ fail => 5 ], [ full => 28 ]);
     my %at = map { my $action = $_->[0]; map { my $key = "$action-$_"; $key => copy($t->{at}, "$dir/run-$key") } @n } @actions;
@@ -182,6 +201,7 @@ sub every {
         out($tool, 'open', $_) for values %at;
         sleep 1.1;
         out($tool, 'open', $_) for values %at;
+        arrive($t, $_) for values %at;
     }
     for (@actions) {
         my ($action, $errno) = @$_;
@@ -189,9 +209,9 @@ sub every {
         for my $n (@n) {
             my ($wrong) = check_one($t, $at{"$action-$n"}, $what, $n, $action, $errno);
             push @failed, "at call $n: " . join('; ', @$wrong[0 .. ($#$wrong > 4 ? 4 : $#$wrong)]) . "\n" if @$wrong;
-            system 'rm', '-rf', $at{"$action-$n"};
+            remove_tree($at{"$action-$n"});
         }
-        is scalar @failed, 0, "$what of $name, $action: " . @n . " of $calls places" or diag @failed[0 .. ($#failed > 9 ? 9 : $#failed)];
+        is scalar @failed, 0, "$what of $name, $action$how: " . @n . " of $calls places" or diag @failed[0 .. ($#failed > 9 ? 9 : $#failed)];
     }
 }
 
@@ -204,6 +224,10 @@ $templates{journal}{raw} = 1; # opened once, it would be worked off
 template(bare => 40, 'make');
 unlink glob "$templates{bare}{at}/postern-{index,cache}";
 $templates{bare}{raw} = 1;
+template(arrival => 12, 'make');
+$templates{arrival}{arrive} = 3;
+every('open', 'arrival', 40);
+every('pair', 'small', 80);
 every('append', 'small', 40);
 every('beside', 'small', 40);
 every('few', 'small', 30);
@@ -217,4 +241,9 @@ every('open', 'foreign', 6);
 every('open', 'journal', 8);
 every('open', 'bare', 24);
 every('many', 'bare', 24);
+$journal = 1;
+every('append', 'small', 40);
+every('copy', 'small', 60);
+every('copy', 'large', 12); # more than are fsynced under the lock
+every('move', 'small', 60);
 done_testing;

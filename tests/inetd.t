@@ -29,16 +29,16 @@ serve() {
         /usr/sbin/inetd -i -R 0 "$work/inetd.conf" >"$work/inetd.log" 2>&1 &
     fi
     pids="$pids $!"
-    eventually 10 nc -z 127.0.0.1 "$pop3_warm"
+    eventually 60 nc -z 127.0.0.1 "$pop3_warm"
 }
 
 # talks PORT GREETING [END]: what the server says first begins so, and END (QUIT) ends the connection.
 talks() {
     local greeting rest
     exec 3<>"/dev/tcp/127.0.0.1/$1" || return
-    read -r -t 10 greeting <&3
+    read -r -t 60 greeting <&3
     printf '%s\r\n' "${3:-QUIT}" >&3
-    rest=$(timeout 10 cat <&3) || return
+    rest=$(timeout 60 cat <&3) || return
     exec 3>&-
     echo "$greeting / $rest"
     [[ $greeting == "$2"* ]]
@@ -57,7 +57,7 @@ check 'imapd, nowait' talks "$imap" '* OK [CAPABILITY ' 'a LOGOUT'
 check 'imapd, wait' talks "$imap_warm" '* OK [CAPABILITY ' 'a LOGOUT'
 check 'pop3d, nowait' talks "$pop3" '+OK'
 check 'pop3d, wait' talks "$pop3_warm" '+OK'
-check 'the warm handlers end when idle' eventually 10 no_handler
+check 'the warm handlers end when idle' eventually 60 no_handler
 check '... and start again' talks "$smtp_warm" '220 '
 check 'every port of the example is a name that inetd knows' bash -c \
     'sed -n "s/^\([a-z0-9]*\) .*/\1/p" systemd/inetd.conf | while read -r name; do getent services "$name/tcp" >/dev/null || exit 1; done'

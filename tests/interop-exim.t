@@ -62,5 +62,7 @@ Interop->run(
     start_commands => ['exim4 -bd -q2s -oP /var/spool/exim4/pid'], flush => 'exim4 -qff &',
     # what it was killed over while it removed a message has no data any more, and stays
     queue_length => 'cd /var/spool/exim4/input; for h in *-H; do [ ! -e "${h%-H}-D" ] || echo; done | wc -l',
+    # it locks what it sends, and notes what was taken when the connection is closed
+    sending => q{sed -n 's/.*:\([0-9]*\) [0-9]* [0-9A-Z]*$/\1/p' /proc/locks >/run/locks; stat -c %i /var/spool/exim4/input/*-D 2>/dev/null | grep -cxFf /run/locks},
     receives_tls => 'encrypt', received => qr/by mail\.peer\.test with \S+ .*?\bid (\S+)/, received_tls => qr/by mail\.peer\.test with esmtps /,
 );

@@ -24,9 +24,8 @@ printf 'plaintext-login yes\npipe-socket %s\npipe-timeout 20s\nretry-first 1h\nl
 
 port=$(free_port)
 service "$port" "$place/bin/imapd" -c "$conf"
-answers() { printf 'a LOGOUT\r\n' | nc -w 5 127.0.0.1 "$port" | grep -q 'a OK'; }
 imap() { # FOLDER COMMAND [USER]
-    curl -sS --max-time 20 -u "${3:-alice}@example.test:${3:-alice}-secret" -X "$2" "imap://127.0.0.1:$port/$1"
+    curl -sS --max-time 60 -u "${3:-alice}@example.test:${3:-alice}-secret" -X "$2" "imap://127.0.0.1:$port/$1"
 }
 put() { # NAME SUBJECT [MAILDIR]: a message as another program delivers it
     as_server sh -c "printf 'From: zoe@far.test\nSubject: $2\nMessage-ID: <$1@far.test>\n\nBuy now, $2, cheap pills and watches\n' >'${3:-$alice}/new/$1'"
@@ -40,7 +39,7 @@ logged() { grep -q "$1" "$place/log"; }
 not() { ! "$@"; }
 old() { as_server touch -d '1 day ago' "$waiting"/*; }
 
-check 'imapd answers' eventually 10 answers
+check 'imapd answers' eventually 60 imap_answers "$port"
 put 1000000001.M1P1.host one
 put 1000000002.M1P1.host two
 as_server touch "$spool/learn-looked"
@@ -51,7 +50,7 @@ check 'while nobody runs programs it goes on waiting' qrun
 check '... and the log says why' logged "event=learning-deferred account=alice@example.test as=spam try=1 .*Nobody runs programs at $socket"
 check '... it has failed once' waits 1 '\.1\.spam$'
 background systemd-socket-activate --seqpacket --accept -l "$socket" "$place/bin/pipe" -c "$conf"
-eventually 10 grep -q "Listening on $socket" "$place/log"
+eventually 60 grep -q "Listening on $socket" "$place/log"
 check 'it isn'\''t tried again at once' qrun
 check '... but waits' waits 1 '\.1\.spam$'
 old
@@ -71,7 +70,7 @@ check '... once' waits 0
 # Who listens on the FIFO hears whose messages wait, and looks nowhere else.
 exec 9<>"$spool/wake"
 check 'curl: a message is copied' imap INBOX 'COPY 1 Junk'
-read -r -t 10 line <&9
+read -r -t 60 line <&9
 check 'the queue runner is woken for its account' test "$line" = 'learn alice@example.test'
 as_server touch "$spool/learn-looked"
 as_server sh -c "printf 'learn alice@example.test\n' >'$spool/wake'"

@@ -124,7 +124,7 @@ check "a path with a line behind it" hears plain '' path-lines 'ended '
 check "a path with a line in it" hears plain '' path-control 'ended '
 check "a quoted path with a line in it" hears plain '' path-quoted 'ended '
 check "a path without brackets" hears plain '' path-bare 'status 0 ended '
-check "a path that leads upwards" hears plain '' path-up 'status 0 status 5 status 5 ended '
+check "a path that leads upwards" hears plain '' path-up 'status 0 status 5 status 5 status 5 '
 check "a HELO with lines in it is taken" hears plain '' helo 'status 0 status 0 status 0 ' 1
 check "and makes no line" sh -c "! grep '^X-Forged' '$work/message'"
 
@@ -137,6 +137,13 @@ check "four files" hears plain '' four-files 'status 0 status 0 status 0 status 
 check "a file without end" hears plain '' large-file 'status 0 status 0 status 0 bounded ended '
 check "files without number" hears plain '' hoard 'one file '
 check "names without number" hears plain '' harvest 'status 0 51 answers '
+check "nor with a MAIL each" hears plain '' harvest-anew 'status 0 51 answers '
+check "MAIL and RCPT at once" hears plain '' both 'status 0 status 0 status 0 ' 1
+check "no other rights by that: whom RCPT refuses" hears plain '' both-relay 'status 4 ended '
+check "whom MAIL refuses" hears plain -s both-refused 'status 3 ended '
+check "RCPT that isn't there" hears plain '' both-but-one 'ended '
+check "RCPT that wasn't announced" hears plain '' one-but-both 'ended '
+check "RCPT that is none" hears plain '' both-path 'ended '
 check "a message in a file" hears plain '' late-write 'status 0 status 0 status 0 status 0 ' 1
 check "is not what was written to it later" sh -c "! grep LATE '$work/message' && grep -q '^Subject: x' '$work/message'"
 # Who sent it: no questions to DNS for whom nobody checks, and fields that are fields.
@@ -147,6 +154,10 @@ check "stand there" grep -q '^X-Added: yes' "$work/message"
 for lie in added-body added-line added-much; do
     check "no more than fields: $lie" hears plain '' "$lie" 'status 0 status 0 ended '
 done
+check "a Message-ID" hears plain '' message-id 'status 0 status 0 status 0 ' 1
+logged_in_a_line() { grep -qF 'message-id="a@b\" to=x@far.test\x0aevent=accepted id=1"' "$work/log" && ! grep -q '^event' "$work/log"; }
+check "... breaks no line of the log" eventually 60 logged_in_a_line
+check "... and none is longer than it may be" hears plain '' message-id-long 'status 0 status 0 ended '
 check "junk" hears plain '' junk 'status 0 status 0 status 0 ' 1
 check "a bit that nobody knows" hears plain '' bits 'status 0 status 0 ended '
 check "garbage" hears plain '' garbage 'ended '

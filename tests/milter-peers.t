@@ -6,6 +6,7 @@
 use strict;
 use warnings;
 use lib 'tests/lib';
+use IO::Socket::UNIX;
 use MIME::Base64;
 use Milter;
 use QrunTest;
@@ -26,7 +27,14 @@ mkdir $dir;
 chmod 0777, $dir;
 
 sub use_filters { $T->settings(milter => ''); open my $c, '>>', $T->{conf} or die; print $c "milter $_\n" for @_; close $c }
-sub start_filter { my ($socket, @command) = @_; my $pid = $T->start($T->command(@command)); ok($T->eventually(60, sub { -S $socket }), "$command[0] starts"); return $pid }
+sub start_filter {
+    my ($socket, @command) = @_;
+    my $pid = $T->start($T->command(@command));
+    ok($T->eventually(60, sub { IO::Socket::UNIX->new(Peer => $socket) }), "$command[0] starts");
+    return $pid;
+}
+# What filters write into their logs they write when they have answered, or later.
+sub logged { my ($file, $what) = @_; $T->eventually(60, sub { $T->slurp($file) =~ $what }) or do { diag(substr $T->slurp($file), -2000); 0 } }
 # By SIGTERM, so that what it has started ends too.
 sub end_filter { my $pid = shift; kill 'TERM', $pid; $T->finish($pid) }
 sub empty { unlink glob "$mail/here.test/*/new/* $mail/here.test/*/.Junk/new/*" }
@@ -90,12 +98,12 @@ like(send_in(text('large and doubtful', $attached, "MIME-Version: 1.0\r\nContent
 ok(junk() =~ /^X-Spam: Yes$/m && length junk() > 2_300_000, '... are in Junk, whole') or diag(length inbox(), ' ', length junk(), substr $T->slurp("$dir/rspamd.log"), -2000);
 empty();
 like(send_out(text('from a user', 'Hello') =~ s/a\@far/alice\@here/r), qr/^250/, 'rspamd: a user sends');
-like($T->slurp("$dir/rspamd.log"), qr/user: alice\@here\.test|\balice\@here\.test\b/, '... of whom it is told');
+ok(logged("$dir/rspamd.log", qr/user: alice\@here\.test|\balice\@here\.test\b/), '... of whom it is told');
 my @replies = talk($port, (map { message('a@far.test', $alice, text("number $_", $_ == 2 ? "Y$gtube" : 'Hello')) } 1 .. 3), 'QUIT');
 is(scalar(grep { /Accepted/ } @replies), 3, 'rspamd: three messages of one connection');
 ok(inbox() =~ /number 1/ && inbox() =~ /number 3/ && junk() =~ /number 2/ && junk() !~ /number [13]/, '... each where it belongs');
 my ($id) = $replies[3] =~ /as (\S+)/;
-like($T->slurp("$dir/rspamd.log"), qr/qid: <\Q$id\E>/, '... and its log has our IDs');
+ok(logged("$dir/rspamd.log", qr/qid: <\Q$id\E>/), '... and its log has our IDs');
 end_filter($rspamd);
 like(send_in(text('gone', 'Hello')), qr/^451 4\.3\.0/, 'rspamd has ended: later');
 
@@ -130,7 +138,8 @@ for my $row ([ small => 'Hello' ], [ large => $large ]) {
     my ($results) = inbox() =~ /^Authentication-Results: mail\.here\.test;\n?((?:\s.*\n)+)/m;
     is(scalar(() = $results =~ /dkim=pass/g), 1 + keys %ours, '... and its signature verifies, and ours over what it made') or diag(substr inbox(), 0, 2000);
     empty();
-    like(send_in($got =~ s/(Hello|xxx)/changed/r), qr/^250/, '... changed on its way');
+    my $body_at = index($got, "\r\n\r\n"); # above it signatures are of letters that may be anything
+    like(send_in(substr($got, 0, $body_at) . substr($got, $body_at) =~ s/Hello|xxx/changed/r), qr/^250/, '... changed on its way');
     like(inbox(), qr/^Authentication-Results: mail\.here\.test;\n?\s+dkim=fail/m, '... it does not');
 }
 end_filter($_) for @dkim;
@@ -140,7 +149,7 @@ end_filter($_) for @dkim;
 my $log = "$dir/libmilter.log";
 my $library = start_filter("$dir/libmilter.sock", '/usr/bin/python3', 'tests/lib/milter-libmilter', "$dir/libmilter.sock", $log);
 chmod 0777, "$dir/libmilter.sock";
-use_filters("unix:$dir/libmilter.sock timeout=20");
+use_filters("unix:$dir/libmilter.sock timeout=60");
 
 sub wished {
     my ($name, $wishes, $reply, $expected, %o) = @_;
@@ -152,7 +161,7 @@ sub wished {
 }
 wished('nothing', [], qr/^250/, qr/^Subject: asked$/m);
 my $heard = $T->slurp($log);
-like($heard, qr/^connect \[127\.0\.0\.1\] \('127\.0\.0\.1', \d+\) mail\.here\.test 127\.0\.0\.1 MTA\nhelo client\.test None None None\nfrom <a\@far\.test> None\nrcpt <alice\@here\.test> alice\@here\.test\ndata [0-9a-f]{14}-\S+\nfields 5 From To Subject Date Message-ID\nbody 7\n/,
+like($heard, qr/^connect \[127\.0\.0\.1\] \('127\.0\.0\.1', \d+\) mail\.here\.test 127\.0\.0\.1 MTA\nhelo client\.test None None None\nfrom <a\@far\.test> None\nrcpt <alice\@here\.test> alice\@here\.test\ndata [0-9a-f]{14}-\S+\nfields 5 From To Subject Date Message-ID\nbody 7\n/m,
      '... it hears all of it');
 for my $body ('Hello', $large) {
     wished('a field', ['add|X-New|one two'], qr/^250/, qr/^X-Do: .*\nX-New: one two\n\n/m, body => $body);
@@ -176,8 +185,7 @@ wished('421', ['reply|421|4.7.0|go away'], qr/^421 4\.7\.0 go away$/, qr/^\z/);
 unlink $log;
 @replies = talk($port, 'MAIL FROM:<a@far.test>', 'RCPT TO:<nobody@here.test>', "RCPT TO:<$alice>", 'RSET', 'NONSENSE here', message('a@far.test', $alice, text('second', 'x')), 'QUIT');
 like($replies[-2], qr/^250/, 'libmilter: RSET, and a message');
-ok($T->eventually(20, sub { $T->slurp($log) =~ /^close$/m }), '... and the end');
-like($T->slurp($log), qr/^rcpt <alice.*\nabort\nunknown NONSENSE here\nfrom .*\nrcpt .*\ndata .*\n.*\nbody 3\nclose\n\z/ms, '... are what it is told');
+ok(logged($log, qr/^rcpt <alice.*\nabort\nunknown NONSENSE here\nfrom .*\nrcpt .*\ndata .*\n.*\nbody 3\nclose\n\z/ms), '... and the end, are what it is told');
 end_filter($library);
 
 done_testing;

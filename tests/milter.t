@@ -53,7 +53,7 @@ sub empty {
 }
 
 # Until the filter has heard that.
-sub heard { my ($f, $what) = @_; $T->eventually(20, sub { $f->heard =~ $what }); return $f->heard }
+sub heard { my ($f, $what) = @_; $T->eventually(60, sub { $f->heard =~ $what }); return $f->heard }
 
 # --- what they are told
 
@@ -207,6 +207,8 @@ for my $size ('small', 'large') {
     changed("$size: a field is inserted", [ 'i' . pack('N', 1) . "X-New\0one\0", 'i' . pack('N', 3) . "X-Three\0three\0" ],
             qr/^Received:.*\n(?:\t.*\n)+X-New: one\nFrom: a\@far\.test\nX-Three: three\n$subject/m, text => $t);
     changed("$size: a field is changed", [ 'm' . pack('N', 1) . "Subject\0new\0" ], qr/^From: a\@far\.test\nSubject: new\n/m, text => $t);
+    changed("$size: a Message-ID is added", ["hMessage-ID\0<$size\@filter.test>\0"], qr/^Message-ID: <$size\@filter.test>\n/m, text => $t);
+    ok($T->eventually(60, sub { $T->log =~ /event=accepted .* message-id=$size\@filter\.test session=/ }), '... which is the one in the log');
     changed("$size: a field is deleted", [ 'm' . pack('N', 1) . "Subject\0\0" ], qr/^From: a\@far\.test\n(?:X-Spam: Yes\n)?\n/m, text => $t);
     changed("$size: another body", [ "bone\n", "btwo\r\nthr", "bee\r", "bfour" ], qr/\n\none\ntwo\nthree\nfour\n\z/, text => $t);
     changed("$size: no body", ['b'], qr/(?:Subject: large|X-Spam: Yes)\n\n\z/, text => $t);
@@ -382,7 +384,7 @@ slow('no answer to a field in time', [ L => undef ], $reply{defer});
 slow('no answer at the end in ten times that', [ E => undef ], $reply{defer});
 slow('it is at work without an end', [ M => sub { sleep(0.3), $_[1]->('p') for 1 .. 200; return } ], $reply{defer});
 slow('it wants changes without an end', [ E => sub { $_[1]->(('b') x 1000) for 1 .. 1e9; return } ], $reply{defer});
-slow('it says that it is at work', [ M => [ (['sleep', 2], 'p') x 3, 'c' ] ], $reply{accept}, options => 'timeout=5');
+slow('it says that it is at work', [ M => [ (['sleep', 2], 'p') x 5, 'c' ] ], $reply{accept}, options => 'timeout=9');
 slow('an accepted message without it', [ R => undef ], $reply{accept}, options => 'down=accept');
 $f = filter();
 kill 'STOP', -$f->{pid};
@@ -409,7 +411,7 @@ use_filters("inet:127.0.0.1:$inet");
 like(send_one(), qr/^250/, 'by TCP');
 use_filters("inet:localhost:$inet");
 like(send_one(), qr/^250/, 'by TCP and a name');
-$T->eventually(20, sub { 2 == (() = $f->heard =~ /^gone/mg) });
+$T->eventually(60, sub { 2 == (() = $f->heard =~ /^gone/mg) });
 $f->forget;
 use_filters([ "inet:127.0.0.1:$inet", 'for=submission' ]);
 like(send_one(), qr/^250/, 'a filter for submission');
@@ -501,7 +503,7 @@ if (!$pid) {
 }
 close $listener;
 is(join(' ', map { /^(\d+)/ } map { (talk($warm, usual(), 'QUIT'))[3] } 1 .. 3), '250 250 250', 'a warm listener');
-ok($T->eventually(20, sub { 3 == (() = $f->heard =~ /^gone/mg) }), 'a connection to the filter for each of its own');
+ok($T->eventually(60, sub { 3 == (() = $f->heard =~ /^gone/mg) }), 'a connection to the filter for each of its own');
 $f->forget;
 talk($warm, 'NOOP', 'QUIT');
 is($f->heard, '', 'and none where no mail comes');

@@ -11,12 +11,12 @@ server_place "$work/place" && server_home || exit 1
 tail=$place/out
 as_server mkdir "$tail"
 socket=$place/pipe
-printf 'pipe-socket %s\npipe-timeout 2s\nretry-first 1h\n' "$socket" >>"$conf"
+printf 'pipe-socket %s\npipe-timeout 60s\nretry-first 1h\n' "$socket" >>"$conf"
 postern() { as_server "$place/bin/postern" -c "$conf" "$@"; }
 
 runner() { # a runner that starts a pipe for each connection
     background systemd-socket-activate --seqpacket --accept -l "$socket" "$place/bin/pipe" -c "$conf"
-    eventually 10 grep -q "Listening on $socket" "$place/log"
+    eventually 60 grep -q "Listening on $socket" "$place/log"
 }
 
 # send TO [FROM] [FIELD]: by SMTP; the queue's ID is then in $id, if it was queued.
@@ -66,7 +66,7 @@ for word in RECIPIENT=_x@example.test ORIGINAL_RECIPIENT=_x@example.test LOCAL=_
 done
 postern alias add a-long-name-of-a-program "|cat >$tail/long" >/dev/null
 postern alias add n a-long-name-of-a-program >/dev/null
-check 'a detail that fits an alias, but no longer what it leads to, is left away' deliver "n+$(printf '%050d' 0)"
+check 'a detail that fits an alias, but no longer what it leads to, is left away' deliver "n+$(printf '%0240d' 0)"
 check '... and the program is run' grep -qx 'Delivered-To: a-long-name-of-a-program@example.test' "$tail/long"
 
 for row in '0 gone' '75 waits' '71 waits' '74 waits' '78 waits' '127 waits' '67 fails' '69 fails' '65 fails' '1 fails' '300 fails'; do
@@ -76,7 +76,7 @@ for row in '0 gone' '75 waits' '71 waits' '74 waits' '78 waits' '127 waits' '67 
     case $row in
     *gone) check "status $code: delivered" gone ;;
     *waits) check "status $code: tried again" bash -c "'$place/bin/postern' -c '$conf' queue | grep -F 'said by $code'" && as_server rm -f "$home/spool/queue/$id" ;;
-    *fails) check "status $code: goes back to the sender" eventually 5 bounced "said by $code" ;;
+    *fails) check "status $code: goes back to the sender" eventually 60 bounced "said by $code" ;;
     esac
     postern queue drop "$id" >/dev/null 2>&1
 done
@@ -91,12 +91,14 @@ postern alias add killed '|kill -9 $$' >/dev/null
 deliver killed
 check 'death by a signal: tried again' bash -c "'$place/bin/postern' -c '$conf' queue | grep -F 'signal 9'"
 postern queue drop "$id" >/dev/null
-postern alias add slow "|sleep 100; touch $tail/slept" >/dev/null
+postern alias add slow "|sleep 100.$$; touch $tail/slept" >/dev/null
 postern alias add quick "|cat >$tail/quick" >/dev/null
 send slow && slow=$id && send quick && quick=$id
+echo 'pipe-timeout 5s' >>"$conf"
 as_server "$place/bin/qrun" -c "$conf" "$slow" "$quick" >>"$place/log" 2>&1
+echo 'pipe-timeout 60s' >>"$conf"
 check 'a program that takes too long is ended, and tried again' bash -c "'$place/bin/postern' -c '$conf' queue | grep -F 'took too long'"
-check '... with all that it started' bash -c "! pgrep -u '$(as_server id -u)' -f 'sleep 10''0\$'"
+check '... with all that it started' eventually 60 bash -c "! pgrep -u '$(as_server id -u)' -f 'sleep 100.''$$\$'"
 check '... and held up nobody else' grep -q 'line one' "$tail/quick"
 postern queue drop "$slow" >/dev/null
 postern alias add deaf '|exec <&-; exit 0' >/dev/null
@@ -104,21 +106,22 @@ deliver deaf
 check 'a program needn'\''t read its message' gone
 postern alias add loud '|yes x | head -c 3000000; exit 67' >/dev/null
 deliver loud alice@example.test
-check 'nor be brief: what it prints is cut' eventually 5 bounced '5.1.1 The command: user unknown: x'
+check 'nor be brief: what it prints is cut' eventually 60 bounced '5.1.1 The command: user unknown: x'
 id=$id; check '... in the report' bash -c "grep -rl 'user unknown: x' '$alice/new' | xargs cat | wc -c | { read n; [ \$n -lt 20000 ]; }"
 
 deliver list alice@example.test $'Delivered-To: List@example.test\r\n'
-check 'a message that was there before loops: back to the sender' eventually 5 bounced '5.4.6 The message has been here before'
+check 'a message that was there before loops: back to the sender' eventually 60 bounced '5.4.6 The message has been here before'
 send quick alice@example.test && postern alias remove quick >/dev/null
 check 'an alias that is gone runs nothing any more' qrun
-check '... and the message goes back' eventually 5 bounced '5.1.1 The alias names no such program any more'
+check '... and the message goes back' eventually 60 bounced '5.1.1 The alias names no such program any more'
 
 # The queue runner is killed while a program runs: the message is still there, and is run again.
-postern alias add steady "|cat >>$tail/steady; sleep 0.5" >/dev/null
+postern alias add steady "|cat >>$tail/steady; while [ ! -e $tail/go ]; do sleep 0.05; done" >/dev/null
 send steady
 background "$place/bin/qrun" -c "$conf" "$id"
-eventually 10 grep -qs 'line one' "$tail/steady"
-kill -9 -- "-${services##* }"
+eventually 60 grep -qs 'line one' "$tail/steady"
+kill -9 -- "-${services##* }" && wait "${services##* }" 2>/dev/null
+as_server touch "$tail/go"
 check 'a runner that is killed has lost nothing' grep -q '^T steady@' "$home/spool/queue/$id"
 check '... and the next one runs the program again' qrun
 check '... and is done' gone

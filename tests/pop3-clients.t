@@ -35,7 +35,7 @@ listen() { # PORT OPTIONS...
     port=$1
     shift
     background systemd-socket-activate -l "127.0.0.1:$port" "$place/bin/pop3d" -c "$conf" "$@"
-    eventually 10 listening "$port"
+    eventually 60 listening "$port"
 }
 
 listening() { [ -n "$(ss -Hltn "sport = :$1")" ]; }
@@ -58,7 +58,7 @@ status() {
 fetchmailrc() { # PORT SSL-OPTIONS
     as_user tee "$home/fetchmailrc" >/dev/null <<END
 set no bouncemail
-poll 127.0.0.1 service $1 protocol pop3 uidl timeout 20
+poll 127.0.0.1 service $1 protocol pop3 uidl timeout 60
   user "alice@example.test" password "alice-secret" $2
   mda "cat >>$home/got"
 END
@@ -85,7 +85,7 @@ check "fetchmail fetches only what is new" status 0 run_fetchmail --keep
 check "and that is one" [ "$(grep -c '^Subject: one' "$home/got")" = 2 ]
 
 curl_pop3() {
-    as_user curl -sS --max-time 20 -k -u alice@example.test:alice-secret "$@"
+    as_user curl -sS --max-time 60 -k -u alice@example.test:alice-secret "$@"
 }
 list="pop3s://127.0.0.1:$tls_port/"
 check "curl lists under TLS" sh -c "[ \"\$($(command -v curl) -sSk -u alice@example.test:alice-secret '$list' | wc -l)\" = 4 ]"

@@ -166,8 +166,8 @@ typed() { # FIRST SECOND
     script -qefc "'$postern' -c '$conf' user add dora" /dev/null <"$work/keys" >"$work/screen" 2>&1 &
     typist=$!
     exec 9>"$work/keys"
-    eventually 10 grep -q 'Password for' "$work/screen" && echo "$1" >&9
-    eventually 10 grep -q 'The same again' "$work/screen" && echo "$2" >&9
+    eventually 60 grep -q 'Password for' "$work/screen" && echo "$1" >&9
+    eventually 60 grep -q 'The same again' "$work/screen" && echo "$2" >&9
     wait "$typist"
     typed_status=$?
     exec 9>&-
@@ -360,6 +360,13 @@ check 'with id, age, size, next attempt, sender and recipient' sh -c "'$postern'
 check 'one is shown' says 0 'waiting    <bob@far.test>' run queue show $id1
 printf 'Subject: hi\r\n\r\nhello\r\n' >"$work/content"
 check 'with its message as it is' sh -c "'$postern' -c '$conf' queue show $id1 | tail -n 3 | cmp - '$work/content'"
+id3=0006440f2a3b4e-0123456789abcdef release=$(($(date +%s) + 5000))
+message $id3 alice@example.test dave@far.test
+as_owner sed -i "s/^body 7bit/&\\nrelease $release/" "$d/spool/queue/$id3"
+check 'one that is to be released later is tried next then' sh -c "'$postern' -c '$conf' queue | grep -qE '^$id3  *2h  *22  *[78][0-9]m  <alice'"
+check '... for programs too' sh -c "'$postern' -c '$conf' queue --json | grep '\"id\":\"$id3\"' | grep -q '\"next\":$release,.*\"release\":$release,'"
+check '... and where it is shown' sh -c "'$postern' -c '$conf' queue show $id3 | grep -q '^next  *$(date -d @$release '+%F %T')'"
+as_owner rm "$d/spool/queue/$id3"
 check 'it is held' run queue hold $id1
 check 'for all recipients' test "$(mark $id1 bob@far.test)$(mark $id1 carol@far.test)" = HH
 check 'the list says so' sh -c "[ \$('$postern' -c '$conf' queue | grep -c ' held ') = 2 ]"
@@ -452,10 +459,9 @@ many() {
             print $f "next $due\nattempts 3\n0 450 4.2.0 later\n";
         }' "$d/spool/queue/deferred" && [ "$(id -u)" != 0 ] || chown -R "$(stat -c %u:%g "$d")" "$d/spool/queue/deferred"
 }
-fast() {
-    begun=$(date +%s%N)
-    run queue >"$work/list" || return
-    took=$((($(date +%s%N) - begun) / 1000000))
+fast() { # in processor time
+    took=$(perl -e 'my $list = shift; my $pid = fork // die; if (!$pid) { open STDOUT, ">", $list; exec @ARGV } waitpid $pid, 0; $? and exit 1;
+        my @t = times; printf "%d\n", 1000 * ($t[2] + $t[3])' "$work/list" "$postern" -c "$conf" queue) || return
     echo "$took ms"
     [ "$(wc -l <"$work/list")" = 10002 ] && [ $took -lt 3000 ]
 }

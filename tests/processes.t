@@ -15,12 +15,15 @@ prepare() {
 cat >"$work/play" <<'X'
 # play kill|hold PLACE PROGRAM cold|inetd|warm plain|tls before|after|stranger|asked, or play inherit PLACE PROGRAM
 use strict;
+use lib 'tests/lib';
+use FreePort;
 use IO::Socket::INET;
 use IO::Socket::SSL;
 use POSIX ();
 use Socket;
 use Time::HiRes qw(sleep time);
 
+my $PATIENCE = 60; # seconds
 my ($what, $place, $program, $mode, $tls, $state) = (@ARGV, '', '', '');
 my %talk = (
     smtpd => { hello => '220 ', before => ['EHLO x', '250 '], stranger => ['EHLO x', '250 '],
@@ -48,7 +51,7 @@ sub below {
 
 sub talk {
     my ($client, $line, $wanted) = @_;
-    my ($got, $until) = ('', time + 20);
+    my ($got, $until) = ('', time + $PATIENCE);
     syswrite $client, "$line\r\n" if defined $line;
     while ($got !~ /^$wanted.*\n/m) {
         die "no '$wanted' but '$got'\n" if time > $until || !sysread $client, my $more, 4096;
@@ -104,12 +107,12 @@ sub waits {
 sub greeted {
     my ($at) = @_;
     my $client;
-    for (1 .. 200) {
+    my $until = time + $PATIENCE;
+    while (!$client && time < $until) {
         my %from = $state =~ /^(stranger|asked)$/ ? (LocalAddr => '127.0.0.2') : ();
         $client = $tls eq 'tls' ? IO::Socket::SSL->new(PeerAddr => $at, %from, SSL_verify_mode => 0)
                                 : IO::Socket::INET->new(PeerAddr => $at, %from);
-        last if $client;
-        sleep 0.05;
+        sleep 0.05 if !$client;
     }
     $client or die "can't connect\n";
     talk($client, undef, $talk{$program}{hello});
@@ -118,9 +121,7 @@ sub greeted {
 
 # The activator, the client, and the connection's processes.
 sub begin {
-    my $free = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 1) or die;
-    my $at = '127.0.0.1:' . $free->sockport;
-    close $free;
+    my $at = '127.0.0.1:' . free_port();
     my $activator = fork;
     if (!$activator) {
         POSIX::setsid();
@@ -133,21 +134,18 @@ sub begin {
     if ($mode eq 'warm') { # whom processes have waited for
         my @before = children($activator, below($activator)); # of smtpd the session first
         close $client;
-        for (1 .. 200) {
-            last if waits($activator, @before);
-            sleep 0.02;
-        }
+        my $until = time + $PATIENCE;
+        sleep 0.02 while !waits($activator, @before) && time < $until;
         $client = greeted($at);
     }
     talk($client, @{$talk{$program}{$state}});
     # Before a login the guard (smtpd: a stranger's resolver) is there only if it has been asked for something: a signature, MAIL.
     my $asked = $state eq 'asked' || $state eq 'stranger' && $tls eq 'tls';
     my $wanted = $program eq 'smtpd' ? 2 + ($asked || $mode eq 'warm') : $state eq 'before' ? ($tls eq 'tls' ? 3 : 2) : $tls eq 'tls' ? 2 : 1;
-    my @processes;
-    for (1 .. 100) {
+    my (@processes, $until);
+    for ($until = time + $PATIENCE; time < $until; sleep 0.05) {
         @processes = connected($activator);
         last if @processes == $wanted;
-        sleep 0.05;
     }
     @processes == $wanted or die @processes . " processes, not $wanted\n";
     return ($activator, $client, @processes);
@@ -166,7 +164,7 @@ sub kill_each {
         my ($activator, $client, @processes) = begin();
         $count = $program eq 'smtpd' ? 2 : @processes; # without its resolver smtpd goes on, and can look up nothing
         kill KILL => $processes[$victim];
-        my $until = time + 5;
+        my $until = time + $PATIENCE;
         my @left;
         do { sleep 0.02; @left = grep { alive($_) } @processes } while @left && time < $until;
         end($activator, $client, @processes);
@@ -204,7 +202,7 @@ sub wrong {
 
 sub look {
     my ($activator, $client, @processes) = begin();
-    my ($wrong, $until) = ('', time + 5);
+    my ($wrong, $until) = ('', time + $PATIENCE);
     do { $wrong = wrong($activator, @processes); $wrong and sleep 0.02 } while $wrong && time < $until; # it may just have begun
     end($activator, $client, @processes);
     die $wrong if $wrong;
@@ -230,7 +228,7 @@ sub inherit {
 $what eq 'kill' ? kill_each() : $what eq 'hold' ? look() : inherit();
 X
 
-play() { timeout 100 perl "$work/play" "$1" "$place" "$2" ${3:+"$3" "$4" "$5"} || { tail -n 5 "$place/log"; return 1; }; }
+play() { timeout 400 perl "$work/play" "$1" "$place" "$2" ${3:+"$3" "$4" "$5"} || { tail -n 5 "$place/log"; return 1; }; }
 
 when() { case $1 in stranger) echo 'a stranger' ;; asked) echo 'a stranger behind MAIL' ;; *) echo "$1 a login" ;; esac; }
 

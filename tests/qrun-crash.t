@@ -3,10 +3,12 @@
 #
 # The queue runner ends, or a call of its fails, at the Nth call that changes a file, for every N; it is killed at random moments;
 # the disk is full. Nothing is ever lost, and what was interrupted is done twice at most;
-# a report is made once. tests/crash/shim.c does the counting.
+# a report is made once. tests/crash/shim.c does the counting. All of that also as it is where the file system has a journal, and new
+# files are fsynced when they have their names.
 use strict;
 use warnings;
 use lib 'tests/lib';
+use Launch qw(calls clear);
 use QrunTest;
 use Test::More;
 use Time::HiRes qw(time sleep);
@@ -19,7 +21,7 @@ if (!$ENV{TMPDIR} && system("cp /bin/true /dev/shm/postern-try.$$ 2>/dev/null &&
 }
 unlink "/dev/shm/postern-try.$$";
 my $connections = 3; # to each of two destinations
-my $T = QrunTest->new(timeout => 10, 'retry-first' => '5m', 'destination-connections' => $connections);
+my $T = QrunTest->new(timeout => 60, 'retry-first' => '5m', 'destination-connections' => $connections);
 system("cp $build/tests/crash/shim.so $T->{bin}/ && chmod 755 $T->{bin}/shim.so") == 0 or die;
 $T->dns('--mx-host=good.test,mx.good.test,10', '--host-record=mx.good.test,127.0.2.1', '--mx-host=other.test,mx.other.test,10',
         '--host-record=mx.other.test,127.0.2.2');
@@ -30,7 +32,7 @@ sub clean {
     unlink $T->in_queue, glob("$T->{spool}/queue/deferred/*/*"), glob("$T->{spool}/queue/tmp/*");
     my ($mail) = $T->slurp($T->{conf}) =~ /^mail (\S+)/m;
     $mail = "$T->{server}/$mail" if $mail !~ m{^/};
-    system "rm -rf '" . ($mail =~ s/%d.*//r) . "here.test/alice/new'/*";
+    unlink glob(($mail =~ s/%d.*//r) . 'here.test/alice/new/*');
 }
 
 # What a report tells: "ACTION RECIPIENT", each.
@@ -69,8 +71,8 @@ my %reports = map { $_ => 1 } 'alice is told: rej1@good.test Action: failed', 'a
     'carol@good.test is told: rej2@other.test Action: failed', 'carol@good.test is told: tmp2@good.test Action: delayed';
 my @expected = sort 'alice', 'ok1@good.test', 'ok2@other.test', keys %reports;
 my $pages = "$T->{dir}/count";
-for my $action ([ 'exit', 0 ], [ 'fail', 5 ], [ 'full', 28 ]) {
-    my ($what, $errno) = @$action;
+for my $action (map { my $journal = $_; map { [ @$_, $journal ] } [ 'exit', 0 ], [ 'fail', 5 ], [ 'full', 28 ] } 0, 1) {
+    my ($what, $errno, $journal) = @$action;
     my ($calls, $n, $bad) = (0, 0, 0);
     do {
         $n++;
@@ -78,14 +80,11 @@ for my $action ([ 'exit', 0 ], [ 'fail', 5 ], [ 'full', 28 ]) {
         $T->put('alice@here.test', [ 'ok1@good.test', 'rej1@good.test', 'alice@here.test', 'ok2@other.test', 'tmp1@other.test' ], age => 5 * 3600,
                 rcpt => { map { $_ => 'notify=success,failure,delay' } 'ok1@good.test', 'alice@here.test', 'tmp1@other.test' });
         $T->put('carol@good.test', [ 'rej2@other.test', 'tmp2@good.test' ], age => 5 * 3600);
-        open my $f, '>', $pages or die;
-        print $f "\0" x 8;
-        close $f;
-        chmod 0666, $pages;
+        clear($pages);
         my @command = $T->command('env', "LD_PRELOAD=$T->{bin}/shim.so", "SHIM_COUNT=$pages", "SHIM_AT=$n", "SHIM_ACTION=$what",
-                                  "SHIM_ERRNO=$errno", "$T->{bin}/qrun", '-c', $T->{conf});
+                                  "SHIM_ERRNO=$errno", $journal ? 'SHIM_JOURNAL=1' : (), "$T->{bin}/qrun", '-c', $T->{conf});
         $T->finish($T->start(@command));
-        $calls = unpack 'q', $T->slurp($pages);
+        $calls = calls($pages);
         my $finished = finish_queue();
         my %seen = outcome();
         my @often = grep { $seen{$_} > ($what ne 'full' && $reports{$_} ? 1 : 2) } keys %seen;
@@ -95,8 +94,57 @@ for my $action ([ 'exit', 0 ], [ 'fail', 5 ], [ 'full', 28 ]) {
             $bad++;
         }
     } while ($n <= $calls && $n < 300 && $bad < 3);
-    ok !$bad && $n > 40 && $n > $calls, "$what: nothing lost at any of $calls calls" . ($what ne 'full' && ', and no report made twice');
+    ok !$bad && $n > 40 && $n > $calls, $what . ($journal ? ' with a journal' : '') . ": nothing lost at any of $calls calls"
+        . ($what ne 'full' && ', and no report made twice');
 }
+
+# What was given its name, and not yet fsynced, when a run ended, or whose fsync failed, isn't counted as done before it is on disk.
+# SHIM_AT of the first call behind the name is found by ending there; the trace says what came before the mark.
+$T->run_as('postern', '-c', $T->{conf}, 'alias', 'add', 'away@here.test', 'ok3@good.test') == 0 or die $T->log;
+sub traced {
+    my ($n, $action, $journal) = @_;
+    $T->spew($pages, "\0" x 262144);
+    chmod 0666, $pages;
+    my @command = $T->command('env', "LD_PRELOAD=$T->{bin}/shim.so", "SHIM_COUNT=$pages", "SHIM_AT=$n", "SHIM_ACTION=$action", 'SHIM_TRACE=1', 'SHIM_ERRNO=5',
+                              $journal ? 'SHIM_JOURNAL=1' : (), "$T->{bin}/qrun", '-c', $T->{conf});
+    $T->finish($T->start(@command));
+    return split /\n/, substr($T->slurp($pages), 16) =~ tr/\0//dr;
+}
+# The lines up to the last one that is like this; none if there is none.
+sub before { my ($like, @lines) = @_; pop @lines while @lines && $lines[-1] !~ $like; return @lines }
+my $in_queue = qr{^rename \S+/queue/tmp/(\S+) \S+/queue/\1$};
+for my $row (['a report in the queue', 'carol@good.test', 'rej5@other.test', $in_queue, qr{^fsync \S+/queue$}],
+             ['a report in a mailbox', 'alice@here.test', 'rej6@other.test', qr{^rename \S+ \S+/new/\S+$}, qr{^fsync \S+/new$}],
+             ['a report that an alias leads elsewhere', 'away@here.test', 'rej7@other.test', $in_queue, qr{^fsync \S+/queue$}]) {
+    my ($name, $from, $to, $named, $fsynced) = @$row;
+    for my $journal (0, 1) {
+        my ($where, $n, $id, @trace) = ($name . ($journal ? ' with a journal' : ''), 0);
+        my $first = sub { clean(); $id = $T->put($from, [$to]); @trace = traced(@_, $journal) };
+        do { $first->(++$n, 'exit') } until $n == 100 || grep { /$named/ } @trace;
+        @trace = before(qr{^write \S+/queue/$id$}, traced(100000, 'exit', $journal));
+        ok +(grep { /$fsynced/ } @trace) && !(grep { /$named/ } @trace), "$where: the next run fsyncs it, and marks it then"
+            or diag explain [ $n, \@trace ];
+        $first->($n, 'fail');
+        if ($T->queued($id)) {
+            $T->make_due($id);
+            push @trace, traced(100000, 'exit', $journal);
+        }
+        is scalar(grep { /$named/ } @trace), 2, "$where: if its fsync fails it is written anew, as another fsync isn't enough" or diag explain [ $n, \@trace ];
+    }
+}
+clean();
+
+# A full disk where overwriting needs room, too: what was sent couldn't be marked, and would be sent at each attempt.
+my $id = $T->put('carol@good.test', [ 'ok4@good.test', 'rej4@other.test', 'tmp4@other.test' ]);
+for (1 .. 3) {
+    clear($pages);
+    $T->finish($T->start($T->command('env', "LD_PRELOAD=$T->{bin}/shim.so", "SHIM_COUNT=$pages", 'SHIM_AT=1', 'SHIM_ACTION=cow', 'SHIM_ERRNO=28',
+                                     "$T->{bin}/qrun", '-c', $T->{conf})));
+    $T->make_due($id);
+}
+is scalar($T->taken), 0, 'where no mark can be written nothing is sent';
+finish_queue();
+is_deeply { outcome() }, { 'ok4@good.test' => 1, 'carol@good.test is told: rej4@other.test Action: failed' => 1 }, 'until it can';
 
 # kill -9 at random moments.
 clean();

@@ -11,7 +11,7 @@ use QrunTest;
 use SignedZones;
 use Test::More;
 
-my $T = QrunTest->new(timeout => '5', 'retry-first' => '5m');
+my $T = QrunTest->new(timeout => 60, 'retry-first' => '5m');
 OneMessage::from($T);
 my $sink = $T->{sink};
 certificate($sink, 'ca');

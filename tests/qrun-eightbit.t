@@ -10,7 +10,7 @@ use QrunTest;
 use Test::More;
 use JSON::PP;
 
-my $T = QrunTest->new(timeout => 4);
+my $T = QrunTest->new(timeout => 60);
 my %ip = (eight => '127.0.5.2', seven => '127.0.5.3', old => '127.0.5.4', small => '127.0.5.5', tiny => '127.0.5.6');
 $T->dns((map { ("--mx-host=$_.test,mx.$_.test,10", "--host-record=mx.$_.test,$ip{$_}") } sort keys %ip));
 $T->sinks("$ip{eight}=accept", "$ip{seven}=no8bit", "$ip{old}=helo", "$ip{small}=no8bit,size=4000", "$ip{tiny}=size=4000");

@@ -59,6 +59,13 @@ subtest 'one that was rewritten before' => sub {
     my @t = smtp('SRS0=abcd=TT=far.test=joe@first.test', 'away@here.test');
     like $t[0]{from}, qr/^SRS1=[A-Za-z0-9+\/]{4}=first\.test==abcd=TT=far\.test=joe\@here\.test$/, 'names who rewrote it first';
 };
+subtest 'a sender whose dots need quotes' => sub {
+    my @t = smtp('a..b.@phone.test', 'away@here.test');
+    like $t[0]{from}, qr/^"SRS0=[A-Za-z0-9+\/]{4}=[A-Z2-7]{2}=phone\.test=a\.\.b\."\@here\.test$/, 'is rewritten';
+    is reverse_of($t[0]{from}), '"a..b."@phone.test', 'and found back to';
+    smtp('', $t[0]{from} =~ tr/"//dr);
+    like $T->slurp("$T->{dir}/said"), qr/^250 2\.1\.5/m, 'also where a bounce comes without quotes';
+};
 subtest 'senders that stay' => sub {
     my @t = smtp('alice@here.test', 'away@here.test');
     is $t[0]{from}, 'alice@here.test', 'ours';

@@ -9,7 +9,7 @@ use lib 'tests/lib';
 use QrunTest;
 use Test::More;
 
-my $T = QrunTest->new(timeout => '4');
+my $T = QrunTest->new(timeout => 60);
 my %ip = (new => '127.0.3.2', old => '127.0.3.3', pipe => '127.0.3.4');
 my %domain = (new => 'xn--bcher-kva.test', old => 'xn--mller-kva.test', pipe => 'xn--ktz-qla.test');
 $T->dns(map { ("--mx-host=$domain{$_},mx.$_.test,10", "--host-record=mx.$_.test,$ip{$_}") } sort keys %ip);

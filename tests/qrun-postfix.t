@@ -17,7 +17,7 @@ BEGIN {
 use QrunTest;
 
 my ($new, $old, $here) = ('127.0.7.1', '127.0.7.2', '127.0.7.3');
-my $T = QrunTest->new(timeout => '20');
+my $T = QrunTest->new(timeout => 60);
 my $port = $T->{smtp_port};
 $T->dns('--mx-host=there.test,mx.there.test,10', "--host-record=mx.there.test,$new", '--mx-host=old.test,mx.old.test,10', "--host-record=mx.old.test,$old");
 $T->serve_smtpd($here, $port);
@@ -43,7 +43,7 @@ END
 run("postconf -M 'smtp/inet=$new:$port inet n - n - - smtpd' '$old:$port/inet=$old:$port inet n - n - - smtpd -o smtpd_discard_ehlo_keywords=dsn,8bitmime'");
 run('postfix start');
 for my $address ($new, $old) {
-    $T->eventually(20, sub { IO::Socket::INET->new(PeerAddr => $address, PeerPort => $port) }) or die $T->slurp('/var/log/postfix.log');
+    $T->eventually(60, sub { IO::Socket::INET->new(PeerAddr => $address, PeerPort => $port) }) or die $T->slurp('/var/log/postfix.log');
 }
 sub postfix_log { return $T->slurp('/var/log/postfix.log') }
 
@@ -55,7 +55,7 @@ subtest 'a Postfix that offers DSN' => sub {
     my $id = $T->put('alice@here.test', \@to, %said, rcpt => { map { $_ => "notify=success,failure orcpt=rfc822;First+2B\@else.test" } @to });
     is $T->qrun, 0, 'qrun ran';
     ok !$T->queued($id), 'the message is sent';
-    ok $T->eventually(20, sub { reports('mx.there.test', 'nobody@there.test') }), 'Postfix tells of its delivery' or diag postfix_log(), $T->log;
+    ok $T->eventually(60, sub { reports('mx.there.test', 'nobody@there.test') }), 'Postfix tells of its delivery' or diag postfix_log(), $T->log;
     my ($r) = reports('mx.there.test', 'nobody@there.test');
     like $r, qr/^Action: delivered$/m, 'delivered';
     like $r, qr/^Original-Envelope-Id: E1\+$/m, 'with the ENVID';
@@ -71,9 +71,9 @@ subtest 'what it can\'t deliver later' => sub {
         $T->put('alice@here.test', ['broken@there.test'], %said, $notify ? (rcpt => { 'broken@there.test' => "notify=$notify" }) : ());
         my $failures = () = postfix_log() =~ /to=<broken\@there\.test>.*status=bounced/g;
         $T->qrun;
-        ok $T->eventually(20, sub { (() = postfix_log() =~ /to=<broken\@there\.test>.*status=bounced/g) > $failures }), 'Postfix gives up' or diag postfix_log();
+        ok $T->eventually(60, sub { (() = postfix_log() =~ /to=<broken\@there\.test>.*status=bounced/g) > $failures }), 'Postfix gives up' or diag postfix_log();
         # Its report, if any, is queued before the message is removed, and goes out at once.
-        ok $T->eventually(20, sub { `postqueue -p` =~ /is empty/ }), 'and has no more to do with it';
+        ok $T->eventually(60, sub { `postqueue -p` =~ /is empty/ }), 'and has no more to do with it';
         my $now = () = grep { /^Action: failed$/m } reports('mx.there.test', 'broken@there.test');
         is $now - $before, $told, 'NOTIFY=' . ($notify || '(nothing)') . ($told ? ': it tells of the failure' : ': not a word of that');
     }
@@ -88,7 +88,7 @@ subtest 'a Postfix without DSN and 8BITMIME' => sub {
     like $r, qr/^Original-Envelope-Id: E1\+$/m, 'we tell';
     like $r, qr/^Final-Recipient: rfc822; nobody\@old\.test\nAction: relayed\nStatus: 2\.0\.0\nRemote-MTA: dns; mx\.old\.test\nDiagnostic-Code: smtp; 250 2\.0\.0 Ok: queued as/m, 'that it was relayed';
     my $got = sub { my ($m) = grep { /for <nobody\@old\.test>/ } split /^From /m, $T->slurp('/var/mail/nobody'); $m // '' };
-    ok $T->eventually(20, sub { $got->() }), 'it has arrived' or diag postfix_log();
+    ok $T->eventually(60, sub { $got->() }), 'it has arrived' or diag postfix_log();
     unlike $got->(), qr/[\x80-\xff]/, 'in 7 bits';
     like $got->(), qr/^na=C3=AFve and more text$/m, 'as quoted-printable';
     is scalar(reports('mx.there.test', 'nobody@old.test')), 0, 'Postfix, which wasn\'t asked, tells nothing';

@@ -11,20 +11,20 @@ use Test::More;
 use MIME::Base64 ();
 use Time::HiRes qw(time sleep);
 
-my $T = QrunTest->new(timeout => 10, 'retry-first' => '5m');
+my $T = QrunTest->new(timeout => 60, 'retry-first' => '5m');
 my ($other, $smtps, $hub) = map { QrunTest::free_port() } 1 .. 3;
 # The hub's certificate is for mail.here.test, and known roots are that alone.
 system("cp $T->{server}/cert.pem $T->{server}/key.pem $T->{sink}/ && chmod 644 $T->{sink}/*.pem") == 0 or die;
 $T->settings('ca-file' => "$T->{server}/cert.pem");
 my %ip = map { $_->[0] => "127.0.4.$_->[1]" } [ direct => 1 ], [ mx => 2 ], [ host => 3 ], [ hub => 4 ], [ plain => 5 ], [ lmtp => 6 ], [ dropped => 7 ],
-    [ lie => 8 ], [ noauth => 9 ], [ first => 10 ], [ open => 11 ];
+    [ lie => 8 ], [ never => 12 ], [ noauth => 9 ], [ first => 10 ], [ open => 11 ];
 $T->dns('--mx-host=direct.test,mx.direct.test,10', "--host-record=mx.direct.test,$ip{direct}", '--mx-host=gate.test,mx.gate.test,10',
         "--host-record=mx.gate.test,$ip{mx}", "--host-record=gate.test,$ip{host}", "--host-record=mail.here.test,$ip{hub}",
         "--host-record=hub.test,$ip{hub}", '--mx-host=via.test,mx.direct.test,10', '--mx-host=deep.sub.test,mx.direct.test,10',
         "--host-record=first.test,$ip{first}", "--host-record=noauth.test,$ip{noauth}", "--host-record=lie.test,$ip{lie}",
         "--host-record=plain.test,$ip{plain}");
 my $socket = "$T->{sink}/lmtp";
-$T->sinks("$ip{direct}=accept", "$ip{mx}=accept", "$ip{host}=accept", "$ip{host}:$other=accept", "$ip{hub}:$hub=tls,auth=plain",
+$T->sinks("$ip{direct}=accept", "$ip{mx}=accept", "$ip{host}=accept", "$ip{never}=nomail", "$ip{host}:$other=accept", "$ip{hub}:$hub=tls,auth=plain",
           "$ip{plain}=auth=plain", "$ip{lmtp}:$other=lmtp", "unix:$socket=lmtp", "$ip{dropped}:$other=lmtp,hang-reply", "$ip{lie}=auth=lie",
           "$ip{noauth}=auth=noauth", "$ip{first}:$smtps=smtps,auth=login", "$ip{open}=tls");
 
@@ -74,6 +74,11 @@ subtest 'where mail goes' => sub {
     $r = send_to('a@direct.test');
     is $r->{state} . @{ $r->{taken} }, 'T0', 'a host that DNS doesn\'t know is a mistake of ours: mail waits';
     like $r->{why}, qr/^0 4\.4\.4 nosuch\.test has no address/m, 'and says why';
+    drop($r->{id});
+    routes("* smtp:[$ip{never}]\n");
+    $r = send_to('a@direct.test');
+    is $r->{state}, 'T', 'a host that takes no mail is one too';
+    like $r->{why}, qr/^0 521 5\.3\.2 /m, 'and has said so';
     drop($r->{id});
     unlink "$T->{server}/routes.gdbm";
     $r = send_to('a@direct.test');

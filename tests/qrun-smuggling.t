@@ -9,7 +9,7 @@ use lib 'tests/lib';
 use QrunTest;
 use Test::More;
 
-my $T = QrunTest->new(timeout => '4');
+my $T = QrunTest->new(timeout => 60);
 $T->dns('--mx-host=raw.test,mx.raw.test,10', '--host-record=mx.raw.test,127.0.4.2');
 $T->sinks('127.0.4.2=raw');
 

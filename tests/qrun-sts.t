@@ -11,7 +11,7 @@ use QrunTest;
 use SignedZones;
 use Test::More;
 
-my $T = QrunTest->new(timeout => '5', 'retry-first' => '5m');
+my $T = QrunTest->new(timeout => 60, 'retry-first' => '5m');
 OneMessage::from($T);
 my $sink = $T->{sink};
 my $https = QrunTest::free_port();
@@ -66,6 +66,8 @@ domain('wrongname', names => ['mx.example']);policy('wrongname', 'enforce', 'mx.
 domain('selfsigned', cert => 'self');        policy('selfsigned', 'enforce', 'mx.selfsigned.test');
 domain('stripped', behaviour => 'accept');   policy('stripped', 'enforce', 'mx.stripped.test');
 domain('broken', behaviour => 'tlsbroken');  policy('broken', 'enforce', 'mx.broken.test');
+domain('never', behaviour => 'nomail');      policy('never', 'enforce', 'mx.never.test');
+domain('testnever', behaviour => 'nomail');  policy('testnever', 'testing', 'mx.testnever.test');
 domain('testing', cert => 'self');           policy('testing', 'testing', 'mx.testing.test');
 domain('testplain', behaviour => 'accept');  policy('testplain', 'testing', 'mx.testplain.test');
 domain('testmx');                            policy('testmx', 'testing', 'elsewhere.test');
@@ -111,7 +113,7 @@ my $server;
 sub serve_policies {
     unlink "$web/serving";
     $server = $T->start('perl', 'tests/lib/policy-server', $web, $https, @webs);
-    $T->eventually(10, sub { -e "$web/serving" }) or die $T->log;
+    $T->eventually(60, sub { -e "$web/serving" }) or die $T->log;
 }
 serve_policies();
 
@@ -142,12 +144,15 @@ subtest 'enforce' => sub {
         recorded($_->[0], $_->[2]);
         like $d->{log}, qr/event=tls-policy domain=$_->[0]\.test .*result=$_->[2]/, "$_->[0]: logged";
     }
+    deferred('never', qr/^0 521 5\.3\.2 /m, 'what a host says before its TLS isn\'t for ever');
     $r = send_one('two.test');
     is $r->{state}, 'D', 'of two exchangers the one in the policy' or diag $r->{why};
     is $r->{taken}[0]{host}, $ip{two}, 'not the better one' if @{ $r->{taken} };
 };
 
 subtest 'testing and none' => sub {
+    my $never = send_one('testnever');
+    is $never->{state}, 'B', 'where none is enforced, a host that takes no mail is believed' or diag $never->{why};
     my $r = delivered('testing', 'encrypted', 'a wrong certificate');
     recorded('testing', 'certificate-not-trusted');
     like $r->{log}, qr/event=tls-policy domain=testing\.test .*result=certificate-not-trusted/, 'and logged';
@@ -171,7 +176,9 @@ subtest 'what is no policy' => sub {
     my $before = requests('moved');
     delivered('moved', 'encrypted', 'once more');
     is requests('moved'), $before, 'it isn\'t asked for again so soon';
+    $T->settings(timeout => 5);
     my $r = delivered('silent', 'encrypted', 'a web server that never answers');
+    $T->settings(timeout => 60);
     like $r->{log}, qr/result=sts-policy-fetch-error text="the server took too long"/, 'is waited for as long as a mail server';
     delivered('tworecords', 'encrypted', 'two records');
     delivered('norecord', 'encrypted', 'no record');
@@ -226,7 +233,7 @@ subtest 'the cache' => sub {
     is requests('brief'), 2, 'each time';
     deferred('short', qr/policy doesn't name/, 'a policy for two seconds');
     $zones->change(test => $none =~ s/^_mta-sts\.short .*\n//mr);
-    ok $T->eventually(10, sub { send_one('short.test')->{state} eq 'D' }), 'holds no longer';
+    ok $T->eventually(60, sub { send_one('short.test')->{state} eq 'D' }), 'holds no longer';
 };
 
 subtest 'a host that had verified TLS' => sub {
@@ -258,14 +265,13 @@ subtest 'nothing can be kept' => sub {
 };
 
 subtest 'who may do what' => sub {
-    $T->settings(timeout => 60);
     unlink "$web/$web{good}.response";
     (my $changed = $text{test}) =~ s/^(_mta-sts\.good TXT "v=STSv1; id=)one/${1}new/m;
     $zones->change(test => $changed);
     $T->put('alice@here.test', ['bob@good.test']);
     my $before = requests('good');
     my $pid = $T->start_qrun;
-    ok $T->eventually(20, sub { requests('good') > $before }), 'a web server that is silent is waited for';
+    ok $T->eventually(60, sub { requests('good') > $before }), 'a web server that is silent is waited for';
     my @children = `pgrep -P $pid` =~ /\d+/g;
     is scalar @children, 2, 'by two processes: one that asks DNS, one that asks the web server';
     for my $child (@children) {

@@ -9,7 +9,7 @@ use QrunTest;
 use Test::More;
 use Time::HiRes qw(time sleep);
 
-my $T = QrunTest->new(timeout => '4', 'retry-first' => '5m', destinations => 3);
+my $T = QrunTest->new(timeout => '60', 'retry-first' => '5m', destinations => 3);
 system("cp $T->{server}/cert.pem $T->{server}/key.pem $T->{sink}/ && chmod 644 $T->{sink}/*.pem") == 0 or die;
 
 # Each domain NAME.test has its mail exchanger at an address of its own.
@@ -25,7 +25,7 @@ my %behaviours = (
     good => 'accept', helo => 'helo', nopipe => 'nopipe', small => 'size=100', no8bit => 'no8bit', tls => 'tls', tlsbroken => 'tlsbroken',
     tlsinject => 'tlsinject', silent => 'silent', endless => 'endless', lines => 'lines', drip => 'drip', once => 'once', early => 'quit-early',
     (map { ("${_}four" => "${_}4", "${_}five" => "${_}5", "${_}hang" => "hang-$_") } qw(banner ehlo mail rcpt data end)),
-    midhang => 'hang-mid', wait => 'wait=0.02', most => 'most=2,wait=0.02',
+    never => 'nomail', never2 => 'nomail', blocked => 'blocked', sick => 'sick', named => 'name=MAIL.here.test', few => 'few=3', fewer => 'few5=1,nopipe', midhang => 'hang-mid', wait => 'wait=0.1', most => 'most=2,wait=0.1',
 );
 domain($_, $behaviours{$_}) for sort keys %behaviours;
 domain('down', undef);
@@ -39,6 +39,14 @@ push @dns, '--mx-host=worse.test,mail.here.test,5', '--mx-host=worse.test,mx.goo
 push @dns, "--host-record=addressonly.test,$ip{good}", '--host-record=six.test,::1';
 push @dns, '--mx-host=nohost.test,gone.test,10', "--cname=alias.test,addressonly.test";
 push @dns, '--mx-host=circle.test,ring.test,10', '--mx-host=afterloss.test,mx.datahang.test,5', '--mx-host=afterloss.test,mx.good.test,10';
+push @dns, map { ("--mx-host=$_->[0].test,mx.$_->[1].test,5", "--mx-host=$_->[0].test,mx.$_->[2].test,10") }
+    ['fullspool', 'mailfour', 'good'], ['lookup', 'sick', 'good'], ['bothsick', 'sick', 'down'], ['grey', 'rcptfour', 'good'];
+push @dns, map { ("--mx-host=$_->[0].test,mx.$_->[1].test,5", "--mx-host=$_->[0].test,mx.$_->[2].test,10") } ['nevers', 'never', 'never2'],
+    ['neverfour', 'never', 'bannerfour'], ['fournever', 'bannerfour', 'never'], ['neverfive', 'never', 'bannerfive'], ['neverdown', 'never', 'down'],
+    ['nevergood', 'never', 'good'], ['sicknever', 'sick', 'never'], ['neverblocked', 'never', 'blocked'];
+push @dns, '--mx-host=nevernone.test,mx.never.test,5', '--mx-host=nevernone.test,gone.test,10', '--mx-host=neverwhere.test,mx.never.test,5',
+    '--mx-host=neverwhere.test,mx.elsewhere.invalid,10';
+push @dns, '--mx-host=nat.test,mx.named.test,10', '--mx-host=nat.test,mx.good.test,20';
 push @dns, '--mx-host=far.test,mail.far.test,10', '--host-record=mail.far.test,127.0.1.200';
 $T->dns(@dns);
 $T->sinks(@sinks, map { "127.0.1.$_=silent" } 150 .. 170);
@@ -86,6 +94,17 @@ subtest 'where a domain\'s mail goes' => sub {
     is send_one("[$ip{good}]")->{taken}[0]{host}, $ip{good}, 'an address literal';
     is send_one('backup.test')->{taken}[0]{host}, $ip{good}, 'a better exchanger than ourselves';
     is send_one('afterloss.test')->{taken}[0]{host}, $ip{good}, 'the next exchanger after a connection that broke';
+    is send_one('fullspool.test')->{taken}[0]{host}, $ip{good}, 'the next exchanger when one says 4xx to MAIL';
+    is send_one('lookup.test')->{taken}[0]{host}, $ip{good}, 'or that its system has trouble';
+    like send_one('bothsick.test')->{why}, qr/^0 451 4\.3\.0 lookup failure$/m, 'where no other can be reached, that is the reply';
+    is scalar @{ send_one('grey.test')->{taken} }, 0, 'not where a recipient is deferred';
+    $T->forget;
+    my @sick = map { $T->put('alice@here.test', ['bob@sick.test']) } 1 .. 3;
+    $T->settings('destination-connections' => 1);
+    $T->qrun;
+    is scalar(grep { /RCPT/ } $T->events($ip{sick})), 3, 'each message has its attempt';
+    is scalar(grep { / open/ } $T->events($ip{sick})), 1, 'over one connection, where there is no other host';
+    $T->settings('destination-connections' => 10);
     my %seen;
     for (1 .. 24) {
         $seen{ send_one('equal.test')->{taken}[0]{host} // 'none' }++;
@@ -100,13 +119,36 @@ subtest 'where a domain\'s mail goes' => sub {
         is $r->{state}, 'B', "$name bounces" or diag $r->{why};
         like +($T->mailbox('alice'))[-1], $status, "$name: its status";
     }
+    my $own = send_one('nat.test');
+    is $own->{state}, 'T', 'an exchanger with our own name';
+    like $own->{why}, qr/^0 4\.4\.6 The mail exchanger has this server's own name/m, 'is ourselves';
+    is scalar @{ $own->{taken} }, 0, 'and a worse one isn\'t asked';
     my $r = send_one('elsewhere.invalid');
     is $r->{state}, 'T', 'a DNS failure defers';
     like $r->{why}, qr/^0 4\.4\.3 /m, 'and says so';
 };
 
+# RFC 7504: 521 as a greeting is for ever, and of that host.
+subtest 'hosts that take no mail' => sub {
+    for ('never.test', 'nevers.test', 'nevernone.test', '[127.0.1.' . ($ip{never} =~ s/.*\.//r) . ']') {
+        my $r = send_one($_);
+        is $r->{state}, 'B', "$_: bounces at once" or diag $r->{why};
+        like +($T->mailbox('alice'))[-1], qr/^Status: 5\.3\.2\n(?:Remote-MTA: .*\n)?Diagnostic-Code: smtp; 521 5\.3\.2 127\.\S+ takes no mail$/m, "$_: with what it said";
+    }
+    is scalar(grep { /EHLO|MAIL/ } $T->events), 0, 'nothing is asked of them';
+    is send_one('nevergood.test')->{taken}[0]{host}, $ip{good}, 'another host may';
+    for (['neverfour.test', '451 4\.7\.1 banner'], ['fournever.test', '521 5\.3\.2'], ['neverfive.test', '554 5\.7\.1 banner'], ['neverdown.test', '521 5\.3\.2'],
+         ['sicknever.test', '521 5\.3\.2'], ['neverwhere.test', '521 5\.3\.2'],
+         ['blocked.test', '521 5\.7\.1 Service unavailable; client'], ['neverblocked.test', '521 5\.7\.1']) {
+        my ($domain, $reply) = @$_;
+        my $r = send_one($domain);
+        is $r->{state}, 'T', "$domain: where one may yet, the message waits" or diag +($T->mailbox('alice'))[-1];
+        like $r->{why}, qr/^0 $reply/m, "$domain: with the last reply";
+    }
+};
+
 subtest 'IPv6' => sub {
-    my $listener = eval { require IO::Socket::IP; IO::Socket::IP->new(LocalHost => '::1', LocalPort => $T->{smtp_port}, Listen => 5, ReuseAddr => 1, Timeout => 10) };
+    my $listener = eval { require IO::Socket::IP; IO::Socket::IP->new(LocalHost => '::1', LocalPort => $T->{smtp_port}, Listen => 5, ReuseAddr => 1, Timeout => 60) };
     ok $listener, 'a listener on ::1' or return;
     my $id = $T->put('alice@here.test', ['bob@six.test']);
     my $pid = $T->start_qrun;
@@ -145,11 +187,13 @@ subtest 'what a server may say' => sub {
     is $r->{state}, 'B', 'too big for the server';
     like +($T->mailbox('alice'))[-1], qr/Status: 5\.3\.4/, 'too big: its status';
     is scalar(grep { /MAIL/ } $T->events), 0, 'and not even tried';
+    $T->settings(timeout => 4);
     for my $slow (qw(silent endless lines drip down)) {
         $r = send_one("$slow.test");
         is $r->{state}, 'T', "$slow defers";
-        cmp_ok $r->{took}, '<', 9, "$slow: ended in time";
+        cmp_ok $r->{took}, '<', 120, "$slow: ended in time"; # rather than after the ten minutes for which the longest ones go on
     }
+    $T->settings(timeout => 60);
     $r = send_one('good.test', eight_bit => 1, text => "Subject: \xc3\xa4\r\n\r\n\xc3\xa4\r\n");
     ok +(grep { /BODY=8BITMIME/ } $T->events), '8BITMIME is said where it is offered';
     $r = send_one('good.test', text => "Subject: x\r\n\r\nno line end");
@@ -192,6 +236,25 @@ subtest 'several recipients and messages' => sub {
     $T->put('alice@here.test', [ map { "r$_\@nopipe.test" } 1 .. 250 ]);
     $T->qrun;
     is_deeply [ sort { $a <=> $b } map { scalar @{ $_->{to} } } $T->taken ], [ 50, 100, 100 ], '250 recipients in three transactions';
+};
+
+subtest 'servers that take few recipients at a time' => sub {
+    for (['few.test', [ 1, 3, 3 ], '452'], ['fewer.test', [ (1) x 7 ], '552']) {
+        my ($domain, $sizes, $code) = @$_;
+        $T->forget;
+        my $id = $T->put('alice@here.test', [ (map { "r$_\@$domain" } 1 .. 7), "tmp\@$domain" ]);
+        $T->qrun;
+        is_deeply [ sort { $a <=> $b } map { scalar @{ $_->{to} } } $T->taken ], $sizes, "$code: all of them get it at once" or diag $T->why($id);
+        is scalar(keys %{ { map { ($_->{connection} => 1) } $T->taken } }), 1, "$code: over one connection";
+        is scalar(my @rcpt = grep { /RCPT TO:<tmp/ } $T->events), 1, "$code: who is deferred for another reason isn't asked for again";
+        like $T->slurp($T->queued($id)), qr/^(?:D r\d\@.*\n){7}T tmp\@/m, "$code: and waits";
+        $T->run_as('postern', '-c', $T->{conf}, 'queue', 'drop', $id);
+    }
+    $T->forget;
+    my $id = $T->put('alice@here.test', [ 'full@good.test', 'bob@good.test' ]);
+    $T->qrun;
+    is $T->queued($id), '', 'a mailbox that is full';
+    like +($T->mailbox('alice'))[-1], qr/full\@good\.test.*Status: 5\.2\.2/s, 'is no matter of how many: it bounces';
 };
 
 subtest 'several connections to one destination' => sub {
@@ -324,7 +387,8 @@ subtest 'another Postern' => sub {
 };
 
 subtest 'a server that goes away' => sub {
-    my $listener = IO::Socket::INET->new(LocalAddr => '127.0.1.201', LocalPort => $T->{smtp_port}, Listen => 5, ReuseAddr => 1, Timeout => 10);
+    $T->settings('destination-connections' => 1); # else both may be under way to the one that is taken
+    my $listener = IO::Socket::INET->new(LocalAddr => '127.0.1.201', LocalPort => $T->{smtp_port}, Listen => 5, ReuseAddr => 1, Timeout => 60);
     my @ids = map { $T->put('alice@here.test', ["$_\@[127.0.1.201]"]) } qw(first second);
     my $pid = $T->start_qrun;
     my $c = $listener->accept;
@@ -341,16 +405,18 @@ subtest 'a server that goes away' => sub {
     is $T->queued($ids[0]), '', 'the first message was sent';
     like $T->why($ids[1]), qr/^0 4\.4\.\d .*\[127\.0\.1\.201\]|^0 4\.4\.2 /m, 'the second waits, and says why';
     $T->run_as('rm', $T->queued($ids[1]));
+    $T->settings('destination-connections' => 4);
 };
 
 subtest 'retries by themselves' => sub {
     $T->settings('retry-first' => 1, 'retry-max' => 1);
     $T->forget;
     my $id = $T->put('alice@here.test', ['tmp6@good.test']);
-    ok $T->eventually(20, sub { $T->qrun; (() = grep { /RCPT TO:<tmp6/ } $T->events) >= 3 }), 'three attempts';
-    like $T->why($id), qr/^attempts [34]$/m, 'are counted';
+    ok $T->eventually(60, sub { $T->qrun; (() = grep { /RCPT TO:<tmp6/ } $T->events) >= 3 }), 'three attempts';
+    my $attempts = grep { /RCPT TO:<tmp6/ } $T->events;
+    like $T->why($id), qr/^attempts $attempts$/m, 'are counted';
     $T->settings('queue-lifetime' => 1);
-    ok $T->eventually(20, sub { $T->qrun; !$T->queued($id) }), 'and come to an end';
+    ok $T->eventually(60, sub { $T->qrun; !$T->queued($id) }), 'and come to an end';
     is scalar(grep { /tmp6\@good/ } $T->mailbox('alice')), 1, 'with one bounce';
     $T->settings('retry-first' => '5m', 'retry-max' => '4h', 'queue-lifetime' => '5d');
 };
@@ -360,8 +426,8 @@ subtest 'children that die' => sub {
     $T->forget;
     my $id = $T->put('alice@here.test', ['s@silent.test']);
     my $pid = $T->start_qrun;
-    ok $T->eventually(10, sub { grep { /open/ } $T->events($ip{silent}) }), 'a connector and a sender are at work';
-    ok $T->eventually(10, sub { (() = `pgrep -P $pid` =~ /\d+/g) == 2 }), 'two processes';
+    ok $T->eventually(60, sub { grep { /open/ } $T->events($ip{silent}) }), 'a connector and a sender are at work';
+    ok $T->eventually(60, sub { (() = `pgrep -P $pid` =~ /\d+/g) == 2 }), 'two processes';
     my @children = `pgrep -P $pid` =~ /\d+/g;
     for my $child (@children) {
         is $T->slurp("/proc/$child/status") =~ /^NoNewPrivs:\s+1\n(?:.*\n)*?Seccomp:\s+(\d)/m ? $1 : -1, $ENV{SANDBOX} ? $1 // 0 : 2,
@@ -371,10 +437,11 @@ subtest 'children that die' => sub {
     is $T->finish($pid), 0, 'both killed: qrun ends';
     ok $T->due($id) > time, 'and the message is deferred';
     like $T->why($id), qr/^0 4\.3\.0 .*died/m, 'with the reason';
-    $T->settings(timeout => 4);
+    $T->settings(timeout => 60);
     $T->run_as('rm', $T->queued($id));
 };
 
+sub cpu { my @t = times; return $t[0] + $t[1] + $t[2] + $t[3] } # ours, and of those that we waited for
 subtest 'ten thousand deferred messages' => sub {
     my @left = $T->in_queue;
     my $id = $T->put('alice@here.test', ['later@good.test']);
@@ -389,13 +456,12 @@ subtest 'ten thousand deferred messages' => sub {
         print $f $text;
     }
     $T->own;
-    my $fastest = 1;
-    for (1 .. 5) {
-        my $begun = time;
-        $T->qrun;
-        $fastest = time - $begun if time - $begun < $fastest;
-    }
-    cmp_ok $fastest, '<', 0.05, sprintf 'a run with nothing due takes %.0f ms, fork and exec included', $fastest * 1000;
+    my $runs = 10;
+    my $begun = cpu();
+    $T->qrun for 1 .. $runs;
+    my $each = (cpu() - $begun) / $runs;
+    my $most = qx(ldd '$T->{bin}/qrun') =~ /libasan/ ? 0.5 : 0.05; # a sanitizer takes its time to start
+    cmp_ok $each, '<', $most, sprintf 'a run with nothing due takes %.0f ms of CPU time, fork and exec included', $each * 1000;
     is scalar($T->in_queue), 10000 + @left, 'and they are all there';
     $T->run_as('sh', '-c', "cd $T->{spool}/queue/deferred && rm -rf " . join ' ', map { $base + 128 * $_ } 0 .. 99);
 };
@@ -407,22 +473,22 @@ subtest 'a slow destination holds up nobody' => sub {
     $T->put('alice@here.test', ["s\@[$_]"]) for map { "127.0.1.$_" } 150 .. 170; # silent too
     $T->put('alice@here.test', ["s\@$_.test"]) for qw(endless drip bannerhang);
     my $pid = $T->start_qrun;
-    ok $T->eventually(10, sub { grep { /open/ } $T->events($ip{silent}) }), 'the silent one is waited for';
+    ok $T->eventually(60, sub { grep { /open/ } $T->events($ip{silent}) }), 'the silent one is waited for';
     my $begun = time;
     my $id = $T->put('alice@here.test', ['new@good.test']);
     $T->wake($id);
-    ok $T->eventually(10, sub { $T->taken($ip{good}) }), 'new mail goes out meanwhile';
-    cmp_ok time - $begun, '<', 5, 'at once';
+    ok $T->eventually(60, sub { $T->taken($ip{good}) }), 'new mail goes out meanwhile';
+    cmp_ok time - $begun, '<', 60, 'at once, and not when the silent ones are given up';
     $T->forget;
     my $later = $T->put('alice@here.test', ['later@good.test']);
     is $T->qrun($later), 0, 'a second qrun exits with 0';
-    ok $T->eventually(10, sub { $T->taken($ip{good}) }), 'and has passed its wake-up on';
+    ok $T->eventually(60, sub { $T->taken($ip{good}) }), 'and has passed its wake-up on';
     is scalar(grep { /open/ } $T->events($ip{silent})), 0, 'without another connection to the silent one';
     $T->end($pid);
     is scalar(grep { $T->queued($_) } @stuck), 30, 'what waited is still there after kill -9';
-    ok $T->eventually(5, sub { `ps -eo args` !~ /^\Q$T->{bin}\E\/qrun/m }), 'its children went with it';
+    ok $T->eventually(60, sub { `ps -eo args` !~ /^\Q$T->{bin}\E\/qrun/m }), 'its children went with it';
     $T->run_as('postern', '-c', $T->{conf}, 'queue', 'drop', m{([^/]+)$}) for $T->in_queue;
-    $T->settings(timeout => 4);
+    $T->settings(timeout => 60);
 };
 
 done_testing;

@@ -16,7 +16,7 @@ prepare() {
     background systemd-socket-activate -l "127.0.0.1:$imaps" "$place/bin/imapd" -t -c "$conf"
     pop3=$(free_port)
     background systemd-socket-activate -l "127.0.0.1:$pop3" "$place/bin/pop3d" -c "$conf"
-    eventually 10 listening "$imap" && eventually 10 listening "$imaps" && eventually 10 listening "$pop3"
+    eventually 60 listening "$imap" && eventually 60 listening "$imaps" && eventually 60 listening "$pop3"
 }
 listening() { [ -n "$(ss -Hltn "sport = :$1")" ]; }
 check "a server of its own" prepare
@@ -77,6 +77,8 @@ done
 # --- mutt
 
 mkdir -p "$work/home"
+# It keeps the server, which would else end with a session of mutt's, just as the next begins.
+SHELL=/bin/sh tmux -S "$work/tmux" -f /dev/null new-session -d -s stays 'sleep 3600'
 mutt_logs_in() { # MECHANISM URL
     cat >"$work/muttrc" <<END
 set folder=$2 spoolfile=+INBOX imap_user=alice@example.test imap_pass=alice-secret imap_authenticators="$1"
@@ -88,7 +90,7 @@ END
     before=$(logins alice yes SCRAM-SHA-256)
     tmux -S "$work/tmux" -f /dev/null new-session -d -x 100 -y 30 \
         "HOME=$work/home TERM=screen mutt -F $work/muttrc -e \"push '<quit>'\" 2>$work/mutt.log; echo \$? >$work/mutt.ended"
-    eventually 30 test -s "$work/mutt.ended" || { tmux -S "$work/tmux" capture-pane -p; cat "$work/mutt.log"; return 1; }
+    eventually 60 test -s "$work/mutt.ended" || { tmux -S "$work/tmux" capture-pane -p; cat "$work/mutt.log"; return 1; }
     [ "$(logins alice yes SCRAM-SHA-256)" -gt "$before" ] || { tail "$place/log"; return 1; }
 }
 check "mutt: SCRAM-SHA-256 by STARTTLS" mutt_logs_in SCRAM-SHA-256 "imap://127.0.0.1:$imap"
@@ -116,7 +118,7 @@ service "$submission" "$place/bin/smtpd" -s -c "$conf"
 submissions=$(free_port)
 background systemd-socket-activate -l "127.0.0.1:$submissions" "$place/bin/smtpd" -s -t -c "$conf"
 both_listen() { listening "$submission" && listening "$submissions"; }
-check "submission's ports" eventually 10 both_listen
+check "submission's ports" eventually 60 both_listen
 
 # by_smtp MECHANISM TLS COMMAND...: it works, and this is how it logged in.
 by_smtp() {
@@ -244,10 +246,10 @@ service stats {
 }
 END
     background dovecot -F -c "$home/dovecot/conf"
-    eventually 20 listening "$dovecot_port"
+    eventually 60 listening "$dovecot_port"
 }
 in_dovecot() { # USER PASSWORD
-    curl -sS --max-time 20 -u "$1@example.test:$2" "imap://127.0.0.1:$dovecot_port/" >"$work/curl" 2>&1 ||
+    curl -sS --max-time 60 -u "$1@example.test:$2" "imap://127.0.0.1:$dovecot_port/" >"$work/curl" 2>&1 ||
         { cat "$work/curl" "$home/dovecot/log"; false; }
 }
 check "Dovecot starts with our secrets" start_dovecot
@@ -257,9 +259,9 @@ as_postern() { as_server "$place/bin/postern" -c "$conf" "$@"; }
 check "an app password more" as_postern user apppass add alice phone
 check "Dovecot: the same, as it passes over what it doesn't know" in_dovecot alice alice-secret
 check "an account is disabled" as_postern user disable alice
-check "Dovecot: there too, once it looks" eventually 20 fails in_dovecot alice alice-secret
+check "Dovecot: there too, once it looks" eventually 60 fails in_dovecot alice alice-secret
 check "and enabled" as_postern user enable alice
-check "Dovecot: there too, once it looks" eventually 20 in_dovecot alice alice-secret
+check "Dovecot: there too, once it looks" eventually 60 in_dovecot alice alice-secret
 check "without the app password" as_postern user apppass remove alice phone
 
 umlauts=$(printf 'p\303\244ss w\303\266rd')

@@ -35,8 +35,8 @@ sub fill {
 sub peak {
     my ($most) = 0;
     for my $status (glob '/proc/[0-9]*/status') {
-        my $exe = readlink($status =~ s/status$/exe/r) // next;
-        next if $exe !~ m{^\Q$t->{bin}/imapd\E};
+        open my $c, '<', $status =~ s/status$/cmdline/r or next; # exe is root's to read
+        next if (<$c> // '') !~ m{^\Q$t->{bin}/imapd\E};
         open my $f, '<', $status or next;
         my ($kib) = join('', <$f>) =~ /^VmHWM:\s+(\d+) kB/m;
         $most = $kib if $kib && $kib > $most;

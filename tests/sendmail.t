@@ -172,6 +172,12 @@ check "From is added" contains "$(newest "$bob")" "^From: .*$me@example.test"
 clear_mail
 check "-bs: input that ends in the middle" speaks "EHLO x\\r\\nMAIL FROM:<$me@example.test>\\r\\nRCPT TO:<bob@example.test>\\r\\nDATA\\r\\nhalf"
 check "brings nothing" test -z "$(ls "$bob/new")"
+check "-bs: lines that end in LF" speaks "EHLO x\\nMAIL FROM:<$me@example.test>\\nRCPT TO:<bob@example.test>\\nDATA\\nSubject: bare\\n\\none\\n..\\n.\\nQUIT\\n"
+check "-bs: ... and the message came" sh -c "tail -1 '$work/said' | grep -q '^221 ' && cat $bob/new/* | grep -A3 '^Subject: bare$' | grep -qx '\\.'"
+clear_mail
+in_pieces() { { printf 'EHLO '; sleep 0.1; printf 'x\r'; sleep 0.1; printf '\nNOOP\nQUIT\r\n'; } | as_server sh -c "'$place/bin/sendmail' -c '$conf' -bs" | tr -d '\r' >"$work/said"; }
+check "-bs: in pieces" in_pieces
+check "-bs: who ends a line in CRLF does so for all" grep -q '^500 5.5.2 ' "$work/said"
 check "-bs: a flood of commands" sh -c "{ yes NOOP | head -200000 | tr '\n' '#' | sed 's/#/\r\n/g'; printf 'QUIT\r\n'; } |
     '$place/bin/sendmail' -c '$conf' -bs | grep -c '^250 2.0.0' | grep -qx 200000"
 by_hand() {
@@ -208,7 +214,7 @@ check "-bs on a connection: 421" grep -q '^421' "$work/said"
 stranger() {
     as_server perl -MSocket -e 'socketpair(my $a, my $b, AF_UNIX, SOCK_STREAM, 0) or die;
         if (!fork) { open STDIN, "<&", $b; open STDOUT, ">&", $b; close $a; exec @ARGV }
-        close $b; alarm 20; syswrite $a, "EHLO x\r\nMAIL FROM:<a\@example.test>\r\nRCPT TO:<x\@far.test>\r\nQUIT\r\n"; print <$a>' \
+        close $b; alarm 60; syswrite $a, "EHLO x\r\nMAIL FROM:<a\@example.test>\r\nRCPT TO:<x\@far.test>\r\nQUIT\r\n"; print <$a>' \
         "$place/bin/smtpd" -c "$conf" "$@"
 }
 stranger >"$work/relay" 2>>"$place/log"
@@ -221,7 +227,7 @@ POSTERN_SUBMIT=$place/submit
 export POSTERN_SUBMIT
 check "nobody listens: EX_TEMPFAIL" exits 75 as_server "$place/bin/sendmail" -c "$conf" bob </dev/null
 background systemd-socket-activate --accept --inetd -l "$place/submit" "$place/bin/smtpd" -s -c "$conf"
-eventually 10 test -S "$place/submit"
+eventually 60 test -S "$place/submit"
 chmod 666 "$place/submit"
 check "through the socket, as the owner of the spool" send 'x\n' -f anybody@far.test bob
 check "it is there" contains "$(newest "$bob")" '^Return-Path: <anybody@far.test>'

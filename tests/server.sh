@@ -10,12 +10,17 @@
 #     server_home               $home, a server for example.test with alice@ (alice-secret) and bob@ (bob-secret); sets $conf too, and
 #                               $mail, $alice and $bob to where mail, hers and his lie
 #     free_port [WISH]          a loopback port that nobody uses: WISH if it is free
-#     service PORT COMMAND...   serves 127.0.0.1:PORT by starting COMMAND for each connection
+#     service PORT COMMAND...   serves 127.0.0.1:PORT by starting COMMAND for each connection; waits, where tap.sh is, until it is open
+#     cold PORT PROGRAM OPTIONS...    the same for one of $place/bin with the settings $conf
+#     warm PORT PROGRAM OPTIONS...    the same with a warm listener
+#     listens PORT              is it open?
+#     imap_answers PORT         does an imapd answer there?
 #     background COMMAND...     starts COMMAND, as_server, in a process group of its own that end_services ends
 #     end_services              ends what these two started
 # Logs go to $place/log.
 
 BUILD=${BUILD:-build}
+PATH=$PATH:/usr/sbin # where Debian has dnsmasq, and doesn't look for anybody but root
 services=
 
 as_server() {
@@ -61,9 +66,7 @@ server_home() {
 }
 
 free_port() {
-    perl -MIO::Socket::INET -e 'for my $port (@ARGV, 0) {
-        my $s = IO::Socket::INET->new(LocalAddr => "127.0.0.1", LocalPort => $port, Listen => 1, ReuseAddr => 1) or next;
-        print $s->sockport; exit }' "$@"
+    perl -Itests/lib -MFreePort -e '$| = 1; print free_port(@ARGV); keep(15)' -- "$@"
 }
 
 background() {
@@ -79,6 +82,24 @@ service() {
     service_port=$1
     shift
     background systemd-socket-activate --accept -l "127.0.0.1:$service_port" "$@"
+    ! command -v eventually >/dev/null || eventually 60 listens "$service_port"
+}
+
+listens() { ss -Hltn "sport = :$1" | grep -q .; }
+imap_answers() { printf 'a LOGOUT\r\n' | nc -w 20 127.0.0.1 "$1" | grep -q 'a OK'; }
+
+cold() {
+    cold_port=$1 cold_program=$2
+    shift 2
+    service "$cold_port" "$place/bin/$cold_program" -c "$conf" "$@"
+}
+
+warm() {
+    warm_port=$1 warm_program=$2
+    shift 2
+    # Who can't be traced can't look for its own leaks, where a sanitizer would.
+    background systemd-socket-activate -E ASAN_OPTIONS=detect_leaks=0 -l "127.0.0.1:$warm_port" "$place/bin/$warm_program" -c "$conf" "$@"
+    eventually 60 listens "$warm_port"
 }
 
 end_services() {

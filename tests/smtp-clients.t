@@ -17,9 +17,9 @@ service "$mx" "$place/bin/smtpd" -c "$conf"
 submission=$(free_port)
 service "$submission" "$place/bin/smtpd" -s -c "$conf"
 submissions=$(free_port)
-background systemd-socket-activate -l "127.0.0.1:$submissions" "$place/bin/smtpd" -s -t -c "$conf"
+warm "$submissions" smtpd -s -t
 for port in $mx $submission; do
-    check "port $port answers" eventually 10 sh -c "swaks --server 127.0.0.1:$port --quit-after BANNER --silent 3"
+    check "port $port answers" eventually 60 sh -c "swaks --server 127.0.0.1:$port --quit-after BANNER --silent 3"
 done
 
 fails() {

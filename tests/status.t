@@ -62,7 +62,7 @@ queued() {
     printf 'networks 127.0.0.0/8\n' >>"$conf"
     port=$(free_port)
     service "$port" --inetd "$place/bin/smtpd" -c "$conf"
-    eventually 20 swaks --silent 3 --timeout 10 --server "127.0.0.1:$port" --from alice@example.test --to far@nowhere.test
+    eventually 60 swaks --silent 3 --timeout 60 --server "127.0.0.1:$port" --from alice@example.test --to far@nowhere.test
 }
 
 check 'mail for alice' message 2097152 1795700000.M1P1.mail

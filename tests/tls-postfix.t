@@ -18,7 +18,7 @@ use QrunTest;
 use SignedZones;
 
 my $address = '127.0.6.1';
-my $T = QrunTest->new(timeout => '20');
+my $T = QrunTest->new(timeout => 60);
 my $dir = $T->{sink};
 my $https = QrunTest::free_port();
 certificate($dir, 'ca');
@@ -49,11 +49,11 @@ END
 close $main;
 run("postconf -M 'smtp/inet=$address:$T->{smtp_port} inet n - n - - smtpd'");
 run('postfix start');
-$T->eventually(20, sub { IO::Socket::INET->new(PeerAddr => $address, PeerPort => $T->{smtp_port}) }) or die $T->slurp('/var/log/postfix.log');
+$T->eventually(60, sub { IO::Socket::INET->new(PeerAddr => $address, PeerPort => $T->{smtp_port}) }) or die $T->slurp('/var/log/postfix.log');
 sub postfix { # SETTING...: as it is from the next connection on
     run("postconf -e '$_'") for @_;
     run('postfix stop; postfix start');
-    $T->eventually(20, sub { IO::Socket::INET->new(PeerAddr => $address, PeerPort => $T->{smtp_port}) }) or die;
+    $T->eventually(60, sub { IO::Socket::INET->new(PeerAddr => $address, PeerPort => $T->{smtp_port}) }) or die;
 }
 sub use_certificate { my $name = shift; postfix("smtpd_tls_chain_files = $dir/$name.key, $dir/$name.pem") }
 
@@ -66,7 +66,7 @@ my $policy = "version: STSv1\nmode: enforce\nmx: mx.there.test\nmax_age: 86400\n
 print $f "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: " . length($policy) . "\r\n\r\n$policy";
 close $f;
 $T->start('perl', 'tests/lib/policy-server', $dir, $https, '127.0.6.2=web');
-$T->eventually(10, sub { -e "$dir/serving" }) or die $T->log;
+$T->eventually(60, sub { -e "$dir/serving" }) or die $T->log;
 
 my $count = 0;
 # Sends; D or T, with why, our log and Postfix's.
@@ -77,7 +77,7 @@ sub send_one {
     $T->qrun;
     my %r = (state => $T->queued($id) ? 'T' : 'D', why => $T->why($id), log => substr($T->log, $log));
     $T->run_as('rm', $T->queued($id)) if $r{state} eq 'T';
-    $T->eventually($r{state} eq 'D' ? 10 : 0, sub { $T->slurp('/var/log/postfix.log') =~ /to=<\Q$to\E>.*status=sent/ });
+    $T->eventually($r{state} eq 'D' ? 60 : 0, sub { $T->slurp('/var/log/postfix.log') =~ /to=<\Q$to\E>.*status=sent/ });
     $r{postfix} = substr $T->slurp('/var/log/postfix.log'), $theirs;
     $r{arrived} = $r{postfix} =~ /to=<\Q$to\E>.*status=sent/;
     return \%r;

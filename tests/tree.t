@@ -92,8 +92,8 @@ extensions_shown() {
 help() {
     local program
     for program in "$BUILD"/bin/*; do
-        timeout 10 "$program" --help </dev/null 2>&1 | grep -qi usage || echo "$program"
-        timeout 10 "$program" --help >/dev/null 2>&1 </dev/null || echo "$program: exit status"
+        timeout 60 "$program" --help </dev/null 2>&1 | grep -qi usage || echo "$program"
+        timeout 60 "$program" --help >/dev/null 2>&1 </dev/null || echo "$program: exit status"
     done
 }
 
@@ -140,5 +140,5 @@ check 'none has libsystemd mapped before it needs it' bash -c "! ldd '$BUILD'/bi
 check 'programs bring no unexpected library' none strange_libraries
 check 'only qrun has libunbound' none linked_elsewhere libunbound qrun
 check 'and it has it' bash -c "ldd '$BUILD'/bin/qrun | grep -q libunbound"
-check 'shell scripts parse' bash -c 'set -e; for f in tests/deps tests/demo tests/with-systemd tests/bench/run tests/bench/*.sh systemd/install systemd/debian/build systemd/debian/p*[mt] .ci/run; do bash -n $f; done'
+check 'shell scripts parse' bash -c 'set -e; for f in tests/deps tests/run tests/kept tests/demo tests/with-systemd tests/bench/run tests/bench/*.sh systemd/install systemd/debian/build systemd/debian/p*[mt] .ci/run; do bash -n $f; done'
 done_testing

@@ -30,6 +30,7 @@ sub row {
     my ($word, $text) = sealed($o{seals} // [['forward.test', $passed]], $o{body});
     $text = $o{change}->($text) if $o{change};
     my $reply = $T->send(sender => 'x@forward.test', from => '127.0.0.3', %o, message => $text);
+    $T->settle($reply);
     my ($in, $found) = $T->found('alice', $word);
     my $got = $T->results($found);
     local $Test::Builder::Level = $Test::Builder::Level + 1;

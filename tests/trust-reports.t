@@ -23,6 +23,7 @@ sub recorded {
     my $text = "From: $from\r\n" . ($o{head} // '') . "Subject: x\r\nDate: Thu, 26 Nov 2026 12:00:00 +0000\r\n\r\nx\r\n";
     $text = $T->sign($_, $text) for @{ $o{sign} // [] };
     my $reply = $T->send(%o, message => $text);
+    $T->settle($reply);
     my @all = lines();
     return ($reply, join "\n", @all[$before .. $#all]);
 }

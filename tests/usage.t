@@ -98,6 +98,10 @@ fails() {
     cat "$work/out" "$work/err"
     [ $is = "$status" ] && [ "$(wc -l <"$work/err")" = 1 ] && grep -qF -- "$text" "$work/err"
 }
+for domain in 'twin.example = example.test' 'relayed.example relay'; do
+    # shellcheck disable=SC2086
+    "${postern[@]}" domain add $domain >/dev/null
+done
 while IFS='|' read -r status text words; do
     # shellcheck disable=SC2086
     check "$status: postern $words" fails "$status" "$text" $words
@@ -109,6 +113,8 @@ done <<'ROWS'
 65|zzz: is no ID of a message; `postern queue` shows them|queue show zzz
 65|example.test: is a domain of this server already|domain add example.test
 65|limits look like storage=2G messages=50000|user quota x@example.test storage=x
+65|x@twin.example: the domain is another name of example.test; an account there has its mail too|user add x@twin.example
+65|x@relayed.example: mail for this domain is relayed to another server, which has its accounts|user add x@relayed.example
 66|/nowhere: No such file or directory|trace --file /nowhere a@example.test
 66|isn't in the queue; it was sent, or bounced|queue show 0660a5ef6fcd9d-6f0df20411640335
 67|nobody@example.test: is no account here; `postern user list` shows them|user passwd nobody

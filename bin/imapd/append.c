@@ -12,7 +12,6 @@
 #include "learn.h"
 #include "list.h"
 
-#include <errno.h>
 #include <string.h>
 
 #define MESSAGES_LIMIT 10000 /* of one APPEND */

@@ -4,8 +4,8 @@
  * the mailbox process, confined to one user's mail.
  *
  * Behind every command that isn't COMMAND_SILENT, what other sessions changed is reported, then the tagged
- * reply sent. COMMAND_KEEP rows (FETCH, STORE, SEARCH and its kin; not their UID forms) report everything but EXPUNGE
- * (RFC 3501 7.4.1).
+ * reply sent. COMMAND_KEEP rows (FETCH, STORE, SEARCH and its kin; not their UID forms) report everything but
+ * EXPUNGE (RFC 3501 7.4.1).
  */
 #include "imapd.h"
 

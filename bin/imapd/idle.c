@@ -6,8 +6,8 @@
  * seconds. A word every two minutes keeps address translators from forgetting the connection, and finds a
  * dead one.
  *
- * Whoever waits holds no memory that it doesn't use: what a SORT or the first SELECT of a large folder took goes
- * back, before each wait.
+ * Whoever waits holds no memory that it doesn't use: what a SORT or the first SELECT of a large folder took
+ * goes back, before each wait.
  */
 #include "qresync.h"
 

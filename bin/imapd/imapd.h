@@ -16,8 +16,8 @@
  *
  * The commands: folders.c, list.c with pattern.c, select.c, status.c, quota.c, append.c, copy.c (and MOVE,
  * EXPUNGE), store.c, idle.c; fetch.c with fetch_items.c, section.c (the bytes of BODY[...]), binary.c
- * (BINARY[...]) and wire.c (with CRLF); search.c with search_find.c and search_keys.c (which messages), match.c (texts) and
- * esearch.c (the answer), sort.c, thread.c.
+ * (BINARY[...]) and wire.c (with CRLF); search.c with search_find.c and search_keys.c (which messages),
+ * match.c (texts) and esearch.c (the answer), sort.c, thread.c.
  *
  * A command's function leaves its tagged reply with reply(); the loop first reports what changed in the
  * selected mailbox, then sends it, as RFC 3501 7 wants. Untagged data are written at once.
@@ -135,8 +135,8 @@ void tell_keywords(struct imap *i);
 void write_exists(struct imap *i);
 /* EXPUNGE, or VANISHED where QRESYNC is enabled. */
 void write_expunged(struct imap *i, const struct mailbox_changes *changes);
-/* `* n FETCH (FLAGS (...))`, with UID in UID commands, with QRESYNC and in IMAP4rev2 (RFC 9051 7.5.2), and with
- * MODSEQ where the client wants it. */
+/* `* n FETCH (FLAGS (...))`, with UID in UID commands, with QRESYNC and in IMAP4rev2 (RFC 9051 7.5.2), and
+ * with MODSEQ where the client wants it. */
 void write_flags(struct imap *i, size_t index);
 /* The same without FLAGS, to a client that wants MODSEQ. */
 void write_modseq(struct imap *i, size_t index);

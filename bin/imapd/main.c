@@ -16,7 +16,7 @@ static const struct service imapd = {
              "  -v       log the dialogue, secrets masked\n",
     .flags = "",
     .unavailable = "* BYE [UNAVAILABLE] The server's settings are broken; its log says where\r\n",
-    .busy = "* BYE [UNAVAILABLE] Too many connections\r\n",
+    .busy = "* BYE [UNAVAILABLE] Too many connections",
     .session = imap_session,
     .guard = handover_guard,
     .await = handover_await,

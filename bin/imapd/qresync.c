@@ -20,7 +20,8 @@
 
 #define VANISHED_LINE ((size_t)16 * 1024) /* bytes of one VANISHED; more go into the next */
 
-bool modseq_kept(const struct imap *i)
+/* Has the selected mailbox mod-sequences? */
+static bool modseq_kept(const struct imap *i)
 {
     return i->box && !i->modseq.none;
 }

@@ -11,9 +11,7 @@
 
 #include "imapd.h"
 
-/* The selected mailbox has mod-sequences. */
-bool modseq_kept(const struct imap *i);
-/* And the client wants them. */
+/* The selected mailbox has mod-sequences, and the client wants them. */
 bool modseq_wanted(const struct imap *i);
 /* And it wants VANISHED for EXPUNGE. */
 bool vanished_wanted(const struct imap *i);

@@ -10,8 +10,6 @@
 
 #include "store/quota.h"
 
-#include <errno.h>
-
 #define QUOTA_ROOT "User quota"
 
 /* Of 1024 octets, rounded up: a limit of less isn't none. */

@@ -112,7 +112,7 @@ static void add_name(struct bytes *out, struct span name)
 
 void section_label(const struct fetch *fetch, const struct fetch_item *item, struct bytes *out)
 {
-    static const char *const words[] = {
+    static const char *const labels[] = {
         [SECTION_ALL] = "",
         [SECTION_HEADER] = "HEADER",
         [SECTION_FIELDS] = "HEADER.FIELDS (",
@@ -131,7 +131,7 @@ void section_label(const struct fetch *fetch, const struct fetch_item *item, str
         bytes_printf(out, n > 0 ? ".%u" : "%u", item->parts[n]);
     if (item->part_count > 0 && item->what != SECTION_ALL)
         bytes_add_char(out, '.');
-    bytes_add_str(out, words[item->what]);
+    bytes_add_str(out, labels[item->what]);
     for (size_t n = 0; n < item->name_count; n++) {
         if (n > 0)
             bytes_add_char(out, ' ');

@@ -157,6 +157,8 @@ static void answer_login(struct session *s, enum sasl_result result)
         [SASL_NO_ACCOUNT] = { "NO [AUTHORIZATIONFAILED] There is no such account", false },
         [SASL_TEMP] = { "NO [UNAVAILABLE] Logging in isn't possible now; try again later", false },
         [SASL_OVER] = { "NO [AUTHENTICATIONFAILED] Wrong name or password", false },
+        [SASL_LIMITED] = { "NO [UNAVAILABLE] Too many failed logins, try again later (login-failures)",
+                           false },
         [SASL_UNKNOWN] = { "NO [CANNOT] No such mechanism", false },
         [SASL_PLAINTEXT] = { "NO [PRIVACYREQUIRED] Passwords are taken under TLS only", false },
         [SASL_CANCELLED] = { "Cancelled", true },
@@ -169,14 +171,15 @@ static void answer_login(struct session *s, enum sasl_result result)
     };
     if (result == SASL_DONE)
         return hand_over(s);
-    s->over |= result == SASL_GONE || result == SASL_OVER;
+    bool last = result == SASL_OVER || result == SASL_LIMITED;
+    s->over |= result == SASL_GONE || last;
     if (!replies[result].text)
         return;
     if (replies[result].bad)
         bad(s, replies[result].text);
     else
         answer(s, replies[result].text);
-    if (result == SASL_OVER)
+    if (last)
         conn_write_str(s->conn, "* BYE Too many failed logins\r\n");
 }
 

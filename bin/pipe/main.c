@@ -18,10 +18,8 @@
 #include "store/programs.h"
 #include "store/tables.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sysexits.h>

@@ -8,7 +8,7 @@
  * unique-id is made of UID and UIDVALIDITY as Dovecot's default is: an account moved from there downloads
  * nothing twice.
  *
- * A second session on the same mail is refused by a lock that is held until this process ends.
+ * A second session on the same mail is refused by a lock that is held until QUIT is answered.
  */
 #include "pop3.h"
 #include "base/log.h"
@@ -244,7 +244,9 @@ static void do_quit(void *self, struct span argument)
     (void)argument;
     mark_seen(d);
     /* From here on indexes and messages[] no longer match. */
-    if (remove_deleted(d) == ST_OK)
+    enum status st = remove_deleted(d);
+    mail_unlock_pop3(d->mail); /* RFC 1939 6: whoever hears the answer may come again at once */
+    if (st == ST_OK)
         pop3_ok(&d->pop3, "goodbye");
     else
         pop3_err(&d->pop3, "[SYS/TEMP] some messages marked as deleted were not removed");

@@ -15,7 +15,7 @@ static const struct service service = {
              "  -v       log the dialogue, secrets masked\n",
     .flags = "",
     .unavailable = "-ERR [SYS/TEMP] the server is not available now\r\n",
-    .busy = "-ERR [SYS/TEMP] too many connections, try again later\r\n",
+    .busy = "-ERR [SYS/TEMP] too many connections, try again later",
     .session = session_run,
     .guard = handover_guard,
     .guard_paths = handover_guard_paths,

@@ -59,6 +59,8 @@ static void answer_login(struct session *s, enum sasl_result result)
         [SASL_NO_ACCOUNT] = { "[AUTH] there is no such account", false, false },
         [SASL_TEMP] = { "[SYS/TEMP] logging in is not possible now", false, false },
         [SASL_OVER] = { "[AUTH] too many wrong passwords, closing", false, true },
+        [SASL_LIMITED] = { "[SYS/TEMP] too many failed logins, try again later (login-failures)", false,
+                           true },
         [SASL_UNKNOWN] = { "this mechanism is not offered: CAPA tells which are", true, false },
         [SASL_CANCELLED] = { "AUTH was cancelled", false, false },
         [SASL_NOT_BASE64] = { "this is not base64", true, false },

@@ -88,15 +88,15 @@ void say_text(struct span text);
 void say_word(struct span text);
 /* What they say, into `to`. */
 void text_escape(struct span text, bool word, struct bytes *to);
-/* What text_escape() made, on standard output: cut to so many columns, with ~ at the end then, or filled up with
- * blanks. */
+/* What text_escape() made, on standard output: cut to so many columns, with ~ at the end then, or filled up
+ * with blanks. */
 void say_cut(struct span text, size_t width, bool fill);
 /* The length of the harmless UTF-8 character that the text begins with; 0: it is none. */
 size_t text_character(struct span text);
 /* The columns of the terminal that standard output is; 0: it is none. */
 size_t terminal_width(void);
-/* May output have colour: a terminal, not a dumb one, and no NO_COLOR? May standard error have a line that is drawn
- * over itself? */
+/* May output have colour: a terminal, not a dumb one, and no NO_COLOR? May standard error have a line that is
+ * drawn over itself? */
 bool terminal_colour(void);
 bool terminal_progress(void);
 /* A password from a terminal (twice, without echo) or one line of standard input. False after saying why. */

@@ -140,7 +140,6 @@ int backup_settings(struct backup *b);
 int backup_spool(struct backup *b);
 
 /* --- backup_places.c: the backups that lie in DIR */
-bool backup_name_valid(const char *name);
 /* Their names, the oldest first; to be freed, each and all. -1 with errno. */
 ssize_t backup_names(int top, char ***names);
 void backup_free_names(char **names, ssize_t count);

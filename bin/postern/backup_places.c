@@ -18,7 +18,8 @@
 #define DEPTH_LIMIT 40 /* of a tree that is removed */
 #define NAMES_LIMIT 100000
 
-bool backup_name_valid(const char *name)
+/* Is it the name of a backup, a time? */
+static bool is_name(const char *name)
 {
     static const char form[] = "0000-00-00T00:00:00Z";
     if (strlen(name) != sizeof form - 1)
@@ -53,7 +54,7 @@ ssize_t backup_names(int top, char ***names)
         return -1;
     }
     while (count < NAMES_LIMIT && (e = readdir(d))) {
-        if (!backup_name_valid(e->d_name))
+        if (!is_name(e->d_name))
             continue;
         if (count == room) {
             char **more = realloc(*names, (room += 64) * sizeof **names);

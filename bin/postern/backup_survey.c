@@ -23,7 +23,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #define PASSES 6
 #define PAUSE_MS 60 /* longer than the clock by which a change is told from none needs */
@@ -318,8 +317,8 @@ static enum status under_locks(struct mail *mail, struct survey *s)
     return st;
 }
 
-/* A folder changed in the moment before it was read: whether it changed since can't be told by its time yet.
- */
+/* A folder changed in the moment before it was read: whether it changed since can't be told by its time
+ * yet. */
 static bool is_young(const struct survey *s)
 {
     for (size_t i = 0; i < s->count; i++)

@@ -4,8 +4,8 @@
  */
 #include "admin.h"
 #include "store/copies.h"
+#include "store/directory.h"
 
-#include <stdio.h>
 #include <strings.h>
 #include <sysexits.h>
 
@@ -68,6 +68,24 @@ static int change_locked(struct admin *a, const struct bytes *line, const struct
     return result;
 }
 
+/* Nobody is told later: the log alone has that a copy went to nobody. */
+static void warn_targets(struct admin *a, const struct copies_entry *e)
+{
+    struct span rest = span_bytes(&e->value), line;
+    struct directory *d;
+    struct address target;
+    if (directory_open(&a->s, &d) != ST_OK)
+        return;
+    while (span_cut(&rest, '\n', &line)) {
+        struct targets targets = { 0 };
+        if (line.n && address_parse(line, &target) == ADDRESS_OK &&
+            directory_expand(d, &target, &targets) == ST_NONE)
+            complain(EX_OK, "warning: %s gets no copies until there is such an account or alias", target.text);
+        targets_free(&targets);
+    }
+    directory_close(d);
+}
+
 static int change(struct admin *a, int argc, char **argv, bool add)
 {
     struct bytes line;
@@ -78,6 +96,8 @@ static int change(struct admin *a, int argc, char **argv, bool add)
     if (result == EX_OK) {
         result = change_locked(a, &line, &e, add);
         edit_unlock(a);
+        if (result == EX_OK && add)
+            warn_targets(a, &e);
     }
     copies_entry_free(&e);
     bytes_free(&line);

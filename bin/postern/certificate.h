@@ -53,8 +53,8 @@ struct certificate_target {
 };
 /* False: there are no more. */
 bool certificate_target(const struct settings *s, size_t i, struct certificate_target *t);
-/* The roots that certificates lead to, by ca-file or the system's. False with errno; *file is which. Free it.
- */
+/* The roots that certificates lead to, by ca-file or the system's. False with errno; *file is which. Free
+ * it. */
 bool certificate_roots(const struct settings *s, struct bytes *roots, const char **file);
 
 /* A certificate and its key, read from wherever they lie. */

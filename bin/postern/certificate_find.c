@@ -114,11 +114,20 @@ static bool find_key(const struct search *f, struct certificate_pair *p, bool ne
     return found;
 }
 
+static bool is_link(const char *file)
+{
+    struct stat info;
+    return lstat(file, &info) == 0 && S_ISLNK(info.st_mode);
+}
+
+/* Of equals the link, in whatever order they are found: certbot's live/ names what lies in archive/. */
 static bool is_better(const struct certificate_pair *a, const struct certificate_pair *b)
 {
     if (a->trusted != b->trusted || b->count == 0)
         return b->count == 0 || a->trusted;
-    return a->to != b->to ? a->to > b->to : a->count > b->count;
+    if (a->to != b->to || a->count != b->count)
+        return a->to != b->to ? a->to > b->to : a->count > b->count;
+    return is_link(a->certificate) && !is_link(b->certificate);
 }
 
 static void note(struct search *f, const char *text)

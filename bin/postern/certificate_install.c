@@ -12,7 +12,6 @@
 #include "base/clock.h"
 #include "net/sandbox.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

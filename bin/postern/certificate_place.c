@@ -51,8 +51,8 @@ static bool join(char to[PATH_MAX], const char *a, const char *b, const char *c)
     return fits;
 }
 
-/* What `path` should be a link to: relative where it lies in the settings' folder, so that this can be moved.
- */
+/* What `path` should be a link to: relative where it lies in the settings' folder, so that this can be
+ * moved. */
 static bool link_text(const struct store *o, const char *path, const char *name, char to[PATH_MAX])
 {
     size_t n = strlen(o->s->directory);

@@ -10,7 +10,6 @@
 #include <fcntl.h>
 #include <gnutls/gnutls.h>
 #include <gnutls/x509.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define DER_LIMIT ((size_t)1 << 20)

@@ -240,10 +240,12 @@ static const struct {
     { "certificate", NULL, "KEY", files, NULL },
     { NULL, NULL, "KEY", setting_keys, NULL },
     { NULL, NULL, "LIMIT", NULL, "storage= messages= default" },
+    { NULL, NULL, "MESSAGE-ID", NULL, NULL },
     { NULL, NULL, "NAME", NULL, NULL },
     { NULL, NULL, "OTHER", domains, NULL },
     { NULL, NULL, "SCHEME", NULL,
-      "CRYPT SHA512-CRYPT SHA256-CRYPT MD5-CRYPT BLF-CRYPT PLAIN SSHA SSHA256 SSHA512 SMD5 SHA256 SHA512 PLAIN-MD5" },
+      "CRYPT SHA512-CRYPT SHA256-CRYPT MD5-CRYPT BLF-CRYPT PLAIN SSHA SSHA256 SSHA512 "
+      "SMD5 SHA256 SHA512 PLAIN-MD5" },
     { NULL, NULL, "SELECTOR", selectors, NULL },
     { NULL, NULL, "SOURCE", files, NULL },
     { NULL, NULL, "TARGET", targets, NULL },

@@ -17,14 +17,13 @@ struct public_key {
     unsigned bits;
     struct bytes key; /* as signature_public() gives it */
 };
-/* Reads it from the private key's file. EX_OK, or complains; freed with bytes_free(&p->key) in either case.
- */
+/* Reads it from the private key's file. EX_OK, or complains; freed with bytes_free(&p->key) in either
+ * case. */
 int dkim_public(struct admin *a, const char *domain, const struct dkim_key *key, struct public_key *p);
 /* Makes a key for each algorithm, in this state, and adds them to *keys. Lock held. EX_OK, or complains. */
 int dkim_make_pair(struct admin *a, const char *domain, enum dkim_key_state state, struct dkim_keys *keys);
-/* The record of a key as a line of a zone file, on standard output. EX_OK, or complains. */
-int dkim_print_record(struct admin *a, const char *domain, const struct dkim_key *key);
-/* The records of all keys in this state. EX_OK, or complains. */
+/* The records of all keys in this state, each a line of a zone file, on standard output. EX_OK, or
+ * complains. */
 int dkim_print_records(struct admin *a, const char *domain, const struct dkim_keys *keys,
                        enum dkim_key_state state);
 

@@ -186,7 +186,7 @@ static void print_strings(struct span text)
     }
 }
 
-int dkim_print_record(struct admin *a, const char *domain, const struct dkim_key *key)
+static int print_record(struct admin *a, const char *domain, const struct dkim_key *key)
 {
     struct public_key public;
     struct bytes record;
@@ -209,7 +209,7 @@ int dkim_print_records(struct admin *a, const char *domain, const struct dkim_ke
 {
     int result = EX_OK;
     for (size_t i = 0; i < keys->count; i++) {
-        int one = keys->list[i].state == state ? dkim_print_record(a, domain, &keys->list[i]) : EX_OK;
+        int one = keys->list[i].state == state ? print_record(a, domain, &keys->list[i]) : EX_OK;
         result = result == EX_OK ? one : result;
     }
     return result;

@@ -50,8 +50,8 @@ static void print_tlsa(struct admin *a)
             "it. A new key\n"
             "; needs a new record first; certbot keeps the key with --reuse-key, lego with --reuse-key too:");
         if (info.self_signed)
-            puts(
-                "; this certificate signed itself: once you have another, its key and this record are others");
+            puts("; this certificate signed itself: "
+                 "once you have another, its key and this record are others");
         printf("_25._tcp.%s. TLSA 3 1 1 ", a->s.hostname);
         for (size_t i = 0; i < sizeof info.key; i++)
             printf("%02x", info.key[i]);

@@ -15,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
-#include <unistd.h>
 
 #define OUTSIDE "gmail-smtp-in.l.google.com"
 #define SIGNED_NAME "org"

@@ -7,7 +7,6 @@
  * can't be seen is no finding.
  */
 #include "doctor.h"
-#include "base/clock.h"
 #include "base/files.h"
 
 #include <arpa/inet.h>
@@ -19,7 +18,6 @@
 #include <limits.h>
 #include <poll.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>

@@ -92,8 +92,7 @@ void doctor_sts(struct doctor *d)
     struct bytes text, roots;
     const char *file;
     size_t count;
-    bool can =
-        certificate_roots(&d->a->s, &roots, &file) && d->asks; /* certificate-chain tells of the roots */
+    bool can = certificate_roots(&d->a->s, &roots, &file) && d->asks; /* else certificate-chain complains */
     bytes_init(&text, 4096);
     for (size_t i = 0; can && i < d->domain_count; i++) {
         const struct domain_entry *e = &d->domains[i];

@@ -10,8 +10,6 @@
 #include "net/tls_verify.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -70,8 +68,8 @@ void doctor_certificate(struct doctor *d)
             doctor_found(d, "without it there is no TLS; put it there, or name another in the settings", "%s",
                          bytes_str(&error));
         else if (!hash_same(key, info.key))
-            doctor_found(d, "put both there at once: postern certificate install", "%s isn't the key of %s", p.key,
-                         p.certificate);
+            doctor_found(d, "put both there at once: postern certificate install", "%s isn't the key of %s",
+                         p.key, p.certificate);
         certificate_free(&info);
     }
     bytes_free(&error);

@@ -158,6 +158,22 @@ static int recipient_argument(const char *text, char to[ADDRESS_LIMIT + 4])
     return EX_OK;
 }
 
+/* Mail for those of a domain that isn't relayed is refused, or delivered here. */
+static void warn_domain(struct admin *a, const char *recipient)
+{
+    struct bytes text;
+    struct span line;
+    struct domain_entry e;
+    const char *domain = strrchr(recipient, '@') + 1;
+    if (edit_read(a, TABLE_DOMAINS, &text) == EX_OK) {
+        bool there = edit_find(a, TABLE_DOMAINS, &text, domain, &line) && !tables_domain_entry(line, &e);
+        if (!there || (e.kind != DOMAIN_RELAY && e.kind != DOMAIN_RELAY_ALL))
+            complain(EX_OK, "warning: mail for %s isn't relayed until `postern domain add %s relay`%s",
+                     domain, domain, there ? ", for which it must be removed first" : "");
+    }
+    bytes_free(&text);
+}
+
 static int change_recipients(struct admin *a, int argc, char **argv, bool add)
 {
     struct bytes text;
@@ -176,6 +192,9 @@ static int change_recipients(struct admin *a, int argc, char **argv, bool add)
     }
     if (result == EX_OK)
         result = edit_write(a, TABLE_RELAY, &text);
+    for (int i = 0; result == EX_OK && add && i < argc; i++)
+        if (recipient_argument(argv[i], recipient) == EX_OK)
+            warn_domain(a, recipient);
     bytes_free(&text);
     return result;
 }

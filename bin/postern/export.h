@@ -20,7 +20,8 @@ struct export {
 /* A line about a folder on standard output. */
 void export_report(const struct export *e, struct span folder, uint64_t count);
 
-/* --- export_tree.c: a Maildir with its folders, or with one, which is then the Maildir itself. EX_OK, or complains. */
+/* --- export_tree.c */
+/* A Maildir with its folders, or with one, which is then the Maildir itself. EX_OK, or complains. */
 int export_tree(struct export *e);
 
 #endif

@@ -13,7 +13,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sysexits.h>
@@ -123,9 +122,9 @@ static int make_folder(struct export *e, struct span folder, int *dir)
         *dir = fcntl(e->fd, F_DUPFD_CLOEXEC, 3);
         return EX_OK;
     }
-    *dir = named && mkdirat(e->fd, path, 0700) == 0
-               ? file_open_beneath(e->fd, path, O_RDONLY | O_DIRECTORY, 0)
-               : -1;
+    *dir = -1;
+    if (named && mkdirat(e->fd, path, 0700) == 0)
+        *dir = file_open_beneath(e->fd, path, O_RDONLY | O_DIRECTORY, 0);
     if (*dir < 0)
         return complain_of(e, path);
     file_close(file_open_beneath(*dir, "maildirfolder", O_WRONLY | O_CREAT, 0600));

@@ -2,9 +2,10 @@
  *
  * postern import [--folder NAME] [--format FORMAT] ADDRESS SOURCE
  *
- * Reads what others kept into an account. As root the source is opened before the command becomes the server's owner,
- * so that it may lie where only root can read; of a Maildir, whose files are opened one by one, the right to read is
- * kept. Limits of the account's quota aren't asked for: who moves in brings everything along.
+ * Reads what others kept into an account. As root the source is opened before the command becomes the
+ * server's owner, so that it may lie where only root can read; of a Maildir, whose files are opened one by
+ * one, the right to read is kept. Limits of the account's quota aren't asked for: who moves in brings
+ * everything along.
  */
 #include "import.h"
 #include "base/files.h"
@@ -32,14 +33,16 @@ int import_folder_name(const char *given, char name[FOLDER_NAME_LIMIT + 1])
 {
     struct bytes text;
     bytes_init(&text, FOLDER_NAME_LIMIT);
-    bool good = utf7_from_utf8(span_of(given), &text) && span_copy(span_bytes(&text), name, FOLDER_NAME_LIMIT + 1);
+    bool good =
+        utf7_from_utf8(span_of(given), &text) && span_copy(span_bytes(&text), name, FOLDER_NAME_LIMIT + 1);
     struct span n = span_bytes(&text);
     if (good && folder_is_inbox(n))
         memcpy(name, "INBOX", sizeof "INBOX");
     else
         good = good && folder_name_makeable(n);
     bytes_free(&text);
-    return good ? EX_OK : complain(EX_DATAERR, "%s: can't be a folder's name; one looks like Work.2026", given);
+    return good ? EX_OK
+                : complain(EX_DATAERR, "%s: can't be a folder's name; one looks like Work.2026", given);
 }
 
 int import_make_folder(struct import *i, struct span folder)
@@ -103,7 +106,8 @@ static int find_account(struct admin *a, const char *text, struct address *accou
     enum status st = directory_quota_of(&a->s, account, &q);
     if (st == ST_NONE)
         return complain(EX_NOUSER, "%s: is no account here; `postern user list` shows them", account->text);
-    return st == ST_OK ? EX_OK : complain(EX_TEMPFAIL, "%s: can't be looked up: %s", account->text, strerror(errno));
+    return st == ST_OK ? EX_OK
+                       : complain(EX_TEMPFAIL, "%s: can't be looked up: %s", account->text, strerror(errno));
 }
 
 int import_is_account(struct admin *a, const char *address)

@@ -66,8 +66,8 @@ struct source {
 /* --- import.c */
 /* Is there such an account? Looks only. EX_OK, or complains. */
 int import_is_account(struct admin *a, const char *address);
-/* As root: becomes the owner of the spool, and where it reads a `tree` keeps of root's rights the one to read; *reads_all
- * then. EX_OK, or complains. */
+/* As root: becomes the owner of the spool, and where it reads a `tree` keeps of root's rights the one to
+ * read; *reads_all then. EX_OK, or complains. */
 int import_become_owner(struct admin *a, bool tree, bool *reads_all);
 /* The second half of that, for who became the owner in another way, with PR_SET_KEEPCAPS set before. */
 int import_keep_reading(bool was_root, bool *reads_all);

@@ -4,10 +4,10 @@
  *
  *     dovecot-uidlist, courierimapuiddb    UIDs: uid_list.c reads both
  *     dovecot-keywords                     "NUMBER NAME": 0 is the letter a in file names
- *     courierimapkeywords/:list            names, one a line, an empty line, then "FILE:NUMBER NUMBER..." of
- * these courierimapkeywords/FILE, .N.FILE    newer than :list: the names of the file's keywords, one a line;
- * FILE is the newest, else the greatest N postern-folder                       our own: UIDVALIDITY and
- * letters; the UIDs stand in the names
+ *     courierimapkeywords/:list            names, one a line, an empty line, then "FILE:NUMBER NUMBER..."
+ *     courierimapkeywords/FILE, .N.FILE    newer than :list: the names of the file's keywords, one a line;
+ *                                          FILE is the newest, else the greatest N
+ *     postern-folder                       our own: UIDVALIDITY and letters; the UIDs stand in the names
  *
  * Everything is opened beneath the Maildir and without following links: its owner may not be trusted with
  * what we can read.
@@ -22,7 +22,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define LIST_LIMIT ((size_t)256 << 20)
 #define KEYWORDS_LIMIT ((size_t)64 * 1024)
@@ -161,9 +160,8 @@ static void read_courier(struct source *s)
 
 enum status source_open(int maildir, const char *path, struct source *s)
 {
-    *s = (struct source){
-        .new_dir = -1, .cur_dir = -1, .list_text.limit = LIST_LIMIT, .marks_text.limit = LIST_LIMIT
-    };
+    *s = (struct source){ .new_dir = -1, .cur_dir = -1 };
+    s->list_text.limit = s->marks_text.limit = LIST_LIMIT;
     s->dir = file_open_beneath(maildir, path, O_RDONLY | O_DIRECTORY, 0);
     if (s->dir < 0)
         return errno == ENOENT || errno == ELOOP || errno == ENOTDIR ? ST_NONE : ST_TEMP;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * The tables as lists: domain, relay, bcc, user, alias, refuse and route list. An entry is a line, as the
- * table has it, with what isn't printable escaped, and no heading; or for programs an object a line, with what
- * the line means.
+ * table has it, with what isn't printable escaped, and no heading; or for programs an object a line, with
+ * what the line means.
  */
 #include "admin.h"
 #include "store/secrets.h"

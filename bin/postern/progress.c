@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * How far long work is: one line on standard error, drawn over itself, and wiped at the end. Where that isn't a
- * terminal nothing is said, so that logs and pipes stay clean.
+ * How far long work is: one line on standard error, drawn over itself, and wiped at the end. Where that isn't
+ * a terminal nothing is said, so that logs and pipes stay clean.
  */
 #include "import.h"
 #include "base/clock.h"

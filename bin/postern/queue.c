@@ -12,7 +12,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 #include <time.h>
@@ -47,6 +46,11 @@ static void format_size(uint64_t bytes, char *to, size_t size)
         snprintf(to, size, "%" PRIu64 "M", bytes / 1048576);
 }
 
+int64_t queue_next(const struct queue_message *m)
+{
+    return m->next_attempt > m->options.release ? m->next_attempt : m->options.release;
+}
+
 static void format_next(const struct queue_message *m, char mark, char *to, size_t size)
 {
     if (mark == QUEUE_HELD)
@@ -55,10 +59,10 @@ static void format_next(const struct queue_message *m, char mark, char *to, size
         snprintf(to, size, "bounce");
     else if (mark != QUEUE_TODO)
         snprintf(to, size, "report");
-    else if (m->next_attempt <= clock_now())
+    else if (queue_next(m) <= clock_now())
         snprintf(to, size, "now");
     else
-        format_time(m->next_attempt - clock_now(), to, size);
+        format_time(queue_next(m) - clock_now(), to, size);
 }
 
 /* The sender and a recipient, in the columns that a terminal has left; `width` 0: as wide as they are. */
@@ -210,8 +214,8 @@ static void show_envelope(const struct queue_message *m)
     printf("%-10s %" PRIu64 "\n", "size", m->size);
     show_options(m);
     printf("%-10s %u\n", "attempts", m->attempts);
-    if (m->next_attempt > 0)
-        show_time("next", m->next_attempt);
+    if (queue_next(m) > 0)
+        show_time("next", queue_next(m));
     printf("%-10s <", "sender");
     say_text(span_of(m->sender));
     puts(">");

@@ -41,6 +41,9 @@ bool selection_has(const struct selection *s, const struct queue_recipient *r);
 bool selection_filters(const struct selection *s);
 
 /* --- queue.c */
+/* When it is tried next: seconds since 1970, 0 for at once. Not before it is to be released (RFC 4865), which
+ * qrun, who puts it under its due time, may not have seen yet. */
+int64_t queue_next(const struct queue_message *m);
 /* "waiting", "sent", "failed", "bounced", "held" */
 const char *queue_mark_word(char mark);
 

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * postern queue retry, hold, release and drop: what an administrator does about the queue. Whatever changes a
- * message takes its lock first: one that is being sent just now says so and is left alone.
+ * message takes its lock first: one that is being sent just now says so and is left alone. What becomes of a
+ * recipient by that is an event of the log, as what qrun does is: held, released or dropped.
  */
 #include "base/clock.h"
+#include "base/log.h"
 #include "queue.h"
 
 #include <errno.h>
@@ -22,8 +24,14 @@ static int make_due(struct selection *s, struct queue_message *m)
     return complain(EX_IOERR, "%s: can't be made due: %s", m->id, strerror(errno));
 }
 
+static void note(const struct queue_message *m, const struct queue_recipient *r, const char *event)
+{
+    log_event(LOG_NOTICE, event, "id", m->id, "from", m->sender, "to", r->address.text, NULL);
+}
+
 /* Turns the mark `from` of every recipient that is meant into `to`. *changed counts them. */
-static int change_marks(struct selection *s, struct queue_message *m, char from, char to, size_t *changed)
+static int change_marks(struct selection *s, struct queue_message *m, char from, char to, const char *event,
+                        size_t *changed)
 {
     *changed = 0;
     for (size_t i = 0; i < m->recipient_count; i++) {
@@ -31,6 +39,7 @@ static int change_marks(struct selection *s, struct queue_message *m, char from,
             continue;
         if (queue_mark(m, i, to) != ST_OK)
             return complain(EX_IOERR, "%s: can't be marked: %s", m->id, strerror(errno));
+        note(m, &m->recipients[i], event);
         ++*changed;
     }
     return EX_OK;
@@ -45,14 +54,14 @@ static int none(const struct selection *s, const struct queue_message *m, const 
 static int hold(struct selection *s, struct queue_message *m)
 {
     size_t changed;
-    int result = change_marks(s, m, QUEUE_TODO, QUEUE_HELD, &changed);
+    int result = change_marks(s, m, QUEUE_TODO, QUEUE_HELD, "held", &changed);
     return result == EX_OK && !changed ? none(s, m, "has no recipient that waits") : result;
 }
 
 static int release(struct selection *s, struct queue_message *m)
 {
     size_t changed;
-    int result = change_marks(s, m, QUEUE_HELD, QUEUE_TODO, &changed);
+    int result = change_marks(s, m, QUEUE_HELD, QUEUE_TODO, "released", &changed);
     if (result == EX_OK && !changed)
         return none(s, m, "has no recipient that is held");
     return result == EX_OK ? make_due(s, m) : result;
@@ -65,6 +74,7 @@ static void say_dropped(const struct queue_message *m, const struct queue_recipi
     fputs("> <", stdout);
     say_word(span_of(r->address.text));
     puts(">");
+    note(m, r, "dropped");
 }
 
 /* Where other recipients wait, those that are meant are marked as done with; else the message is removed. */
@@ -77,9 +87,9 @@ static int drop(struct selection *s, struct queue_message *m)
     }
     for (size_t i = 0; left && i < m->recipient_count; i++)
         if (selection_has(s, &m->recipients[i])) {
-            say_dropped(m, &m->recipients[i]);
             if (queue_mark(m, i, QUEUE_DONE) != ST_OK)
                 return complain(EX_IOERR, "%s: can't be marked: %s", m->id, strerror(errno));
+            say_dropped(m, &m->recipients[i]);
         }
     if (left)
         return EX_OK;
@@ -88,6 +98,7 @@ static int drop(struct selection *s, struct queue_message *m)
     for (size_t i = 0; i < m->recipient_count; i++)
         if (selection_has(s, &m->recipients[i]))
             say_dropped(m, &m->recipients[i]);
+    log_event(LOG_INFO, "removed", "id", m->id, NULL);
     return EX_OK;
 }
 
@@ -95,6 +106,7 @@ static int change(struct selection *s, selection_act *act)
 {
     if (s->json)
         return complain(EX_USAGE, "--json is for list and show");
+    log_to_system();
     return selection_each(s, true, act);
 }
 

@@ -62,7 +62,7 @@ int queue_json(const struct queue_message *m, bool header)
     int result = EX_OK;
     json_pair("{", "id", span_of(m->id));
     printf(",\"queued\":%" PRId64 ",\"size\":%" PRIu64 ",\"attempts\":%u,\"next\":%" PRId64, m->queued,
-           m->size, m->attempts, m->next_attempt);
+           m->size, m->attempts, queue_next(m));
     printf(",\"body\":\"%s\",\"smtputf8\":%s,\"requiretls\":%s", m->eight_bit ? "8bit" : "7bit",
            o->smtputf8 ? "true" : "false", o->require_tls ? "true" : "false");
     if (o->ret != RET_UNSAID)

@@ -35,19 +35,12 @@ static const char *const not_public[] = {
     "fe80::/10",     "fc00::/7",       "ff00::/8",
 };
 
-static bool in_network(const struct in6_addr *address, const struct network *net)
-{
-    unsigned bytes = net->prefix / 8, bits = net->prefix % 8;
-    unsigned char mask = (unsigned char)(0xff00u >> bits);
-    return memcmp(address->s6_addr, net->address.s6_addr, bytes) == 0 &&
-           (bits == 0 || ((address->s6_addr[bytes] ^ net->address.s6_addr[bytes]) & mask) == 0);
-}
-
-bool records_is_public(const struct in6_addr *address)
+/* Can anybody on the Internet reach it? */
+static bool is_public(const struct in6_addr *address)
 {
     struct network net;
     for (size_t i = 0; i < sizeof not_public / sizeof not_public[0]; i++)
-        if (settings_parse_network(span_of(not_public[i]), &net) && in_network(address, &net))
+        if (settings_parse_network(span_of(not_public[i]), &net) && network_has(&net, address))
             return false;
     return true;
 }
@@ -98,7 +91,7 @@ static void add_interface(struct host_addresses *to, const struct ifaddrs *i)
         address = ((const struct sockaddr_in6 *)(const void *)i->ifa_addr)->sin6_addr;
     else
         return;
-    if (records_is_public(&address) && stays(&address))
+    if (is_public(&address) && stays(&address))
         add_address(to, &address);
 }
 

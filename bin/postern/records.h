@@ -22,8 +22,6 @@ struct host_addresses {
 /* By the setting `addresses`; else the addresses of the interfaces that others can reach: none of this
  * machine or link alone, private, temporary (RFC 8981) or deprecated. */
 void records_addresses(const struct settings *s, struct host_addresses *to);
-/* Is it one that anybody on the Internet can reach? */
-bool records_is_public(const struct in6_addr *address);
 /* "192.0.2.1", "2001:db8::1" */
 #define RECORDS_ADDRESS_TEXT 48
 const char *records_address_text(const struct in6_addr *address, char text[RECORDS_ADDRESS_TEXT]);

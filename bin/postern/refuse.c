@@ -6,7 +6,6 @@
 #include "admin.h"
 #include "store/refused.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
 

@@ -11,7 +11,6 @@
  */
 #include "restore.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
 

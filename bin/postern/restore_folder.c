@@ -226,8 +226,8 @@ static int stage_all(struct target *t)
 
 /* --- to their places, under the lock */
 
-/* May the folder become what the backup has? No other one of the account is that already, under another name.
- */
+/* May the folder become what the backup has? No other one of the account is that already, under another
+ * name. */
 static bool is_free(const struct target *t)
 {
     const struct durable *d = &t->from->durable;

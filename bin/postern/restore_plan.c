@@ -18,7 +18,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
-#include <unistd.h>
 
 static int compare_hashes(const void *a, const void *b)
 {

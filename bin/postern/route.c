@@ -5,7 +5,6 @@
 #include "admin.h"
 #include "text/hop.h"
 
-#include <stdio.h>
 #include <sysexits.h>
 
 #define LINE_LIMIT 2048

@@ -37,7 +37,8 @@ static const char *const table_texts[TABLES] = {
         "# See aliases(5). After editing by hand: postern tables\n",
     [TABLE_SECRETS] = "# user@domain:{SCHEME}hash   `postern user passwd` changes one\n",
     [TABLE_RELAY] =
-        "# Recipients of the domains that are relayed, one a line: user@example.com, or @example.com for all of\n"
+        "# Recipients of the domains that are relayed, one a line: user@example.com, or @example.com for "
+        "all of\n"
         "# that domain. After editing by hand: postern tables\n",
 };
 
@@ -242,9 +243,8 @@ static void say_next(struct setup *u)
            "  1. postern%s user add %s\n"
            "     makes an account; mail for postmaster and abuse goes to %s.\n",
            option, u->address ? u->address : "YOU", u->address ? u->address : "the first one");
-    puts(
-        "  2. Publish the records below in the DNS; PTR, from this machine's addresses back to its name, is set by\n"
-        "     whoever gave you the addresses.");
+    puts("  2. Publish the records below in the DNS; PTR, from this machine's addresses back to its name, is "
+         "set by\n     whoever gave you the addresses.");
     setup_say_certificate(u);
     if (u->system)
         puts("  4. systemctl enable --now postern.target\n"
@@ -295,9 +295,10 @@ int setup_command(struct admin *a, int argc, char **argv)
     int result = check_arguments(&u);
     umask(022); /* for folders on the way to ours; all else gets its mode by name */
     certificate_pair_init(&u.found);
-    int (*const steps[])(
-        struct setup *) = { find_places, setup_find_certificate, setup_folders, write_settings,
-                            make_spool,  setup_certificate,      write_srs_key, write_tables };
+    int (*const steps[])(struct setup *) = {
+        find_places, setup_find_certificate, setup_folders, write_settings,
+        make_spool,  setup_certificate,      write_srs_key, write_tables,
+    };
     for (size_t i = 0; result == EX_OK && i < sizeof steps / sizeof steps[0]; i++)
         result = steps[i](&u);
     if (result == EX_OK)

@@ -7,7 +7,6 @@
  */
 #include "status.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

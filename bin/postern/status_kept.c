@@ -10,7 +10,6 @@
 #include "text/xtext.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #define HEAD "postern-status 1 "

@@ -1,36 +1,43 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * postern trace ID|ADDRESS: follows messages through the log.
+ * postern trace ID|ADDRESS|MESSAGE-ID: follows messages through the log.
  *
- * An event is wanted if it has the ID, or names the address as sender or recipient; then all events of its
- * message are, and those of the reports that were made of it ("bounce=ID"). They are printed message by
- * message, in the order in which each first appears, and as they came within it. What was refused has no ID
- * and stands alone. The log's events are kept in memory while it is read: a message's first lines can become
- * wanted by its last.
+ * An event is wanted if it has the ID, names the address as sender or recipient, or is that of a message with
+ * this Message-ID; then all events of its message are, and those of the reports that were made of it
+ * ("bounce=ID"). They are printed message by message, in the order in which each first appears, and as they
+ * came within it. What was refused has no ID and stands alone. The log's events are kept in memory while it
+ * is read: a message's first lines can become wanted by its last. A report's own Message-ID is its ID and our
+ * name.
  */
 #include "trace.h"
+#include "base/clock.h"
 #include "store/queue.h"
+#include "text/fields.h"
 
 #include <inttypes.h>
 #include <search.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
-#include <unistd.h>
+#include <time.h>
 
 #define EVENTS_LIMIT 5000000
 #define LINE_LIMIT 65536
 #define VALUE_LIMIT 16384
 #define DEFAULT_SINCE "2 days ago"
+#define DEFAULT_SECONDS (2 * 86400)
 
 struct trace {
     const char *what, *file, *since;
+    char message_id[MESSAGE_ID_LIMIT + 1]; /* that it may be, as smtpd's log has it */
+    char id[QUEUE_ID_LIMIT];               /* that it is or, as a report's Message-ID, begins with; or "" */
     struct event *events;
     size_t count, room;
     void *ids; /* tsearch(3): the messages that are wanted */
     bool more; /* an ID was added by this pass */
     struct bytes value;
     bool colour, json;
+    char begun[32]; /* since then, for the ID of an older message */
 };
 
 static int by_text(const void *a, const void *b)
@@ -98,11 +105,16 @@ static bool names(struct trace *t, const struct event *e, const char *field)
     return false;
 }
 
+static bool is_identified(struct trace *t, const struct event *e)
+{
+    return event_field(e, "message-id", &t->value) && span_eq_str(span_bytes(&t->value), t->message_id);
+}
+
 static void look_at(struct trace *t, struct event *e, bool address)
 {
     bool has_id = event_field(e, "id", &t->value);
     bool known = has_id && tfind(bytes_str(&t->value), &t->ids, by_text);
-    if (!known && !(address && (names(t, e, "from") || names(t, e, "to"))))
+    if (!known && !(address && (names(t, e, "from") || names(t, e, "to") || is_identified(t, e))))
         return;
     e->wanted = true;
     if (event_field(e, "id", &t->value))
@@ -115,8 +127,7 @@ static void look_at(struct trace *t, struct event *e, bool address)
 static void choose(struct trace *t)
 {
     bool address = !queue_id_valid(t->what);
-    if (!address)
-        add_id(t, t->what);
+    add_id(t, t->id);
     do {
         t->more = false;
         for (size_t i = 0; i < t->count; i++)
@@ -133,6 +144,7 @@ static const char *colour_of(const char *event)
         const char *event, *colour;
     } rows[] = { { "accepted", "\033[32m" },     { "delivered", "\033[32m" }, { "removed", "\033[32m" },
                  { "deferred", "\033[33m" },     { "kept", "\033[33m" },      { "failed", "\033[31m" },
+                 { "held", "\033[33m" },         { "released", "\033[32m" },  { "dropped", "\033[31m" },
                  { "expired", "\033[31m" },      { "bounced", "\033[31m" },   { "refused", "\033[31m" },
                  { "undeliverable", "\033[31m" } };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
@@ -148,8 +160,8 @@ static bool is_speech(struct span name)
            span_eq_str(name, "said");
 }
 
-/* The recipients that smtpd accepted: those with > are queued for another server, those with | for a program.
- */
+/* The recipients that smtpd accepted: those with > are queued for another server, those with | for a
+ * program. */
 static void print_recipients(struct span list)
 {
     struct span one;
@@ -172,7 +184,7 @@ static void print_fields(struct trace *t, const struct event *e, bool speech)
             print_recipients(value);
             continue;
         }
-        bool address = span_eq_str(name, "from");
+        bool address = span_eq_str(name, "from") || span_eq_str(name, "message-id");
         if (!speech && !span_eq_str(name, "size")) {
             putchar(' ');
             say_text(name);
@@ -257,6 +269,38 @@ static int print_all(struct trace *t)
                     t->file ? "" : t->since);
 }
 
+/* An address or Message-ID may stand in < >, as it is shown. */
+static const char *plain_address(char *word)
+{
+    size_t n = strlen(word);
+    if (n <= 2 || word[0] != '<' || word[n - 1] != '>')
+        return word;
+    word[n - 1] = '\0';
+    return word + 1;
+}
+
+static void read_id(struct trace *t)
+{
+    message_id_read(span_of(t->what), t->message_id);
+    struct span whole = span_of(t->message_id), first = span_head(whole, span_find(whole, '@'));
+    if (!span_copy(first, t->id, sizeof t->id) || !queue_id_valid(t->id))
+        t->id[0] = '\0';
+}
+
+/* An ID says when the message came: a message that waits long is followed from its beginning. */
+static void since_when(struct trace *t)
+{
+    struct tm tm;
+    int64_t when = t->id[0] ? queue_id_time(t->id) : INT64_MAX;
+    time_t begin = (time_t)when;
+    if (t->since)
+        return;
+    t->since = DEFAULT_SINCE;
+    if (when < clock_now() - DEFAULT_SECONDS && localtime_r(&begin, &tm) &&
+        strftime(t->begun, sizeof t->begun, "%Y-%m-%d %H:%M:%S", &tm))
+        t->since = t->begun;
+}
+
 static int read_arguments(struct trace *t, int argc, char **argv)
 {
     for (int i = 0; i < argc; i++) {
@@ -266,19 +310,23 @@ static int read_arguments(struct trace *t, int argc, char **argv)
         if (to != &t->what && ++i == argc)
             return complain(EX_USAGE, "%s: its value is missing", argv[i - 1]);
         if (to == &t->what && (t->what || argv[i][0] == '-'))
-            return complain(EX_USAGE, "%s: one ID or address is expected; see `postern help`", argv[i]);
-        *to = argv[i];
+            return complain(EX_USAGE, "%s: one ID, address or Message-ID is expected; see `postern help`",
+                            argv[i]);
+        *to = to == &t->what ? plain_address(argv[i]) : argv[i];
     }
     return t->what ? EX_OK
-                   : complain(EX_USAGE, "which message? An ID, or the address of a sender or recipient");
+                   : complain(EX_USAGE,
+                              "which message? An ID, a Message-ID, or the address of a sender or recipient");
 }
 
 int trace_command(struct admin *a, int argc, char **argv)
 {
-    struct trace t = { .since = DEFAULT_SINCE, .colour = terminal_colour(), .json = a->json };
+    struct trace t = { .colour = terminal_colour(), .json = a->json };
     int result = read_arguments(&t, argc, argv);
     if (result != EX_OK)
         return result;
+    read_id(&t);
+    since_when(&t);
     bytes_init(&t.value, VALUE_LIMIT);
     result = read_log(&t);
     if (result == EX_OK) {

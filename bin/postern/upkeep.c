@@ -20,7 +20,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
-#include <unistd.h>
 
 #define STATE_FILE "upkeep"
 #define LOCK_FILE "upkeep.lock"

@@ -22,8 +22,8 @@ struct upkeep {
 /* When the last run was that looked after all accounts' expiry, in seconds since 1970; 0: none ever was. */
 int64_t upkeep_last(const struct settings *s);
 
-/* --- upkeep_account.c: one account, in a process of its own, confined to its mail. EX_OK, or has said what
- * is wrong. */
+/* --- upkeep_account.c */
+/* One account, in a process of its own, confined to its mail. EX_OK, or it has said what is wrong. */
 int upkeep_account(struct upkeep *u, const struct address *account);
 /* The sandbox for these. EX_OK, or complains. */
 int upkeep_prepare(struct upkeep *u);

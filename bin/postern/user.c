@@ -14,20 +14,35 @@
 #include <string.h>
 #include <sysexits.h>
 
-static int must_be_new(struct admin *a, const struct address *account)
+/* Mail doesn't come to accounts elsewhere: in another name of a domain it is for those in that domain, and in one that is
+ * relayed for another server's. */
+static int must_be_ours(struct admin *a, const struct address *account)
 {
     struct bytes domains;
     struct span line;
-    bool there, ours;
+    struct domain_entry e = { .kind = DOMAIN_OURS };
     char domain[ADDRESS_LIMIT];
     int result = edit_read(a, TABLE_DOMAINS, &domains);
-    ours = result == EX_OK && span_copy(address_domain(account), domain, sizeof domain) &&
-           edit_find(a, TABLE_DOMAINS, &domains, domain, &line);
+    bool there = result == EX_OK && span_copy(address_domain(account), domain, sizeof domain) &&
+                 edit_find(a, TABLE_DOMAINS, &domains, domain, &line) && !tables_domain_entry(line, &e);
     bytes_free(&domains);
-    if (result == EX_OK && !ours)
+    if (result == EX_OK && !there)
         return complain(EX_NOHOST,
                         "%s: the domain isn't one of this server's; `postern domain add` makes it one",
                         account->text);
+    if (e.kind == DOMAIN_ALIAS)
+        return complain(EX_DATAERR, "%s: the domain is another name of %s; an account there has its mail too", account->text,
+                        e.target);
+    if (e.kind != DOMAIN_OURS)
+        return complain(EX_DATAERR, "%s: mail for this domain is relayed to another server, which has its accounts",
+                        account->text);
+    return result;
+}
+
+static int must_be_new(struct admin *a, const struct address *account)
+{
+    bool there;
+    int result = must_be_ours(a, account);
     if (result == EX_OK)
         result = user_is_there(a, account, &there);
     if (result == EX_OK && there)

@@ -28,11 +28,16 @@ static const char *find_account(struct user_import *u, struct span name, struct 
     for (size_t i = 0; i < u->count; i++)
         if (strcmp(u->users[i].account.text, account->text) == 0)
             return "is there twice; the first line counts";
-    bool ours = edit_read(u->a, TABLE_DOMAINS, &domains) == EX_OK &&
-                span_copy(address_domain(account), domain, sizeof domain) &&
-                edit_find(u->a, TABLE_DOMAINS, &domains, domain, &line);
+    struct domain_entry e = { .kind = DOMAIN_OURS };
+    bool there = edit_read(u->a, TABLE_DOMAINS, &domains) == EX_OK &&
+                 span_copy(address_domain(account), domain, sizeof domain) &&
+                 edit_find(u->a, TABLE_DOMAINS, &domains, domain, &line) && !tables_domain_entry(line, &e);
     bytes_free(&domains);
-    return ours ? NULL : "is of no domain of this server; `postern domain add` makes it one";
+    if (!there)
+        return "is of no domain of this server; `postern domain add` makes it one";
+    return e.kind == DOMAIN_OURS
+               ? NULL
+               : "is of a domain that is only another name, or relayed: no mail comes to accounts there";
 }
 
 static const char *check_extra(struct user_import *u, unsigned number, struct span extra, struct quota *quota)

@@ -19,12 +19,12 @@
 #include "trust/dkim_keyring.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define BOUNCE_LIMIT (64u << 20)
+#define QUEUE_ATTEMPTS 2 /* to bring one into the queue, where the disk says that it may not be there */
 #define SIGNATURES_LIMIT 16384
 #define HEADER_LIMIT 65536           /* bytes of the original's headers that go along */
 #define BOUNCE_SIZE_MOST (32u << 20) /* of a message that goes along in whole, whatever the setting says */
@@ -53,12 +53,13 @@ static struct span read_message(const struct job *j, size_t most, struct bytes *
     return span_bytes(to);
 }
 
-/* RET is about failures; of what is late or has arrived the sender has the text (RFC 3461 4.3). What needs
- * TLS doesn't go along (RFC 8689 5). */
+/* RET is about failures; of what is late or has arrived the sender has the text (RFC 3461 4.3). A bounce says
+ * to postmaster only in whole what it was about. What needs TLS doesn't go along (RFC 8689 5). */
 static bool brings_message(const struct qrun *q, const struct bounce *b)
 {
     const struct queue_message *m = &b->job->m;
-    return b->action == REPORT_FAILED && m->options.ret == RET_FULL && !m->options.require_tls && m->size &&
+    bool wanted = m->options.ret == RET_FULL || (b->for_postmaster && !m->sender[0]);
+    return b->action == REPORT_FAILED && wanted && !m->options.require_tls && m->size &&
            m->size <= q->settings->bounce_size && m->size <= BOUNCE_SIZE_MOST;
 }
 
@@ -104,7 +105,7 @@ static bool write_bounce(struct qrun *q, struct bounce *b)
                         .utf8 = j->m.options.smtputf8,
                         .queued = j->m.queued,
                         .now = clock_now(),
-                        .until = j->m.queued + (int64_t)q->settings->queue_lifetime,
+                        .until = job_since(j) + (int64_t)q->settings->queue_lifetime,
                         .recipients = list,
                         .count = b->count,
                         .header = span_head(text, header_end(text)),
@@ -125,9 +126,8 @@ static void sign_bounce(struct qrun *q, const struct bounce *b, struct bytes *fi
         bytes_clear(fields);
 }
 
-static enum status queue_bounce(struct qrun *q, const struct bounce *b)
+static enum status prepare_bounce(struct qrun *q, const struct bounce *b, struct queue_new *new)
 {
-    struct queue_new new;
     struct bytes fields;
     struct span text = span_bytes(&b->text);
     struct queue_envelope e = {
@@ -137,36 +137,46 @@ static enum status queue_bounce(struct qrun *q, const struct bounce *b)
     e.options.smtputf8 = utf8_ascii_run(span_of(b->to->text)) < strlen(b->to->text);
     sign_bounce(q, b, &fields);
     struct content c = { .trace = span_bytes(&fields), .memory = text, .fd = -1, .size = text.n };
-    enum status st = queue_prepare(q->settings->spool, b->id, &e, &c, &new);
+    enum status st = queue_prepare(q->settings->spool, b->id, &e, &c, new);
     bytes_free(&fields);
-    if (st == ST_PERM && errno == EEXIST) /* from before a crash */
-        return ST_OK;
-    if (st != ST_OK)
-        return ST_TEMP;
-    if (queue_publish(&new) != ST_OK) {
-        queue_abort(&new);
-        return ST_TEMP;
-    }
-    st = queue_finish(&new);
-    if (st != ST_OK) /* once more: it stands, and would be made again */
-        st = queue_sync(q->queue_dir, &(struct queue_changes){ .top = true });
-    line_add(&q->forced, b->id, true);
     return st;
 }
 
+static enum status queue_bounce(struct qrun *q, const struct bounce *b)
+{
+    struct queue_new new;
+    for (int attempt = 0; attempt < QUEUE_ATTEMPTS; attempt++) {
+        enum status st = prepare_bounce(q, b, &new);
+        if (st == ST_PERM && errno == EEXIST) /* from before a crash, which may have come before its fsync */
+            return queue_sync(q->queue_dir, &(struct queue_changes){ .top = true });
+        if (st != ST_OK)
+            return ST_TEMP;
+        if (queue_publish(&new) != ST_OK) {
+            queue_abort(&new);
+            return ST_TEMP;
+        }
+        if (queue_finish(&new) == ST_OK) {
+            line_add(&q->forced, b->id, true);
+            return ST_OK;
+        }
+        queue_withdraw(&new);
+    }
+    return ST_TEMP;
+}
+
 static enum status deliver_bounce(struct qrun *q, const struct address *to, const struct bounce *b,
-                                  struct bytes *why)
+                                  const char *id, struct bytes *why)
 {
     char mark;
     struct local_mail m = { .sender = "",
                             .message = span_bytes(&b->text),
                             .eight_bit = b->eight_bit,
-                            .id = b->id,
+                            .id = id,
                             .look = b->job->recovered || b->action == REPORT_DELAYED };
     return local_deliver(q, to, &m, &mark, why);
 }
 
-/* To those whom postmaster means here; nobody is no error. */
+/* To those whom postmaster means here, each under an ID of its own; nobody is no error. */
 static enum status tell_postmaster(struct qrun *q, struct bounce *b)
 {
     struct address postmaster = { .text = "postmaster", .local_length = 10 };
@@ -179,9 +189,12 @@ static enum status tell_postmaster(struct qrun *q, struct bounce *b)
     b->to = &postmaster;
     b->for_postmaster = true;
     st = write_bounce(q, b) ? ST_OK : ST_TEMP;
-    for (size_t i = 0; i < targets.count && st == ST_OK; i++)
-        if (targets.list[i].local && deliver_bounce(q, &targets.list[i].address, b, &why) == ST_TEMP)
+    for (size_t i = 0; i < targets.count && st == ST_OK; i++) {
+        char id[QUEUE_ID_LIMIT];
+        queue_report_id(b->id, "postmaster", i, id);
+        if (targets.list[i].local && deliver_bounce(q, &targets.list[i].address, b, id, &why) == ST_TEMP)
             st = ST_TEMP;
+    }
     bytes_free(&b->text);
     bytes_free(&why);
     targets_free(&targets);
@@ -194,7 +207,7 @@ static enum status tell_sender(struct qrun *q, struct bounce *b)
     bytes_init(&why, 1024);
     enum status here = local_is(q, b->to), st = ST_TEMP;
     if (here != ST_TEMP && write_bounce(q, b))
-        st = here == ST_OK ? deliver_bounce(q, b->to, b, &why) : queue_bounce(q, b);
+        st = here == ST_OK ? deliver_bounce(q, b->to, b, b->id, &why) : queue_bounce(q, b);
     if (st == ST_TEMP)
         log_event(LOG_ERR, "bounce-deferred", "id", b->job->m.id, "to", b->to->text, "text",
                   why.len ? bytes_str(&why) : strerror(errno), NULL);

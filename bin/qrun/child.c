@@ -58,15 +58,15 @@ static void run(struct qrun *q, const struct child_start *start, int channel, pi
         dnssec = open_dnssec(q);
     if (!sandbox_enter(start->kind == CHILD_CONNECTOR ? q->connector_box : q->sender_box))
         _exit(EX_OSERR);
-    files_close_but((int[]){ channel, start->socket },
-                    2); /* entering took a descriptor of the sandbox's own */
+    files_close_but((int[]){ channel, start->socket }, 2); /* only now: entering takes the sandbox's own */
     if (start->kind == CHILD_SENDER) {
         struct sender_start s = { .settings = q->settings,
                                   .socket = start->socket,
                                   .hop = start->hop,
                                   .security = start->security,
                                   .roots = span_bytes(&q->roots),
-                                  .no_tls = start->no_tls };
+                                  .no_tls = start->no_tls,
+                                  .others = start->others };
         sender_run(channel, &s);
     } else if (start->kind == CHILD_FETCHER) {
         struct fetcher_start s = { start->socket, start->domain, span_bytes(&q->roots),

@@ -15,7 +15,6 @@
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <poll.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -29,6 +28,7 @@ struct walk {
     struct route route;
     bool routed;
     struct dns_resolver resolver; /* the settings' own, or one that verifies */
+    size_t answers;               /* which of its servers answered last: a dead one is waited for once */
     struct policy policy;
     struct security security;         /* what the current host must have */
     size_t host;                      /* whose addresses these are */
@@ -181,16 +181,18 @@ static void report_connected(struct walk *w, int fd, struct message *m)
     message_start(m, VERB_CONNECTED);
     message_put_str(m, w->route.hosts[w->host]);
     message_put_str(m, text);
+    message_put_u64(m, w->address + 1 < w->addresses.count || w->host + 1 < w->route.count);
     security_put(m, &w->security);
     m->fd = fd;
 }
 
 /* Once an address was there, and refused us, that is never for ever. Where every host could be asked whether
  * it does what the message requires, and couldn't, it is. */
-static void report_none(struct walk *w, struct message *m, bool permanent)
+static void report_none(struct walk *w, struct message *m, bool permanent, bool all_asked)
 {
     message_start(m, VERB_NO_HOST);
     message_put_u64(m, permanent);
+    message_put_u64(m, all_asked);
     message_put_str(m, w->why.len ? bytes_str(&w->why) : "4.4.1 No host could be reached");
 }
 
@@ -278,6 +280,7 @@ static bool begin_dnssec(struct walk *w)
 {
     const struct connector_start *s = w->start;
     w->resolver = *s->resolver;
+    w->resolver.answers = &w->answers;
     if (!s->dnssec)
         return false;
     if (!s->dnssec_required && !dnssec_works(s->dnssec))
@@ -316,7 +319,7 @@ static void answer(struct walk *w, int channel, struct message *m)
     if (!w->routed) {
         enum status st = find_route(w, channel, m);
         if (st != ST_OK) {
-            report_none(w, m, st == ST_PERM);
+            report_none(w, m, st == ST_PERM, false);
             bytes_clear(&w->why);
             return;
         }
@@ -331,10 +334,12 @@ static void answer(struct walk *w, int channel, struct message *m)
         w->attempts = attempts;
     while (fd < 0 && verb != VERB_CONNECT_MORE && w->attempts < ATTEMPTS && step(w))
         fd = try_current(w, channel);
+    bool all_asked = !w->unresolved && !w->refused && w->host >= w->route.count;
     if (fd >= 0)
         report_connected(w, fd, m);
     else
-        report_none(w, m, !w->unresolved && (w->start->lane == LANE_REQUIRE ? !w->refused : !w->reached));
+        report_none(w, m, w->start->lane == LANE_REQUIRE ? all_asked : !w->unresolved && !w->reached,
+                    all_asked);
 }
 
 void connector_run(int channel, const struct connector_start *start)

@@ -45,6 +45,7 @@ struct link {
     struct part *current; /* with the sender, or settling */
     uint64_t after;       /* enum after, of the result that settles; AFTER_LOST: the part goes back in line */
     unsigned completed;   /* messages over this connection */
+    bool others;          /* there are hosts behind this one */
     char host[DNS_NAME_LIMIT], shown[HOST_TEXT]; /* "mx.test", "mx.test[192.0.2.1]" */
     char tls[64];
     struct security security;   /* that the connection must have */
@@ -84,8 +85,8 @@ struct destination {
     bool insists; /* somebody asks for another attempt: also at hosts that are dead */
     bool proven; /* it took mail when it was last asked */
     bool no_tls;
-    bool unfit;       /* a host can't do what the messages require */
-    bool hindered;    /* another was refused for a reason that may pass */
+    bool unfit;       /* a host will never do: it can't do what the messages require, or takes no mail */
+    bool hindered;    /* another took mail, or was refused for a reason that may pass */
     bool policy_told; /* the policy stands in the record of TLS results */
 };
 

@@ -57,8 +57,9 @@ static bool blame_message(struct qrun *q, struct link *l)
     return true;
 }
 
-/* What a host said is better known than that no further one could be reached. */
-static void nobody_left(struct qrun *q, struct link *l, const char *text, bool permanent)
+/* What a host said is better known than that no further one could be reached. It is for ever if all of them
+ * could be asked, and said so. */
+static void nobody_left(struct qrun *q, struct link *l, const char *text, bool permanent, bool all_asked)
 {
     struct destination *d = l->d;
     char said[QUEUE_REPLY_LIMIT], host[HOST_TEXT];
@@ -67,7 +68,7 @@ static void nobody_left(struct qrun *q, struct link *l, const char *text, bool p
     if (d->failure[0]) {
         memcpy(said, d->failure, sizeof said);
         memcpy(host, d->failed_host, sizeof host);
-        bool never = d->unfit && !d->hindered && permanent;
+        bool never = d->unfit && !d->hindered && all_asked;
         destination_fail(q, d, never ? QUEUE_FAILED : QUEUE_TODO, said, host[0] ? host : NULL);
     } else
         destination_fail(q, d, permanent ? QUEUE_FAILED : QUEUE_TODO, text, NULL);
@@ -96,6 +97,7 @@ static void start_sender(struct qrun *q, struct link *l, int socket)
                                                       .socket = socket,
                                                       .hop = &d->hop,
                                                       .security = &l->security,
+                                                      .others = l->others,
                                                       .no_tls = d->no_tls || d->hop.tls == HOP_TLS_NONE });
     if (l->sender < 0) {
         give_up(q, l, "4.3.0 No process could be started to send");
@@ -127,13 +129,14 @@ static void connect_local(struct qrun *q, struct link *l, unsigned verb)
         fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd >= 0 && connect(fd, (struct sockaddr *)&to, sizeof to) == 0) {
         l->security = (struct security){ .need = NEED_NOTHING };
+        l->others = false;
         snprintf(l->host, sizeof l->host, "%s", to.sun_path);
         snprintf(l->shown, sizeof l->shown, "%s", to.sun_path);
         start_sender(q, l, fd);
     } else {
         snprintf(text, sizeof text, "4.4.1 Can't connect to %s: %s", to.sun_path, strerror(errno));
         if (link_is_last(l))
-            nobody_left(q, l, text, false);
+            nobody_left(q, l, text, false, false);
         else
             link_failed(q, l, VERB_CONNECT_NEXT);
     }
@@ -184,8 +187,11 @@ static void local_address(int socket, char text[INET6_ADDRSTRLEN])
 static void connected(struct qrun *q, struct link *l)
 {
     struct message *m = &q->packet;
+    uint64_t others = 0;
     message_get_str(m, l->host, sizeof l->host);
     message_get_str(m, l->to, sizeof l->to);
+    message_get_u64(m, &others);
+    l->others = others;
     bool known = security_get(m, &l->security);
     int socket = m->fd;
     if (!known || !message_end(m) || socket < 0) {
@@ -203,9 +209,10 @@ static void connected(struct qrun *q, struct link *l)
 
 static void no_host(struct qrun *q, struct link *l)
 {
-    uint64_t permanent;
+    uint64_t permanent, all_asked;
     char text[QUEUE_REPLY_LIMIT];
     message_get_u64(&q->packet, &permanent);
+    message_get_u64(&q->packet, &all_asked);
     message_get_str(&q->packet, text, sizeof text);
     if (permanent && !l->d->hop.direct &&
         l->d->lane != LANE_REQUIRE) { /* whoever wrote the route can mend it */
@@ -213,7 +220,7 @@ static void no_host(struct qrun *q, struct link *l)
         text[0] = '4';
     }
     if (message_end(&q->packet))
-        nobody_left(q, l, text, permanent);
+        nobody_left(q, l, text, permanent, all_asked);
     else
         destination_fail(q, l->d, QUEUE_TODO, "4.3.0 The connector failed", NULL);
 }

@@ -100,11 +100,19 @@ static void next_message(struct qrun *q, struct link *l)
     destination_grow(q, d);
 }
 
+/* Is it a refusal that another attempt won't change? A host that takes no mail says so before TLS, where
+ * anybody may have said it for a host whose TLS a policy asks for; and who wrote a route can mend it. */
+static bool is_for_ever(const struct link *l, uint64_t why)
+{
+    bool open = l->security.need == NEED_NOTHING || l->security.need == NEED_TESTING;
+    return why == REFUSED_UNFIT || (why == REFUSED_NO_MAIL && open && l->d->hop.direct);
+}
+
 static void refused(struct qrun *q, struct link *l)
 {
     struct destination *d = l->d;
     uint64_t why, result;
-    char reply[QUEUE_REPLY_LIMIT];
+    char reply[QUEUE_REPLY_LIMIT], shown[HOST_TEXT];
     message_get_u64(&q->packet, &why);
     message_get_u64(&q->packet, &result);
     message_get_str(&q->packet, reply, sizeof reply);
@@ -114,13 +122,18 @@ static void refused(struct qrun *q, struct link *l)
               NULL);
     if (result != TLS_RESULT_SUCCESS && result < TLS_RESULTS)
         destination_tls_refused(q, l, (enum tls_result)result, reply);
-    d->unfit = d->unfit || why == REFUSED_UNFIT;
-    d->hindered = d->hindered || why != REFUSED_UNFIT;
+    d->unfit = d->unfit || is_for_ever(l, why);
+    d->hindered = d->hindered || !is_for_ever(l, why);
     if (!link_is_last(l)) {
         link_failed(q, l, VERB_CONNECT_NEXT);
         return;
     }
     remember_failure(l, reply);
+    if (why == REFUSED_OURSELVES) {
+        span_copy(span_of(l->shown), shown, sizeof shown);
+        destination_fail(q, d, QUEUE_TODO, reply, shown);
+        return;
+    }
     if (why == REFUSED_HOST && strncmp(reply, "4.4.2 ", 6) == 0) /* it said nothing, or not enough in time */
         hosts_failed(q->hosts, l->to);
     if (why == REFUSED_TLS && !d->no_tls) {
@@ -142,28 +155,53 @@ static void keep_unanswered(struct part *p)
     p->count = kept;
 }
 
+static bool is_mark(uint64_t mark)
+{
+    return mark == QUEUE_DONE || mark == QUEUE_RELAYED || mark == QUEUE_DELIVERED || mark == QUEUE_FAILED ||
+           mark == QUEUE_TODO || mark == RESULT_AGAIN;
+}
+
+/* To the others that go again, in front. */
+static void keep_for_again(struct part *p, size_t i)
+{
+    size_t index = p->indexes[i];
+    p->indexes[i] = p->indexes[p->again];
+    p->indexes[p->again++] = index;
+}
+
+/* The outcome of one recipient. Again is no outcome, where others got through. */
+static void take_result(struct qrun *q, struct link *l, size_t i, char mark, bool through)
+{
+    struct part *p = l->current;
+    if (mark == RESULT_AGAIN && through && l->after != AFTER_LOST)
+        keep_for_again(p, i);
+    else if (l->after != AFTER_LOST || mark == QUEUE_FAILED)
+        job_outcome(q, p->job, p->indexes[i], mark == RESULT_AGAIN ? QUEUE_TODO : mark, l->reply, l->shown,
+                    protection_name(l->protection));
+}
+
 /* Reads the outcomes. False: malformed; then nothing of it counts. */
 static bool read_result(struct qrun *q, struct link *l)
 {
     struct message *m = &q->packet;
     struct part *p = l->current;
     uint64_t count, mark;
+    bool through = false;
     message_get_u64(m, &l->after);
     message_get_u64(m, &count);
     if (m->bad || count != p->count)
         return false;
     size_t begin = m->at;
+    p->again = 0;
     for (int pass = 0; pass < 2; pass++) {
         m->at = begin;
         for (size_t i = 0; i < p->count; i++) {
-            bool good = message_get_u64(m, &mark) && message_get_str(m, l->reply, sizeof l->reply) &&
-                        (mark == QUEUE_DONE || mark == QUEUE_RELAYED || mark == QUEUE_DELIVERED ||
-                         mark == QUEUE_FAILED || mark == QUEUE_TODO);
-            if (!good)
+            if (!message_get_u64(m, &mark) || !message_get_str(m, l->reply, sizeof l->reply) ||
+                !is_mark(mark))
                 return false;
-            if (pass == 1 && (l->after != AFTER_LOST || mark == QUEUE_FAILED))
-                job_outcome(q, p->job, p->indexes[i], (char)mark, l->reply, l->shown,
-                            protection_name(l->protection));
+            through = through || (mark != QUEUE_TODO && mark != QUEUE_FAILED && mark != RESULT_AGAIN);
+            if (pass == 1)
+                take_result(q, l, i, (char)mark, through);
         }
         if (!message_end(m))
             return false;
@@ -192,8 +230,10 @@ static void result(struct qrun *q, struct link *l)
         return;
     }
     job_put_marks(q, p);
-    if (l->after == AFTER_LOST)
+    if (l->after == AFTER_LOST) {
+        log_event(LOG_INFO, "host-refused", "host", l->shown, "reply", l->reply, NULL);
         keep_unanswered(p);
+    }
     bool progress = got_through(p);
     if (progress)
         d->lost = 0;
@@ -219,6 +259,14 @@ static void part_is_lost(struct qrun *q, struct link *l, struct part *p)
     destination_put_back(d, p);
 }
 
+/* What was too many at a time. */
+static void part_again(struct destination *d, struct part *p)
+{
+    p->count = p->again;
+    p->again = 0;
+    destination_put_back(d, p);
+}
+
 /* Its outcome is on disk: on to the next. */
 static void after_result(struct qrun *q, struct link *l)
 {
@@ -241,6 +289,8 @@ void destinations_settle(struct qrun *q)
         l->current = NULL;
         if (l->after == AFTER_LOST && p->count)
             part_is_lost(q, l, p);
+        else if (p->again)
+            part_again(l->d, p);
         else
             part_finish(q, p);
     }
@@ -279,7 +329,7 @@ static void ready(struct qrun *q, struct link *l)
         return;
     }
     l->protection = (enum protection)protection;
-    d->proven = true;
+    d->proven = d->hindered = true; /* whatever others say, there is one that takes mail */
     hosts_worked(q->hosts, l->to);
     d->failure[0] = d->failed_host[0] = '\0'; /* what a host said before is over */
     log_event(LOG_INFO, "connected", "host", l->shown, "tls", l->tls[0] ? l->tls : NULL, "security",

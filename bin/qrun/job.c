@@ -14,7 +14,6 @@
 #include "net/idna.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -48,8 +47,8 @@ void job_outcome(struct qrun *q, struct job *j, size_t index, char mark, const c
               reply, NULL);
 }
 
-/* What isn't T; what can't be written is kept in memory, and said. */
-void job_put_some(struct qrun *q, struct job *j, const size_t *indexes, size_t count)
+/* The marks of some of its recipients that aren't T; what can't be written is kept in memory, and said. */
+static void put_some(struct qrun *q, struct job *j, const size_t *indexes, size_t count)
 {
     static const char marks[] = { QUEUE_DONE, QUEUE_FAILED, QUEUE_RELAYED, QUEUE_DELIVERED, QUEUE_EXPANDED };
     size_t *some = malloc((count + 1) * sizeof *some);
@@ -68,7 +67,7 @@ void job_put_some(struct qrun *q, struct job *j, const size_t *indexes, size_t c
 
 void job_put_marks(struct qrun *q, const struct part *p)
 {
-    job_put_some(q, p->job, p->indexes, p->count);
+    put_some(q, p->job, p->indexes, p->count);
 }
 
 void job_sync_marks(struct job *j)
@@ -105,20 +104,36 @@ static void job_free(struct qrun *q, struct job *j)
 
 /* --- the end */
 
+int64_t job_since(const struct job *j)
+{
+    return j->m.options.release > j->m.queued ? j->m.options.release : j->m.queued;
+}
+
+static bool is_old(const struct qrun *q, const struct job *j)
+{
+    return clock_now() - job_since(j) >= (int64_t)q->settings->queue_lifetime;
+}
+
 static void give_up_old(struct qrun *q, struct job *j)
 {
-    int64_t since = j->m.options.release > j->m.queued ? j->m.options.release : j->m.queued;
-    if (!j->tried || clock_now() - since < (int64_t)q->settings->queue_lifetime)
+    if (!j->tried || !is_old(q, j))
         return;
     for (size_t i = 0; i < j->m.recipient_count; i++) {
         if (j->m.recipients[i].mark != QUEUE_TODO)
             continue;
         j->expired[i] = true;
         j->m.recipients[i].mark = QUEUE_FAILED;
-        job_put_some(q, j, &i, 1);
+        put_some(q, j, &i, 1);
         log_event(LOG_NOTICE, "expired", "id", j->m.id, "to", j->m.recipients[i].address.text, "reply",
                   j->m.replies[i], NULL);
     }
+}
+
+int64_t job_longest_wait(const struct settings *s)
+{
+    uint64_t most = s->retry_max > s->retry_first ? s->retry_max : s->retry_first;
+    most = most < INT32_MAX ? most + most / 10 : INT32_MAX;
+    return most > HELD_SECONDS ? (int64_t)most : HELD_SECONDS;
 }
 
 static void defer(struct qrun *q, struct job *j, bool only_held)
@@ -166,8 +181,8 @@ void part_finish(struct qrun *q, struct part *p)
 
 /* --- the beginning */
 
-/* Nothing, not even a wake-up, sends it earlier (RFC 4865 4). It goes where a scan doesn't see it until then.
- */
+/* Nothing, not even a wake-up, sends it earlier (RFC 4865 4). It goes where a scan doesn't see it until
+ * then. */
 static void keep_until_release(struct qrun *q, struct job *j)
 {
     if (j->m.next_attempt >= j->m.options.release)
@@ -276,7 +291,7 @@ static void deliver_here(struct qrun *q, struct job *j, size_t i)
                 : st == ST_PERM ? QUEUE_FAILED
                                 : QUEUE_TODO,
                 st == ST_OK ? "2.1.5 Delivered here" : bytes_str(&why), NULL, NULL);
-    job_put_some(q, j, &i, 1);
+    put_some(q, j, &i, 1);
     job_sync_marks(j);
     bytes_free(&why);
 }
@@ -373,6 +388,22 @@ static void split(struct qrun *q, struct job *j)
         job_end(q, j);
 }
 
+/* Failures whose report an earlier run couldn't make, with what ID.why has for them. An answer that asked to
+ * wait is the last of those that a message was given up with; before its time it is only older than the one
+ * by which it failed, which wasn't recorded. */
+static void recall_failures(struct qrun *q, struct job *j)
+{
+    for (size_t i = 0; i < j->m.recipient_count; i++) {
+        const char *reply = j->m.replies[i];
+        if (j->m.recipients[i].mark != QUEUE_FAILED || !reply || reply[0] != '4')
+            continue;
+        if (is_old(q, j))
+            j->expired[i] = true;
+        else
+            set_text(&j->m.replies[i], NULL);
+    }
+}
+
 enum status job_load(struct qrun *q, const struct ticket *t)
 {
     enum status st;
@@ -385,7 +416,13 @@ enum status job_load(struct qrun *q, const struct ticket *t)
         job_free(q, j);
         return ST_OK;
     }
+    if (queue_try_mark(&j->m) != ST_OK) { /* else whoever gets it now would get it at each attempt */
+        log_event(LOG_ERR, "not-tried", "id", j->m.id, "text", strerror(errno), NULL);
+        job_free(q, j);
+        return ST_TEMP;
+    }
     j->recovered = true;
+    recall_failures(q, j);
     if (notices_settle(q, j) != ST_OK) {
         job_end(q, j);
         return ST_OK;

@@ -26,7 +26,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #define RUNNING_LIMIT 3     /* accounts at a time */
 #define WAITING_LIMIT 1000  /* accounts; a later look finds the others */

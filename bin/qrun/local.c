@@ -3,6 +3,9 @@
  * Delivery to our own users, for bounces and for what was queued before a domain became ours: all prepared,
  * then all published (the commit discipline of "one message in").
  *
+ * A mailbox that can't be used holds up nobody else: of an alias' several, and of a report, it gets the
+ * message through the queue, for itself alone.
+ *
  * Of an alias' mailboxes one that is over its quota is left out, and its address told as a failure behind the
  * delivery to the others. The address of a mailbox that is full fails before anything is delivered: smtpd may
  * have queued it when its copies had been sent. A bounce is taken all the same, as its reader would else
@@ -25,12 +28,14 @@
 
 struct box {
     struct maildir_delivery maildir;
-    const struct address *account;
+    const struct target *target;
+    bool failed; /* it couldn't be published, or isn't safe: goes to the queue */
 };
 
 struct delivery {
     struct box *boxes;
     size_t prepared;
+    bool *aside;       /* by target: its mailbox can't be used, it gets the message through the queue */
     struct bytes full; /* addresses whose mailboxes are */
     struct queue_new queued;
     bool has_queued;
@@ -97,37 +102,61 @@ static enum status prepare_box(struct qrun *q, const struct target *t, struct co
 static void count_delivery(struct qrun *q, const struct box *box)
 {
     struct bytes path;
+    const struct address *account = &box->target->address;
     bytes_init(&path, 4096);
-    if (settings_maildir(q->settings, address_local(box->account), address_domain(box->account), &path))
+    if (settings_maildir(q->settings, address_local(account), address_domain(account), &path))
         quota_add_at(bytes_str(&path), (int64_t)box->maildir.size, 1);
     bytes_free(&path);
 }
 
-/* What was said of the alias goes along to those it leads to, but for a release time, which has passed. */
+static void add_queued(struct qrun *q, struct recipients *to, const struct target *t,
+                       const struct rcpt_options *options)
+{
+    struct target one = *t;
+    one.options = options;
+    recipients_add(to, q->settings, &one);
+}
+
+/* A queue file for these. What was said of the alias goes along to those it leads to, but for a release time,
+ * which has passed. ST_NONE: it is there from before a crash. */
+static enum status prepare_queue(struct qrun *q, const struct recipients *to, const struct local_mail *m,
+                                 const char *id, struct queue_new *new)
+{
+    struct queue_envelope e = { .sender = m->sender, .eight_bit = m->eight_bit };
+    struct content c = { .memory = m->message, .fd = -1, .size = m->message.n };
+    if (m->options)
+        e.options = *m->options;
+    e.options.release = 0;
+    enum status st = recipients_put(to, &e) ? queue_prepare(q->settings->spool, id, &e, &c, new) : ST_TEMP;
+    if (st != ST_PERM || errno != EEXIST)
+        return st;
+    st = queue_sync(q->queue_dir, &(struct queue_changes){ .top = true }); /* the crash may have come first */
+    return st == ST_OK ? ST_NONE : st;
+}
+
+/* Those outside, and mailboxes that are set aside. */
 static enum status prepare_queued(struct qrun *q, const struct address *to, const struct targets *t,
                                   const struct local_mail *m, struct delivery *d)
 {
     struct recipients outside = { .count = 0 };
-    struct queue_envelope e = { .sender = m->sender, .eight_bit = m->eight_bit };
-    struct content c = { .memory = m->message, .fd = -1, .size = m->message.n };
     struct rcpt_options each;
     enum status st = ST_OK;
     rcpt_options_behind_alias(m->recipient, span_of(to->text), t->count > 1, &each);
     for (size_t i = 0; i < t->count; i++)
-        if (!t->list[i].local) {
-            struct target one = t->list[i];
-            one.options = m->sender[0] ? &each : NULL;
-            recipients_add(&outside, q->settings, &one);
-        }
-    if (m->options)
-        e.options = *m->options;
-    e.options.release = 0;
+        if (!t->list[i].local || d->aside[i])
+            add_queued(q, &outside, &t->list[i], m->sender[0] ? &each : NULL);
     if (outside.count || outside.failed)
-        st = recipients_put(&outside, &e) ? queue_prepare(q->settings->spool, m->id, &e, &c, &d->queued)
-                                          : ST_TEMP;
+        st = prepare_queue(q, &outside, m, m->id, &d->queued);
     d->has_queued = st == ST_OK && outside.count;
     recipients_free(&outside);
-    return st == ST_PERM && errno == EEXIST ? ST_OK : st; /* it was queued before a crash */
+    return st == ST_NONE ? ST_OK : st;
+}
+
+/* May a mailbox that can't be used be left to the queue, where it holds up nobody else? Not if the message
+ * lies there for it alone. */
+static bool may_wait(const struct targets *t, const struct local_mail *m, int why)
+{
+    return m->id || (t->count > 1 && maildir_is_owners_fault(why));
 }
 
 /* ST_PERM: the mailbox of the address itself is full. */
@@ -141,53 +170,92 @@ static enum status prepare(struct qrun *q, const struct address *to, const struc
     struct content c = {
         .trace = { trace, (size_t)n }, .memory = m->message, .fd = -1, .size = m->message.n
     };
-    d->boxes = calloc(t->count, sizeof *d->boxes);
-    if (!d->boxes)
+    d->boxes = calloc(t->count + 1, sizeof *d->boxes);
+    d->aside = calloc(t->count + 1, sizeof *d->aside);
+    if (!d->boxes || !d->aside)
         return ST_TEMP;
     for (size_t i = 0; i < t->count; i++) {
         struct box *box = &d->boxes[d->prepared];
         if (!t->list[i].local)
             continue;
-        box->account = &t->list[i].address;
+        box->target = &t->list[i];
         enum status st = prepare_box(q, &t->list[i], c, m, &box->maildir);
-        if (st == ST_TEMP)
+        d->aside[i] = st == ST_TEMP && may_wait(t, m, errno);
+        if (st == ST_TEMP && !d->aside[i])
             return ST_TEMP;
-        if (st == ST_NONE)
+        if (st == ST_NONE || d->aside[i])
             continue;
         if (st == ST_OK && d->prepared++ >= MAILDIR_FILES_OPEN && maildir_sync_file(&box->maildir) != ST_OK)
             return ST_TEMP;
         if (st == ST_OK)
             continue;
-        if (has_own && address_same(box->account, &own))
+        if (has_own && address_same(&box->target->address, &own))
             return ST_PERM;
-        bytes_printf(&d->full, " <%s>", box->account->text);
+        bytes_printf(&d->full, " <%s>", box->target->address.text);
     }
     return prepare_queued(q, to, t, m, d);
 }
 
-/* What fails after the first one appeared repeats all of it: rather twice than never. */
-static enum status publish(struct qrun *q, struct delivery *d)
+/* All get their names before the first is fsynced: its commit has them all. What isn't safe goes: the next
+ * attempt would find it, and take it for what an earlier run left. How many failed. */
+static size_t fill_boxes(struct qrun *q, struct delivery *d)
 {
-    bool good = true;
+    size_t failed = 0;
     for (size_t i = 0; i < d->prepared; i++) {
-        bool published = maildir_publish(&d->boxes[i].maildir) == ST_OK;
-        if (published)
-            count_delivery(q, &d->boxes[i]);
-        else
-            maildir_abort(&d->boxes[i].maildir);
-        good = published && maildir_finish(&d->boxes[i].maildir) == ST_OK && good;
+        struct box *box = &d->boxes[i];
+        box->failed = maildir_publish(&box->maildir) != ST_OK;
+        if (box->failed)
+            maildir_abort(&box->maildir);
+        failed += box->failed;
     }
-    if (d->has_queued) {
-        char id[QUEUE_ID_LIMIT];
-        snprintf(id, sizeof id, "%s", d->queued.id);
-        bool published = queue_publish(&d->queued) == ST_OK;
-        if (!published)
-            queue_abort(&d->queued);
-        good = published && queue_finish(&d->queued) == ST_OK && good;
-        if (published)
-            line_add(&q->forced, id, true);
+    for (size_t i = 0; i < d->prepared; i++) {
+        struct box *box = &d->boxes[i];
+        if (box->failed)
+            continue;
+        box->failed = maildir_sync(&box->maildir) != ST_OK;
+        failed += box->failed;
+        if (box->failed) {
+            maildir_withdraw(&box->maildir);
+        } else {
+            maildir_close(&box->maildir);
+            count_delivery(q, box);
+        }
     }
-    return good ? ST_OK : ST_TEMP;
+    return failed;
+}
+
+/* False: it is nowhere. */
+static bool commit_queued(struct qrun *q, struct queue_new *new)
+{
+    if (queue_publish(new) != ST_OK) {
+        queue_abort(new);
+        return false;
+    }
+    if (queue_finish(new) != ST_OK) {
+        queue_withdraw(new);
+        return false;
+    }
+    line_add(&q->forced, new->id, true);
+    return true;
+}
+
+/* Mailboxes that failed when others had the message already. */
+static bool queue_failed(struct qrun *q, const struct address *to, const struct targets *t,
+                         const struct local_mail *m, const struct delivery *d)
+{
+    struct recipients failed = { .count = 0 };
+    struct rcpt_options each;
+    struct queue_new new;
+    char id[QUEUE_ID_LIMIT];
+    rcpt_options_behind_alias(m->recipient, span_of(to->text), t->count > 1, &each);
+    for (size_t i = 0; i < d->prepared; i++)
+        if (d->boxes[i].failed)
+            add_queued(q, &failed, d->boxes[i].target, m->sender[0] ? &each : NULL);
+    if (m->id)
+        queue_report_id(m->id, "failed", 0, id);
+    enum status st = prepare_queue(q, &failed, m, m->id ? id : NULL, &new);
+    recipients_free(&failed);
+    return st == ST_NONE || (st == ST_OK && commit_queued(q, &new));
 }
 
 static void abandon(struct delivery *d)
@@ -198,6 +266,20 @@ static void abandon(struct delivery *d)
     if (d->has_queued)
         queue_abort(&d->queued);
     errno = saved;
+}
+
+/* The queue first: where it fails nothing has appeared. What fails after the first one appeared, and can't be
+ * queued either, repeats all of it: rather twice than never. */
+static enum status publish(struct qrun *q, const struct address *to, const struct targets *t,
+                           const struct local_mail *m, struct delivery *d)
+{
+    if (d->has_queued && !commit_queued(q, &d->queued)) {
+        abandon(d);
+        return ST_TEMP;
+    }
+    size_t failed = fill_boxes(q, d);
+    bool waits = failed && (m->id || t->count > 1) && queue_failed(q, to, t, m, d);
+    return !failed || waits ? ST_OK : ST_TEMP;
 }
 
 enum status local_deliver(struct qrun *q, const struct address *to, const struct local_mail *m, char *mark,
@@ -224,7 +306,7 @@ enum status local_deliver(struct qrun *q, const struct address *to, const struct
         abandon(&d);
         st = st == ST_PERM ? fail(ST_PERM, why, "5.2.2 The mailbox is full")
                            : fail(ST_TEMP, why, "4.3.0 The message can't be stored");
-    } else if (publish(q, &d) != ST_OK)
+    } else if (publish(q, to, &targets, m, &d) != ST_OK)
         st = fail(ST_TEMP, why, "4.3.0 The message can't be stored");
     else if (d.full.len || d.full.failed) {
         st = fail(ST_PERM, why, "5.2.2 The mailbox is full:");
@@ -235,6 +317,7 @@ enum status local_deliver(struct qrun *q, const struct address *to, const struct
                                                           : QUEUE_DONE;
     bytes_free(&d.full);
     free(d.boxes);
+    free(d.aside);
     targets_free(&targets);
     return st;
 }

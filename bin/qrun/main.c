@@ -215,6 +215,7 @@ static void run(struct qrun *q, const struct options *o, int lock)
 {
     if (random_u64() % 64 == 0) {
         queue_sweep(q->queue_dir);
+        queue_recall(q->queue_dir, job_longest_wait(q->settings));
         tls_results_sweep(q->settings->spool, clock_now());
         dmarc_results_sweep(q->settings->spool, clock_now());
     }

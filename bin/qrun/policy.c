@@ -43,8 +43,8 @@ static enum status ask_tlsa(struct policy *p, const char *base, struct security 
     return st;
 }
 
-/* Is there an alias at the host's own name that is verified, though what it leads to isn't (RFC 7672 2.2.2)?
- */
+/* Is there an alias at the host's own name that is verified, though what it leads to isn't (RFC 7672
+ * 2.2.2)? */
 static bool has_secure_alias(struct policy *p, const char *host)
 {
     struct dns_answer answer;

@@ -14,8 +14,8 @@
  *     forward.c      the sender of what aliases send on
  *     notice.c       who is told what, and when: failures, delays, successes
  *     bounce.c       the report itself on its way to the sender; text/report.c writes it
- *     child.c        a sandboxed child: connector.c (DNS, connects), sender.c (SMTP) or fetcher.c (a policy by
- *                    HTTPS)
+ *     child.c        a sandboxed child: connector.c (DNS, connects), sender.c (SMTP) or fetcher.c (a policy
+ *                    by HTTPS)
  */
 #ifndef POSTERN_QRUN_QRUN_H
 #define POSTERN_QRUN_QRUN_H
@@ -67,6 +67,7 @@ struct part {
     bool forwarded; /* its recipients were reached by aliases: the sender is rewritten */
     bool lost; /* a connection broke under it */
     size_t count;
+    size_t again; /* the first so many of `indexes` have another transaction at once: RESULT_AGAIN */
     size_t bytes; /* that the recipients take in a packet */
     size_t indexes[TRANSACTION_RECIPIENTS];
 };
@@ -120,8 +121,8 @@ bool line_add(struct line *l, const char *id, bool forced);
 bool line_take(struct line *l, struct ticket *t);
 
 /* --- wake.c */
-/* The FIFO: fd 3 from systemd, stdin, or spool/wake, made where missing. -1: none, and everything else works.
- */
+/* The FIFO: fd 3 from systemd, stdin, or spool/wake, made where missing. -1: none, and everything else
+ * works. */
 int wake_open(const struct settings *s, const struct activation *given);
 /* Empties the FIFO: IDs to `forced`; true if a scan is asked for. Never blocks. */
 bool wake_drain(struct qrun *q);
@@ -140,8 +141,12 @@ void job_outcome(struct qrun *q, struct job *j, size_t index, char mark, const c
                  const char *tls);
 /* Writes the outcomes of a part into the message's file: jobs_sync() makes them durable. */
 void job_put_marks(struct qrun *q, const struct part *p);
-/* The same for some of its recipients; then one fsync, if any mark wasn't synced. */
-void job_put_some(struct qrun *q, struct job *j, const size_t *indexes, size_t count);
+/* From when on it could be sent, in seconds: since it was queued, or its release time (RFC 4865). Its age
+ * counts from then. */
+int64_t job_since(const struct job *j);
+/* Seconds from one attempt to the next, at most. */
+int64_t job_longest_wait(const struct settings *s);
+/* One fsync, if any mark of the message wasn't synced. */
 void job_sync_marks(struct job *j);
 /* Brings to disk what jobs have changed: one fsync for each job that goes on, and one for each directory. */
 void jobs_sync(struct qrun *q);
@@ -150,8 +155,8 @@ void jobs_sync(struct qrun *q);
 void part_finish(struct qrun *q, struct part *p);
 
 /* --- destination*.c */
-/* The destination of a hop, or of a domain where that says `direct`, for messages of this lane; made where there
- * is none. NULL: no memory. */
+/* The destination of a hop, or of a domain where that says `direct`, for messages of this lane; made where
+ * there is none. NULL: no memory. */
 struct destination *destination_get(struct qrun *q, const struct hop *hop, const char *domain,
                                     enum lane lane);
 /* The part of the message that is being split that has room; for job.c alone. */
@@ -185,12 +190,12 @@ struct local_mail {
     bool eight_bit;
     const struct mail_options *options;   /* NULL: none */
     const struct rcpt_options *recipient; /* NULL: none */
-    const char *id; /* NULL, or an ID for each copy: a queued one gets it, a mailbox's has a name made of it */
+    const char *id; /* NULL, or an ID for each copy: a queued one's, or of which a mailbox's name is made */
     bool look;      /* it may be there already under that ID: then it is left out */
 };
-/* Delivers; what aliases lead outside is queued. On ST_TEMP and ST_PERM `why` begins with an enhanced code. On
- * ST_OK *mark is what there is to report if success is asked for: L, X, or D where the address stands for one
- * outside, from which the report will come. */
+/* Delivers; what aliases lead outside is queued. On ST_TEMP and ST_PERM `why` begins with an enhanced code.
+ * On ST_OK *mark is what there is to report if success is asked for: L, X, or D where the address stands for
+ * one outside, from which the report will come. */
 enum status local_deliver(struct qrun *q, const struct address *to, const struct local_mail *m, char *mark,
                           struct bytes *why);
 /* ST_OK: the address is ours. */
@@ -246,8 +251,8 @@ enum status notices_settle(struct qrun *q, struct job *j);
 void notice_of_delay(struct qrun *q, struct job *j);
 
 /* --- bounce.c */
-/* Tells the sender about these recipients, durably. ST_OK: done, or nobody is to be told. ST_TEMP: try later.
- */
+/* Tells the sender about these recipients, durably. ST_OK: done, or nobody is to be told. ST_TEMP: try
+ * later. */
 enum status bounce_send(struct qrun *q, const struct job *j, enum report_action action, const size_t *indexes,
                         size_t count);
 
@@ -262,7 +267,7 @@ struct child_start {
     const struct tls_state_policy *cached; /* connector */
     int socket;                            /* sender, fetcher; else -1 */
     const struct security *security;       /* sender */
-    bool no_tls;                           /* sender */
+    bool no_tls, others;                   /* sender */
 };
 /* Are DNS answers to be verified? */
 bool qrun_has_dnssec(const struct qrun *q);

@@ -23,6 +23,7 @@
 #include <string.h>
 
 #define QUIT_MS 5000
+#define TAKES_NO_MAIL 521
 
 bool say_hello(struct smtp *s, const char *hostname)
 {
@@ -37,15 +38,40 @@ bool say_hello(struct smtp *s, const char *hostname)
     return smtp_class(s) == 2 && !s->gone;
 }
 
+/* A mail exchanger that calls itself as we do: this server, by an address that isn't this machine's own, as
+ * behind NAT. Where a route names the host, who wrote it knows better. */
+static bool is_ourselves(struct smtp *s, const struct sender_start *start, struct secured *to)
+{
+    struct span text = span_of(s->reply.text), name = span_head(text, span_find(text, ' '));
+    if (start->hop->exact || !span_ieq(name, span_of(start->settings->hostname)))
+        return false;
+    to->refusal = REFUSED_OURSELVES;
+    smtp_lost(s, "4.4.6 The mail exchanger has this server's own name, and no better one can be reached");
+    return true;
+}
+
+/* A host that never takes mail (RFC 7504). With a status of policy, 5.7.z, it means us: that is what block
+ * lists of the day make Postfix's postscreen say before it hangs up. */
+static bool takes_no_mail(const struct reply *greeting)
+{
+    char status[12];
+    reply_status(greeting->text, greeting->code, status);
+    return greeting->code == TAKES_NO_MAIL && !span_starts(span_of(status), "5.7.");
+}
+
 static bool open_dialogue(struct smtp *s, const struct sender_start *start, struct secured *to)
 {
     bool at_once = start->hop->protocol == HOP_SMTPS;
     *to = (struct secured){ .refusal = REFUSED_HOST };
     if (at_once && !sender_secure_first(s, start, to))
         return false;
-    if (!smtp_reply(s, SMTP_GREETING_MS, false) || smtp_class(s) != 2 || s->gone)
+    if (!smtp_reply(s, SMTP_GREETING_MS, false) || smtp_class(s) != 2 || s->gone) {
+        if (takes_no_mail(&s->reply))
+            to->refusal = REFUSED_NO_MAIL;
         return false;
-    return say_hello(s, start->settings->hostname) && (at_once || sender_secure(s, start, to));
+    }
+    return say_hello(s, start->settings->hostname) && !is_ourselves(s, start, to) &&
+           (at_once || sender_secure(s, start, to));
 }
 
 static void put_reply(struct message *m, const struct reply *r)
@@ -90,12 +116,13 @@ static bool report(int channel, struct message *m, const struct transaction *t, 
 }
 
 static void send_messages(struct smtp *s, int channel, struct message *m, struct transaction *t,
-                          bool require_tls)
+                          const struct sender_start *start)
 {
     while (!s->gone && channel_receive(channel, m, -1)) {
         memset(t, 0, sizeof *t);
         bool good = m->verb == VERB_MESSAGE && get_transaction(m, t);
-        t->require_tls = require_tls;
+        t->require_tls = start->security->require_tls;
+        t->others = start->others;
         enum after after = AFTER_GONE;
         if (good)
             after = transaction_run(s, t);
@@ -131,7 +158,7 @@ void sender_run(int channel, const struct sender_start *start)
             put_reply(m, &s.reply);
         }
         if (channel_send(channel, m) && ready)
-            send_messages(&s, channel, m, t, start->security->require_tls);
+            send_messages(&s, channel, m, t, start);
         if (!s.gone) {
             smtp_command(&s, "QUIT");
             smtp_reply(&s, QUIT_MS, false);

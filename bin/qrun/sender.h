@@ -17,6 +17,7 @@ struct sender_start {
     const struct security *security;
     struct span roots; /* of certificates, PEM */
     bool no_tls;       /* it was tried, and broke: for NEED_NOTHING and NEED_TESTING */
+    bool others;       /* there are hosts behind this one: its own troubles needn't be waited for */
 };
 
 /* In SANDBOX_SESSION; returns when the connection is over. */

@@ -4,8 +4,9 @@
  *
  * With PIPELINING (RFC 2920) MAIL, all RCPT and DATA leave together and their replies are read in order.
  * Recipients that were refused keep their own reply; those that were accepted share the one to DATA or to its
- * end. Where the connection breaks after the final dot we can't know what the server did: the message waits
- * and is sent again (RFC 5321 4.5.3.2.6 and 6.1: better twice than never).
+ * end. Those beyond what the server takes at a time have another transaction at once. Where the connection
+ * breaks after the final dot we can't know what the server did: the message waits and is sent again (RFC 5321
+ * 4.5.3.2.6 and 6.1: better twice than never).
  */
 #include "transaction.h"
 #include "convert.h"
@@ -66,12 +67,21 @@ static bool read_mail(struct smtp *s, struct transaction *t)
         return false;
     if (smtp_class(s) == 2)
         return true;
+    t->mail_deferred = smtp_class(s) == 4;
     mark_all(t, &s->reply, mark_of(s->reply.code));
     return false;
 }
 
-/* 552 here means too many recipients: later, not never (RFC 5321 4.5.3.1.10). */
-static bool read_recipient(struct smtp *s, struct transaction *t, size_t i)
+/* Has the server enough recipients? That is 452, and 552 of some (RFC 5321 4.5.3.1.10), and no word of
+ * another reason, as 5.2.2 for a mailbox that is full. It can't be so before it has taken any. */
+static bool is_too_many(const struct reply *r, bool taken)
+{
+    char status[12];
+    reply_status(r->text, r->code, status);
+    return taken && (r->code == 452 || r->code == 552) && (!status[0] || strcmp(status + 1, ".5.3") == 0);
+}
+
+static bool read_recipient(struct smtp *s, struct transaction *t, size_t i, bool taken)
 {
     if (t->recipients[i].skipped)
         return false;
@@ -79,7 +89,8 @@ static bool read_recipient(struct smtp *s, struct transaction *t, size_t i)
         return false;
     t->recipients[i].accepted = smtp_class(s) == 2;
     if (!t->recipients[i].accepted && !t->recipients[i].mark) {
-        t->recipients[i].mark = s->reply.code == 552 ? QUEUE_TODO : mark_of(s->reply.code);
+        t->recipients[i].beyond = is_too_many(&s->reply, taken);
+        t->recipients[i].mark = t->recipients[i].beyond ? QUEUE_TODO : mark_of(s->reply.code);
         t->recipients[i].reply = s->reply;
     }
     return t->recipients[i].accepted;
@@ -106,7 +117,7 @@ static bool negotiate_pipelined(struct smtp *s, struct transaction *t)
     smtp_command(s, "DATA");
     bool mail = read_mail(s, t);
     for (size_t i = 0; i < t->count && !s->gone; i++)
-        accepted = read_recipient(s, t, i) || accepted;
+        accepted = read_recipient(s, t, i, accepted) || accepted;
     if (s->gone || !smtp_reply(s, SMTP_DATA_MS, false))
         return false;
     if (smtp_class(s) == 3 && !(mail && accepted)) { /* it wants a message for nobody (RFC 2920 3.1) */
@@ -126,7 +137,7 @@ static bool negotiate(struct smtp *s, struct transaction *t)
         return false;
     for (size_t i = 0; i < t->count && !s->gone; i++) {
         send_recipient(s, t, i);
-        accepted = read_recipient(s, t, i) || accepted;
+        accepted = read_recipient(s, t, i, accepted) || accepted;
     }
     if (!accepted || s->gone)
         return false;
@@ -145,8 +156,8 @@ static void end_line(struct smtp *s, struct wire *w)
     *w = (struct wire){ .in_line = false };
 }
 
-/* A NUL, which smtpd lets into no queue, leaves as '?': a server that drops it may find an end of data there.
- */
+/* A NUL, which smtpd lets into no queue, leaves as '?': a server that drops it may find an end of data
+ * there. */
 static void write_text(struct smtp *s, struct span text)
 {
     size_t nul;
@@ -265,7 +276,34 @@ static void read_end(struct smtp *s, struct transaction *t)
     mark_all(t, &s->reply, answered ? mark_of(s->reply.code) : QUEUE_TODO);
 }
 
-enum after transaction_run(struct smtp *s, struct transaction *t)
+/* Each transaction gets at least one recipient through, so this comes to an end. */
+static void mark_again(struct transaction *t)
+{
+    bool through = false;
+    for (size_t i = 0; i < t->count; i++)
+        through =
+            through || (t->recipients[i].accepted && mark_of(t->recipients[i].reply.code) == QUEUE_DONE);
+    for (size_t i = 0; through && i < t->count; i++)
+        if (t->recipients[i].beyond)
+            t->recipients[i].mark = RESULT_AGAIN;
+}
+
+/* Does it wait for nothing but trouble that this host has: what it says to MAIL, or 4.3.z, the state of its
+ * system (RFC 3463 3.4)? Then the next one is asked before anybody waits (RFC 5321 5.1). */
+static bool is_hosts_trouble(const struct transaction *t)
+{
+    for (size_t i = 0; i < t->count; i++) {
+        char status[12];
+        reply_status(t->recipients[i].reply.text, t->recipients[i].reply.code, status);
+        bool own =
+            t->recipients[i].reply.code / 100 == 4 && (t->mail_deferred || strncmp(status, "4.3.", 4) == 0);
+        if (t->recipients[i].mark != QUEUE_TODO || !own)
+            return false;
+    }
+    return t->others;
+}
+
+static enum after run(struct smtp *s, struct transaction *t)
 {
     if (!international_prepare(s, t) || !convert_prepare(s, t) || !fits(s, t))
         return AFTER_READY;
@@ -283,6 +321,13 @@ enum after transaction_run(struct smtp *s, struct transaction *t)
         return AFTER_LOST;
     }
     read_end(s, t);
+    mark_again(t);
     dsn_mark_relayed(s, t);
     return s->gone ? AFTER_GONE : AFTER_READY;
+}
+
+enum after transaction_run(struct smtp *s, struct transaction *t)
+{
+    enum after after = run(s, t);
+    return after == AFTER_READY && is_hosts_trouble(t) ? AFTER_LOST : after;
 }

@@ -17,6 +17,8 @@ struct transaction {
     bool utf8;          /* it came with SMTPUTF8 */
     bool says_utf8;     /* MAIL says it too */
     bool require_tls;   /* the next server is told so (RFC 8689 2) */
+    bool others;        /* another host may be tried */
+    bool mail_deferred; /* the reply to MAIL was 4xx */
     bool converts;      /* to 7 bits, as the server takes no others */
     uint64_t wire_size; /* what it comes to then */
     enum mail_ret ret;
@@ -26,9 +28,10 @@ struct transaction {
         char address[ADDRESS_LIMIT + 4];
         unsigned notify; /* NOTIFY_* */
         char orcpt[ENVELOPE_ORCPT_LIMIT + 1];
-        char mark;          /* what became of it: D, R, L, F or T */
+        char mark;          /* what became of it: D, R, L, F, T, or RESULT_AGAIN */
         bool skipped;       /* got its mark before anything was said, and isn't named */
         bool accepted;      /* RCPT was */
+        bool beyond;        /* others were accepted, and it would have been one too many */
         struct reply reply; /* that said so; code 0: our own words */
     } recipients[TRANSACTION_RECIPIENTS];
 };

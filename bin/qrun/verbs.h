@@ -30,8 +30,10 @@ enum {
     VERB_CONNECT_SAME,      /* to the same once more, else to the next */
     VERB_CONNECT_MORE,      /* to the same once more, and no other */
     /* from it */
-    VERB_CONNECTED, /* host name, its address as text, security_put()'s; with the socket */
-    VERB_NO_HOST,   /* number: 1 for ever, 0 for now; text: why, beginning with an enhanced status code */
+    VERB_CONNECTED, /* host name, its address as text, number: are there others behind it, security_put()'s;
+                       with the socket */
+    VERB_NO_HOST,   /* numbers: 1 for ever, 0 for now; 1 if every host that there is was connected to, so that
+                       what they said is all; text: why, beginning with an enhanced status code */
     VERB_NOTE,      /* what came of a policy before there was a connection. Numbers: enum tls_policy, enum
                        tls_result; host name, "" for none; text */
     VERB_POLICY,    /* to be kept: id, numbers: fetched, expires, retry; text (struct tls_state_policy) */
@@ -52,9 +54,13 @@ enum {
     VERB_READY, /* text: what TLS there is, "" for none; numbers: enum protection, enum tls_result; text: more
                    of that, or "" */
     VERB_REFUSED, /* numbers: enum refusal, enum tls_result (success: it isn't about TLS); text */
-    VERB_RESULT,  /* number: enum after; count; for each recipient a mark (D, R, L, F, T) as number, and the
-                     reply */
+    VERB_RESULT,  /* number: enum after; count; for each recipient a mark (D, R, L, F, T, or RESULT_AGAIN) as
+                     number, and the reply */
 };
+
+/* In place of a mark: the server took the message for others, and for so many at a time no more. It is T, and
+ * worth another transaction at once. */
+#define RESULT_AGAIN '+'
 
 /* What a message needs. */
 enum {
@@ -63,17 +69,19 @@ enum {
 };
 
 enum refusal {
-    REFUSED_HOST,   /* this host won't: try another */
-    REFUSED_TLS,    /* TLS was offered and broke: try the same without */
-    REFUSED_POLICY, /* its TLS isn't what it must be: try another */
-    REFUSED_UNFIT,  /* it will never do for a message that requires TLS: try another */
+    REFUSED_HOST,      /* this host won't: try another */
+    REFUSED_TLS,       /* TLS was offered and broke: try the same without */
+    REFUSED_POLICY,    /* its TLS isn't what it must be: try another */
+    REFUSED_UNFIT,     /* it will never do for a message that requires TLS: try another */
+    REFUSED_NO_MAIL,   /* it takes no mail, ever (521, RFC 7504): try another */
+    REFUSED_OURSELVES, /* it has our own name: mail would come back here, and others are no better */
 };
 
 enum after {
     AFTER_READY, /* the connection takes another message */
     AFTER_GONE,  /* it doesn't; the result counts */
-    AFTER_LOST,  /* it broke before the message was sent: nothing was delivered, another host may be tried at
-                    once */
+    AFTER_LOST,  /* it broke before the message was sent, or the host has trouble of its own: nothing was
+                    delivered, another host may be tried at once */
 };
 
 #endif

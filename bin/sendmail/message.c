@@ -12,7 +12,6 @@
 #include "text/smtp_data.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>

@@ -2,7 +2,9 @@
  *
  * sendmail -bs: SMTP on standard input and output. The other side is an smtpd reached as submit.c does, for
  * which the kernel vouches who calls; here bytes are only moved, both ways at once, so that neither side ever
- * waits for the other. What is typed at a terminal gets its CRs.
+ * waits for the other. What is typed at a terminal gets its CRs, and so does a client whose first line ends
+ * in LF alone, as scripts write them. (Then a chunk of BDAT isn't what its size says: who sends chunks writes
+ * CRLF.)
  *
  * The descriptors are the caller's and stay blocking: nothing is read that isn't there, and no more is
  * written at a time than a pipe takes that has room.
@@ -24,23 +26,42 @@
 
 struct flow {
     int from, to;
+    bool judged; /* `typed` is known */
     bool typed;  /* LF becomes CRLF */
+    char last;   /* byte that was read */
     bool closed; /* nothing more comes */
     size_t start, end;
     char buffer[FLOW_BUFFER];
 };
 
-static size_t add_returns(char *text, size_t n)
+/* `before`: the byte that came before the text. */
+static bool is_bare(const char *text, size_t i, char before)
+{
+    return text[i] == '\n' && (i ? text[i - 1] : before) != '\r';
+}
+
+static size_t add_returns(char *text, size_t n, char before)
 {
     size_t lines = 0;
     for (size_t i = 0; i < n; i++)
-        lines += text[i] == '\n' && (i == 0 || text[i - 1] != '\r');
+        lines += is_bare(text, i, before);
     for (size_t i = n, to = n + lines; to > i; i--) {
+        bool bare = is_bare(text, i - 1, before);
         text[--to] = text[i - 1];
-        if (text[i - 1] == '\n' && (i == 1 || text[i - 2] != '\r'))
+        if (bare)
             text[--to] = '\r';
     }
     return n + lines;
+}
+
+/* The first line tells. */
+static void judge(struct flow *f, size_t n)
+{
+    const char *end = memchr(f->buffer, '\n', n);
+    if (f->judged || !end)
+        return;
+    f->judged = true;
+    f->typed = is_bare(f->buffer, (size_t)(end - f->buffer), f->last);
 }
 
 static void fill(struct flow *f)
@@ -50,7 +71,14 @@ static void fill(struct flow *f)
         return;
     f->closed = n <= 0;
     f->start = 0;
-    f->end = n <= 0 ? 0 : f->typed ? add_returns(f->buffer, (size_t)n) : (size_t)n;
+    f->end = n <= 0 ? 0 : (size_t)n;
+    if (!f->end)
+        return;
+    judge(f, f->end);
+    char before = f->last;
+    f->last = f->buffer[f->end - 1];
+    if (f->typed)
+        f->end = add_returns(f->buffer, f->end, before);
 }
 
 /* False: nobody takes it any more. */
@@ -117,7 +145,8 @@ int relay(struct job *job)
     in.from = STDIN_FILENO;
     out.to = STDOUT_FILENO;
     in.to = out.from = fd;
-    in.typed = isatty(STDIN_FILENO);
+    out.judged = true;
+    in.judged = in.typed = isatty(STDIN_FILENO);
     while (turn(&in, &out))
         ;
     file_close(fd);

@@ -9,6 +9,8 @@
 #include "text/date.h"
 #include "text/smtp_path.h"
 
+#include <string.h>
+
 /* When a row holds. */
 enum {
     ALWAYS = 0,
@@ -96,6 +98,15 @@ void extensions_write(struct session *s)
             table[i].value(s, s->conn);
         conn_write_str(s->conn, "\r\n");
     }
+}
+
+bool extensions_hold(const struct session *s, const char *name)
+{
+    unsigned state = state_of(s);
+    for (size_t i = 0; i < ROWS; i++)
+        if (strcmp(table[i].name, name) == 0)
+            return !(table[i].when & ~state);
+    return false;
 }
 
 unsigned extensions_offered(const struct session *s)

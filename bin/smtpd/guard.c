@@ -11,6 +11,7 @@
  *     guard_milter.c     MILTER, SENDER, ADD, REMOVE: what filters want
  *     guard_sign.c       KEYS, SIGN: by which domains its messages are signed
  *     guard_message.c    PIECE, FILE, COMMIT: the message; guard_commit.c puts it on disk
+ *     guard_quota.c      whether a mailbox has room, and what has come into it
  *
  *     state   means                               timely verbs
  *     IDLE    no transaction
@@ -22,8 +23,9 @@
  *                                                         REMOVE KEYS SIGN COMMIT
  *     any                                         LOGIN, those of SCRAM, MAIL, MILTER
  *
- * A login, once, and MAIL forget the transaction before them. An answer to "does this user exist" is only given
- * where mail for that domain is taken at all. What can't be looked up is VERDICT_TABLES, never a refusal.
+ * A login, once, and MAIL forget the transaction before them. An answer to "does this user exist" is only
+ * given where mail for that domain is taken at all. What can't be looked up is VERDICT_TABLES, never a
+ * refusal.
  */
 #include "guard_private.h"
 #include "store/table.h"
@@ -41,6 +43,7 @@
 #define DELAYS_LIMIT 100   /* recipients that are to come again, each perhaps in the greylist */
 #define REFUSALS_LOGGED 200 /* of all refusals of a connection */
 #define LINES_LOGGED 500    /* about messages that aren't taken */
+#define LOG_RECIPIENTS 900  /* bytes of recipients in a line of the log */
 #define FOLDERS 8           /* outside of the settings' own, that aliases include files from */
 
 void guard_forget_envelope(struct envelope *e)
@@ -97,14 +100,26 @@ bool guard_may_log_message(struct smtp_guard *g)
     return g->lines++ < LINES_LOGGED;
 }
 
-void guard_log_refusal(struct smtp_guard *g, const char *why, const struct address *recipient)
+void guard_log_refusal(struct smtp_guard *g, const char *why, const char *setting,
+                       const struct address *recipient)
 {
     const struct envelope *e = &g->envelope;
     if (!guard_may_log_refusal(g))
         return;
     log_event(LOG_INFO, "refused", "peer", g->serving->peer.text, "login",
               g->login.done ? g->login.account.text : NULL, "from", e->sender.text, "to",
-              recipient ? recipient->text : NULL, "why", why, NULL);
+              recipient ? recipient->text : NULL, "why", why, "setting", setting, NULL);
+}
+
+void guard_show_targets(const struct envelope *e, struct bytes *to)
+{
+    bytes_init(to, LOG_RECIPIENTS);
+    for (size_t i = 0; i < e->targets.count && !to->failed; i++)
+        bytes_printf(to, "%s%s%s", i ? "," : "",
+                     e->targets.list[i].local     ? ""
+                     : e->targets.list[i].program ? "|"
+                                                  : ">",
+                     e->targets.list[i].address.text);
 }
 
 /* One refusal too many? */
@@ -151,18 +166,23 @@ static const struct guard_verb verbs[] = {
     { VERB_SIGN, GUARD_RCPTS | GUARD_FILE_OUT, "sign", guard_sign_hash },
     { VERB_PIECE, GUARD_RCPTS | GUARD_BODY, "piece", guard_piece },
     { VERB_FILE, GUARD_RCPTS | GUARD_FILE_OUT, "file", guard_file },
+    { VERB_REFUSED, GUARD_RCPTS | GUARD_BODY | GUARD_FILE_OUT, "refused", guard_refused },
     { VERB_COMMIT, GUARD_RCPTS | GUARD_BODY | GUARD_FILE_OUT, "commit", guard_finish },
     { 0, 0, NULL, NULL },
 };
 
 bool guard_stands(const struct serving *s)
 {
-    return !serving_flag(s, 's') && !serving_flag(s, 'u') && !milters_wanted(s->settings, guard_milter_uses(s));
+    return !serving_flag(s, 's') && !serving_flag(s, 'u') &&
+           !milters_wanted(s->settings, guard_milter_uses(s));
 }
 
 int guard_run(struct serving *serving)
 {
-    struct smtp_guard g = { .serving = serving, .settings = serving->settings, .files = { -1, -1, -1 }, .milters = serving->milters };
+    struct smtp_guard g = { .serving = serving,
+                            .settings = serving->settings,
+                            .files = { -1, -1, -1 },
+                            .milters = serving->milters };
     struct guard guard = {
         .channel = serving->channel,
         .state = GUARD_IDLE,

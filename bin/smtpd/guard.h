@@ -10,6 +10,7 @@
 #include "store/directory.h"
 #include "store/login.h"
 #include "store/queue.h"
+#include "text/fields.h"
 #include "verbs.h"
 
 #define TARGETS_LIMIT 10000 /* mailboxes and outside addresses that one message goes to, aliases expanded */
@@ -44,6 +45,7 @@ struct envelope {
     struct named *named;      /* guard_milter.c: the recipients, where a filter may take some away */
     unsigned wished;          /* recipients that filters wanted */
     char id[QUEUE_ID_LIMIT];  /* the message's, where filters were told it; else "" */
+    char message_id[MESSAGE_ID_LIMIT + 1]; /* as the session says; for the log */
     struct sign_domains writes;   /* of which the sender may write; guard_sign.c */
     struct sign_domains forwards; /* of recipients whose mail is sent on to other hosts */
     unsigned signatures;          /* given */
@@ -62,7 +64,7 @@ struct smtp_guard {
     struct envelope envelope;
     int *milters;      /* serving's */
     int files[3];      /* that the session writes large messages to, one after the other; -1: none yet */
-    unsigned files_out; /* given out for this message: the next one takes what the session makes of the one before */
+    unsigned files_out; /* given out for this message: the next is for what the session makes of the last */
     struct signer *signer; /* guard_sign.c: keys, opened when first needed */
     struct policy *policy;         /* guard_policy.c; made when first needed */
     char said[SMTPD_POLICY_LIMIT]; /* its last refusal, as a reply */
@@ -84,17 +86,27 @@ bool guard_is_lmtp(const struct smtp_guard *g);
 /* Does a message of so many bytes (0: not known) fit into the account's quota? Also true where that can't be
  * looked at. */
 bool guard_has_room(const struct smtp_guard *g, const struct address *account, uint64_t size);
+/* A file of that size has come into the account's Maildir. */
+void guard_count(const struct smtp_guard *g, const struct address *account, uint64_t size);
 
 /* Delivers the envelope's message: `content` without trace. `tls`: the session's description of it, shown in
  * Received and never believed beyond it. Writes everything, publishes everything, and
  * returns VERDICT_OK with the message's ID only when all of it is on disk; else nothing of it is left, but
- * see guard_commit.c for the one exception. */
+ * see guard_commit.c for the one exception.
+ *
+ * *left is for guard_commit_end(), whatever came back: it has what is to be done yet and needn't be waited
+ * for. `g` with its envelope, and `id`, must stay until then. */
+struct commit;
 enum verdict guard_commit(const struct smtp_guard *g, struct span tls, struct content *content,
-                          char id[QUEUE_ID_LIMIT]);
+                          char id[QUEUE_ID_LIMIT], struct commit **left);
+/* Wakes the queue, counts for quotas, closes, frees, and then says in the log that the message was accepted.
+ * NULL is nothing to do. */
+void guard_commit_end(struct commit *left);
 
 /* `guard`, `guard_paths` and `asks_dns` of smtpd's struct service. */
 int guard_run(struct serving *serving);
-/* `stands` of struct service: on the ports that users log in to, and where filters are told of each connection, no guard does. */
+/* `stands` of struct service: on the ports that users log in to, and where filters are told of each
+ * connection, no guard does. */
 bool guard_stands(const struct serving *serving);
 enum dns_need policy_asks_dns(const struct serving *serving, bool any); /* guard_policy.c */
 unsigned guard_milter_uses(const struct serving *serving); /* guard_milter.c */

@@ -2,10 +2,10 @@
  *
  * The commit point of a message that comes in:
  *
- *     1. prepare   a file in tmp/ of each local Maildir, written out, and one queue file for all others,
- * fsynced
+ *     1. prepare   a file in tmp/ of each local Maildir, and one queue file for all others, written out
  *     2. publish   each gets its name: the queue first, as only it can take what fails later
  *     3. finish    those files, where they aren't yet, and the directories are fsynced; only then 250
+ *     4. end       what no client waits for: the wake-up of the queue, quotas, closing, the line in the log
  *
  * A Maildir that its owner made unusable is reached through the queue, so that it is nobody else's trouble;
  * one that is over its quota as well, and there the queue runner bounces it, unless it is the only one: then
@@ -15,6 +15,9 @@
  * try may bring some recipients a second copy: a message may be doubled, never lost.
  *
  * A message that is to be released later (RFC 4865) goes to the queue for everybody.
+ *
+ * Reports of success that were asked for are queued before the answer: they are mail, and so as safe as that
+ * says the message is.
  */
 #include "guard_private.h"
 #include "base/clock.h"
@@ -35,7 +38,6 @@
 
 #define TRACE_LIMIT (4096 + SMTPD_FIELDS_LIMIT)
 #define MARKS_FIELD "X-Postern-Marked" /* what a setting of policy said mark to */
-#define LOG_RECIPIENTS 900             /* bytes of recipients in the log's line */
 
 struct delivery {
     struct maildir_delivery maildir;
@@ -56,6 +58,9 @@ struct commit {
     size_t published; /* names that stand, the queue's included */
     struct queue_new queue;
     bool queued;
+    bool finished; /* 3 is behind it, well or not: 4 has something to do */
+    enum verdict verdict;
+    uint64_t size; /* of the message, as it came */
 };
 
 static enum verdict verdict_of_errno(int err)
@@ -115,31 +120,6 @@ static bool write_trace(struct commit *k, struct span tls)
         good = bytes_printf(&k->trace_local, MARKS_FIELD ": %s\r\n", policy_marks(g));
     good = bytes_add_span(&k->trace_local, g->envelope.added) && good;
     return write_iprev(g, &k->trace_local) && good;
-}
-
-/* --- quota */
-
-bool guard_has_room(const struct smtp_guard *g, const struct address *account, uint64_t size)
-{
-    struct quota q;
-    struct bytes path;
-    bytes_init(&path, PATH_MAX);
-    bool room = directory_quota(g->directory, g->settings, account, &q) != ST_OK || !quota_limited(&q) ||
-                !settings_maildir(g->settings, address_local(account), address_domain(account), &path) ||
-                quota_room_at(bytes_str(&path), &q, size) == ST_OK;
-    bytes_free(&path);
-    return room;
-}
-
-/* Adds it to what the account holds. */
-static void count_delivery(const struct commit *k, const struct delivery *d)
-{
-    struct bytes path;
-    bytes_init(&path, PATH_MAX);
-    if (settings_maildir(k->settings, address_local(&d->target->address), address_domain(&d->target->address),
-                         &path))
-        quota_add_at(bytes_str(&path), (int64_t)d->maildir.size, 1);
-    bytes_free(&path);
 }
 
 /* --- prepare */
@@ -205,13 +185,6 @@ static enum status prepare_local(const struct commit *k, struct delivery *d, str
     return st;
 }
 
-/* What an owner can do to his Maildir mustn't keep the message from the others. */
-static bool is_own_fault(int err)
-{
-    return err == ENOTDIR || err == ELOOP || err == EXDEV || err == EACCES || err == EPERM || err == ENOENT ||
-           err == EISDIR || err == EINVAL || err == ENXIO;
-}
-
 static enum status prepare_locals(struct commit *k, const struct content *c)
 {
     const struct targets *t = &k->g->envelope.targets;
@@ -237,7 +210,7 @@ static enum status prepare_locals(struct commit *k, const struct content *c)
             k->aside[i] = true;
         else if (prepare_local(k, d, *c) == ST_OK)
             k->delivery_count++;
-        else if (!only && is_own_fault(errno))
+        else if (!only && maildir_is_owners_fault(errno))
             k->aside[i] = true;
         else
             return ST_TEMP;
@@ -333,14 +306,12 @@ static size_t finish(struct commit *k)
     size_t failed = 0;
     for (size_t i = 0; i < k->delivery_count; i++) {
         struct delivery *d = &k->deliveries[i];
-        if (!d->failed && maildir_finish(&d->maildir) != ST_OK) {
+        if (!d->failed && maildir_sync(&d->maildir) != ST_OK) {
             d->failed = true;
             log_event(LOG_ERR, "not-synced", "id", k->id, "to", d->target->address.text, "why",
                       strerror(errno), NULL);
         }
         failed += d->failed;
-        if (!d->failed)
-            count_delivery(k, d);
     }
     return failed;
 }
@@ -365,8 +336,7 @@ static enum verdict finish_all(struct commit *k, const struct content *c)
     serving_waits(k->g->serving);
     bool bad = k->queued && queue_finish(&k->queue) != ST_OK;
     size_t failed = finish(k);
-    if (k->queued)
-        queue_wake(k->settings->spool, k->id);
+    k->finished = true;
     if (failed && queue_failed(k, c) != ST_OK)
         bad = true;
     return bad ? VERDICT_FAILED : VERDICT_OK;
@@ -386,22 +356,17 @@ static void report_delivered(const struct commit *k, const struct content *c)
 
 /* --- all of it */
 
-static void log_accepted(const struct commit *k, const struct content *c)
+static void log_accepted(const struct commit *k)
 {
     const struct envelope *e = &k->g->envelope;
     struct bytes to;
     char size[24];
-    bytes_init(&to, LOG_RECIPIENTS);
-    snprintf(size, sizeof size, "%llu", (unsigned long long)c->size);
-    for (size_t i = 0; i < e->targets.count && !to.failed; i++)
-        bytes_printf(&to, "%s%s%s", i ? "," : "",
-                     e->targets.list[i].local     ? ""
-                     : e->targets.list[i].program ? "|"
-                                                  : ">",
-                     e->targets.list[i].address.text);
+    guard_show_targets(e, &to);
+    snprintf(size, sizeof size, "%llu", (unsigned long long)k->size);
     log_event(LOG_INFO, "accepted", "id", k->id, "peer", k->g->serving->peer.text, "login",
               k->g->login.done ? k->g->login.account.text : NULL, "from", e->sender.text, "size", size, "to",
-              bytes_str(&to), "folder", e->options.junk ? "junk" : NULL, NULL);
+              bytes_str(&to), "folder", e->options.junk ? "junk" : NULL, "message-id",
+              e->message_id[0] ? e->message_id : NULL, NULL);
     bytes_free(&to);
 }
 
@@ -419,19 +384,45 @@ static enum verdict commit(struct commit *k, const struct content *c)
 }
 
 enum verdict guard_commit(const struct smtp_guard *g, struct span tls, struct content *content,
-                          char id[QUEUE_ID_LIMIT])
+                          char id[QUEUE_ID_LIMIT], struct commit **left)
 {
-    struct commit k = { .g = g, .settings = g->settings, .id = id };
+    struct commit *k = *left = calloc(1, sizeof *k);
+    if (!k)
+        return VERDICT_FAILED;
+    *k = (struct commit){ .g = g, .settings = g->settings, .id = id, .size = content->size };
     if (!span_copy(span_of(g->envelope.id), id, QUEUE_ID_LIMIT) || !id[0])
         queue_new_id(id);
-    enum verdict v = write_trace(&k, tls) ? commit(&k, content) : VERDICT_FAILED;
-    if (v == VERDICT_OK) {
-        log_accepted(&k, content);
-        if (g->envelope.asked)
-            report_delivered(&k, content);
+    k->verdict = write_trace(k, tls) ? commit(k, content) : VERDICT_FAILED;
+    if (k->verdict == VERDICT_OK && g->envelope.asked)
+        report_delivered(k, content);
+    return k->verdict;
+}
+
+/* Once 3 is behind it. */
+static void settle(struct commit *k)
+{
+    if (k->queued) {
+        queue_abort(&k->queue); /* closes what is open */
+        queue_wake(k->settings->spool, k->id);
     }
-    free(k.deliveries);
-    free(k.aside);
-    bytes_free(&k.trace_local);
-    return v;
+    for (size_t i = 0; i < k->delivery_count; i++) {
+        struct delivery *d = &k->deliveries[i];
+        if (!d->failed)
+            guard_count(k->g, &d->target->address, d->maildir.size);
+        maildir_close(&d->maildir);
+    }
+    if (k->verdict == VERDICT_OK)
+        log_accepted(k); /* the last: who finds it finds all of this done */
+}
+
+void guard_commit_end(struct commit *k)
+{
+    if (!k)
+        return;
+    if (k->finished)
+        settle(k);
+    free(k->deliveries);
+    free(k->aside);
+    bytes_free(&k->trace_local);
+    free(k);
 }

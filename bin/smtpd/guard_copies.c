@@ -16,6 +16,8 @@
 
 #include <errno.h>
 
+#define LOOK_UPS 13 /* of `bcc`: three for each of two names of sender and recipient, and all */
+
 static const struct rcpt_options never = { .notify = NOTIFY_NEVER };
 
 /* Where one copy goes. */
@@ -57,6 +59,18 @@ static bool came_back(struct smtp_guard *g)
     return ours;
 }
 
+/* What is said of an address holds for it in the other names of its domain. */
+static enum status find(struct smtp_guard *g, const char *kind, const struct address *a, struct bytes *list)
+{
+    struct address meant;
+    const char *delimiters = g->settings->recipient_delimiter;
+    enum status st = copies_find(g->copies, kind, a, delimiters, list);
+    if (st != ST_OK)
+        return st;
+    st = directory_renamed(g->directory, a, &meant);
+    return st == ST_OK ? copies_find(g->copies, kind, &meant, delimiters, list) : st == ST_NONE ? ST_OK : st;
+}
+
 bool guard_copies_recipient(struct smtp_guard *g, const struct address *recipient)
 {
     struct bytes list;
@@ -64,12 +78,12 @@ bool guard_copies_recipient(struct smtp_guard *g, const struct address *recipien
     g->no_copies = st == ST_NONE || g->no_copies;
     if (st == ST_TEMP || g->no_copies || guard_is_lmtp(g) || came_back(g))
         return st != ST_TEMP;
-    bytes_init(&list, 3 * COPIES_VALUE_LIMIT);
-    st = copies_find(g->copies, "to", recipient, &list);
+    bytes_init(&list, LOOK_UPS * COPIES_VALUE_LIMIT);
+    st = find(g, "to", recipient, &list);
     if (st == ST_OK && g->envelope.recipients == 0)
-        st = copies_find(g->copies, "from", &g->envelope.sender, &list);
+        st = find(g, "from", &g->envelope.sender, &list);
     if (st == ST_OK && g->envelope.recipients == 0)
-        st = copies_find(g->copies, "all", NULL, &list);
+        st = copies_find(g->copies, "all", NULL, "", &list);
     if (st == ST_OK && !list.failed)
         st = add_copies(g, span_bytes(&list));
     bool good = st == ST_OK && !list.failed;

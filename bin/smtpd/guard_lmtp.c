@@ -38,7 +38,7 @@ enum verdict guard_lmtp_keep(struct envelope *e, const struct address *recipient
     }
     e->targets = (struct targets){ .count = 0 };
     e->asked = NULL;
-    return each ? VERDICT_OK : all > TARGETS_LIMIT ? VERDICT_TOO_MANY : VERDICT_FAILED;
+    return each ? VERDICT_OK : all > TARGETS_LIMIT ? VERDICT_TOO_FAR : VERDICT_FAILED;
 }
 
 void guard_lmtp_forget(struct envelope *e)
@@ -82,36 +82,57 @@ static size_t find_left(const struct envelope *e, size_t n, struct target *left,
     return count;
 }
 
+/* One delivery. */
+struct one {
+    struct smtp_guard guard; /* with this recipient alone: shares everything else with the connection's */
+    struct commit *commit;   /* what is left of it to do */
+};
+
 /* As if it were the only recipient. */
 static enum verdict deliver(const struct smtp_guard *g, size_t n, struct span tls, struct content *c,
-                            char id[QUEUE_ID_LIMIT])
+                            struct one *one)
 {
-    const struct lmtp_recipient *r = &g->envelope.each[n];
-    struct smtp_guard one = *g; /* shares everything but the recipient with g */
+    struct lmtp_recipient *r = &g->envelope.each[n];
     struct target *left = calloc(r->targets.count + 1, sizeof *left);
     if (!left)
         return VERDICT_FAILED;
-    size_t count = find_left(&g->envelope, n, left, id);
-    one.envelope.recipients = 1;
-    one.envelope.recipient = r->address;
-    one.envelope.targets = (struct targets){ .list = left, .count = count };
-    one.envelope.asked = r->asked;
-    enum verdict v = count ? guard_commit(&one, tls, c, id) : VERDICT_OK;
+    one->guard = *g;
+    struct envelope *e = &one->guard.envelope;
+    size_t count = find_left(&g->envelope, n, left, r->id);
+    e->recipients = 1;
+    e->recipient = r->address;
+    e->targets = (struct targets){ .list = left, .count = count };
+    e->asked = r->asked;
+    enum verdict v = count ? guard_commit(&one->guard, tls, c, r->id, &one->commit) : VERDICT_OK;
     if (v == VERDICT_OK)
-        guard_notice_expanded(&one, id, c);
-    free(left);
+        guard_notice_expanded(&one->guard, r->id, c);
     return v;
 }
 
-void guard_lmtp_commit(struct smtp_guard *g, enum verdict so_far, struct span tls, struct content *c,
+/* Before the next recipient, whose quota may be the same; behind the last one nobody waits for it. */
+static void end_delivery(struct one *one)
+{
+    guard_commit_end(one->commit);
+    free(one->guard.envelope.targets.list);
+    one->commit = NULL;
+    one->guard.envelope.targets.list = NULL;
+}
+
+void guard_lmtp_commit(struct guard *guard, enum verdict so_far, struct span tls, struct content *c,
                        struct message *m)
 {
+    struct smtp_guard *g = guard->program;
     struct envelope *e = &g->envelope;
-    for (size_t i = 0; i < e->recipients; i++)
-        e->each[i].verdict = so_far == VERDICT_OK ? deliver(g, i, tls, c, e->each[i].id) : so_far;
+    struct one one = { .commit = NULL };
+    for (size_t i = 0; i < e->recipients; i++) {
+        end_delivery(&one);
+        e->each[i].verdict = so_far == VERDICT_OK ? deliver(g, i, tls, c, &one) : so_far;
+    }
     message_start(m, 0); /* only now: tls and what came last lie in it */
     for (size_t i = 0; i < e->recipients; i++) {
         message_put_u64(m, e->each[i].verdict);
         message_put_str(m, e->each[i].id);
     }
+    guard_answer(guard, m);
+    end_delivery(&one);
 }

@@ -20,6 +20,8 @@ static enum verdict verdict_of(unsigned says)
 {
     if (says == LOGIN_SAYS_DISABLED)
         return VERDICT_DISABLED;
+    if (says == LOGIN_SAYS_LIMITED)
+        return VERDICT_LIMITED;
     return says == LOGIN_SAYS_NO_ACCOUNT ? VERDICT_NO_USER : guard_verdict((enum status)says);
 }
 

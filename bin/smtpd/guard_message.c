@@ -5,7 +5,6 @@
  */
 #include "guard_private.h"
 #include "base/log.h"
-#include "text/fields.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -95,16 +94,61 @@ static uint64_t largest(const struct smtp_guard *g)
     return g->settings->message_size + SMTPD_ADDED_LIMIT + (guard_filters(g) ? SMTPD_FILTERED_LIMIT : 0);
 }
 
+/* What the session found wrong with the message: only the log hears of it. */
+enum guard_next guard_refused(struct guard *guard, struct message *m)
+{
+    struct smtp_guard *g = guard->program;
+    struct envelope *e = &g->envelope;
+    char said[SMTPD_POLICY_LIMIT];
+    uint64_t too_big;
+    struct bytes to;
+    if (!message_get_u64(m, &too_big) || too_big > 1 || !message_get_str(m, said, sizeof said) ||
+        !message_end(m))
+        return GUARD_END;
+    if (!guard_may_log_message(g))
+        return GUARD_SILENT;
+    guard_show_targets(e, &to);
+    log_event(LOG_INFO, "refused", "peer", g->serving->peer.text, "login",
+              g->login.done ? g->login.account.text : NULL, "from", e->sender.text, "to",
+              to.len ? bytes_str(&to) : e->recipient.text, "why", too_big ? "too big" : "malformed",
+              "setting", too_big ? "message-size" : NULL, "reply", said, NULL);
+    bytes_free(&to);
+    return GUARD_SILENT;
+}
+
+/* The answer is said as soon as it is true, and before all that it doesn't depend on. */
+static void commit(struct guard *guard, struct span tls, struct content *c, enum verdict so_far,
+                   struct message *m)
+{
+    struct smtp_guard *g = guard->program;
+    char id[QUEUE_ID_LIMIT] = "";
+    struct commit *left = NULL;
+    enum verdict v = so_far;
+    if (v == VERDICT_OK)
+        v = guard_copies_join(&g->envelope) ? guard_commit(g, tls, c, id, &left) : VERDICT_FAILED;
+    if (v == VERDICT_OK)
+        guard_notice_expanded(g, id, c);
+    guard_reply(m, v); /* only now: tls and what came last lie in it */
+    message_put_str(m, id);
+    guard_answer(guard, m);
+    if (v == VERDICT_OK) {
+        guard_record_dmarc(g);
+        g->lines = 0;
+    }
+    guard_commit_end(left);
+}
+
 enum guard_next guard_finish(struct guard *guard, struct message *m)
 {
     struct smtp_guard *g = guard->program;
     struct content content;
     struct span tls, last;
     uint64_t bits;
-    char id[QUEUE_ID_LIMIT] = "";
     if (!message_get(m, &tls) || !message_get_u64(m, &bits) || bits > COMMIT_BITS ||
         !message_get(m, &g->envelope.added) || g->envelope.added.n > SMTPD_FIELDS_LIMIT ||
-        !fields_whole(g->envelope.added) || !message_get(m, &last) || !message_end(m))
+        !fields_whole(g->envelope.added) ||
+        !message_get_str(m, g->envelope.message_id, sizeof g->envelope.message_id) ||
+        !message_get(m, &last) || !message_end(m))
         return GUARD_END;
     bool in_file = bits & COMMIT_FILE;
     if (in_file != (guard->state == GUARD_FILE_OUT) || (in_file && last.n) || !g->envelope.recipients)
@@ -115,22 +159,11 @@ enum guard_next guard_finish(struct guard *guard, struct message *m)
     enum verdict v = gather(g, last, in_file, &content);
     if (v == VERDICT_OK && content.size > largest(g))
         return GUARD_END;
-    if (guard_is_lmtp(g)) {
-        guard_lmtp_commit(g, v, tls, &content, m);
-        guard_forget_envelope(&g->envelope);
-        guard->state = GUARD_IDLE;
-        return GUARD_REPLY;
-    }
-    if (v == VERDICT_OK)
-        v = guard_copies_join(&g->envelope) ? guard_commit(g, tls, &content, id) : VERDICT_FAILED;
-    if (v == VERDICT_OK) {
-        guard_notice_expanded(g, id, &content);
-        guard_record_dmarc(g);
-        g->lines = 0;
-    }
+    if (guard_is_lmtp(g))
+        guard_lmtp_commit(guard, v, tls, &content, m);
+    else
+        commit(guard, tls, &content, v, m);
     guard_forget_envelope(&g->envelope);
     guard->state = GUARD_IDLE;
-    guard_reply(m, v);
-    message_put_str(m, id);
-    return GUARD_REPLY;
+    return GUARD_SILENT;
 }

@@ -26,7 +26,7 @@
 #define HEADER_LIMIT 65536 /* bytes of the message's header section that a report has */
 #define REPORT_LIMIT (16u << 20)
 
-/* A RCPT that said something. */
+/* A RCPT that said something, or that an alias leads outside. */
 struct asked {
     struct address address;
     struct rcpt_options said, onward;
@@ -34,11 +34,22 @@ struct asked {
     struct asked *next;
 };
 
+static bool leads_outside(const struct targets *t, size_t from)
+{
+    for (size_t i = from; i < t->count; i++)
+        if (t->list[i].forwarded)
+            return true;
+    return false;
+}
+
+/* Who is told that mail couldn't go where an alias leads has to hear of the address that he knows: that is
+ * kept as ORCPT also where he didn't say one (RFC 3461 5.2.1 (e)). */
 bool guard_notice_keep(struct envelope *e, const struct address *a, const struct rcpt_options *o,
                        size_t before)
 {
     struct targets *t = &e->targets;
-    if (!o->notify && !o->orcpt[0])
+    bool said = o->notify || o->orcpt[0];
+    if (!said && !leads_outside(t, before))
         return true;
     struct asked *asked = calloc(1, sizeof *asked);
     if (!asked)
@@ -49,7 +60,8 @@ bool guard_notice_keep(struct envelope *e, const struct address *a, const struct
         rcpt_options_behind_alias(o, span_of(a->text), asked->expanded, &asked->onward);
     e->asked = asked;
     for (size_t i = before; i < t->count; i++)
-        t->list[i].options = &asked->onward;
+        if (said || t->list[i].forwarded)
+            t->list[i].options = &asked->onward;
     return true;
 }
 

@@ -75,17 +75,17 @@ static enum verdict refuse_listed(struct smtp_guard *g, const struct address *re
     return policy_refuse(g, recipient, &f, "550 5.7.1", text);
 }
 
+/* `a`: who may stand there as `kind`; NULL: the client. */
 static enum verdict check_refused(struct smtp_guard *g, const struct address *recipient, const char *kind,
-                                  const char *who)
+                                  const struct address *a, const char *who)
 {
     struct bytes text;
     enum status st = open_refused(g);
     bytes_init(&text, REFUSED_TEXT_LIMIT);
-    if (st == ST_OK && strcmp(kind, "client") == 0)
+    if (st == ST_OK && !a)
         st = refused_client(g->policy->refused, &g->serving->peer.address, &text);
     else if (st == ST_OK)
-        st = refused_address(g->policy->refused, kind,
-                             strcmp(kind, "to") == 0 ? recipient : &g->envelope.sender, &text);
+        st = refused_address(g->policy->refused, kind, a, g->settings->recipient_delimiter, &text);
     enum verdict v = refuse_listed(g, recipient, st, who, &text);
     bytes_free(&text);
     return v;
@@ -93,17 +93,25 @@ static enum verdict check_refused(struct smtp_guard *g, const struct address *re
 
 static enum verdict refused_recipient(struct smtp_guard *g, const struct address *recipient)
 {
-    return check_refused(g, recipient, "to", "refused recipient");
+    struct address meant;
+    enum verdict v = check_refused(g, recipient, "to", recipient, "refused recipient");
+    if (v != VERDICT_OK || g->policy->refused_state != ST_OK)
+        return v;
+    enum status st = directory_renamed(g->directory, recipient, &meant);
+    if (st == ST_OK)
+        return check_refused(g, recipient, "to", &meant, "refused recipient");
+    return st == ST_NONE ? VERDICT_OK : VERDICT_TABLES;
 }
 
 static enum verdict refused_sender(struct smtp_guard *g, const struct address *recipient)
 {
-    return check_refused(g, recipient, "from", "refused sender");
+    return check_refused(g, recipient, "from", &g->envelope.sender, "refused sender");
 }
 
 static enum verdict refused_peer(struct smtp_guard *g, const struct address *recipient)
 {
-    return g->serving->peer.known ? check_refused(g, recipient, "client", "refused client") : VERDICT_OK;
+    return g->serving->peer.known ? check_refused(g, recipient, "client", NULL, "refused client")
+                                  : VERDICT_OK;
 }
 
 /* --- all checks */

@@ -78,6 +78,9 @@ enum verdict policy_dns_block(struct smtp_guard *g, const struct address *recipi
 enum verdict policy_reverse_dns(struct smtp_guard *g, const struct address *recipient);
 
 /* --- guard_policy_names.c */
+/* An IP address, IPv4 as a mapped one; and a literal, [192.0.2.1] or [IPv6:2001:db8::1] (RFC 5321 4.1.3). */
+bool policy_read_ip(struct span text, struct in6_addr *a);
+bool policy_read_literal(struct span text, struct in6_addr *a);
 enum verdict policy_helo(struct smtp_guard *g, const struct address *recipient);
 enum verdict policy_sender_domain(struct smtp_guard *g, const struct address *recipient);
 enum verdict policy_domain_block(struct smtp_guard *g, const struct address *recipient);

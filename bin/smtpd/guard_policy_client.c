@@ -12,7 +12,6 @@
 #include "guard_policy.h"
 #include "base/log.h"
 
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
 

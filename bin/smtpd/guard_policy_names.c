@@ -27,7 +27,7 @@ static struct span without_dot(struct span name)
     return name.n && name.p[name.n - 1] == '.' ? span_head(name, name.n - 1) : name;
 }
 
-static bool parse_ip(struct span text, struct in6_addr *a)
+bool policy_read_ip(struct span text, struct in6_addr *a)
 {
     char copy[INET6_ADDRSTRLEN + 8], v6[sizeof copy + 8];
     if (!span_copy(text, copy, sizeof copy))
@@ -38,15 +38,14 @@ static bool parse_ip(struct span text, struct in6_addr *a)
     return !strchr(copy, ':') && inet_pton(AF_INET6, v6, a) == 1;
 }
 
-/* [192.0.2.1] or [IPv6:2001:db8::1]. */
-static bool parse_literal(struct span helo, struct in6_addr *a)
+bool policy_read_literal(struct span text, struct in6_addr *a)
 {
-    if (helo.n < 3 || helo.p[0] != '[' || helo.p[helo.n - 1] != ']')
+    if (text.n < 3 || text.p[0] != '[' || text.p[text.n - 1] != ']')
         return false;
-    struct span inside = span_head(span_from(helo, 1), helo.n - 2);
+    struct span inside = span_head(span_from(text, 1), text.n - 2);
     if (span_istarts(inside, "IPv6:"))
-        return parse_ip(span_from(inside, 5), a) && !IN6_IS_ADDR_V4MAPPED(a);
-    return parse_ip(inside, a) && IN6_IS_ADDR_V4MAPPED(a);
+        return policy_read_ip(span_from(inside, 5), a) && !IN6_IS_ADDR_V4MAPPED(a);
+    return policy_read_ip(inside, a) && IN6_IS_ADDR_V4MAPPED(a);
 }
 
 /* Labels of letters, digits, '-' and '_', two at least, and the last isn't a number. */
@@ -200,7 +199,7 @@ static bool says_own_name(const struct smtp_guard *g, struct span helo)
 {
     struct in6_addr a;
     const struct peer *peer = &g->serving->peer;
-    bool is_address = parse_literal(helo, &a) || parse_ip(helo, &a);
+    bool is_address = policy_read_literal(helo, &a) || policy_read_ip(helo, &a);
     bool own = is_address ? memcmp(&a, &peer->here, sizeof a) == 0
                           : span_ieq_str(without_dot(helo), g->settings->hostname);
     return own && !is_ourselves(peer);
@@ -225,7 +224,7 @@ static const struct helo_fault *find_fault(struct smtp_guard *g, bool marks)
     struct in6_addr a;
     const enum helo_check how = g->settings->helo_check;
     struct span helo = span_of(g->envelope.helo);
-    bool literal = parse_literal(helo, &a);
+    bool literal = policy_read_literal(helo, &a);
     if (says_own_name(g, helo))
         return &own;
     if (how < HELO_REFUSE && !marks)

@@ -31,8 +31,12 @@ bool guard_open_directory(struct smtp_guard *g);
 bool guard_may_log_refusal(struct smtp_guard *g);
 /* One more about a message that isn't there yet? So many until one is taken: who says much sends nothing. */
 bool guard_may_log_message(struct smtp_guard *g);
-/* A refusal, in the log. `recipient` may be NULL. */
-void guard_log_refusal(struct smtp_guard *g, const char *why, const struct address *recipient);
+/* A refusal, in the log. `setting`: by which, or NULL; `recipient` may be NULL. */
+void guard_log_refusal(struct smtp_guard *g, const char *why, const char *setting,
+                       const struct address *recipient);
+/* The envelope's recipients as the log has them, cut: '>' before those that go to the queue, '|' before
+ * programs. */
+void guard_show_targets(const struct envelope *e, struct bytes *to);
 
 /* --- guard_login.c */
 enum guard_next guard_login(struct guard *guard, struct message *m);
@@ -64,14 +68,15 @@ enum guard_next guard_rcpt(struct guard *guard, struct message *m);
 /* What the recipient was expanded to becomes its own; or is forgotten, where that is too much. */
 enum verdict guard_lmtp_keep(struct envelope *e, const struct address *recipient);
 void guard_lmtp_forget(struct envelope *e);
-/* Delivers to one after the other, and appends a verdict and an ID for each. `so_far`: what kept the message
- * from being gathered. */
-void guard_lmtp_commit(struct smtp_guard *g, enum verdict so_far, struct span tls, struct content *c,
+/* Delivers to one after the other, and answers with a verdict and an ID for each. `so_far`: what kept the
+ * message from being gathered. */
+void guard_lmtp_commit(struct guard *guard, enum verdict so_far, struct span tls, struct content *c,
                        struct message *m);
 
 /* --- guard_sign.c: signatures by domains */
 void sign_domains_add(struct sign_domains *d, struct span domain);
-bool sign_domains_have(const struct sign_domains *d, const char *domain);
+/* Are there no keys of that domain? False also where it can't be told without letting those of another go. */
+bool guard_sign_keyless(struct smtp_guard *g, struct span domain);
 enum guard_next guard_sign_keys(struct guard *guard, struct message *m);
 enum guard_next guard_sign_hash(struct guard *guard, struct message *m);
 void guard_sign_end(struct smtp_guard *g);
@@ -81,8 +86,8 @@ void guard_sign_end(struct smtp_guard *g);
  * VERDICT_TABLES; VERDICT_SPENT, where DNS has been asked too much to ask on. For a recipient that is
  * accepted otherwise. */
 enum verdict policy_recipient(struct smtp_guard *g, const struct address *recipient);
-/* Does a stranger's message for this recipient, who was accepted, come in whatever is found of who sent it?
- */
+/* Does a stranger's message for this recipient, who was accepted, come in whatever is found of who sent
+ * it? */
 bool policy_exempts(struct smtp_guard *g, const struct address *recipient);
 /* For Received and the message's head: the client's name as DNS confirms it, "" where it doesn't, NULL where
  * it wasn't asked; and what was marked, or "". */
@@ -134,6 +139,7 @@ void guard_notice_expanded(const struct smtp_guard *g, const char *id, const str
 /* --- guard_message.c */
 enum guard_next guard_piece(struct guard *guard, struct message *m);
 enum guard_next guard_file(struct guard *guard, struct message *m);
+enum guard_next guard_refused(struct guard *guard, struct message *m);
 enum guard_next guard_finish(struct guard *guard, struct message *m);
 
 /* --- guard_recipient.c */

@@ -3,12 +3,14 @@
  * To whom: what smtpd's guard says to RCPT. A recipient is expanded at once to the mailboxes and outside
  * addresses that it means, each of which gets the message once.
  */
-#include "guard_private.h"
+#include "guard_policy.h"
 #include "base/clock.h"
 #include "store/srs.h"
 #include "text/xtext.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <string.h>
 
 /* Mailboxes for which a process hasn't descriptors enough are reached like outside addresses: by the queue,
  * and from there here again. */
@@ -58,7 +60,9 @@ enum verdict guard_expand(struct smtp_guard *g, const struct address *a)
             return VERDICT_NO_RELAY;
         return targets_add_outside(&e->targets, a) ? VERDICT_OK : VERDICT_FAILED;
     }
-    return st == ST_PERM || why == ENOLINK ? VERDICT_ALIAS : VERDICT_TABLES;
+    if (st == ST_PERM)
+        return why == E2BIG ? VERDICT_ALIASES : VERDICT_ALIAS;
+    return why == ENOLINK ? VERDICT_INCLUDE : VERDICT_TABLES;
 }
 
 /* A recipient that is a mailbox is refused if that is full, even if it has copies sent elsewhere: 552, as
@@ -95,12 +99,13 @@ enum verdict guard_add_recipient(struct smtp_guard *g, const struct address *a, 
 {
     struct envelope *e = &g->envelope;
     size_t before = e->targets.count, copies = e->copies.count;
-    if (e->recipients >= g->settings->recipients ||
-        (guard_is_lmtp(g) && e->recipients >= SMTPD_LMTP_RECIPIENTS))
+    if (e->recipients >= g->settings->recipients)
         return VERDICT_TOO_MANY;
+    if (guard_is_lmtp(g) && e->recipients >= SMTPD_LMTP_RECIPIENTS)
+        return VERDICT_TOO_FAR;
     enum verdict v = guard_expand(g, a);
     if (v == VERDICT_OK && e->targets.count > TARGETS_LIMIT)
-        v = VERDICT_TOO_MANY;
+        v = VERDICT_TOO_FAR;
     if (v == VERDICT_OK && is_full(g, a, before))
         v = VERDICT_FULL;
     if (v == VERDICT_OK && !by_filter)
@@ -126,6 +131,24 @@ enum verdict guard_add_recipient(struct smtp_guard *g, const struct address *a, 
     return v;
 }
 
+/* Whom mail goes to at an address by which we are reached is somebody at our name (RFC 1123 5.2.17). */
+static void name_literal(const struct smtp_guard *g, struct address *a)
+{
+    struct in6_addr literal, own;
+    struct span words = span_of(g->settings->addresses), word;
+    const struct peer *peer = &g->serving->peer;
+    if (!policy_read_literal(address_domain(a), &literal))
+        return;
+    bool ours = peer->known && memcmp(&literal, &peer->here, sizeof literal) == 0;
+    while (!ours && span_cut(&words, ' ', &word))
+        ours = policy_read_ip(word, &own) && memcmp(&literal, &own, sizeof own) == 0;
+    char text[sizeof a->text];
+    struct address named;
+    int n = snprintf(text, sizeof text, "%.*s@%s", SPAN_FMT(address_local(a)), g->settings->hostname);
+    if (ours && n > 0 && (size_t)n < sizeof text && address_parse(span_of(text), &named) == ADDRESS_OK)
+        *a = named;
+}
+
 /* NOTIFY and ORCPT, judged again, where they were said. */
 static bool get_options(struct message *m, bool utf8, struct rcpt_options *o)
 {
@@ -147,30 +170,38 @@ static bool is_policy(enum verdict v)
     return v == VERDICT_POLICY || v == VERDICT_DELAYED;
 }
 
+/* As the log has them. */
+static const struct {
+    const char *why, *setting;
+} reasons[] = {
+    [VERDICT_NO_RELAY] = { "relaying denied", "networks" },
+    [VERDICT_NO_USER] = { "no such user", NULL },
+    [VERDICT_NO_BOUNCE] = { "no bounce of mail that was sent on", "srs" },
+    [VERDICT_TOO_MANY] = { "too many recipients", "recipients" },
+    [VERDICT_TOO_FAR] = { "too many recipients", NULL },
+    [VERDICT_ALIAS] = { "its aliases go round in a circle", NULL },
+    [VERDICT_ALIASES] = { "its aliases lead to too many", NULL },
+    [VERDICT_INCLUDE] = { "a file that its alias includes can't be read", NULL },
+    [VERDICT_TABLES] = { "tables can't be read", NULL },
+    [VERDICT_FAILED] = { "out of memory", NULL },
+    [VERDICT_FULL] = { "over quota", NULL },
+    [VERDICT_SPENT] = { "too many questions to DNS for one connection", NULL },
+};
+
 enum guard_next guard_rcpt(struct guard *guard, struct message *m)
 {
-    static const char *const why[] = {
-        [VERDICT_NO_RELAY] = "relaying denied",
-        [VERDICT_NO_USER] = "no such user",
-        [VERDICT_NO_BOUNCE] = "no bounce of mail that was sent on (srs)",
-        [VERDICT_TOO_MANY] = "too many recipients",
-        [VERDICT_ALIAS] = "aliases loop, are too many, or include what can't be read",
-        [VERDICT_TABLES] = "tables can't be read",
-        [VERDICT_FAILED] = "out of memory",
-        [VERDICT_FULL] = "over quota",
-        [VERDICT_SPENT] = "too many questions to DNS for one connection",
-    };
     struct smtp_guard *g = guard->program;
     struct address recipient;
     struct rcpt_options options;
     if (!guard_get_path(m, &recipient) || !get_options(m, g->envelope.options.smtputf8, &options) ||
         !(g->envelope.options.smtputf8 || address_is_ascii(&recipient)))
         return GUARD_END;
+    name_literal(g, &recipient);
     enum verdict v = guard_add_recipient(g, &recipient, &options, false);
     if (v == VERDICT_OK)
         guard->state = GUARD_RCPTS;
     else if (!is_policy(v))
-        guard_log_refusal(g, why[v], &recipient);
+        guard_log_refusal(g, reasons[v].why, reasons[v].setting, &recipient);
     enum guard_next next = guard_reply_judged(g, m, v);
     if (is_policy(v) && next == GUARD_REPLY)
         message_put_str(m, g->said);

@@ -111,23 +111,24 @@ enum verdict guard_check_sender(struct smtp_guard *g, const struct address *send
 bool guard_get_path(struct message *m, struct address *a)
 {
     struct span path;
-    return message_get(m, &path) && address_path(&path, a) == ADDRESS_OK && path.n == 0;
+    return message_get(m, &path) && span_starts(path, "<") && address_path(&path, a) == ADDRESS_OK &&
+           path.n == 0;
 }
 
-/* Everything else that MAIL said; only its path is judged elsewhere. */
-static bool get_mail(struct message *m, struct envelope *e)
+/* Everything else that MAIL said; only its path is judged elsewhere. `bits` are MAIL_*. */
+static bool get_mail(struct message *m, struct envelope *e, uint64_t *bits)
 {
     struct span envid;
     struct mail_options *o = &e->options;
-    uint64_t bits, ret, release;
-    if (!message_get_u64(m, &bits) || bits > MAIL_BITS || !message_get_u64(m, &e->size) ||
+    uint64_t ret, release;
+    if (!message_get_u64(m, bits) || *bits > MAIL_BITS || !message_get_u64(m, &e->size) ||
         !message_get_u64(m, &ret) || ret > RET_HDRS || !message_get(m, &envid) ||
         !span_copy(envid, o->envid, sizeof o->envid) || !message_get_u64(m, &release) || release > INT64_MAX)
         return false;
-    e->extended = bits & MAIL_EXTENDED;
-    e->eight_bit = bits & MAIL_EIGHT_BIT;
-    o->smtputf8 = bits & MAIL_UTF8;
-    o->require_tls = bits & MAIL_REQUIRE_TLS;
+    e->extended = *bits & MAIL_EXTENDED;
+    e->eight_bit = *bits & MAIL_EIGHT_BIT;
+    o->smtputf8 = *bits & MAIL_UTF8;
+    o->require_tls = *bits & MAIL_REQUIRE_TLS;
     o->ret = (enum mail_ret)ret;
     o->release = (int64_t)release;
     return true;
@@ -143,31 +144,57 @@ static bool may_say(const struct smtp_guard *g, const struct envelope *e)
            xtext_valid(span_of(o->envid));
 }
 
+/* ORIGIN_* for a transaction whose sender may be that. */
+static uint64_t find_origin(struct smtp_guard *g)
+{
+    bool complete = guard_may_relay(g),
+         keyless = complete && guard_sign_keyless(g, address_domain(&g->envelope.sender));
+    return (complete ? ORIGIN_COMPLETE : 0) | (keyless ? ORIGIN_KEYLESS : 0) |
+           (g->login.done ? ORIGIN_AUTHORS : 0) | (guard_checks(g) ? ORIGIN_CHECK : 0) |
+           (is_trusted_network(g) || guard_is_lmtp(g) ? 0 : ORIGIN_CLAIMS) |
+           (guard_filters(g) ? ORIGIN_FILTER : 0);
+}
+
+/* May that be the sender? */
+static enum verdict begin_transaction(struct guard *guard)
+{
+    struct smtp_guard *g = guard->program;
+    struct envelope *e = &g->envelope;
+    enum verdict v = guard_check_sender(g, &e->sender);
+    if (v == VERDICT_OK && e->size > g->settings->message_size)
+        v = VERDICT_TOO_BIG;
+    if (v == VERDICT_OK) {
+        guard->state = GUARD_SENDER;
+        sign_domains_add(&e->writes, address_domain(&e->sender));
+    } else if (v == VERDICT_REFUSED) {
+        guard_log_refusal(g, "not a sender address of this account", NULL, NULL);
+    } else if (v == VERDICT_NO_RELAY) {
+        guard_log_refusal(g, "LMTP from an address that is not in networks", "networks", NULL);
+    } else if (v == VERDICT_TOO_BIG) {
+        guard_log_refusal(g, "too big", "message-size", NULL);
+    }
+    return v;
+}
+
 enum guard_next guard_mail(struct guard *guard, struct message *m)
 {
     struct smtp_guard *g = guard->program;
     struct envelope *e = &g->envelope;
     struct span helo;
+    uint64_t bits;
     guard_forget_envelope(e);
     guard->state = GUARD_IDLE;
     if (!message_get(m, &helo) || !span_copy(helo, e->helo, sizeof e->helo) ||
-        !guard_get_path(m, &e->sender) || !get_mail(m, e) || !message_end(m) || !may_say(g, e))
+        !guard_get_path(m, &e->sender) || !get_mail(m, e, &bits) || !may_say(g, e))
         return GUARD_END;
-    enum verdict v = guard_check_sender(g, &e->sender);
-    if (v == VERDICT_OK) {
-        guard->state = GUARD_SENDER;
-        sign_domains_add(&e->writes, address_domain(&e->sender));
-    } else if (v == VERDICT_REFUSED) {
-        guard_log_refusal(g, "not a sender address of this account", NULL);
-    } else if (v == VERDICT_NO_RELAY) {
-        guard_log_refusal(g, "LMTP from an address that is not in networks", NULL);
-    }
-    enum guard_next next = guard_reply_judged(g, m, v);
-    message_put_u64(m, (guard_may_relay(g) ? ORIGIN_COMPLETE : 0) | (g->login.done ? ORIGIN_AUTHORS : 0) |
-                           (guard_checks(g) ? ORIGIN_CHECK : 0) |
-                           (is_trusted_network(g) || guard_is_lmtp(g) ? 0 : ORIGIN_CLAIMS) |
-                           (guard_filters(g) ? ORIGIN_FILTER : 0));
-    if (v == VERDICT_OK && guard_filters(g))
+    bool rcpt = bits & MAIL_AND_RCPT;
+    if (rcpt == message_end(m))
+        return GUARD_END;
+    enum verdict v = begin_transaction(guard);
+    enum guard_next next = rcpt && v == VERDICT_OK ? guard_rcpt(guard, m) : guard_reply_judged(g, m, v);
+    if (next != GUARD_END)
+        message_put_u64(m, find_origin(g));
+    if (!rcpt && v == VERDICT_OK && guard_filters(g))
         guard_filter_tell(g, m);
     return next;
 }
@@ -184,6 +211,6 @@ enum guard_next guard_author(struct guard *guard, struct message *m)
     if (v == VERDICT_OK)
         sign_domains_add(&g->envelope.writes, address_domain(&author));
     else if (v == VERDICT_REFUSED)
-        guard_log_refusal(g, "From or Sender is not an address of this account", NULL);
+        guard_log_refusal(g, "From or Sender is not an address of this account", NULL, NULL);
     return guard_reply_judged(g, m, v);
 }

@@ -30,19 +30,19 @@ struct signer {
 
 /* --- for which domains */
 
-void sign_domains_add(struct sign_domains *d, struct span domain)
-{
-    char name[ADDRESS_DOMAIN_LIMIT + 1];
-    if (d->count < SIGN_DOMAINS && tables_domain(domain, name) && !sign_domains_have(d, name))
-        memcpy(d->names[d->count++], name, sizeof name);
-}
-
-bool sign_domains_have(const struct sign_domains *d, const char *domain)
+static bool domains_have(const struct sign_domains *d, const char *domain)
 {
     for (unsigned i = 0; i < d->count; i++)
         if (strcmp(d->names[i], domain) == 0)
             return true;
     return false;
+}
+
+void sign_domains_add(struct sign_domains *d, struct span domain)
+{
+    char name[ADDRESS_DOMAIN_LIMIT + 1];
+    if (d->count < SIGN_DOMAINS && tables_domain(domain, name) && !domains_have(d, name))
+        memcpy(d->names[d->count++], name, sizeof name);
 }
 
 static bool may_sign(const struct smtp_guard *g, const char *domain)
@@ -52,12 +52,12 @@ static bool may_sign(const struct smtp_guard *g, const char *domain)
         return false;
     if (guard_by_user(g) ? uid == 0 || uid == geteuid() : !g->login.done)
         return true;
-    return sign_domains_have(&g->envelope.writes, domain);
+    return domains_have(&g->envelope.writes, domain);
 }
 
 static bool may_seal(const struct smtp_guard *g, const char *domain)
 {
-    return !guard_is_lmtp(g) && sign_domains_have(&g->envelope.forwards, domain);
+    return !guard_is_lmtp(g) && domains_have(&g->envelope.forwards, domain);
 }
 
 /* --- keys */
@@ -83,6 +83,13 @@ static enum status open_keys(struct smtp_guard *g, const char *domain)
     if (st == ST_OK)
         snprintf(g->signer->domain, sizeof g->signer->domain, "%s", domain);
     return st;
+}
+
+bool guard_sign_keyless(struct smtp_guard *g, struct span domain)
+{
+    char name[ADDRESS_DOMAIN_LIMIT + 1];
+    bool others = g->signer && g->signer->domain[0];
+    return !others && tables_domain(domain, name) && open_keys(g, name) == ST_NONE;
 }
 
 /* --- the verbs */

@@ -14,6 +14,7 @@
 #define POSTERN_SMTPD_INCOMING_H
 
 #include "session.h"
+#include "text/fields.h"
 #include "text/smtp_data.h"
 
 struct incoming {
@@ -27,6 +28,7 @@ struct incoming {
     size_t header_length; /* bytes of memory that are the header section as it came, once judged */
     struct trust *trust;  /* session_trust.c; NULL: nobody asks who sent it */
     struct bytes added;  /* fields to stand before the message, below our trace fields */
+    char message_id[MESSAGE_ID_LIMIT + 1]; /* for the log, once judged; "": it has none */
     bool junk;           /* mailboxes here file it as junk */
     bool dropped;        /* a filter wants it to be accepted and thrown away */
     bool by_filter;      /* `refusal` is a filter's */

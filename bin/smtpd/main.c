@@ -17,7 +17,7 @@ static const struct service smtpd = {
              "  -v       log the dialogue, secrets masked\n",
     .flags = "lsu",
     .unavailable = "421 4.3.0 The server is not available now, try again later\r\n",
-    .busy = "421 4.7.0 Too many connections, try again later\r\n",
+    .busy = "421 4.7.0 Too many connections, try again later",
     .session = session_run,
     .guard = guard_run,
     .guard_paths = guard_paths,

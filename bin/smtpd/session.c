@@ -19,7 +19,8 @@
 #define AUTH_LINE_LIMIT 12288
 #define WRONG_LIMIT 20
 
-enum { NO_ARGUMENT = 1, LONG_LINE = 2, ONLY_SMTP = 4, ONLY_LMTP = 8 };
+/* EXTENSION: it is one's, and taken where that is advertised. */
+enum { NO_ARGUMENT = 1, LONG_LINE = 2, ONLY_SMTP = 4, ONLY_LMTP = 8, EXTENSION = 16 };
 
 /* --- replies */
 
@@ -211,13 +212,6 @@ static void run_vrfy(void *session, struct span argument)
         reply(session, "252 2.5.0 Not told; send it and see");
 }
 
-static void run_help(void *session, struct span argument)
-{
-    (void)argument;
-    reply(session, "214-2.0.0 EHLO HELO LHLO MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT STARTTLS AUTH");
-    reply(session, "214 2.0.0 See RFC 5321");
-}
-
 static void run_quit(void *session, struct span argument)
 {
     (void)argument;
@@ -236,6 +230,8 @@ static void run_not_here(void *session, struct span argument)
     reply_wrong(session, "502 5.5.1 Not implemented");
 }
 
+static void run_help(void *session, struct span argument);
+
 static const struct command commands[] = {
     { "EHLO", AT_ANY, ONLY_SMTP, run_ehlo },
     { "HELO", AT_ANY, ONLY_SMTP, run_helo },
@@ -247,8 +243,8 @@ static const struct command commands[] = {
     { "RSET", AT_ANY, NO_ARGUMENT, run_rset },
     { "NOOP", AT_ANY, 0, run_noop },
     { "QUIT", AT_ANY, NO_ARGUMENT, run_quit },
-    { "STARTTLS", AT_ANY, NO_ARGUMENT, run_starttls },
-    { "AUTH", AT_ANY, LONG_LINE, run_auth },
+    { "STARTTLS", AT_ANY, NO_ARGUMENT | EXTENSION, run_starttls },
+    { "AUTH", AT_ANY, LONG_LINE | EXTENSION, run_auth },
     { "VRFY", AT_ANY, 0, run_vrfy },
     { "HELP", AT_ANY, 0, run_help },
     { "EXPN", AT_ANY, 0, run_not_here },
@@ -256,6 +252,25 @@ static const struct command commands[] = {
     { "TURN", AT_ANY, 0, run_not_here },
     { NULL, AT_ANY, 0, run_unknown },
 };
+
+/* Of another protocol than this connection's. */
+static bool is_foreign(const struct session *s, const struct command *c)
+{
+    return c->flags & (s->lmtp ? ONLY_SMTP : ONLY_LMTP);
+}
+
+static void run_help(void *session, struct span argument)
+{
+    struct session *s = session;
+    (void)argument;
+    conn_write_str(s->conn, "214-2.0.0");
+    for (const struct command *c = commands; c->name; c++)
+        if (!is_foreign(s, c) && c->run != run_not_here &&
+            (!(c->flags & EXTENSION) || extensions_hold(s, c->name)))
+            conn_printf(s->conn, " %s", c->name);
+    conn_write_str(s->conn, "\r\n");
+    reply(s, "214 2.0.0 See RFC 5321");
+}
 
 static const char *wrong_state(const struct session *s)
 {
@@ -277,7 +292,7 @@ static void run_command(struct session *s, struct span line)
         reply_last(s, "500 5.5.6 Line too long");
     else if (line.n > COMMAND_LIMIT && !(c->flags & LONG_LINE))
         reply_wrong(s, "500 5.5.6 Line too long");
-    else if (c->flags & (s->lmtp ? ONLY_SMTP : ONLY_LMTP))
+    else if (is_foreign(s, c))
         reply_wrong(s, s->lmtp ? "500 5.5.1 This is LMTP: LHLO" : "500 5.5.1 This is no LMTP");
     else if (c->flags & NO_ARGUMENT && span_trim(argument).n)
         reply_wrong(s, "501 5.5.4 This command takes no argument");

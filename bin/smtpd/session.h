@@ -17,8 +17,12 @@
 #define POSTERN_SMTPD_SESSION_H
 
 #include "net/serve.h"
-#include "text/address.h"
+#include "text/smtp_path.h"
 #include "verbs.h"
+
+/* To MAIL, and to the message. A refusal that ends so is logged with that setting. */
+#define BY_MESSAGE_SIZE " (message-size)"
+#define TOO_BIG "552 5.3.4 The message is too big" BY_MESSAGE_SIZE
 
 /* Where a connection stands; struct command's `states`. */
 enum {
@@ -33,12 +37,11 @@ enum {
 struct transaction {
     size_t accepted;                /* recipients */
     bool refusable;                 /* one of them at least need not take whatever a stranger sends */
+    struct smtp_path_mail mail;     /* what MAIL said */
+    bool untold;                    /* the guard doesn't know of it yet */
     unsigned origin;                /* ORIGIN_* bits from the guard */
-    bool utf8;                      /* SMTPUTF8 */
-    bool binary;                    /* BODY=BINARYMIME */
     bool orcpt;                     /* a RCPT said ORCPT */
     struct incoming *incoming;      /* the message, once BDAT began it */
-    char sender[ADDRESS_LIMIT + 4]; /* for a From field */
 };
 
 struct session {

@@ -111,7 +111,7 @@ static void finish_binary(struct incoming *raw)
     if (map != MAP_FAILED)
         munmap(map, message.n);
     if (text.refusal && text.reader.size > raw->session->serving->settings->message_size)
-        text.refusal = "552 5.3.4 The message is too big when its binary parts are base64";
+        text.refusal = "552 5.3.4 The message is too big when its binary parts are base64" BY_MESSAGE_SIZE;
     incoming_finish(&text);
     incoming_free(&text);
 }
@@ -156,7 +156,7 @@ static struct incoming *begin(struct session *s)
     if (!in)
         return NULL;
     incoming_init(in, s);
-    in->raw = s->transaction.binary;
+    in->raw = s->transaction.mail.binary;
     if (!in->raw)
         smtp_data_init_chunks(&in->reader);
     s->transaction.incoming = in;

@@ -28,7 +28,7 @@ static const char *not_now(const struct session *s)
         return s->lmtp ? "503 5.5.1 No valid recipients" : "554 5.5.1 No valid recipients";
     if (s->state == AT_BODY)
         return "503 5.5.1 The message is coming by BDAT";
-    return s->transaction.binary ? "503 5.5.1 BINARYMIME comes by BDAT only" : NULL;
+    return s->transaction.mail.binary ? "503 5.5.1 BINARYMIME comes by BDAT only" : NULL;
 }
 
 void run_data(void *session, struct span argument)

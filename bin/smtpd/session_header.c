@@ -57,6 +57,14 @@ static void judge_authors(struct incoming *in, struct span header)
         in->trouble = v;
 }
 
+static void add_message_id(struct incoming *in)
+{
+    size_t before = in->head.len;
+    bytes_printf(&in->head, "Message-ID: <%llx.%016llx@%s>\r\n", (unsigned long long)clock_now_us(),
+                 (unsigned long long)random_u64(), in->session->serving->settings->hostname);
+    message_id_read(span_from(span_bytes(&in->head), before), in->message_id);
+}
+
 static void add_missing(struct incoming *in, const struct fields *have)
 {
     const struct session *s = in->session;
@@ -65,11 +73,10 @@ static void add_missing(struct incoming *in, const struct fields *have)
         date_write(clock_now(), &in->head);
         bytes_add_str(&in->head, "\r\n");
     }
-    if (!have->from && s->transaction.sender[0])
-        bytes_printf(&in->head, "From: <%s>\r\n", s->transaction.sender);
-    if (!have->message_id)
-        bytes_printf(&in->head, "Message-ID: <%llx.%016llx@%s>\r\n", (unsigned long long)clock_now_us(),
-                     (unsigned long long)random_u64(), s->serving->settings->hostname);
+    if (!have->from && s->transaction.mail.sender.text[0])
+        bytes_printf(&in->head, "From: <%s>\r\n", s->transaction.mail.sender.text);
+    if (!have->message_id.p)
+        add_message_id(in);
 }
 
 /* Which fields don't go on. */
@@ -98,6 +105,7 @@ void judge_header(struct incoming *in)
     if (!in->seen)
         trust_header(in, header);
     fields_look(header, &have);
+    message_id_read(have.message_id, in->message_id);
     if (have.received > SMTPD_RECEIVED_LIMIT)
         in->refusal = "554 5.4.6 The message runs in a loop: too many Received fields";
     else if (origin & ORIGIN_AUTHORS)

@@ -52,6 +52,8 @@ static void answer_login(struct session *s, enum sasl_result result)
         [SASL_NO_ACCOUNT] = { "535 5.7.8 There is no such account", false, false },
         [SASL_TEMP] = { "454 4.7.0 Passwords can't be checked now, try again later", false, false },
         [SASL_OVER] = { "421 4.7.0 Too many wrong passwords", false, true },
+        [SASL_LIMITED] = { "421 4.7.0 Too many failed logins, try again later (login-failures)", false,
+                           true },
         [SASL_UNKNOWN] = { "504 5.5.4 No such mechanism; EHLO tells which are", true, false },
         [SASL_PLAINTEXT] = { "538 5.7.11 Encryption required: STARTTLS first", true, false },
         [SASL_CANCELLED] = { "501 5.7.0 Authentication cancelled", true, false },
@@ -91,7 +93,7 @@ static enum sasl_result ask_password(const struct sasl *sasl, struct span as, st
     static const enum sasl_result results[] = {
         [VERDICT_OK] = SASL_DONE,           [VERDICT_REFUSED] = SASL_WRONG,
         [VERDICT_OVER] = SASL_OVER,         [VERDICT_NO_USER] = SASL_NO_ACCOUNT,
-        [VERDICT_DISABLED] = SASL_DISABLED,
+        [VERDICT_DISABLED] = SASL_DISABLED, [VERDICT_LIMITED] = SASL_LIMITED,
     };
     return v < sizeof results / sizeof results[0] && (results[v] || v == VERDICT_OK) ? results[v] : SASL_TEMP;
 }

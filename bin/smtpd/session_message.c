@@ -90,7 +90,7 @@ static void settle(struct incoming *in)
 {
     uint64_t most = in->session->serving->settings->message_size;
     if (in->reader.size > most)
-        in->refusal = "552 5.3.4 The message is too big";
+        in->refusal = TOO_BIG;
     else if (in->memory.failed)
         in->trouble = VERDICT_FAILED;
     else if (in->file < 0 && in->memory.len > SMTPD_MEMORY_LIMIT)
@@ -191,6 +191,7 @@ static void commit(struct incoming *in)
                                     (in->reader.found & SMTP_DATA_EIGHT_BIT ? COMMIT_EIGHT_BIT : 0) |
                                     (in->junk ? COMMIT_JUNK : 0) | (in->seven_bit ? COMMIT_SEVEN_BIT : 0));
     message_put(s->message, span_bytes(&in->added));
+    message_put_str(s->message, in->message_id);
     message_put(s->message, rest);
     if (s->lmtp)
         reply_commits(s, ask(s));
@@ -223,9 +224,19 @@ static void judge(struct incoming *in)
         judge_header(in);
         see_body(in, span_from(span_bytes(&in->memory), in->header_length));
     }
-    for (size_t i = 0; i < sizeof steps / sizeof steps[0] && !incoming_is_lost(in) && !in->dropped && !in->session->ended;
+    for (size_t i = 0;
+         i < sizeof steps / sizeof steps[0] && !incoming_is_lost(in) && !in->dropped && !in->session->ended;
          i++)
         steps[i](in);
+}
+
+static void tell_refusal(struct incoming *in, const char *refusal)
+{
+    struct message *m = in->session->message;
+    message_start(m, VERB_REFUSED);
+    message_put_u64(m, strstr(refusal, BY_MESSAGE_SIZE) != NULL);
+    message_put_str(m, refusal);
+    channel_send(in->session->serving->channel, m);
 }
 
 void incoming_finish(struct incoming *in)
@@ -240,7 +251,7 @@ void incoming_finish(struct incoming *in)
         reply_message_trouble(s, in->trouble);
     } else if (refusal) {
         if (refusal != in->said && !in->by_filter) /* of these the log has more */
-            guard_log(s->serving->channel, "refused-message", span_of(refusal));
+            tell_refusal(in, refusal);
         reply_message(s, refusal);
         s->ended = in->by_filter && span_starts(span_of(refusal), "421");
     } else if (in->head.failed) {

@@ -3,7 +3,8 @@
  * Filters that speak the milter protocol (text/milter.h), asked about a connection's messages in the order of
  * the settings. They hear of a connection with its first MAIL, so that nobody's greeting waits for them.
  *
- *     session_milter.c          what they are told of connection and envelope, and what comes of it
+ *     session_milter.c          what they are told of connection and envelope
+ *     session_milter_answer.c   one filter's answer, and what comes of it
  *     session_milter_link.c     one filter's connection: packets, deadlines, negotiation
  *     session_milter_macros.c   the macros that go before a command
  *     session_milter_message.c  the message: header, body, what they change in it
@@ -112,7 +113,11 @@ void milter_close(struct milter *m);
 /* Appends to m->out what `command` has as macros for this filter. */
 void milter_put_macros(const struct milters *all, struct milter *m, char command);
 
-/* --- session_milter.c */
+/* --- session_milter_answer.c */
+/* A refusal with this reply. */
+enum milter_outcome milter_refuse(struct milters *all, const char *reply);
+/* Does the reply of the last one end the connection? */
+bool milter_ends_connection(const struct milters *all);
 /* Is it down, and would be asked if it weren't? What that means for mail holds from then on. */
 bool milter_is_missed(const struct milter *m);
 /* Does this filter hear of `command`? */
@@ -124,9 +129,11 @@ enum milter_outcome milter_ask(struct milters *all, struct milter *m, char comma
 /* What a last answer to `command` comes to. */
 enum milter_outcome milter_decide(struct milters *all, struct milter *m, char command, char code,
                                   struct span data);
-/* The client's name: as DNS confirms it, "localhost", "[192.0.2.1]", "unknown". */
-void milter_client_name(const struct milters *all, struct bytes *out);
 /* What becomes of mail where this filter is down. */
 enum milter_outcome milter_without(struct milters *all, const struct milter *m);
+
+/* --- session_milter.c */
+/* The client's name: as DNS confirms it, "localhost", "[192.0.2.1]", "unknown". */
+void milter_client_name(const struct milters *all, struct bytes *out);
 
 #endif

@@ -152,7 +152,7 @@ static enum verdict ask_path(struct session *s, unsigned verb, struct span text)
     text = span_trim(text);
     enum address_result result = span_starts(text, "<") ? address_path(&text, &a) : address_parse(text, &a);
     if (result != ADDRESS_OK || (verb != VERB_SENDER && address_is_null(&a)) ||
-        (!s->transaction.utf8 && !address_is_ascii(&a)))
+        (!s->transaction.mail.options.smtputf8 && !address_is_ascii(&a)))
         return VERDICT_REFUSED;
     snprintf(path, sizeof path, "<%s>", a.text);
     message_start(s->message, verb);

@@ -221,7 +221,7 @@ void milter_text_finish(struct milter_text *t)
     if (!t->changed || in->trouble != VERDICT_OK)
         return;
     if (size > in->session->serving->settings->message_size + SMTPD_FILTERED_LIMIT) {
-        in->refusal = "552 5.3.4 The message is too big when the filters have changed it";
+        in->refusal = "552 5.3.4 The message is too big when the filters have changed it" BY_MESSAGE_SIZE;
         return;
     }
     if (t->in_files || size > SMTPD_MEMORY_LIMIT)
@@ -231,4 +231,7 @@ void milter_text_finish(struct milter_text *t)
     bytes_clear(&in->added);
     bytes_clear(&in->head);
     in->head_length = 0;
+    struct header_field field = { .value = { NULL, 0 } };
+    header_find(span_bytes(&t->header), "Message-ID", &field);
+    message_id_read(field.value, in->message_id);
 }

@@ -130,7 +130,7 @@ static uint64_t encoded_size(const struct incoming *in, struct span header, stru
 {
     const struct session *s = in->session;
     struct sink k = { .size = 0 };
-    if (s->transaction.utf8 && utf8_ascii_run(header) < header.n)
+    if (s->transaction.mail.options.smtputf8 && utf8_ascii_run(header) < header.n)
         return 0;
     if (pass_encoded(message, count, &k) != SEVEN_BIT_OK || k.size > s->serving->settings->message_size)
         return 0;
@@ -221,6 +221,13 @@ static bool author_domain(struct span header, struct span *domain, struct addres
     return domain->n != 0;
 }
 
+/* Did the guard say so already? */
+static bool is_keyless(const struct session *s, struct span domain)
+{
+    return s->transaction.origin & ORIGIN_KEYLESS &&
+           span_eq(domain, address_domain(&s->transaction.mail.sender));
+}
+
 static enum status make_signatures(struct incoming *in, const struct message_view *v, struct sign_keys *k)
 {
     struct dkim_signing what = { .domain = k->domain,
@@ -275,7 +282,7 @@ void session_sign(struct incoming *in)
         return;
     if (!view_open(in, &v))
         in->trouble = VERDICT_FAILED;
-    else if (author_domain(v.header, &domain, &author))
+    else if (author_domain(v.header, &domain, &author) && !is_keyless(s, domain))
         in->trouble = sign_find_keys(s, SIGN_SENDER, domain, &k);
     view_close(&v);
     if (in->trouble == VERDICT_OK && k.count && k.leaves &&

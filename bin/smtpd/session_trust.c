@@ -57,13 +57,11 @@ void trust_free(struct incoming *in)
 static void check_spf(struct incoming *in, struct trust *t)
 {
     const struct session *s = in->session;
-    struct address sender;
-    bool named =
-        s->transaction.sender[0] && address_parse(span_of(s->transaction.sender), &sender) == ADDRESS_OK;
+    const struct address *sender = &s->transaction.mail.sender;
     const struct spf_query query = {
         .address = s->serving->peer.address,
         .helo = span_of(s->helo),
-        .sender = named ? &sender : NULL,
+        .sender = address_is_null(sender) ? NULL : sender,
         .receiver = s->serving->settings->hostname,
         .now = clock_now(),
     };
@@ -183,7 +181,8 @@ bool trust_results(const struct incoming *in, unsigned instance, struct bytes *o
     if (s->dmarc != DMARC_OFF)
         write_dmarc(&w, t);
     if (t->spf_known)
-        auth_results_spf(&w, &t->spf, t->spf.by_helo ? in->session->helo : in->session->transaction.sender);
+        auth_results_spf(&w, &t->spf,
+                         t->spf.by_helo ? in->session->helo : in->session->transaction.mail.sender.text);
     if (t->dkim)
         auth_results_dkim(&w, t->signatures, t->signature_count);
     auth_results_arc(&w, &t->chain, &t->witness, in->session->serving->peer.text);
@@ -295,7 +294,7 @@ static enum verdict tell(struct incoming *in, const struct trust *t, enum outcom
     message_put_u64(m, outcome);
     message_put_str(m, in->said);
     put_texts(m, t);
-    put_report(m, t, in->session->transaction.sender);
+    put_report(m, t, in->session->transaction.mail.sender.text);
     return ask(in->session);
 }
 

@@ -2,37 +2,43 @@
  *
  * What smtpd's session may ask its guard, and the verdicts that come back.
  *
- *     verb     fields                                       in the reply, behind the verdict
- *     LOGIN    whom to be or "", name, password
- *     MAIL     helo, path with brackets, MAIL_* bits,       ORIGIN_* bits; with ORIGIN_FILTER the message's ID, the
- *              SIZE=, RET=, ENVID=, release time            client's name as DNS confirms it, and the login, or ""
- *     RCPT     path with brackets; NOTIFY_* bits and        the reply, where the verdict is of policy; 1, where
- *              ORCPT=, where either was said                nothing is refused for who sent it, else 0
- *     AUTHOR   an address of From or Sender, without brackets
- *     DNS      a number of questions, each a name     for each question a status and the answer's bytes: see
- *              and a type                             resolver_wait_raw() of net/resolver.h
- *     CHECKED  an outcome, the refusal or nothing,
- *              what SPF, DKIM, DMARC and ARC came to; for
- *              reports of DMARC, a line or nothing
- *     MILTER   a filter's place in the settings              a descriptor of its connection
- *     SENDER   path with brackets                            (of what filters want:)
- *     ADD      path with brackets
- *     REMOVE   path with brackets
- *     KEYS     SIGN_* use, a domain (SIGN_SENDER)      the domain, or "" where there are no keys that may be
- *                                                      used; whether the message goes to another host; how many
- *                                                      keys; of each selector and enum signature_algorithm
- *     SIGN     SIGN_* use, domain, selector, the hash  the signature
- *              (SIGN_SENDER) or what is hashed (SIGN_SEAL)
- *     PIECE    bytes of the message, CRLF
- *     FILE                                                  a descriptor to write the message to
- *     COMMIT   TLS description, bits, fields to stand
- *              before the message, last bytes                  the message's ID; LMTP: a verdict and an ID for each
- *                                                           recipient that was accepted, in their order
+ *   verb     fields                                       in the reply, behind the verdict
+ *   LOGIN    whom to be or "", name, password
+ *   MAIL     helo, path with brackets, MAIL_* bits,       ORIGIN_* bits; with ORIGIN_FILTER the message's ID,
+ *            SIZE=, RET=, ENVID=, release time            the client's name as DNS confirms it, and the login
+ *                                                         or ""
+ *   RCPT     path with brackets; NOTIFY_* bits and        the reply, where the verdict is of policy; 1, where
+ *            ORCPT=, where either was said                nothing is refused for who sent it, else 0
+ *   MAIL     with MAIL_AND_RCPT, those of RCPT behind     those of RCPT, and the ORIGIN_* bits
+ *            its own
+ *   AUTHOR   an address of From or Sender, without
+ *            brackets
+ *   DNS      a number of questions, each a name and       for each question a status and the answer's bytes:
+ *            a type                                       see resolver_wait_raw() of net/resolver.h
+ *   CHECKED  an outcome, the refusal or nothing, what
+ *            SPF, DKIM, DMARC and ARC came to; for
+ *            reports of DMARC, a line or nothing
+ *   MILTER   a filter's place in the settings             a descriptor of its connection
+ *   SENDER   path with brackets                           (of what filters want:)
+ *   ADD      path with brackets
+ *   REMOVE   path with brackets
+ *   KEYS     SIGN_* use, a domain (SIGN_SENDER)           the domain, or "" where there are no keys that
+ *                                                         may be used; whether it goes to another host; how
+ *                                                         many keys; of each selector and enum
+ *                                                         signature_algorithm
+ *   SIGN     SIGN_* use, domain, selector, the hash       the signature
+ *            (SIGN_SENDER) or what is hashed (SIGN_SEAL)
+ *   PIECE    bytes of the message, CRLF
+ *   FILE                                                  a descriptor to write the message to
+ *   REFUSED  1 if it is too big, else 0; the reply        (no reply; of a message whose recipients were
+ *                                                         accepted)
+ *   COMMIT   TLS description, bits, fields to stand       the message's ID; LMTP: a verdict and an ID for
+ *            before the message, its Message-ID or        each recipient that was accepted, in their order
+ *            "", last bytes
  *
  * and those of SCRAM (store/sasl.h). MAIL begins a transaction, and it and a login forget the one before, so
- * RSET, EHLO and STARTTLS need not be told.
- * The message comes as any number of PIECEs and the last bytes with COMMIT, or in the file: the last of those that
- * were given out.
+ * RSET, EHLO and STARTTLS need not be told. The message comes as any number of PIECEs and the last bytes with
+ * COMMIT, or in the file: the last of those that were given out.
  */
 #ifndef POSTERN_SMTPD_VERBS_H
 #define POSTERN_SMTPD_VERBS_H
@@ -55,6 +61,7 @@ enum {
     VERB_REMOVE,
     VERB_KEYS,
     VERB_SIGN,
+    VERB_REFUSED,
 };
 
 /* CHECKED: what is to become of the message by what is known of who sent it. */
@@ -73,8 +80,8 @@ enum verdict {
     VERDICT_LOGIN_FIRST, /* MAIL */
     VERDICT_NO_RELAY,    /* RCPT: not our domain, and no permission to relay; MAIL: LMTP from afar */
     VERDICT_NO_USER,     /* RCPT; LOGIN: right, of a master user, and there is no such account */
-    VERDICT_TOO_MANY,    /* RCPT */
-    VERDICT_ALIAS,       /* RCPT: its aliases loop or are too many */
+    VERDICT_TOO_MANY,    /* RCPT: by the setting `recipients` */
+    VERDICT_ALIAS,       /* RCPT: its aliases loop */
     VERDICT_TABLES,      /* our tables can't be read */
     VERDICT_DISK_FULL,
     VERDICT_FAILED, /* anything else of ours */
@@ -84,6 +91,11 @@ enum verdict {
     VERDICT_NO_BOUNCE, /* RCPT: a rewritten sender (store/srs.h) takes bounces only, with a hash of ours */
     VERDICT_SPENT, /* RCPT, DNS: too many questions to DNS for one connection; the guard is gone */
     VERDICT_DISABLED, /* LOGIN: right, and the account is disabled */
+    VERDICT_LIMITED,  /* LOGIN: too many have failed */
+    VERDICT_TOO_BIG,  /* MAIL: it says so */
+    VERDICT_ALIASES,  /* RCPT: its aliases lead to too many */
+    VERDICT_INCLUDE,  /* RCPT: a file that its alias includes can't be read */
+    VERDICT_TOO_FAR,  /* RCPT: leads to more than a message may go to */
 };
 
 /* MAIL: what it said. */
@@ -92,7 +104,8 @@ enum {
     MAIL_EIGHT_BIT = 2,
     MAIL_UTF8 = 4,
     MAIL_REQUIRE_TLS = 8,
-    MAIL_BITS = 15,
+    MAIL_AND_RCPT = 16, /* the first RCPT too: the guard wasn't woken for MAIL alone */
+    MAIL_BITS = 31,
 };
 
 /* MAIL: what the session has to do for this sender's messages. */
@@ -102,13 +115,14 @@ enum {
     ORIGIN_CHECK = 4,    /* a stranger's: check who sent them, which may ask DNS */
     ORIGIN_CLAIMS = 8,   /* what claims to be our own result of such checks isn't */
     ORIGIN_FILTER = 16,  /* ask the filters */
+    ORIGIN_KEYLESS = 32, /* there are no keys to sign by the domain of MAIL's path: no KEYS for that */
 };
 
 /* KEYS, SIGN: what for; guard_sign.c. */
 enum {
     SIGN_SENDER = 0, /* a DKIM-Signature by the sender's domain */
-    SIGN_SEAL = 1,   /* an ARC set by the domain of a recipient whose mail is sent on. What is hashed is a header in
-                        relaxed form, the field that gets the signature last */
+    SIGN_SEAL = 1,   /* an ARC set by the domain of a recipient whose mail is sent on. What is hashed is a
+                        header in   relaxed form, the field that gets the signature last */
 };
 
 /* COMMIT */

@@ -11,7 +11,6 @@
 #include <linux/magic.h>
 #include <linux/openat2.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -131,6 +130,42 @@ enum status file_write_out(int *fd)
     file_close(*fd);
     *fd = -1;
     return ST_OK;
+}
+
+enum status file_sync_close(int *fd)
+{
+    if (*fd >= 0 && fsync(*fd) != 0)
+        return ST_TEMP;
+    file_close(*fd);
+    *fd = -1;
+    return ST_OK;
+}
+
+void files_write_start(const int *fds, size_t n)
+{
+    for (size_t i = 0; i < n; i++) /* what fails here fails when it is waited for */
+        sync_file_range(fds[i], 0, 0, SYNC_FILE_RANGE_WRITE);
+}
+
+enum status files_write_out(int *fds, size_t n)
+{
+    enum status st = ST_OK;
+    files_write_start(fds, n);
+    for (size_t i = 0; st == ST_OK && i < n; i++)
+        st = file_write_out(&fds[i]);
+    return st;
+}
+
+enum status files_sync_close(int *fds, size_t n)
+{
+    enum status st = ST_OK;
+    for (size_t i = 0; i < n; i++) {
+        if (st == ST_OK)
+            st = file_sync_close(&fds[i]);
+        file_close(fds[i]);
+        fds[i] = -1;
+    }
+    return st;
 }
 
 enum status file_sync_dir(int dir, const char *path)

@@ -34,12 +34,27 @@ enum status file_write(int fd, struct span contents);
 enum status file_write_sparse(int fd, struct span piece);
 enum status file_end_sparse(int fd);
 
-/* For a file that is new and gets its name by a rename: when this has returned, no crash leaves the name
- * without the contents. Where the file system's journal keeps the order of the calls (ext4, XFS), that is had
- * by writing the contents out, without a commit of the journal: the file stays open and is to be fsynced
- * after its rename, before anything is promised; a commit then serves both. Elsewhere it is fsynced, and
- * closed: *fd is -1. ST_TEMP with errno, and *fd still open. */
+/* A new file that gets its name by a rename: it is written, file_write_out(), renamed, file_sync_close(),
+ * file_sync_dir(); then something may be promised. That no crash leaves the name without the contents rests
+ * on the first, that the name stays on the last two. So come all messages: into Maildirs (maildir.c,
+ * mailbox_append.c, mailbox_copy.c) and into the queue (queue_write.c, queue_back.c).
+ *
+ * Where the file system's journal keeps the order of the calls (ext4, XFS), file_write_out() writes the
+ * contents out, without a commit of the journal: the file stays open, and the commit that its fsync makes
+ * after the rename serves contents and name. Elsewhere it is fsynced at once, and closed: *fd is -1. ST_TEMP
+ * with errno, and *fd still open. */
 enum status file_write_out(int *fd);
+/* fsyncs what is still open, and closes it: *fd is -1; where it is so already nothing is to be done. Where
+ * descriptors are short, or others wait, before the rename as well. ST_TEMP with errno, and *fd still
+ * open. */
+enum status file_sync_close(int *fd);
+
+/* These for several files: the disk has work with all before one is waited for, and one commit serves them.
+ * files_write_start() only gives it the work, and fails nowhere. ST_TEMP with errno: the first failure; open
+ * is then what wasn't fsynced, but files_sync_close() closes all. */
+void files_write_start(const int *fds, size_t n);
+enum status files_write_out(int *fds, size_t n);
+enum status files_sync_close(int *fds, size_t n);
 
 /* fsync of the directory that `path` is in, or of `dir` itself when path is NULL. */
 enum status file_sync_dir(int dir, const char *path);

@@ -69,6 +69,16 @@ void log_open(const char *program)
         openlog(program, LOG_PID | LOG_NDELAY, LOG_MAIL);
 }
 
+void log_to_system(void)
+{
+    if (!has_journal())
+        open_journal();
+    if (has_journal() || log_state.to_syslog)
+        return;
+    log_state.to_syslog = true;
+    openlog(log_state.program, LOG_PID | LOG_NDELAY, LOG_MAIL);
+}
+
 void log_prepare_leave(void)
 {
     if (log_state.null < 0)

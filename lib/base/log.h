@@ -21,6 +21,10 @@
  * where it will be needed, and the journal's socket, so that a sandbox may close the way there. */
 void log_open(const char *program);
 
+/* From now on to where the servers' events go, the journal or syslog, though standard error may be a
+ * terminal: what an administrator does by hand stands there too. */
+void log_to_system(void);
+
 /* This process says nothing more: the way to the log is closed, so that nobody who takes it over can forge
  * lines. Before a sandbox. */
 void log_leave(void);
@@ -30,8 +34,8 @@ void log_prepare_leave(void);
 /* What is logged from now on, by this process and by those that it forks, belongs to one connection: each
  * event ends with session=ID, a new random one of small letters and digits. */
 void log_begin_session(void);
-/* The same where another process made the ID, and gave it to those that serve the connection. Opens nothing.
- */
+/* The same where another process made the ID, and gave it to those that serve the connection. Opens
+ * nothing. */
 void log_make_session(char id[LOG_SESSION_LENGTH + 1]);
 void log_join_session(const char *id);
 /* That ID; "" where there is none. Stays the log's. */

@@ -37,6 +37,7 @@ static const struct {
     { "event", "EVENT" },
     { "session", "SESSION" },
     { "id", "QUEUE_ID" },
+    { "message-id", "MESSAGE_ID" },
     { "user", "USER" },
     { "login", "USER" },
     { "account", "USER" },

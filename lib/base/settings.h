@@ -36,7 +36,7 @@ struct named_certificate {
 enum milter_down { MILTER_DOWN_DEFER, MILTER_DOWN_ACCEPT, MILTER_DOWN_REFUSE };
 enum { MILTER_FOR_IN = 1, MILTER_FOR_SUBMISSION = 2, MILTER_FOR_ALL = 3 };
 struct milter_setting {
-    char *address;         /* as it is written: "unix:/run/rspamd.sock", "inet:127.0.0.1:11332", "inet:[::1]:11332" */
+    char *address;         /* as it is written: "unix:/run/rspamd.sock", "inet:[::1]:11332" */
     char *path;            /* of a Unix socket; NULL: host and port */
     char *host, *port;
     uint64_t timeout;      /* seconds that an answer may take */
@@ -47,7 +47,7 @@ struct milter_setting {
 
 /* A folder whose messages go when they have been there for so long. */
 struct expiry_setting {
-    char *folder;     /* as it is written, UTF-8; with ".*" behind it, the folders below it; or "\Trash", a special use */
+    char *folder;     /* as it is written: UTF-8, ".*" behind it for those below; "\Trash": a special use */
     uint64_t seconds; /* not 0 */
 };
 #define SETTINGS_EXPIRIES 100
@@ -73,7 +73,7 @@ struct settings {
     char *file;      /* where it was read from, absolute */
     char *directory; /* the folder of that file: the tables lie there */
     char *hostname;  /* our name in greetings, Received and bounces */
-    char *addresses; /* IP addresses, blanks between, under which others reach this host; "": its interfaces' */
+    char *addresses; /* IP addresses, blanks between, by which others reach us; "": the interfaces' */
     char *mail;      /* template of an account's Maildir: %d domain, %u local part */
     char *spool;
     char *tls_certificate;    /* PEM chain */
@@ -93,7 +93,7 @@ struct settings {
     struct expiry_setting *expiries;
     size_t expiry_count;
     char *recipient_delimiter; /* characters of which the first in user+detail parts the two; "": none */
-    char *alias_directories;   /* absolute paths, blanks between: files below them may be included in aliases */
+    char *alias_directories;   /* absolute paths, blanks between: aliases may include files below them */
     bool srs;              /* rewrite the sender of what aliases send on to others' servers */
     char *pipe_socket;     /* where programs that aliases name are run */
     uint64_t pipe_timeout; /* seconds that one may take */
@@ -102,7 +102,7 @@ struct settings {
     uint64_t smtp_port;    /* where other servers listen */
     uint64_t https_port;   /* where MTA-STS policies are asked for */
     char *ca_file;         /* roots of certificates; "" is the system's */
-    char *trust_anchor;    /* DNSSEC's; "" is the system's, and then nothing is verified where the resolver can't */
+    char *trust_anchor;    /* DNSSEC's; "": the system's, and nothing is verified where the resolver can't */
     char *dnssec_exempt;   /* domains below which nothing need be signed, parted by blanks */
     uint64_t idle_exit;    /* seconds; a warm listener without connections ends after it */
     uint64_t timeout;      /* seconds a client may be silent before login (after it: 30 minutes at least) */
@@ -121,12 +121,12 @@ struct settings {
     enum dmarc_handling dmarc;
     enum spf_handling spf;
     char *arc_trust; /* domains, blanks between: sealers whose word on what they got is taken */
-    uint64_t dns_defer; /* seconds for which mail comes again when DNS can't tell who sent it; 0: it is taken at once */
+    uint64_t dns_defer; /* seconds to put mail off while DNS can't tell who sent it; 0: not at all */
     uint64_t retry_first; /* seconds to the first retry of a deferred message; doubles up to retry_max */
     uint64_t retry_max;
     uint64_t queue_lifetime; /* seconds until a deferred message goes back to its sender */
     uint64_t delay_notice;   /* seconds until the sender of a deferred message is told so; 0: never */
-    uint64_t bounce_size;    /* bytes of a message that a bounce brings back in whole where RET=FULL asks so */
+    uint64_t bounce_size;    /* bytes of a message that a bounce brings back whole, if RET=FULL asks so */
     uint64_t destinations;   /* senders that qrun runs at a time */
     uint64_t destination_connections; /* and to one destination */
     uint64_t destination_rate;        /* recipients a minute at one destination; 0: as many as there are */
@@ -156,15 +156,15 @@ bool settings_maildir(const struct settings *s, struct span local, struct span d
 /* The directory that all Maildirs are below: the template up to its first part with a '%'. */
 bool settings_mail_root(const struct settings *s, struct bytes *path);
 
-/* Follows the links of tls-key and of the keys of `certificates` to the files that they lead to now, so that who
- * has read a certificate goes on with the key that fits it when `postern certificate install` replaces both. True:
- * another than at the last call. */
+/* Follows the links of tls-key and of the keys of `certificates` to the files that they lead to now, so that
+ * who has read a certificate goes on with the key that fits it when `postern certificate install` replaces
+ * both. True: another than at the last call. */
 bool settings_resolve_keys(struct settings *s);
-/* The file of a key: 0 is that of tls-key, from 1 on those of `certificates`. The path as it is set where nothing
- * was resolved, or where nothing is there. */
+/* The file of a key: 0 is that of tls-key, from 1 on those of `certificates`. The path as it is set where
+ * nothing was resolved, or where nothing is there. */
 const char *settings_key_file(const struct settings *s, size_t which);
-/* The place in `certificates` of the one for a host name, in whatever case; one for the whole name comes before a
- * wildcard's. certificate_count: there is none. */
+/* The place in `certificates` of the one for a host name, in whatever case; one for the whole name comes
+ * before a wildcard's. certificate_count: there is none. */
 size_t settings_certificate_of(const struct settings *s, struct span name);
 
 /* Is the address (IPv4-mapped for IPv4) in it? */

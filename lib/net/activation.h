@@ -33,16 +33,16 @@ struct peer {
     char text[INET6_ADDRSTRLEN]; /* "192.0.2.1", "2001:db8::1", "local" */
 };
 
-/* What we were started on; and closes what else came along from whoever started us: all above standard error
- * but the first of LISTEN_FDS. A program that a web server or cron starts mustn't hold their files. The first
- * thing, before log_open(). False where systemd passed something and libsystemd can't be loaded: a->error
- * says why. */
+/* Finds out what we were started on, and closes what else came along from whoever started us: all descriptors
+ * above standard error but the first of LISTEN_FDS, as a program that a web server or cron starts mustn't
+ * hold their files. To be called first, before log_open(). False where systemd passed something and
+ * libsystemd can't be loaded: a->error says why. */
 bool activation_get(struct activation *a);
-/* A socket is then in `in` alone: standard input, output and error that are it too, or the journal, become
- * /dev/null where they aren't `in` (standard error stays if it is a log). After log_open(). */
+/* Leaves a socket open as `in` alone: what of standard input and output isn't `in` becomes /dev/null, and so
+ * does standard error where it is that socket too (not where it is a log). To be called after log_open(). */
 void activation_alone(const struct activation *a);
-/* From getpeername, never from anybody's word. False: a client that has gone already (it can have left a
- * whole session behind, and who it was can't be told any more): not to be served. */
+/* Who the client is: from getpeername, never from anybody's word. False: it has gone already, and can't be
+ * told any more. It isn't to be served then, though it can have left a whole session to be read. */
 bool peer_get(int fd, struct peer *p);
 /* Peers that share limits: the same IPv4 address, the same IPv6 /64. */
 bool peer_same_source(const struct in6_addr *a, const struct in6_addr *b);

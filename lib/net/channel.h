@@ -27,9 +27,9 @@ struct message {
 /* A connected pair, close-on-exec. */
 enum status channel_pair(int pair[2]);
 
-/* Who sends by this end waits at most so long for the other to make room; then that one counts as gone. A session that
- * was taken over could else have its guard wait for ever, even without being there any more: its end of the channel
- * may lie in a message that the guard hasn't read. */
+/* Limits how long sending by this end waits for the other end to make room; then that counts as gone. Without
+ * a limit a session that was taken over could have its guard wait for ever, even after the session has ended:
+ * its end of the channel may lie in a message that the guard hasn't read. */
 void channel_patience(int end, int ms);
 
 /* Begins a message to be sent: no fields, no descriptor. A put that doesn't fit makes it `bad`, and it isn't

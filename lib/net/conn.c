@@ -3,8 +3,8 @@
  * A connection's buffers, lines and deadlines; see conn.h.
  *
  * Input is tried without waiting first; only when that would block, or the last try took all there was, is
- * output flushed and the deadline waited for. Limits: CONN_BUFFER bytes of input and CONN_OUTPUT bytes of output
- * are held; a line that doesn't end within its maximum is thrown away as it comes.
+ * output flushed and the deadline waited for. Limits: CONN_BUFFER bytes of input and CONN_OUTPUT bytes of
+ * output are held; a line that doesn't end within its maximum is thrown away as it comes.
  */
 #include "net/conn.h"
 #include "base/clock.h"
@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #define RATE_GRACE_MS 30000
-#define FIRST_OUTPUT 4000 /* most replies that leave together: they don't grow a buffer from one size to the next */
+#define FIRST_OUTPUT 4000 /* room from the start: most replies that leave together fit */
 #define OUTPUT_MS 300000 /* a write may block so long when no idle limit is set */
 
 struct conn {
@@ -34,7 +34,7 @@ struct conn {
     size_t start, len; /* in `in` */
     struct bytes out;
     struct conn_layer layer;
-    bool drained; /* the last read took all that had come: replies needn't wait for a look whether there is more */
+    bool drained; /* the last read took all that had come: output needn't wait for another */
     bool layered, trace, mask;
     char in[CONN_BUFFER]; /* here, so that a few short lines need no page but ours */
 };
@@ -412,7 +412,8 @@ bool conn_is_gone(const struct conn *c)
     return c->end != CONN_OK;
 }
 
-/* Of a layer's transport, bytes may come that are no input yet: half a TLS record, a deflate block without contents. */
+/* Of a layer's transport, bytes may come that are no input yet: half a TLS record, a deflate block without
+ * contents. */
 static bool has_input(struct conn *c, bool came)
 {
     if (c->end != CONN_OK || c->len)

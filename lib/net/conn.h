@@ -65,8 +65,9 @@ void conn_write(struct conn *c, const void *data, size_t n);
 void conn_write_span(struct conn *c, struct span s);
 void conn_write_str(struct conn *c, const char *s);
 void conn_write_u64(struct conn *c, uint64_t n); /* in decimal */
-/* What each connection of a warm listener says is better written in parts by those above: what printf(3)
- * needs of libc, and of the stack, is six pages more that each of its short-lived processes has to get. */
+/* Not for what every connection of a warm listener says, which is better written in parts by those above:
+ * printf(3) touches six pages more of libc and of the stack, and each of its short-lived processes would have
+ * to get them. */
 void conn_printf(struct conn *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Writes what is buffered. False if the connection is gone. */
 bool conn_flush(struct conn *c);

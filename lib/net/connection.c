@@ -2,9 +2,9 @@
  *
  * Forking and joining the processes of one connection; see connection.h and serve.h.
  *
- * Each enters its sandbox as the first thing after fork, but for smtpd's guard, which first waits, and reads
- * nothing, for what it needs to know of the client; and each keeps only the descriptors that its part needs,
- * so that the client sees the end when the session ends.
+ * Each enters its sandbox as the first thing after fork, but for smtpd's guard, which waits before, without
+ * reading anything, until its session asks something. Each keeps only the descriptors that its part needs, so
+ * that the client sees the end when the session ends.
  *
  * The kernel kills the children when the first process ends, and that one waits for them only so long:
  * whichever of them dies, and whatever a session that was taken over does, nothing is left of the connection.
@@ -16,7 +16,6 @@
 #include "net/channel.h"
 #include "net/guard.h"
 #include "net/milters.h"
-#include "net/resolver.h"
 
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -31,7 +30,8 @@
 #define GOODBYE_MS 3000     /* what a session may take to say goodbye when its guard is gone */
 #define RELAY_END_MS 300000 /* or to bring a slow client the last of its mailbox */
 
-/* The first process takes the client, where it may come in, and gives it to the session. */
+/* Takes a client that comes on the channel `from`, closes that, and gives the client to the session if the
+ * limits let it in. */
 static bool take_and_pass_on(struct handler *h, int from, int session)
 {
     struct serving *s = &h->serving;
@@ -80,7 +80,7 @@ static bool wait_for(pid_t pid, int64_t until, int *how)
     }
 }
 
-/* One that isn't gone by `until` is killed when we end. */
+/* Waits for a child to end. False also if it still runs at `until`: it is then killed when we end. */
 static bool died_by_signal(const struct handler *h, pid_t pid, int64_t until, const char *what)
 {
     int how;
@@ -95,7 +95,7 @@ static bool died_by_signal(const struct handler *h, pid_t pid, int64_t until, co
     return true;
 }
 
-/* Descriptors or processes have run out: the client is told. */
+/* Descriptors or processes have run out: tells the client. The exit code. */
 static int no_processes(const struct handler *h)
 {
     log_event(LOG_ERR, "no-processes", "peer", h->serving.peer.text, "why", strerror(errno), NULL);
@@ -104,8 +104,8 @@ static int no_processes(const struct handler *h)
     return EX_OSERR;
 }
 
-/* Waits for the session's first request, or its end. Nothing of a request is read, nor was any secret: no
- * session can take over this process, nor would it gain by that. */
+/* Waits for the session's first request, or its end; false: its end. Nothing of a request is read, and no
+ * secret has been read yet: a session can't take over this process, and would gain nothing by that. */
 static bool guard_is_wanted(int channel)
 {
     struct pollfd p = { .fd = channel, .events = POLLIN };
@@ -114,7 +114,8 @@ static bool guard_is_wanted(int channel)
     return recv(channel, NULL, 0, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT) > 0; /* its length */
 }
 
-/* With its resolver, and on the way to the filters, where it needs them. The exit code. */
+/* Serves as smtpd's guard, after it has started a resolver and connected to filters where it needs them. The
+ * exit code. */
 static int become_guard(struct handler *h)
 {
     struct serving *s = &h->serving;
@@ -133,8 +134,8 @@ static int become_guard(struct handler *h)
     return code;
 }
 
-/* smtpd: this process is the guard, its child the session. `from`: where their client comes from; -1: it is
- * there. */
+/* smtpd: this process becomes the guard, its child is the session. `from`: the channel by which their client
+ * comes; -1: it is there. The exit code. */
 static int run_guarded(struct handler *h, int pair[2], int from)
 {
     struct serving *s = &h->serving;
@@ -160,6 +161,7 @@ static int run_guarded(struct handler *h, int pair[2], int from)
     return died_by_signal(h, session, clock_ms() + GOODBYE_MS, "session") ? EX_SOFTWARE : code;
 }
 
+/* What joins the three processes of imapd and pop3d. */
 struct joints {
     int channel[2]; /* session, guard */
     int control[2]; /* mailbox process, guard */
@@ -199,8 +201,8 @@ static pid_t fork_guard(struct handler *h, const struct joints *j)
     run_guard(h);
 }
 
-/* imapd and pop3d: this process is the mailbox process to be. All that waits for the guard waits in a sandbox
- * that lets both be made; each of them then enters its own. */
+/* imapd and pop3d: this process becomes the mailbox process. Until a guard is wanted it waits in a sandbox in
+ * which it can still make the guard; each of the two then enters its own. `from` as above. The exit code. */
 static int run_with_mailbox(struct handler *h, int from)
 {
     struct joints j;
@@ -236,8 +238,8 @@ static int run_with_mailbox(struct handler *h, int from)
 static int run_processes(struct handler *h, int from)
 {
     int pair[2];
-    /* The other filters when the session runs: a cold start's greeting waits for none but its own. Not in
-     * each process for itself: all that libseccomp touches would be copied for each. */
+    /* Before forking, as a child would copy all the memory that libseccomp touches. Only the session's: a
+     * greeting needn't wait for the other filters, which are compiled when the session runs. */
     sandbox_compile(h->session_box);
     if (h->serving.service->mailbox)
         return run_with_mailbox(h, from);

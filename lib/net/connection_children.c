@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * How the processes of a connection are made, and what each leaves to the others; see connection.h.
+ * How a child process of a connection is made and sandboxed, and how its death is logged; see connection.h.
  */
 #include "net/connection_private.h"
 #include "base/files.h"
@@ -21,7 +21,6 @@ void connection_close(int in, int out)
         close(out);
 }
 
-/* Enters `box` and leaves the others, whose descriptors are nobody else's business. */
 bool connection_enter(struct handler *h, struct sandbox *box)
 {
     struct sandbox *all[] = { h->session_box, h->guard_box, h->mailbox_box, h->waiting_box, h->resolver_box };
@@ -45,7 +44,7 @@ pid_t connection_fork(void)
 static _Noreturn void run_resolver(struct handler *h, int channel)
 {
     file_close(h->serving.place);
-    file_close(h->serving.moment);
+    file_close(h->serving.disk_notices);
     struct dns_resolver r;
     struct bytes error;
     bytes_init(&error, 1024);
@@ -59,7 +58,6 @@ static _Noreturn void run_resolver(struct handler *h, int channel)
     _exit(EX_OK);
 }
 
-/* Where it can't be made, nothing can be looked up. */
 void connection_start_resolver(struct handler *h)
 {
     int pair[2];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The process that serves the client of a connection, and how a client gets to it; see connection.h. It enters its sandbox
- * before it has the client, where it waits for one, or before it reads from it.
+ * The process of a connection that talks with the client, and how the client gets to it; see connection.h. It
+ * enters its sandbox before it reads anything from the client, and where it waits for one before it has it.
  */
 #include "net/connection_private.h"
 #include "base/files.h"
@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -19,6 +20,7 @@
 #define SESSION_RATE 64        /* bytes a second a client must send, after its first half minute */
 #define SPOOL_SLACK (1u << 20) /* what a spooled message may take above the announced size */
 #define LINGER_MS 500 /* how long unread input is drained, so that the last reply isn't lost to a reset */
+#define BUSY_LIMIT 128 /* of the line for who isn't let in */
 #define LINGER_BYTES (256 * 1024)
 
 void connection_refuse(const struct handler *h, int out, const char *line)
@@ -30,8 +32,16 @@ void connection_refuse(const struct handler *h, int out, const char *line)
         return; /* nobody is there to be told */
 }
 
-/* Closing a socket with unread input resets it, and the client may never see the last reply: drain a little.
- */
+void connection_busy(const struct handler *h, int out, const char *setting)
+{
+    char line[BUSY_LIMIT];
+    snprintf(line, sizeof line, "%s%s%s%s\r\n", h->serving.service->busy, setting ? " (" : "",
+             setting ? setting : "", setting ? ")" : "");
+    connection_refuse(h, out, line);
+}
+
+/* Drains a little: closing a socket with unread input resets it, and the client may never see the last
+ * reply. */
 static void linger(struct conn *c)
 {
     char sink[4096];
@@ -82,10 +92,10 @@ bool connection_take(struct serving *s, int from)
 bool connection_admits(struct handler *h)
 {
     struct serving *s = &h->serving;
-    if (!s->service->admit || s->service->admit(s))
-        return true;
-    connection_refuse(h, s->client_out, s->service->busy);
-    return false;
+    const char *against = s->service->admit ? s->service->admit(s) : NULL;
+    if (against)
+        connection_busy(h, s->client_out, against);
+    return !against;
 }
 
 bool connection_pass_on(struct handler *h, int session)
@@ -99,7 +109,7 @@ bool connection_pass_on(struct handler *h, int session)
     return false;
 }
 
-/* What it has before it has a client, when it waits for that. */
+/* Limits, sandbox, and no descriptor that it has no use for. False: the sandbox can't be entered. */
 static bool enter_session(struct handler *h)
 {
     const struct serving *s = &h->serving;
@@ -107,7 +117,8 @@ static bool enter_session(struct handler *h)
     struct rlimit most = { h->settings.message_size + SPOOL_SLACK, h->settings.message_size + SPOOL_SLACK };
     setrlimit(RLIMIT_FSIZE, &most);
     file_close(s->place);
-    if (log_is_verbose() || h->settings.sandbox == SANDBOX_NONE) /* it has a log, by who knows what descriptor */
+    /* It logs then, by a descriptor that isn't known here. */
+    if (log_is_verbose() || h->settings.sandbox == SANDBOX_NONE)
         return connection_enter(h, h->session_box);
     log_leave();
     bool boxed = sandbox_enter_as_is(h->session_box);

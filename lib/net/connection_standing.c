@@ -1,15 +1,20 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * A standing guard: one that serves a connection after another of a warm listener; see connection.h. It is in
- * its sandbox, and has its resolver, before it hears of the first. Of a connection it keeps nothing, as its
- * program's `guard` function promises; and it ends where something of one is left over, an answer of DNS that
- * nobody waited for, and where its resolver has ended.
+ * A standing guard: one that serves one connection of a warm listener after another; see connection.h. It
+ * enters its sandbox and has its resolver before it hears of the first. It keeps nothing of a connection, as
+ * its program's `guard` function promises. It ends when something of one is left over (an answer of DNS that
+ * nobody waited for), and when its resolver has ended.
  *
- *     listener                                       guard
- *     SERVED_SESSION, the log's ID, the peer,
- *     the channel                                    is the guard of that session, which has its client
- * already or, where limits are to be looked at: ASSIGNED_SESSION, the same GIVEN_CLIENT, the peer, the client
- * passes the client on, and is that session's guard one byte: it may be given another
+ * What the listener sends it for a connection, with the channel to the session as the descriptor:
+ *
+ *     SERVED_SESSION, the session's ID in the log, the peer      the session has its client already
+ *
+ * or, where limits have to be looked at first:
+ *
+ *     ASSIGNED_SESSION, the same
+ *     GIVEN_CLIENT, the peer; the client as the descriptor       the guard passes the client on
+ *
+ * When the guard is through it answers with one byte, and may then be given the next.
  */
 #include "net/connection_private.h"
 #include "base/files.h"
@@ -24,7 +29,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#define RESOLVER_END_MS 500 /* from closing its channel to having ended */
+#define RESOLVER_END_MS 500 /* how long it may take a resolver to end once it has closed its channel */
 #define RESOLVER_POLL_MS 2
 
 enum { ASSIGNED_SESSION = 2, SERVED_SESSION };
@@ -38,7 +43,7 @@ bool connection_stands(const struct handler *h)
 _Noreturn void connection_await_client(struct handler *h, int channel, const char *id)
 {
     h->serving.channel = channel;
-    file_close(h->serving.moment);
+    file_close(h->serving.disk_notices);
     log_join_session(id);
     connection_run_session(h, true);
 }
@@ -49,7 +54,7 @@ static bool is_there(int guard)
     return poll(&p, 1, 0) == 0;
 }
 
-/* A session that is dead can't take its client: the guard then tells him. */
+/* Where there is no limit. False too if the session is dead: the guard then tells the client. */
 static bool give_at_once(const struct handler *h, int guard, int session, int client, const struct peer *peer)
 {
     const struct service *service = h->serving.service;
@@ -67,8 +72,8 @@ bool connection_assign(const struct handler *h, int guard, int session, const ch
     message_put(m, (struct span){ (const char *)peer, sizeof *peer });
     m->fd = session;
     bool sent = channel_send(guard, m);
-    return given || (sent && connection_give(h, guard, client,
-                                             peer)); /* nobody else gets a client who has a session */
+    /* A client who has a session mustn't get another. */
+    return given || (sent && connection_give(h, guard, client, peer));
 }
 
 static bool read_assignment(struct serving *s, char id[LOG_SESSION_LENGTH + 1])
@@ -84,14 +89,14 @@ static bool read_assignment(struct serving *s, char id[LOG_SESSION_LENGTH + 1])
     return true;
 }
 
-/* s->client_in is -1 where the session has its client. */
+/* Waits for a connection; s->client_in is -1 where its session has the client. False: there will be none. */
 static bool take_assignment(struct serving *s, int control)
 {
     char id[LOG_SESSION_LENGTH + 1];
     bool taken = channel_receive(control, s->message, -1) && read_assignment(s, id);
     bool served = taken && s->message->verb == SERVED_SESSION;
     s->client_in = s->client_out = -1;
-    s->waited = false;
+    s->noticed = false;
     if (taken)
         log_join_session(id);
     return taken && (served || connection_take(s, control));
@@ -99,8 +104,9 @@ static bool take_assignment(struct serving *s, int control)
 
 /* --- its resolver */
 
-/* Whoever sends answers of DNS may have taken it over, or tried to: whoever comes next isn't to go without
- * what DNS says. */
+/* Has the resolver ended? With `control` (not -1), waits until it has or there is something to read there.
+ * This is asked before each connection: somebody who sends answers of DNS may have made it crash, so that the
+ * next client is judged without DNS. */
 static bool resolver_is_gone(int resolver, int control)
 {
     struct pollfd p[] = { { .fd = resolver }, { .fd = control, .events = POLLIN } };
@@ -109,7 +115,7 @@ static bool resolver_is_gone(int resolver, int control)
     return p[0].revents & (POLLHUP | POLLERR);
 }
 
-/* It has closed its channel: did it die by a signal? */
+/* The resolver has closed its channel. Did it die by a signal? */
 static bool resolver_died(void)
 {
     int how = 0;
@@ -126,11 +132,11 @@ static bool resolver_died(void)
 
 void serving_waits(struct serving *s)
 {
-    if (s->moment >= 0 && !s->waited)
-        s->waited = send(s->moment, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL) == 1;
+    if (s->disk_notices >= 0 && !s->noticed)
+        s->noticed = send(s->disk_notices, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL) == 1;
 }
 
-/* Has it served one, and did its program like that? */
+/* Serves the connection that was taken. False: it is to serve no other. */
 static bool serve_one(struct handler *h, int resolver)
 {
     struct serving *s = &h->serving;
@@ -143,8 +149,8 @@ static bool serve_one(struct handler *h, int resolver)
     return good && !s->dns_awaited;
 }
 
-/* One that comes when the resolver has died is told to come again, if not by us then by his session, which
- * has no guard. */
+/* The resolver has died: a client who is coming is told to come again. One who has a session hears it from
+ * that, as it has no guard. */
 static void turn_away(struct handler *h, int control)
 {
     struct pollfd p = { .fd = control, .events = POLLIN };
@@ -152,8 +158,8 @@ static void turn_away(struct handler *h, int control)
         connection_refuse(h, h->serving.client_out, h->serving.service->unavailable);
 }
 
-/* Connection after connection; the exit code. Where the resolver ended otherwise than by a signal, as it does
- * without a right configuration, one connection more. */
+/* Serves connection after connection; the exit code. A resolver also ends, but not by a signal, where its
+ * configuration is wrong: one connection is then served without it. */
 static int serve_all(struct handler *h, int control, int resolver)
 {
     bool good = true;
@@ -178,9 +184,9 @@ static int serve_all(struct handler *h, int control, int resolver)
 int connection_stand(struct handler *h, int control)
 {
     struct serving *s = &h->serving;
-    log_begin_session(); /* what it says goes its own way to the journal */
+    log_begin_session(); /* it has its own connection to the journal */
     s->standing = true;
-    s->channel = control; /* which its resolver leaves */
+    s->channel = control; /* its resolver closes that */
     if (h->resolver_box)
         connection_start_resolver(h);
     int resolver = s->resolver;

@@ -34,6 +34,13 @@ struct deflate {
     unsigned char came[IN_BYTES];
 };
 
+static void deflate_free(struct deflate *d)
+{
+    inflateEnd(&d->in);
+    deflateEnd(&d->out);
+    free(d);
+}
+
 struct deflate *deflate_new(void)
 {
     struct deflate *d = malloc(sizeof *d); /* not cleared: most of `came` is never touched */
@@ -45,15 +52,6 @@ struct deflate *deflate_new(void)
         return d;
     deflate_free(d);
     return NULL;
-}
-
-void deflate_free(struct deflate *d)
-{
-    if (!d)
-        return;
-    inflateEnd(&d->in);
-    deflateEnd(&d->out);
-    free(d);
 }
 
 static ssize_t broken(void)

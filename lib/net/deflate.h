@@ -12,7 +12,6 @@ struct deflate;
 /* All the memory that compressing takes, so that a command can still be refused; the other direction's window
  * of 32 KiB comes with the first byte. NULL if it runs out. */
 struct deflate *deflate_new(void);
-void deflate_free(struct deflate *d);
 /* Behind the reply to COMPRESS: sends what is buffered, in plain, and compresses from the next byte on. What
  * the client sent behind its command is taken as compressed. c owns d then. c has no layer yet: TLS is
  * another process's. */

@@ -250,15 +250,19 @@ enum status dns_ask(const struct dns_resolver *r, const char *name, enum dns_typ
                     struct dns_answer *answer)
 {
     bool heard[sizeof r->servers / sizeof r->servers[0]] = { false };
+    size_t first = r->answers && *r->answers < r->count ? *r->answers : 0;
     *answer = (struct dns_answer){ 0 };
     bytes_init(&answer->raw, DNS_ANSWER_LIMIT);
     if (r->ask)
         return r->ask(r->arg, name, type, answer);
     for (int i = 0; i < DNS_TRIES; i++)
-        for (size_t k = 0; k < r->count; k++) {
+        for (size_t n = 0; n < r->count; n++) {
+            size_t k = (first + n) % r->count;
             if (heard[k]) /* it answered, and its answer was that it can't */
                 continue;
             enum status st = ask_server(&r->servers[k], name, type, answer, &heard[k]);
+            if (st != ST_TEMP && r->answers)
+                *r->answers = k;
             if (st != ST_TEMP)
                 return st;
         }

@@ -30,7 +30,7 @@ enum dns_type {
 
 #define DNS_NAME_LIMIT 256 /* text with a NUL */
 #define DNS_ANSWER_LIMIT 65535
-#define DNS_RECORDS 256 /* of an answer that are looked at: some have a hundred TXT records, one of them SPF */
+#define DNS_RECORDS 256 /* of an answer that are looked at: some names have a hundred TXT records */
 #define DNS_CNAMES 8    /* followed in one answer */
 
 struct dns_record {
@@ -38,8 +38,8 @@ struct dns_record {
     uint32_t ttl;
     uint16_t preference;       /* MX; SRV: the priority */
     uint16_t port;             /* SRV */
-    char name[DNS_NAME_LIMIT]; /* MX, SRV, CNAME, PTR: the target, lower case, without the final dot; "" is the
-                                  root */
+    char name[DNS_NAME_LIMIT]; /* MX, SRV, CNAME, PTR: the target, lower case, without the final dot; "" is
+                                  the root */
     struct in6_addr address;   /* A (IPv4-mapped), AAAA */
     struct span data;          /* the raw RDATA inside the answer; TXT, TLSA */
 };
@@ -48,9 +48,9 @@ struct dns_answer {
     struct bytes raw; /* owns what the records point into */
     unsigned rcode;
     bool authentic; /* AD: what the resolver says */
-    bool secure;    /* signed and verified by ourselves (net/dnssec.h), all CNAMEs included; also that there is nothing */
+    bool secure; /* signed and verified by ourselves (dnssec.h), with all CNAMEs; ST_NONE may be so too */
     bool bogus;     /* it should have been signed, and isn't, or wrongly: with ST_TEMP */
-    char canonical[DNS_NAME_LIMIT]; /* the name at the end of the CNAMEs, lower case; with ST_OK and ST_NONE */
+    char canonical[DNS_NAME_LIMIT]; /* with ST_OK and ST_NONE: at the end of the CNAMEs, lower case */
     size_t count;
     struct dns_record records[DNS_RECORDS]; /* of the asked type, CNAMEs followed */
 };
@@ -61,8 +61,8 @@ enum status dns_question(const char *name, enum dns_type type, uint16_t id, stru
  * no data; ST_TEMP for SERVFAIL, a malformed answer or one to another question. */
 enum status dns_read(struct dns_answer *answer, const char *name, enum dns_type type, uint16_t id);
 
-/* The strings of a TXT record in one (RFC 1035 3.3.14, RFC 7208 3.3, RFC 6376 3.6.2.2), appended to `text`. False:
- * malformed, or over its limit; then the strings before that are there. */
+/* The strings of a TXT record in one (RFC 1035 3.3.14, RFC 7208 3.3, RFC 6376 3.6.2.2), appended to `text`.
+ * False: malformed, or over its limit; then the strings before that are there. */
 bool dns_text(const struct dns_record *record, struct bytes *text);
 
 #define DNS_SERVER_LIMIT 3
@@ -70,6 +70,7 @@ bool dns_text(const struct dns_record *record, struct bytes *text);
 struct dns_resolver {
     struct sockaddr_in6 servers[DNS_SERVER_LIMIT]; /* IPv4-mapped for IPv4 */
     size_t count;
+    size_t *answers; /* NULL, or which server answered last: dns_ask() begins with it, and writes it */
     /* Who asks in our place, such as dnssec_ask(); NULL: we do. */
     enum status (*ask)(void *arg, const char *name, enum dns_type type, struct dns_answer *answer);
     void *arg;
@@ -88,7 +89,8 @@ struct dns_query {
     enum dns_type type;
 };
 void dns_ask_many(const struct dns_resolver *r, const struct dns_query *queries, size_t count, int ms,
-                  void (*done)(void *arg, size_t i, enum status st, const struct dns_answer *answer), void *arg);
+                  void (*done)(void *arg, size_t i, enum status st, const struct dns_answer *answer),
+                  void *arg);
 void dns_answer_free(struct dns_answer *answer);
 
 #endif

@@ -232,8 +232,8 @@ static bool get_record(struct reader *r, struct name *owner, struct dns_record *
     return !r->bad;
 }
 
-/* Takes the records of `type` that belong to `wanted`; *alias is where a CNAME leads from there, "" if none.
- */
+/* Takes the records of `type` that belong to `wanted`; *alias is where a CNAME leads from there, "" if
+ * none. */
 static bool collect(struct reader r, unsigned count, const char *wanted, unsigned type,
                     struct dns_answer *answer, char alias[DNS_NAME_LIMIT])
 {

@@ -82,22 +82,26 @@ static enum guard_next answer(struct guard *g, const struct guard_verb *verbs, s
     return next;
 }
 
+void guard_answer(struct guard *g, struct message *m)
+{
+    if (!channel_send(g->channel, m))
+        g->unheard = true;
+    if (m->fd >= 0)
+        close(m->fd);
+}
+
 bool guard_loop(struct guard *g, const struct guard_verb *verbs)
 {
     struct message *m = malloc(sizeof *m);
     bool done = false;
-    while (m && !done && channel_receive(g->channel, m, -1)) {
+    while (m && !done && !g->unheard && channel_receive(g->channel, m, -1)) {
         enum guard_next next = answer(g, verbs, m);
         if (next == GUARD_END)
             break;
         if (next == GUARD_SILENT)
             continue;
-        bool sent = channel_send(g->channel, m);
-        if (m->fd >= 0)
-            close(m->fd);
-        if (!sent)
-            break;
-        done = next == GUARD_DONE;
+        guard_answer(g, m);
+        done = next == GUARD_DONE && !g->unheard;
     }
     free(m);
     return done;

@@ -29,6 +29,7 @@ struct guard {
     const char *peer;    /* for the log */
     struct tls_key *key; /* or NULL */
     unsigned log_lines;  /* written for the session so far */
+    bool unheard;        /* nobody took an answer */
 };
 
 struct guard_verb {
@@ -40,6 +41,10 @@ struct guard_verb {
      * takes along is closed after sending. */
     enum guard_next (*run)(struct guard *g, struct message *m);
 };
+
+/* For a verb with work left for which the session needn't wait: sends the reply now. When that work is done
+ * `run` returns GUARD_SILENT. The next request is read only then, and none where nobody took the reply. */
+void guard_answer(struct guard *g, struct message *m);
 
 /* Runs until the session hangs up, misbehaves, or a verb ends it. True if a verb said GUARD_DONE. */
 bool guard_loop(struct guard *g, const struct guard_verb *verbs);

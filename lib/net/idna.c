@@ -7,7 +7,6 @@
 #include "text/utf8.h"
 
 #include <gnutls/gnutls.h>
-#include <stdio.h>
 #include <string.h>
 
 static void copy_lower(struct span domain, char to[ADDRESS_DOMAIN_LIMIT + 1])

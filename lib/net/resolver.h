@@ -44,9 +44,10 @@ bool resolver_ask(int channel, uint64_t number, const struct dns_query *queries,
  * whoever waited, are dropped. All are ST_TEMP where none come in time, or what comes is no answer. */
 void resolver_wait(int channel, uint64_t number, struct resolver_answer *answers, size_t count);
 
-/* The same for answers as they are. resolver_wait_raw() puts behind what `to` holds, for each question, a status as
- * of dns_read() and the answer's bytes, none unless that is ST_OK or ST_NONE. ST_TEMP too for an answer over
- * RESOLVER_RAW_LIMIT; ST_PERM for one that had no more room beside the others, and is to be asked for alone. */
+/* The same for answers as they are. resolver_wait_raw() puts behind what `to` holds, for each question, a
+ * status as of dns_read() and the answer's bytes, none unless that is ST_OK or ST_NONE. ST_TEMP too for an
+ * answer over RESOLVER_RAW_LIMIT; ST_PERM for one that had no more room beside the others, and is to be asked
+ * for alone. */
 bool resolver_ask_raw(int channel, uint64_t number, const struct dns_query *queries, size_t count);
 void resolver_wait_raw(int channel, uint64_t number, size_t count, struct message *to);
 

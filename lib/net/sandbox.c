@@ -16,10 +16,8 @@
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -188,7 +186,8 @@ static rlim_t file_limit(enum sandbox_role role)
 static void add_limit(struct sandbox *box, int what, rlim_t most)
 {
     struct rlimit now;
-    if (getrlimit((__rlimit_resource_t)what, &now) == 0 && (now.rlim_max == RLIM_INFINITY || now.rlim_max > most))
+    if (getrlimit((__rlimit_resource_t)what, &now) == 0 &&
+        (now.rlim_max == RLIM_INFINITY || now.rlim_max > most))
         box->limits[box->limit_count++] = (struct limit){ what, most };
 }
 
@@ -279,8 +278,10 @@ enum status sandbox_drop_root(const char *spool, struct bytes *error)
         return ST_TEMP;
     }
     if (st.st_uid == 0) {
-        bytes_printf(error, "%s belongs to root, and Postern doesn't run as root; give it to the user postern: "
-                            "chown -R postern: %s", spool, spool);
+        bytes_printf(error,
+                     "%s belongs to root, and Postern doesn't run as root; give it to the user postern: "
+                     "chown -R postern: %s",
+                     spool, spool);
         return ST_PERM;
     }
     const struct passwd *user = getpwuid(st.st_uid);

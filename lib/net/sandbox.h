@@ -45,15 +45,15 @@ struct sandbox;
  * missing and what to do. */
 enum status sandbox_prepare(enum sandbox_role role, enum sandbox_mode mode, const struct sandbox_path *paths,
                             size_t count, uint64_t memory_limit, struct sandbox **box, struct bytes *error);
-/* Compiles its filter, in 0.1 to 0.2 ms, for who forks more than once, or can't later. Without it
- * sandbox_enter() does. */
+/* Compiles its filter, which takes 0.1 to 0.2 ms. For a process that forks more than once, or that couldn't
+ * do it later; otherwise sandbox_enter() does it. */
 void sandbox_compile(struct sandbox *box);
-/* For who forks again and again: does all that those who enter it would else do each for itself. Its filter
- * is compiled in another process, as what libseccomp leaves in memory, 25 pages with holes all over them,
- * would be there in each of them. Does also what sandbox_first() does. */
+/* For a process that forks again and again: does once, in advance, what each child that enters the box would
+ * do for itself, sandbox_first() included. The filter is compiled in another process, as libseccomp leaves 25
+ * pages of memory full of holes, of which each child would have its own copy. */
 void sandbox_make_ready(struct sandbox *box);
-/* Enters it, for ever. False only where mode is SANDBOX_REQUIRE and the kernel refused: the caller must exit.
- */
+/* Enters it, for ever. False only where mode is SANDBOX_REQUIRE and the kernel refused: the caller must
+ * exit. */
 bool sandbox_enter(struct sandbox *box);
 /* The same for a process that is about to close all descriptors that it doesn't need, the box's among them:
  * nothing is written to the box, so that no page of it is copied. */
@@ -66,13 +66,13 @@ bool sandbox_confine(const struct sandbox *box, const struct sandbox_path *paths
 void sandbox_leave(struct sandbox *box);
 void sandbox_free(struct sandbox *box);
 
-/* In which order a filter asks for a call's number. The kernel runs it for each number there is when it is
- * loaded, which with a tree takes a third of the time. Both decide the same for these roles, whatever the
- * call (tests/unit/sandbox_program.c): not so for each set of rules, as of some libseccomp 2.5.4 makes a
- * wrong tree. */
+/* How a filter looks for a call's number: in one list, or in a tree. When a filter is loaded the kernel runs
+ * it for each number there is, which takes a third of the time with a tree. Of some sets of rules libseccomp
+ * 2.5.4 makes a wrong tree; for these roles both decide the same, whatever the call
+ * (tests/unit/sandbox_program.c). */
 enum sandbox_order { SANDBOX_LINEAR = 1, SANDBOX_TREE = 2 };
-/* The role's filter as the kernel gets it, to be freed with free(program->filter). False: it can't be made.
- */
+/* The role's filter as the kernel gets it, to be freed with free(program->filter). False: it can't be
+ * made. */
 struct sock_fprog;
 bool sandbox_program(enum sandbox_role role, enum sandbox_order order, struct sock_fprog *program);
 

@@ -24,7 +24,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define NEW_NAMESPACES (CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET)
+#define NEW_NAMESPACES                                                                                       \
+    (CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID |            \
+     CLONE_NEWNET)
 #define NOT_A_FORK (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | NEW_NAMESPACES)
 #define THREAD (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD)
 
@@ -32,7 +34,7 @@
 enum {
     ALL = ROLE(SANDBOX_SESSION) | ROLE(SANDBOX_GUARD) | ROLE(SANDBOX_MAILBOX) | ROLE(SANDBOX_RESOLVER) |
           ROLE(SANDBOX_SCHEDULER) | ROLE(SANDBOX_WAITING),
-    ADDRESSES = ALL & ~ROLE(SANDBOX_MAILBOX), /* what they send may go elsewhere than where a socket is connected */
+    ADDRESSES = ALL & ~ROLE(SANDBOX_MAILBOX), /* may send to others than the one a socket is connected to */
     FILES = ROLE(SANDBOX_GUARD) | ROLE(SANDBOX_MAILBOX) | ROLE(SANDBOX_SCHEDULER) |
             ROLE(SANDBOX_WAITING), /* use files below their paths */
     READS = FILES | ROLE(SANDBOX_RESOLVER),
@@ -53,13 +55,15 @@ static const struct allowed calls[] = {
     /* what one has */
     { ALL, S(read) }, { ALL, S(write) }, { ALL, S(readv) }, { ALL, S(writev) }, { ALL, S(pread64) },
     { ALL, S(pwrite64) }, { ALL, S(lseek) }, { ALL, S(close) }, { ALL, S(fstat) }, { ALL, S(recvfrom) },
-    { ADDRESSES, S(sendto) }, { ALL, S(recvmsg) }, { ADDRESSES, S(sendmsg) }, { ALL, S(shutdown) }, { ALL, S(poll) },
-    { ALL, S(ppoll) }, { ALL, S(copy_file_range) }, { ALL, S(close_range) },
+    { ADDRESSES, S(sendto) }, { ALL, S(recvmsg) }, { ADDRESSES, S(sendmsg) }, { ALL, S(shutdown) },
+    { ALL, S(poll) }, { ALL, S(ppoll) }, { ALL, S(copy_file_range) }, { ALL, S(close_range) },
     /* memory, time, random, exit */
     { ALL, S(brk) }, { ALL, S(munmap) }, { ALL, S(mremap) }, { ALL, S(madvise) }, { ALL, S(futex) },
     { ALL, S(clock_gettime) }, { ALL, S(gettimeofday) }, { ALL, S(time) }, { ALL, S(getrandom) },
-    { ALL, S(getpid) }, { ALL, S(gettid) }, { ALL, S(exit) }, { ALL, S(exit_group) }, { ALL, S(rt_sigreturn) },
-    { ALL, S(rt_sigprocmask) }, { ALL, S(rt_sigaction) }, { ALL, S(sigaltstack) }, { ALL, S(restart_syscall) },
+    { ALL, S(getpid) }, { ALL, S(gettid) }, { ALL, S(exit) }, { ALL, S(exit_group) },
+    { ALL, S(rt_sigreturn) },
+    { ALL, S(rt_sigprocmask) }, { ALL, S(rt_sigaction) }, { ALL, S(sigaltstack) },
+    { ALL, S(restart_syscall) },
     { ALL, S(sched_yield) }, { ALL, S(sysinfo) },
     /* files below one's paths (Landlock has the paths) */
     { READS, S(openat) }, { READS, S(openat2) }, { READS, S(newfstatat) }, { READS, S(statx) },
@@ -87,12 +91,15 @@ static const struct allowed calls[] = {
     { PARENT, S(prlimit64) }, { PARENT, S(seccomp) }, { PARENT, S(getppid) },
     /* the network */
     { NETWORK, S(connect) }, { NETWORK, S(bind) }, { NETWORK, S(getsockname) }, { NETWORK, S(getpeername) },
-    { NETWORK, S(setsockopt) }, { NETWORK, S(getsockopt) }, { NETWORK, S(recvmmsg) }, { NETWORK, S(sendmmsg) },
+    { NETWORK, S(setsockopt) }, { NETWORK, S(getsockopt) }, { NETWORK, S(recvmmsg) },
+    { NETWORK, S(sendmmsg) },
     /* what libunbound's event loop makes for itself */
-    { NETWORK, S(epoll_create1) }, { NETWORK, S(epoll_ctl) }, { NETWORK, S(epoll_wait) }, { NETWORK, S(epoll_pwait) },
+    { NETWORK, S(epoll_create1) }, { NETWORK, S(epoll_ctl) }, { NETWORK, S(epoll_wait) },
+    { NETWORK, S(epoll_pwait) },
     { NETWORK, S(pipe2) },
 #if SANITIZED
-    { ALL, S(sched_getaffinity) }, { ALL, S(openat) }, { ALL, S(readlink) }, { ALL, S(mprotect) }, { ALL, S(mmap) },
+    { ALL, S(sched_getaffinity) }, { ALL, S(openat) }, { ALL, S(readlink) }, { ALL, S(mprotect) },
+    { ALL, S(mmap) },
     { ALL, S(getuid) }, { ALL, S(geteuid) }, { ALL, S(prlimit64) }, { ALL, S(tgkill) }, { ALL, S(prctl) },
 #endif
 };
@@ -112,8 +119,8 @@ static int allow_socket_families(scmp_filter_ctx ctx, enum sandbox_role role)
     return err;
 }
 
-/* fork(2), but no thread and no new namespace; and of prctl(2) what takes rights away. That it isn't dumpable a child has
- * from its parent. */
+/* fork(2), but no thread and no new namespace; and of prctl(2) what takes rights away. That it isn't dumpable
+ * a child has from its parent. */
 static int allow_children(scmp_filter_ctx ctx)
 {
     static const unsigned options[] = { PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS };
@@ -138,10 +145,12 @@ static int add_conditional(scmp_filter_ctx ctx, enum sandbox_role role)
     if (!SANITIZED) {
         err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, S(mmap), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
         if (!err)
-            err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, S(mprotect), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+            err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, S(mprotect), 1,
+                                   SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
     }
     for (size_t i = 0; i < sizeof file_controls / sizeof file_controls[0] && !err; i++)
-        err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, S(fcntl), 1, SCMP_A1(SCMP_CMP_EQ, (unsigned)file_controls[i], 0));
+        err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, S(fcntl), 1,
+                               SCMP_A1(SCMP_CMP_EQ, (unsigned)file_controls[i], 0));
     if (!err && ROLE(role) & NETWORK)
         err = allow_socket_families(ctx, role);
     if (!err && ROLE(role) & MAILBOX)
@@ -178,8 +187,8 @@ static bool read_program(int fd, struct sock_fprog *filter)
 static bool write_program(enum sandbox_role role, enum sandbox_order order, int fd)
 {
     scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM));
-    bool ok = ctx && seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, order) == 0 && add_rules(ctx, role) == 0 &&
-              seccomp_export_bpf(ctx, fd) == 0;
+    bool ok = ctx && seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, order) == 0 &&
+              add_rules(ctx, role) == 0 && seccomp_export_bpf(ctx, fd) == 0;
     if (ctx)
         seccomp_release(ctx);
     return ok;

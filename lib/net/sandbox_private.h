@@ -17,8 +17,8 @@
 #endif
 
 /* --- sandbox_filter.c */
-/* sandbox_program() by a process that is made for it: of the memory that libseccomp takes, with holes all
- * over 25 pages afterwards, nothing is left here. */
+/* sandbox_program() in a process that is made for it, so that the memory in which libseccomp leaves holes
+ * isn't ours. */
 bool sandbox_program_apart(enum sandbox_role role, struct sock_fprog *program);
 
 #endif

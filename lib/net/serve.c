@@ -165,7 +165,7 @@ int serve(int argc, char **argv, const struct service *service)
                                       .channel = -1,
                                       .resolver = -1,
                                       .place = -1,
-                                      .moment = -1 } };
+                                      .disk_notices = -1 } };
     bool known = activation_get(&on);
     log_open(service->name);
     sandbox_first();

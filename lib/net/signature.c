@@ -12,7 +12,6 @@
 #include <gnutls/abstract.h>
 #include <gnutls/gnutls.h>
 #include <gnutls/x509.h>
-#include <limits.h>
 
 #define ED25519_SIZE 32
 #define ED25519_SIGNATURE 64

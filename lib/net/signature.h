@@ -28,8 +28,8 @@ enum signature_algorithm { SIGNATURE_RSA_SHA256, SIGNATURE_ED25519_SHA256 };
 /* As in a=: "rsa-sha256", "ed25519-sha256"; as in a record's k=: "rsa", "ed25519". */
 const char *signature_algorithm_name(enum signature_algorithm algorithm);
 const char *signature_key_type(enum signature_algorithm algorithm);
-/* False, and *algorithm as it was, for any other name. Case counts not (RFC 6376 doesn't say; others do so).
- */
+/* False, and *algorithm as it was, for any other name. Case counts not (RFC 6376 doesn't say; others do
+ * so). */
 bool signature_algorithm_of(struct span name, enum signature_algorithm *algorithm);
 
 enum signature_verdict {

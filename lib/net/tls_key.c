@@ -54,8 +54,11 @@ static enum status open_key(struct tls_key *k)
 /* The hash inside a DigestInfo (RFC 8017 9.2) of SHA-256, -384 or -512; anything else is refused. */
 static bool digest_info(struct span input, gnutls_sign_algorithm_t *algorithm, struct span *hash)
 {
-    static const struct { gnutls_sign_algorithm_t algorithm; unsigned char size, oid; } rows[] = {
-        { GNUTLS_SIGN_RSA_SHA256, 32, 1 }, { GNUTLS_SIGN_RSA_SHA384, 48, 2 }, { GNUTLS_SIGN_RSA_SHA512, 64, 3 },
+    static const struct { gnutls_sign_algorithm_t algorithm; unsigned char size, oid;
+    } rows[] = {
+        { GNUTLS_SIGN_RSA_SHA256, 32, 1 },
+        { GNUTLS_SIGN_RSA_SHA384, 48, 2 },
+        { GNUTLS_SIGN_RSA_SHA512, 64, 3 },
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         unsigned char n = rows[i].size;
@@ -78,7 +81,8 @@ static bool hash_fits(gnutls_pk_algorithm_t pk, gnutls_sign_algorithm_t algorith
     return sha2 && hash.n == gnutls_hash_get_len(digest) && gnutls_sign_supports_pk_algorithm(algorithm, pk);
 }
 
-/* What a TLS server signs with Ed25519: the CertificateVerify of TLS 1.3, or two randoms and the key share of TLS 1.2. */
+/* What a TLS server signs with Ed25519: the CertificateVerify of TLS 1.3, or two randoms and the key share of
+ * TLS 1.2. */
 static bool data_fits(struct span data)
 {
     static const char context[] = "TLS 1.3, server CertificateVerify";
@@ -94,7 +98,8 @@ static bool data_fits(struct span data)
            data.n == 64u + 4 + (unsigned char)data.p[67];
 }
 
-static int sign(gnutls_privkey_t key, gnutls_sign_algorithm_t algorithm, struct span input, gnutls_datum_t *out)
+static int sign(gnutls_privkey_t key, gnutls_sign_algorithm_t algorithm, struct span input,
+                gnutls_datum_t *out)
 {
     gnutls_pk_algorithm_t pk = (gnutls_pk_algorithm_t)gnutls_privkey_get_pk_algorithm(key, NULL);
     gnutls_datum_t datum;
@@ -133,7 +138,8 @@ enum status tls_key_sign(struct tls_key *k, unsigned which, unsigned algorithm, 
     int err = sign(k->key, (gnutls_sign_algorithm_t)algorithm, input, &out);
     if (err != 0) {
         log_event(LOG_WARNING, "signature-refused", "algorithm",
-                  gnutls_sign_get_name((gnutls_sign_algorithm_t)algorithm), "why", gnutls_strerror(err), NULL);
+                  gnutls_sign_get_name((gnutls_sign_algorithm_t)algorithm), "why", gnutls_strerror(err),
+                  NULL);
         return ST_PERM;
     }
     bool ok = bytes_add(signature, out.data, out.size);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The guard's side of TLS: it alone opens a private key, that of the certificate which the handshake chose, when
- * the first signature is asked for, and signs only what a server's handshake needs: a hash of the right length
- * in an algorithm that fits the key (a full DigestInfo or PSS is made here, not taken from the session; for
- * Ed25519 the bytes of a TLS 1.3 CertificateVerify or a TLS 1.2 ServerKeyExchange). Never decrypts.
+ * The guard's side of TLS: it alone opens a private key, that of the certificate which the handshake chose,
+ * when the first signature is asked for, and signs only what a server's handshake needs: a hash of the right
+ * length in an algorithm that fits the key (a full DigestInfo or PSS is made here, not taken from the
+ * session; for Ed25519 the bytes of a TLS 1.3 CertificateVerify or a TLS 1.2 ServerKeyExchange). Never
+ * decrypts.
  */
 #ifndef POSTERN_NET_TLS_KEY_H
 #define POSTERN_NET_TLS_KEY_H
@@ -24,8 +25,8 @@ struct tls_key {
 };
 
 void tls_key_init(struct tls_key *k, const struct settings *s);
-/* With the key of certificate `which`. ST_PERM for what it refuses to sign, a key that isn't in the settings or
- * a third signature, ST_TEMP if the key can't be read. */
+/* With the key of certificate `which`. ST_PERM for what it refuses to sign, a key that isn't in the settings
+ * or a third signature, ST_TEMP if the key can't be read. */
 enum status tls_key_sign(struct tls_key *k, unsigned which, unsigned algorithm, struct span input,
                          struct bytes *signature);
 void tls_key_free(struct tls_key *k);

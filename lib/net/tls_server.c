@@ -5,7 +5,8 @@
  * There is one certificate for all, and one for each name that the setting `certificate` has. Which of them a
  * client gets is chosen here, by the name that it asks for (RFC 6066 3), and not by GnuTLS, which would fall
  * back to any that fits. The files are read before the sandbox; those beside the default are taken apart only
- * when somebody asks for them (a warm listener does it for all), so that many of them cost a cold start little.
+ * when somebody asks for them (a warm listener does it for all), so that many of them cost a cold start
+ * little.
  *
  * Everything that opens files (certificates, the system's priority file) happens in tls_server_load().
  */
@@ -103,8 +104,8 @@ static int attach_key(struct certificate *c)
     int err = gnutls_privkey_init(&c->key);
     bool whole_data = c->pk == GNUTLS_PK_EDDSA_ED25519;
     return err ? err
-               : gnutls_privkey_import_ext4(c->key, c, whole_data ? on_sign : NULL, on_sign, NULL, NULL, on_info,
-                                            0);
+               : gnutls_privkey_import_ext4(c->key, c, whole_data ? on_sign : NULL, on_sign, NULL, NULL,
+                                            on_info, 0);
 }
 
 /* --- certificates */
@@ -223,7 +224,8 @@ enum status tls_server_load(const struct settings *s, struct tls_server **out, s
         why = err ? gnutls_strerror(err) : why;
     }
     if (why) {
-        bytes_printf(error, "%s: %s; tls-certificate must name a PEM certificate chain", s->tls_certificate, why);
+        bytes_printf(error, "%s: %s; tls-certificate must name a PEM certificate chain", s->tls_certificate,
+                     why);
         tls_server_free(server);
         return ST_TEMP;
     }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * What becomes of connections with standing guards when their listener is told to end by SIGTERM: they go on, and a
- * process without its socket stays until the last is over. It does what the listener would: when a guard is through, it is let
- * go, and the session may take WARM_GOODBYE_MS and is then killed. As none is its own child, it knows them by file descriptors.
+ * What becomes of connections with standing guards when SIGTERM ends their listener: they go on, and a
+ * caretaker, a process of the listener's without its socket, stays until the last is over. It does what the
+ * listener would do: when a guard is through it is let go, and its session has WARM_GOODBYE_MS to say goodbye
+ * and is then killed. As sessions aren't the caretaker's own children, it watches them by pidfds.
  */
 #include "net/warm_private.h"
 #include "base/clock.h"
@@ -17,10 +18,10 @@
 
 /* A connection that goes on. */
 struct care {
-    int control; /* to its guard; -1: that is through */
-    int session; /* of pidfd_open(); -1: it has ended */
-    const char *id; /* the log's */
-    int64_t kill_at; /* clock_ms(), of a session without a guard */
+    int control; /* the channel to its guard; -1: that is through */
+    int session; /* its session's pidfd; -1: that has ended */
+    const char *id; /* the session's, in the log */
+    int64_t kill_at; /* clock_ms(): when the session is killed, where its guard is through */
 };
 
 static int open_process(pid_t pid)
@@ -30,10 +31,12 @@ static int open_process(pid_t pid)
 
 static struct care care_for(const struct child *session)
 {
-    return (struct care){ .control = -1, .session = open_process(session->pid), .id = session->id, .kill_at = session->kill_at };
+    return (struct care){
+        .control = -1, .session = open_process(session->pid), .id = session->id, .kill_at = session->kill_at
+    };
 }
 
-/* All there are, into memory of w->guard_count + w->count of them. */
+/* All connections, into room for w->guard_count + w->count. */
 static size_t gather(struct warm *w, struct care *care)
 {
     size_t n = 0;
@@ -58,6 +61,7 @@ static void let_go(int *fd)
     *fd = -1;
 }
 
+/* After poll(), with what it said of control and session. */
 static void look(struct care *c, const struct pollfd p[2], int64_t now)
 {
     if (p[0].revents) {
@@ -68,7 +72,8 @@ static void look(struct care *c, const struct pollfd p[2], int64_t now)
         let_go(&c->session);
     if (c->control < 0 && c->session >= 0 && c->kill_at <= now) {
         log_join_session(c->id);
-        log_event(LOG_WARNING, "process-killed", "process", "session", "why", "it didn't end with its connection", NULL);
+        log_event(LOG_WARNING, "process-killed", "process", "session", "why",
+                  "it didn't end with its connection", NULL);
         syscall(SYS_pidfd_send_signal, c->session, SIGKILL, NULL, 0);
         let_go(&c->session);
     }
@@ -86,6 +91,7 @@ static int time_left(const struct care *care, size_t count, int64_t now)
     return (int)least;
 }
 
+/* Until all connections are over. */
 static void stay(struct care *care, size_t count, struct pollfd *polled)
 {
     for (size_t open = count; open > 0;) {
@@ -110,13 +116,7 @@ void warm_leave(struct warm *w)
     struct pollfd *polled = calloc(2 * count + 1, sizeof *polled);
     if (count == 0 || !polled || fork() != 0)
         return;
-    signal(SIGTERM, SIG_DFL);
-    signal(SIGCHLD, SIG_DFL);
-    sigprocmask(SIG_SETMASK, &w->waiting_mask, NULL);
-    close(w->listening);
-    file_close(w->moment);
-    if (w->next)
-        close(w->next_to);
+    warm_unlisten(w);
     for (size_t i = 0; i < w->guard_count; i++)
         if (!w->guards[i].session)
             close(w->guards[i].control);

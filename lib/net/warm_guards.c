@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Standing guards of a warm listener: each serves one connection after another, and only the connection's
- * session is made anew. What a guard needs time for (its sandbox, tables, a process that asks DNS) is so paid
- * once.
+ * The standing guards of a warm listener: each serves one connection after another, and only the session is
+ * made anew for each. What takes a guard time (its sandbox, tables, a process that asks DNS) is done once for
+ * many connections.
  *
- * A guard goes after GUARD_CONNECTIONS, or when it is GUARD_AGE_MS old, and where more than GUARDS_IDLE have
- * had nothing to do for GUARD_IDLE_MS. When any process died by a signal they all go: who knows what led to
- * that. When a guard is through with a connection, or has died, that connection's session may take
- * WARM_GOODBYE_MS to say goodbye, and is then killed: nothing is left of the connection, whatever was taken
- * over.
+ * A guard is let go after GUARD_CONNECTIONS, or when it is GUARD_AGE_MS old, or when it has been idle for
+ * GUARD_IDLE_MS and there are more than GUARDS_IDLE such. When a process has died by a signal all guards are
+ * let go, as nobody knows what led to that. "Let go" means that the listener closes its channel to the guard,
+ * which then ends; one that serves finishes that connection first.
  *
- * When the listener executes itself anew, or ends, guards finish their connections and go. The new one still
- * hears when they do, and of one that was told to end a caretaker (warm_caretaker.c).
+ * When a guard is through with a connection, or has died, the session has WARM_GOODBYE_MS to say goodbye and
+ * is then killed: nothing is left of the connection, whatever was taken over.
+ *
+ * When the listener executes itself anew, guards that serve finish their connections and go, and the new one
+ * hears when they are through (warm_guards_take()). When it ends, a caretaker hears it (warm_caretaker.c).
  */
 #include "net/warm_private.h"
 #include "base/clock.h"
@@ -24,7 +26,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sysexits.h>
 #include <unistd.h>
 
 #define GUARD_CONNECTIONS 200
@@ -35,7 +36,7 @@
 
 bool warm_guards_ready(struct warm *w)
 {
-    w->polled = malloc(WARM_OTHERS * sizeof *w->polled);
+    w->polled = malloc(WARM_POLLED_GUARDS * sizeof *w->polled);
     return w->polled != NULL;
 }
 
@@ -48,7 +49,7 @@ static bool make_room(struct warm *w)
     if (!guards)
         return false;
     w->guards = guards;
-    struct pollfd *polled = realloc(w->polled, (room + WARM_OTHERS) * sizeof *polled);
+    struct pollfd *polled = realloc(w->polled, (room + WARM_POLLED_GUARDS) * sizeof *polled);
     if (!polled)
         return false;
     w->polled = polled;
@@ -56,7 +57,7 @@ static bool make_room(struct warm *w)
     return true;
 }
 
-/* The child gets its client, if it is one's session, by its channel. */
+/* The child doesn't inherit the client: a session gets its own by its channel, a guard never has one. */
 static pid_t fork_clientless(struct warm *w)
 {
     pid_t pid = warm_fork(w);
@@ -108,14 +109,14 @@ static bool make_session(struct warm *w)
     return true;
 }
 
-/* It serves no other: its end of the channel to us says so. */
+/* Lets it go. */
 static void dismiss(struct warm *w, struct warm_guard *g)
 {
     close(g->control);
     *g = w->guards[--w->guard_count];
 }
 
-/* The one that was idle for the shortest time. */
+/* An idle guard, or NULL. Always from the end of the list: so the others stay idle, and can go. */
 static struct warm_guard *find_idle(struct warm *w)
 {
     for (size_t i = w->guard_count; i-- > 0;)
@@ -132,7 +133,8 @@ void warm_guards_prepare(struct warm *w)
         make_guard(w);
 }
 
-/* The session; -1: it is gone, and so is the guard if there was one. */
+/* Gives a guard the session that waits, and that the client. The session, or -1: it is lost, and so is the
+ * guard if there was one. */
 static pid_t assign(struct warm *w, int client, const struct peer *peer)
 {
     struct warm_guard *g = find_idle(w);
@@ -150,7 +152,7 @@ static pid_t assign(struct warm *w, int client, const struct peer *peer)
     return -1;
 }
 
-/* Once more, if the guard that waited was dead. */
+/* Tries twice, as the guard that waited may have died. */
 pid_t warm_guards_begin(struct warm *w, int client, const struct peer *peer)
 {
     w->client = client;
@@ -168,7 +170,8 @@ size_t warm_guards_poll(struct warm *w)
     size_t n = 0;
     for (size_t i = 0; i < w->guard_count; i++)
         if (w->guards[i].session)
-            w->polled[WARM_OTHERS + n++] = (struct pollfd){ .fd = w->guards[i].control, .events = POLLIN };
+            w->polled[WARM_POLLED_GUARDS + n++] =
+                (struct pollfd){ .fd = w->guards[i].control, .events = POLLIN };
     return n;
 }
 
@@ -184,7 +187,8 @@ static bool has_served_enough(const struct warm_guard *g)
     return g->served >= GUARD_CONNECTIONS || clock_ms() - g->made > GUARD_AGE_MS;
 }
 
-/* A connection lasts as long as its guard does: a session that went before doesn't make room for another. */
+/* The guard is through with its connection, which counts until its session has ended too. One whose session
+ * ended first has counted until now, by the guard's pid. */
 static void leave_connection(struct warm *w, const struct warm_guard *g)
 {
     if (g->session == WARM_GONE)
@@ -230,7 +234,7 @@ static struct warm_guard *find(struct warm *w, int control)
 
 void warm_guards_hear(struct warm *w, size_t polled)
 {
-    for (size_t i = WARM_OTHERS; i < WARM_OTHERS + polled; i++) {
+    for (size_t i = WARM_POLLED_GUARDS; i < WARM_POLLED_GUARDS + polled; i++) {
         struct warm_guard *g = w->polled[i].revents ? find(w, w->polled[i].fd) : NULL;
         if (g)
             hear_one(w, g);
@@ -245,7 +249,8 @@ bool warm_guards_have(const struct warm *w, pid_t pid)
     return false;
 }
 
-/* The guard will say when it is through. */
+/* The session has ended before its guard. The connection still counts, under the guard's pid, until that is
+ * through. */
 static void lose_session(struct warm *w, struct warm_guard *g)
 {
     struct child *child = warm_child(w, g->session);
@@ -317,7 +322,8 @@ void warm_guards_hand_on(const struct warm *w, struct bytes *to)
     }
 }
 
-/* Else one that is idle by the next time would never hear that nobody has anything for it. */
+/* A guard ends when the listener's end of its channel is closed. One that is idle when the next exec works
+ * must see that. */
 void warm_guards_keep(const struct warm *w)
 {
     for (size_t i = 0; i < w->guard_count; i++)

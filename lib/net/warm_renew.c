@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * A warm listener that executes itself anew, because what it is made of has changed on disk or a child died
- * by a signal; see warm.h. Process id, children and socket stay; what it knew of its children goes along in a
- * memory file named by POSTERN_WARM_CHILDREN.
+ * How a warm listener executes itself anew, because a file that it uses has changed or a child died by a
+ * signal; see warm.h. Process id, children and socket stay the same. What it knows of its children goes along
+ * in a memory file, whose descriptor POSTERN_WARM_CHILDREN names. The program that reads it may be another
+ * version. Lines:
+ *
+ *     child PID ADDRESS           a connection and where it comes from; "-" where that isn't known
+ *     session PID ID              that connection's session, as the log names it
+ *     ending PID MS               that connection's session is killed in so many milliseconds
+ *     guard PID CHANNEL SESSION   a standing guard that serves: the channel's descriptor, its session or 0
  */
 #include "net/warm_private.h"
 #include "base/clock.h"
@@ -35,13 +41,13 @@ static bool has_changed(const struct watched *w)
 {
     struct stat now;
     if (!w->path[0] || stat(w->path, &now) != 0)
-        return false; /* in the middle of a replacement: look again at the next connection */
+        return false; /* it is being replaced just now, and looked at again at the next connection */
     return now.st_ino != w->seen.st_ino || now.st_dev != w->seen.st_dev || now.st_size != w->seen.st_size ||
            now.st_mtim.tv_sec != w->seen.st_mtim.tv_sec || now.st_mtim.tv_nsec != w->seen.st_mtim.tv_nsec;
 }
 
-/* Where the program lies. Of a file that was replaced since it was executed the kernel says so, behind its
- * path. */
+/* Where the program lies. Behind the path of a file that has been replaced since, the kernel says that it is
+ * deleted. */
 static void find_program(struct warm *w)
 {
     static const char gone[] = " (deleted)";
@@ -53,8 +59,8 @@ static void find_program(struct warm *w)
     w->program = n > 0 ? span_dup((struct span){ path, (size_t)n }) : NULL;
 }
 
-/* Keys too: the guard's sandbox lets it open those that were there when it was made. Without memory nothing
- * is watched. */
+/* Keys too, as a guard's sandbox lets it open only those that were there when the sandbox was made. Without
+ * memory nothing is watched. */
 void warm_watch(struct warm *w)
 {
     find_program(w);
@@ -86,9 +92,6 @@ bool warm_must_renew(const struct warm *w)
 
 /* --- its children */
 
-/* A line for each child: `child PID ADDRESS` or `child PID -`, for a session `session PID ID`, the
- * log's, for one that is to end in so many milliseconds `ending PID MS`, and `guard ...` (warm_guards.c). The
- * version of the program that reads them may be another. */
 static void list_children(const struct warm *w, struct bytes *to)
 {
     char address[INET6_ADDRSTRLEN];
@@ -105,6 +108,7 @@ static void list_children(const struct warm *w, struct bytes *to)
     warm_guards_hand_on(w, to);
 }
 
+/* The memory file's descriptor, or -1. */
 static int hand_on_children(const struct warm *w)
 {
     char number[16];

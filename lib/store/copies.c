@@ -86,21 +86,25 @@ enum status copies_open(const struct settings *s, struct table **t)
     return tables_open(s, TABLE_BCC, t);
 }
 
-static enum status add(struct table *t, const char *key, struct bytes *to)
+static enum status add(struct table *t, const char *kind, const char *name, struct bytes *to)
 {
+    char key[COPIES_KEY_LIMIT];
+    snprintf(key, sizeof key, "%s%s%s", kind, name[0] ? " " : "", name);
+    for (char *p = key; *p; p++)
+        *p = ascii_lower(*p);
     enum status st = table_get(t, span_of(key), to);
     return st == ST_NONE ? ST_OK : st;
 }
 
-enum status copies_find(struct table *t, const char *kind, const struct address *a, struct bytes *to)
+enum status copies_find(struct table *t, const char *kind, const struct address *a, const char *delimiters,
+                        struct bytes *to)
 {
-    char key[COPIES_KEY_LIMIT];
+    struct address base;
+    char detail[ADDRESS_LOCAL_LIMIT + 1];
     if (strcmp(kind, "all") == 0)
-        return add(t, kind, to);
-    snprintf(key, sizeof key, "%s %s", kind, a->text);
-    for (char *p = key; *p; p++)
-        *p = ascii_lower(*p);
-    enum status st = add(t, key, to);
-    snprintf(key, sizeof key, "%s @%.*s", kind, SPAN_FMT(address_domain(a)));
-    return st == ST_OK ? add(t, key, to) : st;
+        return add(t, kind, "", to);
+    enum status st = add(t, kind, a->text, to);
+    if (st == ST_OK && address_part(a, delimiters, &base, detail))
+        st = add(t, kind, base.text, to);
+    return st == ST_OK && a->text[0] ? add(t, kind, a->text + a->local_length, to) : st;
 }

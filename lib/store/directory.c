@@ -75,6 +75,23 @@ enum status directory_look(struct directory *d, enum table_name name, struct spa
     return st;
 }
 
+/* This machine's own names, where the table says nothing else of them, are other names of the first domain:
+ * its programs write to root@HOST, and who is written to by its users and reports answers there. */
+static enum status classify_host(struct directory *d, struct span name, struct domain_entry *e)
+{
+    struct bytes first;
+    if (!span_eq_str(name, "localhost") && !span_ieq_str(name, d->settings->hostname))
+        return ST_NONE;
+    bytes_init(&first, ADDRESS_DOMAIN_LIMIT);
+    *e = (struct domain_entry){ .kind = DOMAIN_ALIAS };
+    enum status st = directory_first_domain(d, &first);
+    if (st == ST_OK && !(span_copy(name, e->name, sizeof e->name) &&
+                         span_copy(span_bytes(&first), e->target, sizeof e->target)))
+        st = ST_TEMP;
+    bytes_free(&first);
+    return st;
+}
+
 enum status directory_classify(struct directory *d, struct span domain, struct domain_entry *e)
 {
     char lower[ADDRESS_DOMAIN_LIMIT + 1];
@@ -88,7 +105,7 @@ enum status directory_classify(struct directory *d, struct span domain, struct d
         st = ST_TEMP;
     }
     bytes_free(&value);
-    return st;
+    return st == ST_NONE ? classify_host(d, span_of(lower), e) : st;
 }
 
 enum status directory_domain(struct directory *d, struct span domain)

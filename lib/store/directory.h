@@ -31,8 +31,11 @@ bool directory_current(const struct directory *d);
  * live as long as the process. */
 size_t directory_folders(const struct settings *s, const char **folders, size_t room);
 
-/* ST_OK: one of our domains, or another name of one; ST_NONE: not, or only relayed. */
+/* ST_OK: one of our domains, or another name of one, as the hostname and localhost are of the first; ST_NONE:
+ * not, or only relayed. */
 enum status directory_domain(struct directory *d, struct span domain);
+/* ST_OK: its domain is another name of one of ours, and *meant the same user there. ST_NONE: not. */
+enum status directory_renamed(struct directory *d, const struct address *a, struct address *meant);
 /* The first domain of our own in the table: a login or address without a domain means it. */
 enum status directory_first_domain(struct directory *d, struct bytes *domain);
 /* ST_OK: an account (canonical address, lower case, in *account). */

@@ -184,11 +184,44 @@ static void log_include(struct span path, unsigned line, unsigned count)
     free(file);
 }
 
+static bool has_only_words(struct span line, struct bytes *word)
+{
+    const char *wrong = NULL;
+    struct address a;
+    bool good = true;
+    while (good && alias_target_next(&line, word, &wrong))
+        good = aliases_address(span_bytes(word), &a);
+    return good && !wrong;
+}
+
+/* As a header field has them: with names and comments (RFC 5322 3.4). */
+static enum status expand_mailboxes(struct expansion *x, const struct found *f, const char *detail,
+                                    struct span line, bool *good)
+{
+    struct address_entry e = { .kind = ADDRESS_MAILBOX };
+    struct address parsed, target;
+    enum status st = ST_OK;
+    while (st == ST_OK && address_list_more(&line, &e)) {
+        bool known = e.kind == ADDRESS_MAILBOX &&
+                     (e.domain.len ? address_of_entry(&e, &parsed) == ADDRESS_OK
+                                   : aliases_address(span_bytes(&e.local), &parsed)) &&
+                     directory_canonical(x->d, &parsed, &target) == ST_OK;
+        if (known)
+            st = expand_address(x, f, &target, detail);
+        *good = *good && known;
+    }
+    address_entry_free(&e);
+    return st;
+}
+
 /* One line of an included file: addresses, and nothing else. */
 static enum status expand_line(struct expansion *x, const struct found *f, const char *detail,
                                struct span line, struct bytes *word, bool *good)
 {
     const char *wrong = NULL;
+    if ((span_find(line, '<') < line.n || span_find(line, '"') < line.n || span_find(line, '(') < line.n) &&
+        !has_only_words(line, word))
+        return expand_mailboxes(x, f, detail, line, good);
     enum status st = ST_OK;
     while (st == ST_OK && alias_target_next(&line, word, &wrong)) {
         struct address parsed, target;

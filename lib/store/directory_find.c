@@ -4,6 +4,7 @@
  *
  *     user+detail   alias user+detail@domain, alias user+detail, account user+detail@domain
  *     user          alias user@domain, alias user, account user@domain
+ *     mailer-daemon, from whom reports come: alias postmaster
  *     anybody       alias @domain
  *
  * So an alias may stand in front of an account of the same name. In another name of a domain of ours its own
@@ -60,10 +61,30 @@ static enum status find_anybody(struct directory *d, const struct address *a, st
     return get_alias(d, span_of(key), f);
 }
 
+/* Who answers a report writes to postmaster. */
+static enum status find_daemon(struct directory *d, const struct address *a, struct found *f)
+{
+    struct address postmaster = { .local_length = sizeof "postmaster" - 1 };
+    if (!span_eq_str(address_local(a), "mailer-daemon"))
+        return ST_NONE;
+    int n = snprintf(postmaster.text, sizeof postmaster.text, "postmaster@%.*s", SPAN_FMT(address_domain(a)));
+    return n > 0 && n <= ADDRESS_LIMIT ? find_user(d, &postmaster, true, f) : ST_NONE;
+}
+
 static enum status find_ours(struct directory *d, const struct address *a, struct found *f)
 {
     enum status st = find_user(d, a, true, f);
+    if (st == ST_NONE)
+        st = find_daemon(d, a, f);
     return st == ST_NONE ? find_anybody(d, a, f) : st;
+}
+
+/* The same user in another domain. False: that is too long. */
+static bool rename_domain(const struct address *a, const char *domain, struct address *meant)
+{
+    int n = snprintf(meant->text, sizeof meant->text, "%.*s@%s", SPAN_FMT(address_local(a)), domain);
+    meant->local_length = a->local_length;
+    return n >= 0 && (size_t)n <= ADDRESS_LIMIT;
 }
 
 static enum status find_renamed(struct directory *d, const struct address *a, const char *domain,
@@ -73,11 +94,14 @@ static enum status find_renamed(struct directory *d, const struct address *a, co
     enum status st = find_user(d, a, false, f);
     if (st != ST_NONE)
         return st;
-    int n = snprintf(meant.text, sizeof meant.text, "%.*s@%s", SPAN_FMT(address_local(a)), domain);
-    if (n < 0 || (size_t)n > ADDRESS_LIMIT)
-        return ST_NONE;
-    meant.local_length = a->local_length;
-    return find_ours(d, &meant, f);
+    return rename_domain(a, domain, &meant) ? find_ours(d, &meant, f) : ST_NONE;
+}
+
+enum status directory_renamed(struct directory *d, const struct address *a, struct address *meant)
+{
+    struct domain_entry e;
+    enum status st = directory_classify(d, address_domain(a), &e);
+    return st != ST_OK ? st : e.kind == DOMAIN_ALIAS && rename_domain(a, e.target, meant) ? ST_OK : ST_NONE;
 }
 
 static enum status look_relayed(struct directory *d, const struct address *a)

@@ -37,7 +37,7 @@ enum status directory_get(struct directory *d, enum table_name name, struct span
 enum status directory_look(struct directory *d, enum table_name name, struct span key);
 /* In lower case, with our first domain where it has none. ST_NONE: we have no domain at all. */
 enum status directory_canonical(struct directory *d, const struct address *a, struct address *to);
-/* What the table `domains` says of it. ST_NONE: nothing. */
+/* What the table `domains` says of it, or that it is this machine's own name. ST_NONE: nothing. */
 enum status directory_classify(struct directory *d, struct span domain, struct domain_entry *e);
 
 enum found_kind { FOUND_ALIAS, FOUND_ACCOUNT, FOUND_RELAY };

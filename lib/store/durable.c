@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The folder's durable file; see durable.h. It is replaced as a whole, but for uidnext and
- * modseq, which stand at a fixed place with a fixed width within the first sector and are overwritten there: that
- * costs one fdatasync where a replacement costs two fsyncs.
+ * The folder's durable file; see durable.h. It is replaced as a whole, but for uidnext and modseq, which
+ * stand at a fixed place with a fixed width within the first sector and are overwritten there: that costs one
+ * fdatasync where a replacement costs two fsyncs.
  *
- * The exact counters beside the ceilings are in the index and not synced. After a power cut nobody could tell a stale
- * counter from a good one: that is why an index counts in the boot only in which it was written.
+ * The exact counters beside the ceilings are in the index and not synced. After a power cut nobody could tell
+ * a stale counter from a good one: that is why an index counts in the boot only in which it was written.
  *
  * A file that can't be read as ours is set aside and the folder gets a new UIDVALIDITY, as IMAP
  * wants it where UIDs can't be vouched for. A file of a newer version isn't touched.
@@ -243,8 +243,8 @@ static enum status overwrite_numbers(int fd, const struct durable *d)
     char text[NUMBERS_LENGTH + 1], there[NUMBERS_AT + NUMBERS_LENGTH];
     unsigned long next;
     unsigned long long modseq;
-    if (pread(fd, there, sizeof there, 0) != (ssize_t)sizeof there || memcmp(there, HEADER, NUMBERS_AT) != 0 ||
-        there[sizeof there - 1] != '\n')
+    if (pread(fd, there, sizeof there, 0) != (ssize_t)sizeof there ||
+        memcmp(there, HEADER, NUMBERS_AT) != 0 || there[sizeof there - 1] != '\n')
         return ST_NONE;
     memcpy(text, there + NUMBERS_AT, NUMBERS_LENGTH);
     text[NUMBERS_LENGTH] = '\0';
@@ -292,7 +292,8 @@ enum status durable_raise_modseq(int dir, struct durable *d, uint64_t modseq)
     return st;
 }
 
-enum status durable_reserve(int dir, struct durable *d, uint32_t next, size_t count, uint32_t block, uint32_t *first)
+enum status durable_reserve(int dir, struct durable *d, uint32_t next, size_t count, uint32_t block,
+                            uint32_t *first)
 {
     *first = next;
     if (count >= UINT32_MAX - block - next) {

@@ -42,8 +42,8 @@ int folder_try_lock(int dir);
 /* ST_NONE: there is none, or what is there can't be used (errno EILSEQ then). d is empty then, and may be
  * freed. */
 enum status durable_read(int dir, struct durable *d);
-/* The same for the folder at a path beneath `dir`, such as ".a.b": half the system calls, for who reads many.
- */
+/* The same for the folder at a path beneath `dir`, such as ".a.b": half the system calls, for who reads
+ * many. */
 enum status durable_read_at(int dir, const char *path, struct durable *d);
 void durable_free(struct durable *d);
 

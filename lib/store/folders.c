@@ -110,8 +110,7 @@ enum status folder_make_parts(int dir)
             made = true;
         else if (errno != EEXIST)
             return ST_TEMP;
-    return made ? file_sync_dir(dir, NULL)
-                : ST_OK; /* every login asks; a disk would be waited for each time */
+    return made ? file_sync_dir(dir, NULL) : ST_OK; /* not always: each login comes here */
 }
 
 /* Over the limit, every command that lists folders would become slow. */

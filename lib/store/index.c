@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Reading the index; see index.h. Its file's owner may be hostile: every number that comes from it is checked against
- * the file's size before it leads anywhere, and every piece is copied out of the map before it is looked at.
+ * Reading the index; see index.h. Its file's owner may be hostile: every number that comes from it is checked
+ * against the file's size before it leads anywhere, and every piece is copied out of the map before it is
+ * looked at.
  */
 #include "store/index.h"
 #include "base/checksum.h"

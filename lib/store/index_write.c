@@ -2,10 +2,10 @@
  *
  * Writing the index; see index.h. The folder's lock is held from the first change to index_commit().
  *
- * Records that lie side by side are written together, names and bits at the commit, the header last: whoever reads
- * meanwhile sees old records or new, and old counts until all is there. Where records change that are there already, a
- * process that ends in between leaves the header marked as dirty: then the next one makes everything anew. Of new ones
- * nobody knows before the header counts them.
+ * Records that lie side by side are written together, names and bits at the commit, the header last: whoever
+ * reads meanwhile sees old records or new, and old counts until all is there. Where records change that are
+ * there already, a process that ends in between leaves the header marked as dirty: then the next one makes
+ * everything anew. Of new ones nobody knows before the header counts them.
  *
  * Where a write fails, everything goes on in memory: a full disk must not keep anybody from reading mail.
  */
@@ -28,7 +28,6 @@
 #define RUN 256                           /* records written together */
 #define NAMES_WAITING ((size_t)256 * 1024) /* bytes of names written together */
 #define NAMES_A_RECORD 96                 /* bytes expected */
-#define GONE_KEPT 2048                    /* of the records that are gone, for QRESYNC's sake */
 
 struct index_writing {
     bool begun; /* the file hasn't its final name yet */
@@ -148,8 +147,8 @@ void index_mark_dirty(struct index *ix)
     write_header(ix);
 }
 
-/* Names first: no record must say more than is there, should this process end now; and the header says that its sums aren't
- * those of its records any more. */
+/* Names first: no record must say more than is there, should this process end now; and the header says that
+ * its sums aren't those of its records any more. */
 static void flush_records(struct index *ix)
 {
     struct index_writing *w = ix->writing;
@@ -157,7 +156,8 @@ static void flush_records(struct index *ix)
     if (w->count && w->first < w->known && !ix->header.dirty)
         index_mark_dirty(ix);
     if (w->count)
-        store(ix, INDEX_RECORDS_AT + (size_t)w->first * sizeof w->run[0], w->run, w->count * sizeof w->run[0]);
+        store(ix, INDEX_RECORDS_AT + (size_t)w->first * sizeof w->run[0], w->run,
+              w->count * sizeof w->run[0]);
     w->count = 0;
 }
 
@@ -222,7 +222,8 @@ static bool grow(struct index *ix, size_t records, size_t names)
     h.id = bigger.header.id;
     h.room = bigger.header.room;
     h.names_room = bigger.header.names_room;
-    store(&bigger, INDEX_RECORDS_AT, ix->map + INDEX_RECORDS_AT, (size_t)h.count * sizeof(struct index_record));
+    store(&bigger, INDEX_RECORDS_AT, ix->map + INDEX_RECORDS_AT,
+          (size_t)h.count * sizeof(struct index_record));
     store(&bigger, index_bits_at(&h), ix->map + index_bits_at(&ix->header), (h.count + 7) / 8);
     store(&bigger, index_names_at(&h), ix->map + index_names_at(&ix->header), h.names_used);
     bigger.header = h;
@@ -241,62 +242,6 @@ static bool grow(struct index *ix, size_t records, size_t names)
     ix->writing->failed |= !bits;
     ix->writing->bits = bits ? bits : ix->writing->bits;
     return bits != NULL;
-}
-
-bool index_has_waste(const struct index *ix)
-{
-    return ix->header.gone > 2 * GONE_KEPT && ix->header.gone > ix->header.count / 4;
-}
-
-static int compare_modseqs(const void *a, const void *b)
-{
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    return (x < y) - (x > y);
-}
-
-/* Of those that are gone only the ones above it stay. */
-static uint64_t oldest_kept(const struct index *ix)
-{
-    uint64_t *modseqs = malloc((ix->header.gone + 1) * sizeof *modseqs), last = ix->header.modseq;
-    size_t n = 0;
-    struct index_record r;
-    for (uint32_t i = 0; modseqs && i < ix->header.count && n < ix->header.gone; i++)
-        if (index_get(ix, i, &r) && r.bits & INDEX_GONE)
-            modseqs[n++] = r.modseq;
-    if (n > GONE_KEPT) {
-        qsort(modseqs, n, sizeof *modseqs, compare_modseqs);
-        last = modseqs[GONE_KEPT];
-    }
-    free(modseqs);
-    return last;
-}
-
-void index_compact(struct index *ix)
-{
-    struct index to;
-    if (!index_has_waste(ix) || ix->writing)
-        return;
-    uint64_t from = oldest_kept(ix);
-    if (index_begin(ix->dir, &ix->header, ix->header.count - ix->header.gone, ix->header.names_used, &to) != ST_OK)
-        return;
-    to.header.expunged_from = from;
-    for (uint32_t i = 0; i < ix->header.count; i++) {
-        struct index_record r;
-        char name[FILENAME_LIMIT + 1];
-        if (!index_get(ix, i, &r) || (r.bits & INDEX_GONE && r.modseq <= from))
-            continue;
-        if (!index_name(ix, &r, name)) { /* damaged: let whoever reads it find out */
-            index_close(&to);
-            return;
-        }
-        index_add(&to, &r, name, true);
-    }
-    if (index_commit(&to) != ST_OK) {
-        index_close(&to);
-        return;
-    }
-    index_close(ix);
-    *ix = to;
 }
 
 /* --- records */
@@ -426,7 +371,8 @@ void index_add(struct index *ix, struct index_record *r, const char *name, bool 
     if (r->bits & INDEX_GONE || ix->header.gone) {
         unsigned char *bits = bits_to_change(ix);
         if (bits && r->bits & INDEX_GONE)
-            bits[ix->header.count / 8] = (unsigned char)(bits[ix->header.count / 8] | 1u << ix->header.count % 8);
+            bits[ix->header.count / 8] =
+                (unsigned char)(bits[ix->header.count / 8] | 1u << ix->header.count % 8);
     }
     account(&ix->header, r, 1);
     put_record(ix, ix->header.count, r);

@@ -4,10 +4,10 @@
  * files at once, and changes of many messages' flags. It belongs to the truth, not to the index; only
  * appended to under the folder's lock, and removed when every name says what it did.
  *
- *     postern-journal 1 69280a59                   the folder's UIDVALIDITY (hex): for another one it says
- * nothing u 1a2 1763752345.M123P45.host     UID (hex) 1a2 is the file's whose name's unique part this is f
- * 1a2 S FS                        its flags became FS when the name said S; "-" is none d 1a2 its name says
- * so by now
+ *     postern-journal 1 69280a59         the folder's UIDVALIDITY (hex): for another one it says nothing
+ *     u 1a2 1763752345.M123P45.host     the file whose name has this unique part has UID 1a2 (hex)
+ *     f 1a2 S FS                        its flags became FS when the name said S; "-" is none
+ *     d 1a2                             its name says so by now
  *
  * A UID line is on disk before the UID is told; a line of flags may be lost in a power cut, never in a crash.
  * A line that can't be read (torn, or changed by somebody) is passed over.

@@ -7,7 +7,6 @@
 #include "store/special_use.h"
 
 #include <errno.h>
-#include <stdlib.h>
 
 #define JUNK SPAN("Junk")
 #define LOCK_WAIT_MS 500 /* INBOX will do: others wait for this delivery */

@@ -8,7 +8,6 @@
  * it. An owner who changes either decides only how often his own message is tried.
  */
 #include "store/learn.h"
-#include "base/clock.h"
 #include "base/files.h"
 #include "store/content.h"
 #include "store/maildir.h"
@@ -17,7 +16,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>

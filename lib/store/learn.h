@@ -58,8 +58,8 @@ struct learn_item {
 };
 /* The folder of a Maildir. -1: there is none, or it can't be opened (errno). */
 int learn_look(const char *maildir);
-/* What is due at `now` (clock_now()), oldest first, up to `room`; the number. Removes what a crash has left.
- */
+/* What is due at `now` (clock_now()), oldest first, up to `room`; the number. Removes what a crash has
+ * left. */
 size_t learn_due(int dir, const struct settings *s, int64_t now, struct learn_item *items, size_t room);
 /* Its file, opened for reading, and how long it is. -1: it can't be used, and is removed. */
 int learn_file(int dir, const struct learn_item *item, uint64_t *size);

@@ -109,13 +109,13 @@ static enum status hold_place(struct serving *s, struct span source)
     return s->place >= 0 ? ST_OK : why == EWOULDBLOCK ? ST_PERM : ST_TEMP;
 }
 
-static bool judge(const struct serving *s, enum status st, const char *setting)
+static const char *judge(const struct serving *s, enum status st, const char *setting)
 {
     if (st == ST_PERM)
         log_event(LOG_NOTICE, "too-many-connections", "peer", s->peer.text, "setting", setting, NULL);
     if (st == ST_TEMP)
         log_event(LOG_WARNING, "limits-unusable", "spool", s->settings->spool, "why", strerror(errno), NULL);
-    return st != ST_PERM;
+    return st == ST_PERM ? setting : NULL;
 }
 
 bool limits_concern(const struct serving *s, const struct peer *peer)
@@ -124,16 +124,18 @@ bool limits_concern(const struct serving *s, const struct peer *peer)
            !settings_trusts(s->settings, &peer->address);
 }
 
-bool limits_admit(struct serving *s)
+const char *limits_admit(struct serving *s)
 {
+    const char *against = NULL;
     struct limits_source from;
     const struct settings *set = s->settings;
     if (!limits_concern(s, &s->peer))
-        return true;
+        return NULL;
     limits_source_of(&s->peer.address, LIMITS_WHOLE_IPV4, &from);
     struct span source = { (const char *)from.octets, from.length };
-    if (set->connection_rate &&
-        !judge(s, limits_take(set, 'c', source, set->connection_rate, MINUTE, 1), "connection-rate"))
-        return false;
-    return s->warm || judge(s, hold_place(s, source), "connections-per-source");
+    if (set->connection_rate)
+        against = judge(s, limits_take(set, 'c', source, set->connection_rate, MINUTE, 1), "connection-rate");
+    if (!against && !s->warm)
+        against = judge(s, hold_place(s, source), "connections-per-source");
+    return against;
 }

@@ -30,6 +30,6 @@ enum status limits_take(const struct settings *s, char what, struct span who, ui
 bool limits_concern(const struct serving *s, const struct peer *peer);
 /* `admit` of struct service: `connection-rate`, and `connections-per-source` where no warm listener counts.
  * What can't be counted isn't refused. */
-bool limits_admit(struct serving *s);
+const char *limits_admit(struct serving *s);
 
 #endif

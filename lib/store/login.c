@@ -180,7 +180,7 @@ static enum status check_found(struct login *l, const struct login_found *found,
 {
     struct span key = span_bytes(&found->key), secret = span_bytes(&found->secret);
     enum status st = login_limits_ask(l, key);
-    errno = EACCES;
+    errno = EUSERS;
     if (st != ST_OK)
         return st;
     st = has_secret ? login_try(l, secret, password) : password_check_nobody(name, password);
@@ -262,6 +262,8 @@ unsigned login_says(enum status st, int why)
 {
     if (st == ST_PERM && why == EKEYREVOKED)
         return LOGIN_SAYS_DISABLED;
+    if (st == ST_PERM && why == EUSERS)
+        return LOGIN_SAYS_LIMITED;
     return st == ST_PERM && why == ENOENT ? LOGIN_SAYS_NO_ACCOUNT : st;
 }
 

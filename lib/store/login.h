@@ -49,8 +49,8 @@ void login_forget(struct login *l);
 /* Checks a name and a password that came with it; `as` is whom to be then, empty where that wasn't said.
  * ST_OK: logged in. ST_PERM: wrong name or password, or not from here (errno EPERM); a right password of an
  * account that is disabled (errno EKEYREVOKED); a master user's, and no such account (errno ENOENT); or
- * without looking, after LOGIN_TRIES or over the limit of failures (errno EACCES: the guard ends the
- * connection then). ST_TEMP: could not look. Sleeps after a failure; the delay grows. */
+ * without looking, over the limit of failures (errno EUSERS) or after LOGIN_TRIES (errno EACCES: the guard
+ * ends the connection then). ST_TEMP: could not look. Sleeps after a failure; the delay grows. */
 enum status login_check(struct login *l, struct span as, struct span name, struct span password);
 
 /* What a client said first. */
@@ -62,17 +62,16 @@ struct scram_request {
     struct span binding_data; /* what the client has to bind to: of the kind that gs2 names, or empty */
 };
 /* Appends server-first: our nonce behind the client's, and the account's salt and iterations, or invented
- * ones. ST_PERM (errno EACCES): no try is left, logged in, or over the limit of failures. ST_TEMP: could not
- * look. */
+ * ones. ST_PERM (errno EACCES): no try is left, or logged in. ST_TEMP: could not look. */
 enum status login_scram_first(struct login *l, const struct scram_request *r, struct bytes *server_first);
 /* Judges client-final: channel binding, nonce and proof. ST_OK: all is right; appends server-final. ST_PERM:
  * not (errno EPROTO: no exchange had begun; EBADMSG: another channel or nonce; EPERM: the name or the proof
- * is wrong, or it may not be from here; EKEYREVOKED: it is right, and the account disabled; EACCES: over the
- * limit of failures, the guard ends the connection). Sleeps after a failure, as login_check. */
+ * is wrong, or it may not be from here; EKEYREVOKED: it is right, and the account disabled; EUSERS: over the
+ * limit of failures). Sleeps after a failure, as login_check. */
 enum status login_scram_final(struct login *l, struct span without_proof,
                               const unsigned char proof[SCRAM_KEY], struct bytes *server_final);
-/* After a right one, and when the client has seen server-final: now it is logged in. False: there was none.
- */
+/* After a right one, and when the client has seen server-final: now it is logged in. False: there was
+ * none. */
 bool login_scram_enter(struct login *l);
 /* Of the exchange that has begun, for the log: the name as the client gave it, and the mechanism's; ""
  * without one. */
@@ -81,7 +80,7 @@ const char *login_scram_mechanism(const struct login *l);
 
 /* What a guard answers to its session in place of a status: the status, or where a login can say more than
  * that, one of these. `why` is errno after the call that gave the status. */
-enum { LOGIN_SAYS_DISABLED = 16, LOGIN_SAYS_NO_ACCOUNT };
+enum { LOGIN_SAYS_DISABLED = 16, LOGIN_SAYS_NO_ACCOUNT, LOGIN_SAYS_LIMITED };
 unsigned login_says(enum status st, int why);
 
 /* Splits a SASL PLAIN message (RFC 4616): authorization identity (empty where it is the name), name,

@@ -32,7 +32,8 @@ static enum status open_masters(const struct settings *s, struct table **t)
     return tables_open(s, TABLE_MASTERS, t);
 }
 
-enum status login_find_master(const struct settings *s, struct span name, struct login_found *found)
+/* As login_find(), of a master user. ST_NONE: there is none of that name; the key is made all the same. */
+static enum status find_master(const struct settings *s, struct span name, struct login_found *found)
 {
     struct table *t;
     char key[TABLE_MASTER_LIMIT + 1];
@@ -108,10 +109,10 @@ static enum status try_password(struct login *l, const struct login_found *found
 enum status login_check_master(struct login *l, struct span as, struct span master, struct span password)
 {
     struct login_found found;
-    enum status st = login_find_master(l->settings, master, &found);
+    enum status st = find_master(l->settings, master, &found);
     struct span key = span_bytes(&found.key);
     st = st == ST_TEMP ? ST_TEMP : login_limits_ask(l, key);
-    int why = EACCES;
+    int why = EUSERS;
     if (st == ST_OK) {
         st = try_password(l, &found, as, master, password);
         why = errno;

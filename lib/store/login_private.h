@@ -19,16 +19,14 @@ struct login_found {
 /* ST_NONE: no account, or none with a secret. The same tables are always asked. To be freed whatever it
  * returns. */
 enum status login_find(const struct settings *s, struct span name, bool mix, struct login_found *found);
-/* The same of a master user. ST_NONE: there is none of that name; the key is made all the same. */
-enum status login_find_master(const struct settings *s, struct span name, struct login_found *found);
 void login_found_free(struct login_found *found);
 
 /* One of the few at a time on this machine that compute: a descriptor to close when done, or -1. */
 int login_take_slot(const struct settings *s);
 /* Is there a try left? Takes it, and forgets an unfinished exchange. */
 bool login_begin(struct login *l);
-/* Sleeps until as long after `since` (clock_ms) as a failure takes, so that the work before can't be timed.
- */
+/* Sleeps until as long after `since` (clock_ms) as a failure takes, so that the work before can't be
+ * timed. */
 void login_delay(const struct login *l, int64_t since);
 
 /* Who has shown that he knows the password: may he come in, by what his entry says? ST_OK; ST_PERM, logged,

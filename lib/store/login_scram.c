@@ -187,7 +187,7 @@ static enum status judge(struct login *l, struct span without_proof, const unsig
     struct scram_exchange *x = l->scram;
     struct span key = span_bytes(&x->key);
     enum status st = login_limits_ask(l, key);
-    errno = st == ST_PERM ? EACCES : EAGAIN;
+    errno = st == ST_PERM ? EUSERS : EAGAIN;
     if (st != ST_OK)
         return st;
     if (!is_for_this(x, without_proof)) {

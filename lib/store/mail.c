@@ -107,8 +107,8 @@ int mail_lock(struct mail *mail)
     return take_lock(mail, LOCK_FILE, mail->lock_wait);
 }
 
-/* The last value given; 0 where there is none. A file that says something else is no counter: it is replaced.
- */
+/* The last value given; 0 where there is none. A file that says something else is no counter: it is
+ * replaced. */
 static enum status read_counter(struct mail *mail, uint64_t *last)
 {
     struct bytes file;
@@ -150,4 +150,10 @@ enum status mail_lock_pop3(struct mail *mail)
     if (mail->pop3_lock < 0)
         mail->pop3_lock = take_lock(mail, POP3_LOCK_FILE, POP3_WAIT_MS);
     return mail->pop3_lock >= 0 ? ST_OK : ST_TEMP;
+}
+
+void mail_unlock_pop3(struct mail *mail)
+{
+    file_close(mail->pop3_lock);
+    mail->pop3_lock = -1;
 }

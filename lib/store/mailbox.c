@@ -17,7 +17,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 struct mailbox_private *mailbox_private(const struct mailbox *box)
 {
@@ -92,8 +91,7 @@ static enum status start_view(struct mailbox *box)
     p->picked_changes = p->index.header.changes;
     p->own_count = 0;
     box->modseq = p->picked_modseq = p->index.header.modseq;
-    box->uid_next =
-        p->index.header.floor; /* not uid_next: a UID may be given to a file that isn't here yet */
+    box->uid_next = p->index.header.floor; /* not uid_next: that may be of a file that isn't here yet */
     box->count = p->view.count;
     return ok ? ST_OK : ST_TEMP;
 }
@@ -241,21 +239,32 @@ size_t mailbox_first_unseen(const struct mailbox *box)
     return box->count;
 }
 
+static enum status forget_uids(uint32_t **uids, size_t *count, enum status st)
+{
+    free(*uids);
+    *uids = NULL;
+    *count = 0;
+    return st;
+}
+
+/* Records are read as they are by now: others may have removed more messages than the header counted when it
+ * was read, and each of them must not take the place of one that this session has never shown. */
 enum status mailbox_expunged_since(struct mailbox *box, uint64_t modseq, uint32_t **uids, size_t *count)
 {
     struct mailbox_private *p = mailbox_private(box);
+    struct index_record r;
     *count = 0;
     *uids = NULL;
     if (modseq < p->index.header.expunged_from)
         return ST_NONE;
-    *uids = malloc((p->index.header.gone + (size_t)1) * sizeof **uids);
-    if (!*uids)
-        return ST_TEMP;
-    struct index_record r;
-    size_t room = p->index.header.gone;
-    for (uint32_t n = 0; n < p->picked && *count < room; n++)
-        if (index_get(&p->index, n, &r) && r.bits & INDEX_GONE && r.modseq > modseq)
-            (*uids)[(*count)++] = r.uid;
+    for (uint32_t n = 0; n < p->picked; n++) {
+        if (!index_get(&p->index, n, &r)) /* damaged: nobody knows whether it is gone */
+            return forget_uids(uids, count, ST_NONE);
+        if (!(r.bits & INDEX_GONE) || r.modseq <= modseq)
+            continue;
+        if (!mailbox_add_uid(uids, count, r.uid))
+            return forget_uids(uids, count, ST_TEMP);
+    }
     return ST_OK;
 }
 

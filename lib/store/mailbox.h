@@ -56,8 +56,8 @@ struct mailbox {
 /* Opens and scans. Unless read_only, messages in new/ are moved to cur/ and given UIDs on disk; read_only
  * gives UIDs inside new/ (EXAMINE and STATUS change no \Recent). ST_NONE if there is no such folder. */
 enum status mailbox_open(struct mail *mail, struct span folder, bool read_only, struct mailbox **box);
-/* The same, read-only, for who closes it again at once: it has no `watch`, which would cost 10 ms to give up.
- */
+/* The same, read-only, for who closes it again at once: it has no `watch`, which would cost 10 ms to give
+ * up. */
 enum status mailbox_look(struct mail *mail, struct span folder, struct mailbox **box);
 void mailbox_close(struct mailbox *box);
 
@@ -95,8 +95,8 @@ uint64_t mailbox_file_size(struct mailbox *box, size_t index);
 size_t mailbox_recent(const struct mailbox *box);
 size_t mailbox_first_unseen(const struct mailbox *box);
 
-/* The message's file, opened read-only; follows a rename by another program. ST_NONE if the message is gone.
- */
+/* The message's file, opened read-only; follows a rename by another program. ST_NONE if the message is
+ * gone. */
 enum status mailbox_file(struct mailbox *box, size_t index, int *fd);
 /* The message's bytes: a copy, or from 64 KiB on the file mapped, which dies with SIGBUS where another
  * program cuts it short meanwhile; Maildir programs don't. ST_NONE if the message is gone. Free with
@@ -144,8 +144,6 @@ struct flags_store {
  * else the worst of what happened: ST_OK, ST_NONE (some are gone), ST_TEMP. */
 enum status mailbox_store(struct mailbox *box, const size_t *indexes, size_t count,
                           const struct flags_store *store, unsigned char *results);
-/* mailbox_store() of one message to exactly these flags. */
-enum status mailbox_set_flags(struct mailbox *box, size_t index, uint32_t flags);
 
 /* Brings some of the flags that a large mailbox_store() changed into file names, for other programs; a few
  * milliseconds' work, for when the client is silent. True if more wait. mailbox_close() does all that is
@@ -153,9 +151,9 @@ enum status mailbox_set_flags(struct mailbox *box, size_t index, uint32_t flags)
 bool mailbox_work(struct mailbox *box);
 bool mailbox_has_work(const struct mailbox *box);
 
-/* UIDs of messages that were expunged since that mod-sequence, ascending; *uids is malloc'd. ST_NONE: that
- * far back nothing is known, and every UID that is absent must be taken for one (RFC 7162 3.2.5.2 allows it).
- */
+/* UIDs of messages that were expunged since that mod-sequence, ascending; *uids is malloc'd. Those are among
+ * them that have gone by now and are still shown here. ST_NONE: that far back nothing is known, and every UID
+ * that is absent must be taken for one (RFC 7162 3.2.5.2 allows it). */
 enum status mailbox_expunged_since(struct mailbox *box, uint64_t modseq, uint32_t **uids, size_t *count);
 
 /* Removes these messages' files, fsyncs, and takes them out of the mailbox; indexes ascending. *gone has the
@@ -185,10 +183,6 @@ enum status mailbox_append_end(struct mailbox_append *append, uint32_t system_fl
  * answers. */
 enum status mailbox_append_publish(struct mailbox_append *append, uint32_t *uid_validity,
                                    uint32_t *first_uid);
-/* Both for one message. Frees too. */
-enum status mailbox_append_finish(struct mailbox_append *append, uint32_t system_flags,
-                                  const char *const *keywords, int64_t date, uint32_t *uid_validity,
-                                  uint32_t *uid);
 /* Messages that come from another Maildir, between begin and the first end: a folder that never gave a UID
  * takes over this UIDVALIDITY, and UIDs below `next` count as given. */
 void mailbox_append_take_over(struct mailbox_append *append, uint32_t uid_validity, uint32_t next);
@@ -250,7 +244,9 @@ struct mailbox_status {
 enum status mailbox_status(struct mail *mail, struct span folder, bool sizes, struct mailbox_status *status);
 
 /* An exclusive lock on the account's mail for one POP3 session (RFC 1939 4). ST_TEMP if another holds it.
- * Released by mail_close. */
+ * Released by mail_close, or before that: a client that has heard the goodbye doesn't wait for this process
+ * to end. */
 enum status mail_lock_pop3(struct mail *mail);
+void mail_unlock_pop3(struct mail *mail);
 
 #endif

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Messages into a folder: APPEND. All are written in tmp/, and out (file_write_out()), before the first is renamed, so that
- * what fails while they come leaves none. They get their UIDs before they appear, so that none ever lies in
- * cur/ without one, and their dates before they are fsynced. A crash among the renames leaves some of them,
- * and the client without an OK.
+ * Messages into a folder: APPEND. All are written in tmp/, and out (file_write_out()), before the first is
+ * renamed, so that what fails while they come leaves none. They get their UIDs before they appear, so that
+ * none ever lies in cur/ without one, and their dates before they are fsynced. A crash among the renames
+ * leaves some of them, and the client without an OK.
  *
- * What comes from another Maildir keeps the base of its name, by which it is known again when it is to come once more,
- * and UIDs where the folder never had one of its own.
+ * What comes from another Maildir keeps the base of its name, by which it is known again when it is to come
+ * once more, and UIDs where the folder never had one of its own.
  *
  * A message that may hold NULs is taken as it comes into a file of its own first, because only when it is
  * there in whole can be said which of its parts must become base64: a Maildir file has LF line ends, and
@@ -207,31 +207,19 @@ static enum status finish_raw(struct mailbox_append *a)
     return a->status;
 }
 
-static void start_writing(struct mailbox_append *a)
-{
-    for (size_t i = 0; i < a->waiting_count; i++)
-        sync_file_range(a->waiting_fds[i], 0, 0,
-                        SYNC_FILE_RANGE_WRITE); /* a hint; what fails here fails in fsync */
-}
-
-/* One fsync after the other; where all of them were on their way first, a journal may commit once for many. */
-static enum status sync_waiting(struct mailbox_append *a)
-{
-    for (size_t i = 0; i < a->waiting_count; i++) {
-        if (a->status == ST_OK && a->waiting_fds[i] >= 0 && fsync(a->waiting_fds[i]) != 0)
-            fail(a, ST_TEMP);
-        file_close(a->waiting_fds[i]);
-    }
-    a->waiting_count = 0;
-    return fail(a, ST_OK);
-}
-
 /* As much as they need before they get their names. */
 static enum status write_out_waiting(struct mailbox_append *a)
 {
-    for (size_t i = 0; a->status == ST_OK && i < a->waiting_count; i++)
-        fail(a, file_write_out(&a->waiting_fds[i]));
-    return fail(a, ST_OK);
+    return fail(a, a->status == ST_OK ? files_write_out(a->waiting_fds, a->waiting_count) : ST_OK);
+}
+
+static enum status sync_waiting(struct mailbox_append *a)
+{
+    size_t n = a->waiting_count;
+    if (a->status != ST_OK)
+        return fail(a, ST_OK);
+    a->waiting_count = 0;
+    return fail(a, files_sync_close(a->waiting_fds, n));
 }
 
 /* The keyword's bit; 0 where there is no room for another. */
@@ -287,7 +275,7 @@ enum status mailbox_append_end(struct mailbox_append *a, uint32_t system_flags, 
     a->fd = -1;
     if (a->waiting_count < BATCH)
         return ST_OK;
-    start_writing(a);
+    write_out_waiting(a);
     return sync_waiting(a);
 }
 
@@ -313,7 +301,8 @@ enum status mailbox_append_keep(struct mailbox_append *a, struct span base, uint
     return can_be_base(base) && !a->base ? ST_TEMP : ST_OK;
 }
 
-static bool write_name(const struct mailbox_append *a, const struct message *m, const uint32_t *bits, char *name)
+static bool write_name(const struct mailbox_append *a, const struct message *m, const uint32_t *bits,
+                       char *name)
 {
     struct filename none = { 0 };
     struct filename_new n = { .size = m->size,
@@ -330,8 +319,8 @@ static bool write_name(const struct mailbox_append *a, const struct message *m, 
     return filename_write(span_of(m->base ? m->base : m->temporary), &none, &n, name);
 }
 
-/* A folder that never gave a UID gets another's UIDVALIDITY. *next is the first UID that is free, *free the first that a
- * message may get that keeps none. */
+/* A folder that never gave a UID gets another's UIDVALIDITY. *next is the first UID that is free, *free the
+ * first that a message may get that keeps none. */
 static enum status take_over(struct mailbox_append *a, uint32_t *next, uint32_t *free_from)
 {
     struct durable *d = &a->place.durable;
@@ -423,7 +412,8 @@ static uint64_t bytes_of(const struct mailbox_append *a)
 
 enum status mailbox_append_publish(struct mailbox_append *a, uint32_t *uid_validity, uint32_t *first_uid)
 {
-    start_writing(a); /* the disk works while the lock is taken and the folder looked at */
+    /* the disk works while the lock is taken and the folder looked at */
+    files_write_start(a->waiting_fds, a->waiting_count);
     enum status st = a->status == ST_OK ? place_lock(&a->place) : fail(a, ST_OK);
     if (st == ST_OK)
         st = write_out_waiting(a);
@@ -433,17 +423,6 @@ enum status mailbox_append_publish(struct mailbox_append *a, uint32_t *uid_valid
         quota_add(mail_dir(a->place.mail), (int64_t)bytes_of(a), (int64_t)a->count);
     *uid_validity = a->place.durable.uid_validity;
     release(a, st != ST_OK); /* refused, so it must not be there */
-    return st;
-}
-
-enum status mailbox_append_finish(struct mailbox_append *a, uint32_t system_flags,
-                                  const char *const *keywords, int64_t date, uint32_t *uid_validity,
-                                  uint32_t *uid)
-{
-    enum status st = mailbox_append_end(a, system_flags, keywords, date);
-    if (st == ST_OK)
-        return mailbox_append_publish(a, uid_validity, uid);
-    mailbox_append_abort(a);
     return st;
 }
 

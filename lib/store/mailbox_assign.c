@@ -286,6 +286,21 @@ static enum status add_records(struct merging *m, struct found **items, size_t c
     return st;
 }
 
+/* The next UID into the index on disk, ahead of the commit: should this process end between a rename and
+ * that, whoever appends without a look at the folder would give the UID in the new name once more. Without an
+ * index all that is reserved counts as given. */
+static void tell_next_uid(struct merging *m)
+{
+    struct mailbox *box = m->box;
+    uint32_t next;
+    int fd;
+    if (!index_next_uid(mailbox_private(box)->dir, mail_boot(box->mail), box->uid_validity, &next, &fd))
+        return;
+    m->index->header.changes++;
+    if (index_set_next_uid(fd, m->index->header.uid_next) != ST_OK)
+        index_remove(mailbox_private(box)->dir);
+}
+
 /* How many of the items have a UID that is safe on disk: all, or only the claims, or none. */
 static size_t number(struct merging *m, struct found **items, size_t count)
 {
@@ -301,6 +316,8 @@ static size_t number(struct merging *m, struct found **items, size_t count)
     uint32_t first;
     if (claims < count && mailbox_take_uids(m->index, p->dir, m->d, count - claims, &first) != ST_OK)
         return claims;
+    if (claims < count)
+        tell_next_uid(m);
     for (size_t i = claims; i < count; i++)
         items[i]->uid = first++;
     return count;

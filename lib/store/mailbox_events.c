@@ -2,10 +2,10 @@
  *
  * What inotify says of an opened mailbox's directories.
  *
- * Events come in the order of the changes and none is left out, or the kernel says so: then everything has to be
- * looked at. Names are only gathered here; what they mean is seen when the index is brought up to date, for an event
- * may be this process's own, another Postern's (the index explains both), or another program's. The folder's own directory
- * is watched for changes that only index and journal know of.
+ * Events come in the order of the changes and none is left out, or the kernel says so: then everything has to
+ * be looked at. Names are only gathered here; what they mean is seen when the index is brought up to date,
+ * for an event may be this process's own, another Postern's (the index explains both), or another program's.
+ * The folder's own directory is watched for changes that only index and journal know of.
  */
 #include "store/mailbox_private.h"
 #include "base/files.h"

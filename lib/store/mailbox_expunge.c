@@ -83,6 +83,15 @@ static void expunge_one(struct expunging *e, size_t index, struct mailbox_change
     gone->expunged[gone->expunged_count++] = r.uid;
 }
 
+/* What goes has one above all that others may have picked up before. */
+static bool take_modseq(struct expunging *e)
+{
+    e->modseq = mailbox_next_modseq(e->box, &e->d);
+    if (e->modseq)
+        mailbox_own_modseq(e->box, e->modseq);
+    return e->modseq != 0;
+}
+
 static void expunge_all(struct expunging *e, const size_t *indexes, size_t count,
                         struct mailbox_changes *gone)
 {
@@ -96,7 +105,7 @@ static void expunge_all(struct expunging *e, const size_t *indexes, size_t count
             break;
         index_commit(&p->index);
         p->changed = true;
-        if (mailbox_sync_locked(e->box, &e->d) != ST_OK)
+        if (mailbox_sync_locked(e->box, &e->d) != ST_OK || !take_modseq(e))
             break;
     }
     if (e->missed && e->status == ST_OK) {
@@ -147,7 +156,7 @@ static enum status expunge(struct mailbox *box, const size_t *indexes, size_t co
     }
     if (gone->expunged && e.taken)
         lock = mailbox_lock(box, &e.d);
-    if (lock < 0 || (e.modseq = mailbox_next_modseq(box, &e.d)) == 0) {
+    if (lock < 0 || !take_modseq(&e)) {
         int saved = errno;
         if (lock >= 0)
             mailbox_unlock(lock, &e.d);
@@ -155,7 +164,6 @@ static enum status expunge(struct mailbox *box, const size_t *indexes, size_t co
         errno = saved;
         return ST_TEMP;
     }
-    mailbox_own_modseq(box, e.modseq);
     expunge_all(&e, indexes, count, gone);
     mailbox_unlock(lock, &e.d);
     take_out(&e, gone);

@@ -2,16 +2,15 @@
  *
  * One message of an opened mailbox: its bytes and its size.
  *
- * Any other program may rename or remove the file at any moment. A call that misses it brings the index up to date with
- * the directories at once and tries again: after another session flagged ten thousand
- * messages that costs one scan, not ten thousand.
+ * Any other program may rename or remove the file at any moment. A call that misses it brings the index up to
+ * date with the directories at once and tries again: after another session flagged ten thousand messages that
+ * costs one scan, not ten thousand.
  */
 #include "base/files.h"
 #include "store/mailbox_private.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>

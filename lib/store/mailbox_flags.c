@@ -7,7 +7,6 @@
  * Another program that changes the same message's flags meanwhile keeps its change, and so do we
  * (flags_merge).
  */
-#include "base/clock.h"
 #include "base/files.h"
 #include "store/journal.h"
 #include "store/mailbox_private.h"
@@ -15,7 +14,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -204,16 +202,8 @@ enum status mailbox_store(struct mailbox *box, const size_t *indexes, size_t cou
     return s.worst;
 }
 
-enum status mailbox_set_flags(struct mailbox *box, size_t index, uint32_t flags)
-{
-    struct flags_store store = { .change = FLAGS_SET, .flags = flags, .unchanged_since = UINT64_MAX };
-    unsigned char result;
-    return mailbox_store(box, &index, 1, &store, &result);
-}
-
 /* --- what waits */
 
-/* ST_NONE: nothing waits any more. */
 /* Of the names that events tell of, those that this process gave up just now are no news. Events come in the
  * order of the changes. */
 static void forget_own_names(struct mailbox *box, const struct scan *own)
@@ -229,6 +219,7 @@ static void forget_own_names(struct mailbox *box, const struct scan *own)
     t->count = kept;
 }
 
+/* ST_NONE: nothing waits any more. */
 static enum status name_pending(struct mailbox *box, size_t limit)
 {
     struct mailbox_private *p = mailbox_private(box);

@@ -27,10 +27,22 @@ bool mailbox_open_index(struct mailbox *box)
     return false;
 }
 
+/* Is there an index for all, while this session has one in its memory? The others don't know of that. */
+static bool others_have_one(const struct mailbox *box)
+{
+    const struct mailbox_private *p = mailbox_private(box);
+    struct index other;
+    if (!p->index.open || p->index.fd >= 0 || index_open(p->dir, &other) != ST_OK)
+        return false;
+    bool counts = usable(box, &other);
+    index_close(&other);
+    return counts;
+}
+
 bool mailbox_index_fits(struct mailbox *box)
 {
     struct index *ix = &mailbox_private(box)->index;
-    return index_is_current(ix) && index_reload(ix) && usable(box, ix);
+    return !others_have_one(box) && index_is_current(ix) && index_reload(ix) && usable(box, ix);
 }
 
 /* The index on disk, or a new one. */
@@ -79,10 +91,14 @@ uint64_t mailbox_next_modseq(struct mailbox *box, struct durable *d)
 
 enum status mailbox_take_uids(struct index *ix, int dir, struct durable *d, size_t count, uint32_t *first)
 {
-    enum status st =
-        durable_reserve(dir, d, ix->header.uid_next, count, ix->fd >= 0 ? DURABLE_UID_BLOCK : 0, first);
+    uint32_t next = ix->header.uid_next, block = DURABLE_UID_BLOCK;
+    if (ix->fd < 0) { /* in memory: all that was reserved may have been given by others */
+        next = next < d->uid_next ? d->uid_next : next;
+        block = 0;
+    }
+    enum status st = durable_reserve(dir, d, next, count, block, first);
     if (st == ST_OK)
-        ix->header.uid_next += (uint32_t)count;
+        ix->header.uid_next = *first + (uint32_t)count;
     return st;
 }
 

@@ -5,7 +5,6 @@
 #include "store/mailbox_private.h"
 #include "base/files.h"
 
-#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * A folder that messages are put into. They are written and fsynced in tmp/ without a lock; only
- * giving UIDs and renaming into cur/ happens under it, so that a large copy keeps nobody waiting.
+ * A folder that messages are put into. They are written in tmp/, and out, without a lock; only giving UIDs,
+ * renaming into cur/ and the fsync of a few files happens under it, so that a large copy keeps nobody waiting.
  *
- * Where the session has the folder open, its directories need not be opened again, and its index takes the records
- * under the same lock. The UIDs are in the index's header, on their way to others, before a file has one of them: else a
- * process that ends in between would leave them to be given once more.
+ * Where the session has the folder open, its directories need not be opened again, and its index takes the
+ * records under the same lock. The UIDs are in the index's header, on their way to others, before a file has
+ * one of them: else a process that ends in between would leave them to be given once more.
  */
 #include "store/mailbox_private.h"
 #include "base/files.h"
@@ -53,8 +53,8 @@ static bool is_folder_of(const struct mailbox *box, struct span folder)
     char path[FOLDER_NAME_LIMIT + 2];
     struct stat named, opened;
     return folder_path(folder, path, sizeof path) && fstat(p->dir, &opened) == 0 &&
-           fstatat(mail_dir(box->mail), path, &named, AT_SYMLINK_NOFOLLOW) == 0 && named.st_ino == opened.st_ino &&
-           named.st_dev == opened.st_dev && is_there(p->cur_dir);
+           fstatat(mail_dir(box->mail), path, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+           named.st_ino == opened.st_ino && named.st_dev == opened.st_dev && is_there(p->cur_dir);
 }
 
 enum status place_open_beside(struct mail *mail, struct mailbox *box, struct span folder, struct place *p)
@@ -115,7 +115,7 @@ enum status place_lock(struct place *p)
     }
     if (p->box && errno == EWOULDBLOCK)
         return ST_TEMP;
-    p->lock = folder_lock(p->dir); /* whatever is wrong with the mailbox, a message can be put into its folder */
+    p->lock = folder_lock(p->dir); /* that is enough, whatever is wrong with the mailbox */
     return p->lock < 0 ? ST_TEMP : durable_open(p->mail, p->dir, &p->durable);
 }
 

@@ -22,21 +22,22 @@
  *     mailbox_move.c    MOVE
  *     mailbox_carry.c   what goes along into another folder
  *
- * How it fits together. The index (index.h) has a record for every message that some Postern has seen; the session
- * shows some of these (view.h). Whoever finds the directories to be other than the index says takes the lock and
- * brings the index up to date (mailbox_sync); then every session picks up from the index what is news to it, by
- * mod-sequence (mailbox_refresh). Nobody holds the lock while he waits for a client.
+ * How it fits together. The index (index.h) has a record for every message that some Postern has seen; the
+ * session shows some of these (view.h). Whoever finds the directories to be other than the index says takes
+ * the lock and brings the index up to date (mailbox_sync); then every session picks up from the index what is
+ * news to it, by mod-sequence (mailbox_refresh). Nobody holds the lock while he waits for a client.
  *
- * Are the directories as the index says? An opened mailbox hears of every change by inotify: what events name and
- * the index explains is no news, the rest is looked at name by name. Without that, and when a mailbox is opened,
- * the directories' times count, but only where the index is marked settled: times are too coarse to be believed in
- * the moment after a change, some ticks of the kernel's clock (or two seconds, where the file system keeps whole
- * ones). Own changes unsettle it; who has heard of nothing else for so long settles it again.
+ * Are the directories as the index says? An opened mailbox hears of every change by inotify: what events name
+ * and the index explains is no news, the rest is looked at name by name. Without that, and when a mailbox is
+ * opened, the directories' times count, but only where the index is marked settled: times are too coarse to
+ * be believed in the moment after a change, some ticks of the kernel's clock (or two seconds, where the file
+ * system keeps whole ones). Own changes unsettle it; who has heard of nothing else for so long settles it
+ * again.
  *
- * What a session appends to the folder that it has open goes into the index under the lock that its UID was taken under
- * (place_tell): the event that follows is explained by then, and no directory is looked at. That is done only while
- * every UID that was given has its record: a record above a UID whose file still has to be found would make that file's UID
- * one that was put back.
+ * What a session appends to the folder that it has open goes into the index under the lock that its UID was
+ * taken under (place_tell): the event that follows is explained by then, and no directory is looked at. That
+ * is done only while every UID that was given has its record: a record above a UID whose file still has to be
+ * found would make that file's UID one that was put back.
  */
 #ifndef POSTERN_STORE_MAILBOX_PRIVATE_H
 #define POSTERN_STORE_MAILBOX_PRIVATE_H
@@ -84,7 +85,7 @@ struct mailbox_private {
     size_t recent_count;
     int new_watch, cur_watch, dir_watch;
     bool events_lost;    /* not everything was heard */
-    struct scan touched; /* names that events told of and that weren't looked at yet; and the times of the last scan */
+    struct scan touched; /* names of events that weren't looked at yet; and the times of the last scan */
     /* --- mailbox_summary.c */
     struct cache cache;
     struct learned *learned;
@@ -99,13 +100,14 @@ struct mailbox_private *mailbox_private(const struct mailbox *box);
 uint32_t mailbox_named(const struct mailbox *box); /* the bits of letters that have a meaning */
 
 /* --- the lock */
-/* Takes the folder's lock, reads the durable file, adopts its keywords, and sees to it that p->index is the one on disk, up
- * to date or not. The descriptor to close with mailbox_unlock, or -1 with errno. ESTALE: the folder has another
- * UIDVALIDITY by now. */
+/* Takes the folder's lock, reads the durable file, adopts its keywords, and sees to it that p->index is the
+ * one on disk, up to date or not. The descriptor to close with mailbox_unlock, or -1 with errno. ESTALE: the
+ * folder has another UIDVALIDITY by now. */
 int mailbox_lock(struct mailbox *box, struct durable *d);
 /* Attaches the index on disk, if it counts; without the lock. */
 bool mailbox_open_index(struct mailbox *box);
-/* Is the present index the one on disk, undamaged, with no change left half done? Reads its header again. */
+/* Is the present index the one on disk (or in memory, where there is none that counts), undamaged, with no
+ * change left half done? Reads its header again. */
 bool mailbox_index_fits(struct mailbox *box);
 void mailbox_unlock(int lock, struct durable *d); /* keeps errno */
 /* Takes over validity, keywords and the rest of an opened durable file; ST_TEMP with errno ESTALE where the
@@ -154,17 +156,19 @@ struct merging {
     size_t missing; /* records whose file wasn't found */
     uint64_t modseq; /* of what changed; 0: none was needed yet */
 };
-/* mailbox_match.c: fills in item_of, unknown and missing. ST_TEMP with errno, EBADMSG where the index is damaged. */
+/* mailbox_match.c: fills in item_of, unknown and missing. ST_TEMP with errno, EBADMSG where the index is
+ * damaged. */
 enum status merging_match(struct merging *m);
 void merging_free_match(struct merging *m);
 /* Is a name one of a message whose file none of the items is? */
 bool merging_misses(struct merging *m, const struct found *item);
 /* The mod-sequence of this merge's changes. */
 uint64_t merging_modseq(struct merging *m);
-/* mailbox_sync.c: adds to the scan what events told of meanwhile, until no file is on its way. False if memory runs out. */
+/* mailbox_sync.c: adds to the scan what events told of meanwhile, until no file is on its way. False if
+ * memory runs out. */
 bool merging_take_touched(struct merging *m);
-/* mailbox_assign.c: records for the unknown items. ST_NONE, unless this is the `last` attempt: a file that has a UID
- * was renamed meanwhile, nothing was done, scan again. */
+/* mailbox_assign.c: records for the unknown items. ST_NONE, unless this is the `last` attempt: a file that
+ * has a UID was renamed meanwhile, nothing was done, scan again. */
 enum status mailbox_assign(struct merging *m, bool last);
 /* mailbox_rebuild.c: makes an index anew from all there is, and begins to use it. */
 enum status mailbox_rebuild(struct mailbox *box, struct durable *d);
@@ -183,13 +187,13 @@ uint32_t flags_merge(uint32_t known, uint32_t there, uint32_t wanted);
 int mailbox_record_dir(const struct mailbox_private *p, const struct index_record *r);
 
 /* --- mailbox_message.c */
-/* The record of a message that is shown. False for a ghost (only r->uid is set), and for what is damaged: then the index has
- * been made anew, and if that didn't help the mailbox is lost. */
+/* The record of a message that is shown. False for a ghost (only r->uid is set), and for what is damaged:
+ * then the index has been made anew, and if that didn't help the mailbox is lost. */
 bool mailbox_record(struct mailbox *box, size_t index, struct index_record *r, uint32_t *number);
 
 /* --- mailbox_file.c */
-/* Opens a record's file, and looks for it nowhere else; -1 with errno, EBADMSG where its name is damaged. For any
- * thread, while nobody writes the index. */
+/* Opens a record's file, and looks for it nowhere else; -1 with errno, EBADMSG where its name is damaged. For
+ * any thread, while nobody writes the index. */
 int mailbox_open_record(const struct mailbox *box, const struct index_record *r);
 /* mailbox_map() of an opened file. */
 enum status mailbox_map_fd(int fd, struct mailbox_map *map);
@@ -202,11 +206,11 @@ bool mailbox_drain(struct mailbox *box);
 void mailbox_forget_events(struct mailbox *box);
 
 /* --- mailbox_refresh.c */
+/* Adds to a malloc'd list of UIDs, which begins as NULL and 0. False, and nothing is added, without memory. */
+bool mailbox_add_uid(uint32_t **uids, size_t *count, uint32_t uid);
 /* This session was the first to see the message, and whether it was. */
 void mailbox_note_recent(struct mailbox *box, uint32_t uid);
 bool mailbox_is_recent(const struct mailbox *box, uint32_t uid);
-/* Tells what is new in the index. */
-enum status mailbox_pick_up(struct mailbox *box, bool keep, struct mailbox_changes *changes);
 
 /* --- mailbox_flags.c */
 /* Brings all flags that wait into names, the lock being given to others in between; until a failure. */
@@ -223,7 +227,7 @@ void mailbox_free_summaries(struct mailbox *box);
 /* Where messages are put: its directories, and while it is locked its durable file. */
 struct place {
     struct mail *mail;
-    struct mailbox *box; /* the folder's, opened: its directories are used, and its index told of what comes; or NULL */
+    struct mailbox *box; /* the folder's, opened, whose index is told of what comes; or NULL */
     bool tells;          /* while locked: the index can be told at once */
     uint64_t modseq;     /* of the records it was told so far; 0: none */
     int dir, tmp_dir, cur_dir;
@@ -244,8 +248,9 @@ int place_file(struct place *p, char *name, size_t size);
 enum status place_keywords(struct place *p, const char *const *names, size_t count, uint32_t *bits);
 /* Moves the file to its place in cur/ under its full name. Not yet fsynced. */
 enum status place_publish(struct place *p, const char *temporary, const char *name);
-/* Tells the opened mailbox's index of a published message that is on disk, so that nobody has to find it: r has its UID,
- * sizes and date. Nothing happens where it can't be told, and the next look at the folder finds the file. */
+/* Tells the opened mailbox's index of a published message that is on disk, so that nobody has to find it: r
+ * has its UID, sizes and date. Nothing happens where it can't be told, and the next look at the folder finds
+ * the file. */
 void place_tell(struct place *p, struct index_record *r, const char *name);
 /* Behind the last place_tell(): others see the records now. */
 void place_tell_end(struct place *p);
@@ -258,8 +263,8 @@ void place_unlock(struct place *p);
 enum status carry_keywords(const struct mailbox *box, const size_t *indexes, size_t count, struct place *to,
                            uint32_t *bits);
 /* The name that the file of a message, or a copy of it, has there. False with errno if it doesn't fit. */
-bool carry_name(const struct mailbox *box, size_t index, const struct place *to, const uint32_t *bits, uint32_t uid,
-                uint64_t size, const char *base, char *name);
+bool carry_name(const struct mailbox *box, size_t index, const struct place *to, const uint32_t *bits,
+                uint32_t uid, uint64_t size, const char *base, char *name);
 
 /* folder_rename() of INBOX. */
 enum status mailbox_rename_inbox(struct mail *mail, struct span to);

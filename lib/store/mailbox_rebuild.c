@@ -40,18 +40,6 @@ static uint32_t next_known_uid(const struct mailbox_private *p, size_t index)
     return UINT32_MAX;
 }
 
-static bool note_news(struct mailbox_private *p, uint32_t uid)
-{
-    if (p->news_count % 64 == 0) {
-        uint32_t *more = realloc(p->news, (p->news_count + 64) * sizeof *more);
-        if (!more)
-            return false;
-        p->news = more;
-    }
-    p->news[p->news_count++] = uid;
-    return true;
-}
-
 /* Has it changed since the session looked at the old index last, there or since? Where all is new in the next
  * index, only flags tell the latter. */
 static bool is_news(const struct mailbox *box, const struct index *next, const struct index_record *old,
@@ -84,7 +72,8 @@ static bool carry_over(struct mailbox *box, const struct index *next, size_t ind
     at = index_find(next, old.uid);
     if (!index_get(next, at, &r) || r.uid != old.uid)
         return view_add_ghost(v, (struct ghost){ old.uid, old.flags, old.modseq });
-    if (known && !(r.bits & INDEX_GONE) && is_news(box, next, &old, &r) && !note_news(p, old.uid))
+    if (known && !(r.bits & INDEX_GONE) && is_news(box, next, &old, &r) &&
+        !mailbox_add_uid(&p->news, &p->news_count, old.uid))
         return false;
     return view_add(v, at);
 }

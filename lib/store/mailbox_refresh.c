@@ -51,16 +51,21 @@ void mailbox_changes_free(struct mailbox_changes *changes)
     *changes = (struct mailbox_changes){ 0 };
 }
 
-static bool note_changed(struct mailbox_changes *changes, uint32_t uid)
+bool mailbox_add_uid(uint32_t **uids, size_t *count, uint32_t uid)
 {
-    if (changes->changed_count % 64 == 0) {
-        uint32_t *more = realloc(changes->changed, (changes->changed_count + 64) * sizeof *more);
+    if (*count % 64 == 0) {
+        uint32_t *more = realloc(*uids, (*count + 64) * sizeof *more);
         if (!more)
             return false;
-        changes->changed = more;
+        *uids = more;
     }
-    changes->changed[changes->changed_count++] = uid;
+    (*uids)[(*count)++] = uid;
     return true;
+}
+
+static bool note_changed(struct mailbox_changes *changes, uint32_t uid)
+{
+    return mailbox_add_uid(&changes->changed, &changes->changed_count, uid);
 }
 
 static bool is_own(const struct mailbox_private *p, uint64_t modseq)
@@ -128,8 +133,7 @@ static void learn_keywords(struct mailbox *box, struct mailbox_changes *changes)
     struct durable d;
     if (!(p->index.header.letters & ~mailbox_named(box)))
         return;
-    int lock =
-        folder_try_lock(p->dir); /* to learn what Dovecot calls a letter, where it keeps the folder too */
+    int lock = folder_try_lock(p->dir); /* for the names that Dovecot gave letters */
     if ((lock < 0 ? durable_read(p->dir, &d) : durable_open(box->mail, p->dir, &d)) == ST_OK)
         mailbox_adopt(box, &d, &changes->keywords);
     mailbox_unlock(lock, &d);
@@ -165,7 +169,8 @@ static enum status pick_news(struct mailbox_private *p, struct mailbox_changes *
     return ST_OK;
 }
 
-enum status mailbox_pick_up(struct mailbox *box, bool keep, struct mailbox_changes *changes)
+/* Tells what is new in the index. */
+static enum status pick_up(struct mailbox *box, bool keep, struct mailbox_changes *changes)
 {
     struct mailbox_private *p = mailbox_private(box);
     enum status st = pick_news(p, changes);
@@ -200,7 +205,7 @@ static enum status repair(struct mailbox *box, bool keep, struct mailbox_changes
     enum status st = mailbox_rebuild(box, &d);
     mailbox_unlock(lock, &d);
     p->lost |= st != ST_OK;
-    return st == ST_OK ? mailbox_pick_up(box, keep, changes) : st;
+    return st == ST_OK ? pick_up(box, keep, changes) : st;
 }
 
 enum status mailbox_refresh(struct mailbox *box, bool keep, struct mailbox_changes *changes)
@@ -221,7 +226,7 @@ enum status mailbox_refresh(struct mailbox *box, bool keep, struct mailbox_chang
         log_event(LOG_WARNING, "mailbox-behind", "folder", box->folder, "reason", strerror(errno), NULL);
     if (!p->index.open || p->index.header.dirty) /* who writes it has had the lock all the while */
         return ST_TEMP;
-    enum status st = mailbox_pick_up(box, keep, changes);
+    enum status st = pick_up(box, keep, changes);
     if (st == ST_NONE)
         st = repair(box, keep, changes);
     return p->lost ? ST_NONE : st;

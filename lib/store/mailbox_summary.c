@@ -2,10 +2,10 @@
  *
  * Summaries of messages: from the cache, or from the messages themselves and then into it.
  *
- * Who says what he will ask for gets it read ahead, some hundred messages at a time, on all processors: opening and
- * parsing files is what a first look at a large folder costs. What reading a message teaches (its size, its date, its
- * summary) is gathered and written to cache and index together; if the folder's lock isn't free then, it is
- * learned again another time.
+ * Who says what he will ask for gets it read ahead, some hundred messages at a time, on all processors:
+ * opening and parsing files is what a first look at a large folder costs. What reading a message teaches (its
+ * size, its date, its summary) is gathered and written to cache and index together; if the folder's lock
+ * isn't free then, it is learned again another time.
  */
 #include "base/files.h"
 #include "base/parallel.h"

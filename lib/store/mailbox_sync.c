@@ -2,15 +2,15 @@
  *
  * The directories merged into the index, under the folder's lock.
  *
- *   - What is looked at: the names that events told of; or, where not every event was heard, the directories whose times
- *     aren't the index's, read as a whole.
- *   - Under the lock nobody is half way through giving UIDs and no Postern renames, so the scan sees all there
- *     are: a UID that appears later, below one that was seen, can only be a file that was put back, and gets a new
- *     one. Records therefore only grow at their end.
+ *   - What is looked at: the names that events told of; or, where not every event was heard, the directories
+ *     whose times aren't the index's, read as a whole.
+ *   - Under the lock nobody is half way through giving UIDs and no Postern renames, so the scan sees all
+ *     there are: a UID that appears later, below one that was seen, can only be a file that was put back, and
+ *     gets a new one. Records therefore only grow at their end.
  *   - What is missing is looked for twice before it is called gone, and what has a UID and is no longer
  *     where the scan saw it is looked for again: other programs rename without asking anybody.
- *   - Where a name's flags are other than the record says, another program changed them: its change and ours that
- *     waits in the journal are both kept.
+ *   - Where a name's flags are other than the record says, another program changed them: its change and ours
+ *     that waits in the journal are both kept.
  */
 #include "store/mailbox_private.h"
 #include "base/clock.h"
@@ -181,8 +181,8 @@ static bool is_found(const struct merging *m, struct span base)
     return false;
 }
 
-/* Will an event still come that says where a file went, which was found under no name yet? The last that was heard is that it
- * came, and it isn't there. */
+/* Will an event still come that says where a file went, which was found under no name yet? The last that was
+ * heard is that it came, and it isn't there. */
 static bool one_is_on_its_way(const struct merging *m)
 {
     const struct mailbox_private *p = mailbox_private(m->box);
@@ -203,8 +203,8 @@ static bool one_is_on_its_way(const struct merging *m)
     return is;
 }
 
-/* Everything that is heard of, until no file is on its way: one that is renamed while a directory is read may be missed by
- * every reading, but its new name is told. A rename is seen a moment before it is heard of. */
+/* Everything that is heard of, until no file is on its way: one that is renamed while a directory is read may
+ * be missed by every reading, but its new name is told. A rename is seen a moment before it is heard of. */
 bool merging_take_touched(struct merging *m)
 {
     struct mailbox_private *p = mailbox_private(m->box);
@@ -388,6 +388,17 @@ static enum status attempt(struct merging *m, bool last)
     return m->unknown_count ? mailbox_assign(m, last) : ST_OK;
 }
 
+/* What was done before a failure is true: it is written, as the next who has the lock begins with what is in
+ * the file. The rest is looked for again. */
+static void keep_part(struct mailbox *box)
+{
+    struct mailbox_private *p = mailbox_private(box);
+    p->changed = true;
+    p->index.header.settled = 0;
+    if (p->index.writing)
+        index_commit(&p->index);
+}
+
 enum status mailbox_sync_locked(struct mailbox *box, struct durable *d)
 {
     struct mailbox_private *p = mailbox_private(box);
@@ -413,7 +424,8 @@ enum status mailbox_sync_locked(struct mailbox *box, struct durable *d)
         index_commit(&p->index);
     }
     int saved = errno;
-    p->changed |= st != ST_OK;
+    if (st != ST_OK)
+        keep_part(box);
     merging_free_match(&m);
     scan_free(&m.scan);
     if (m.damaged)

@@ -4,7 +4,7 @@
  *
  *     in prepare      a file in tmp/, which no reader looks at; readers remove it when it is old
  *     after prepare   the same, complete; after a power cut, that or less, or nothing
- *     after publish   the file in new/, complete; after a power cut also in tmp/, or none: the reply wasn't 250 yet
+ *     after publish   the file in new/, complete; after a power cut in tmp/ too, or none (no 250 was sent)
  *     after finish    the file in new/
  *
  * tmp/ and new/ are descriptors opened beneath the Maildir before anything is written, so that
@@ -21,7 +21,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,7 +46,7 @@ enum status maildir_create(const char *maildir)
     return st;
 }
 
-static void close_all(struct maildir_delivery *d)
+void maildir_close(struct maildir_delivery *d)
 {
     file_close(d->file);
     file_close(d->tmp_dir);
@@ -65,7 +64,7 @@ static bool open_both(int dir, const char *path, struct maildir_delivery *d)
     if (d->new_dir >= 0)
         return true;
     int saved = errno;
-    close_all(d);
+    maildir_close(d);
     errno = saved;
     return false;
 }
@@ -121,7 +120,8 @@ void maildir_name_after(struct maildir_delivery *d, const char *id, const char *
     snprintf(d->name, sizeof d->name, "%s%.30s", unique, fields);
 }
 
-/* A name that begins so, in new/ or cur/ of the folder at `path` below `dir`. */
+/* A name that begins so, in new/ or cur/ of the folder at `path` below `dir`. Whoever gave it may have ended
+ * before the fsync: so it is done now. */
 static enum status find_name(int dir, const char *path, const char *name, const char *unique)
 {
     char part[FOLDER_NAME_LIMIT + 16];
@@ -138,7 +138,9 @@ static enum status find_name(int dir, const char *path, const char *name, const 
     for (struct dirent *e; found == ST_NONE && (e = readdir(list)) != NULL;)
         if (span_starts(span_of(e->d_name), unique))
             found = ST_OK;
-    if (found == ST_NONE && errno)
+    if (found == ST_OK)
+        found = file_sync_dir(dirfd(list), NULL);
+    else if (errno)
         found = ST_TEMP;
     closedir(list);
     return found;
@@ -165,7 +167,7 @@ static void discard(struct maildir_delivery *d)
 {
     int saved = errno;
     unlinkat(d->tmp_dir, d->temporary, 0);
-    close_all(d);
+    maildir_close(d);
     errno = saved;
 }
 
@@ -179,7 +181,7 @@ enum status maildir_prepare(const char *maildir, const char *folder, const char 
     maildir_unique(hostname, d->temporary, sizeof d->temporary);
     d->file = openat(d->tmp_dir, d->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (d->file < 0) {
-        close_all(d);
+        maildir_close(d);
         return ST_TEMP;
     }
     uint64_t lf_size, crlf_size;
@@ -203,26 +205,40 @@ enum status maildir_publish(struct maildir_delivery *d)
 
 enum status maildir_sync_file(struct maildir_delivery *d)
 {
-    int failed = d->file < 0 ? 0 : fsync(d->file), saved = errno;
-    file_close(d->file);
-    d->file = -1;
-    errno = saved;
-    return failed ? ST_TEMP : ST_OK;
+    return file_sync_close(&d->file);
+}
+
+enum status maildir_sync(struct maildir_delivery *d)
+{
+    enum status st = maildir_sync_file(d);
+    return st == ST_OK ? file_sync_dir(d->new_dir, NULL) : st;
 }
 
 enum status maildir_finish(struct maildir_delivery *d)
 {
-    enum status st = maildir_sync_file(d);
-    if (st == ST_OK)
-        st = file_sync_dir(d->new_dir, NULL);
+    enum status st = maildir_sync(d);
     int saved = errno;
-    close_all(d);
+    maildir_close(d);
     errno = saved;
     return st;
+}
+
+void maildir_withdraw(struct maildir_delivery *d)
+{
+    int saved = errno;
+    unlinkat(d->new_dir, d->name, 0);
+    maildir_close(d);
+    errno = saved;
 }
 
 void maildir_abort(struct maildir_delivery *d)
 {
     if (d->tmp_dir >= 0)
         discard(d);
+}
+
+bool maildir_is_owners_fault(int err)
+{
+    return err == ENOTDIR || err == ELOOP || err == EXDEV || err == EACCES || err == EPERM || err == ENOENT ||
+           err == EISDIR || err == EINVAL || err == ENXIO;
 }

@@ -10,9 +10,9 @@
 
 #include "store/content.h"
 
-#define MAILDIR_FILES_OPEN                                                                                   \
-    100 /* of one message to many, who so saves commits of the journal; more are to be fsynced when prepared \
-         */
+/* How many files of one message may stay open until all are published: fewer commits of the journal. Others
+ * are fsynced when they are prepared. */
+#define MAILDIR_FILES_OPEN 100
 
 struct maildir_delivery {
     int tmp_dir, new_dir; /* of the Maildir, or of the folder */
@@ -36,13 +36,22 @@ enum status maildir_publish(struct maildir_delivery *d);
 enum status maildir_sync_file(struct maildir_delivery *d);
 /* fsyncs the file and new/: it is there for good. Closes. ST_TEMP with errno. */
 enum status maildir_finish(struct maildir_delivery *d);
+/* The same in halves, where somebody waits for the first. */
+enum status maildir_sync(struct maildir_delivery *d);
+void maildir_close(struct maildir_delivery *d);
+/* Instead, behind a maildir_sync() that failed: takes it out of new/, unless its owner has moved it. What the
+ * disk has lost once no further fsync brings back, or tells of. Closes. */
+void maildir_withdraw(struct maildir_delivery *d);
 /* Between prepare and publish: it is to appear under a name made from a queue's ID, the same each time. */
 void maildir_name_after(struct maildir_delivery *d, const char *id, const char *hostname);
-/* Is there a message of such a name in the folder (NULL: INBOX), seen or not? ST_NONE: no, or there is no
- * such Maildir or folder. */
+/* Is there a message of such a name in the folder (NULL: INBOX), seen or not? It is on disk then. ST_NONE:
+ * no, or there is no such Maildir or folder. */
 enum status maildir_holds(const char *maildir, const char *folder, const char *id, const char *hostname);
 /* Instead of publish: removes what was prepared. Closes. */
 void maildir_abort(struct maildir_delivery *d);
+/* Is this errno one that its owner can bring about by what he does to his Maildir? That mustn't keep a
+ * message from others. */
+bool maildir_is_owners_fault(int err);
 
 /* A fresh unique name for a file in a Maildir, without the ,S= fields. Safe characters of hostname only. */
 void maildir_unique(const char *hostname, char *to, size_t size);

@@ -20,8 +20,8 @@
 /* ST_OK: right; ST_PERM: wrong; ST_NONE: the scheme is none of these; ST_TEMP: the text isn't the scheme's,
  * or the library refuses. Constant time in the comparison. */
 enum status password_digest_check(struct span scheme, struct span text, struct span password);
-/* Can it be checked? ST_OK, ST_NONE and ST_TEMP as above. *strong: who steals it has to work for each guess.
- */
+/* Can it be checked? ST_OK, ST_NONE and ST_TEMP as above. *strong: who steals it has to work for each
+ * guess. */
 enum status password_digest_look(struct span scheme, struct span text, bool *strong);
 
 /* Appends "{SSHA256}" of a password. Only for those that nobody could guess: it is fast. */

@@ -8,8 +8,6 @@
 #include "store/tables.h"
 #include "text/xtext.h"
 
-#include <stdio.h>
-
 #define INDEX_MOST 9999
 #define KEY_LIMIT (ADDRESS_LIMIT + 8)
 #define VALUE_LIMIT ((size_t)16 << 20) /* bytes of one alias' targets */

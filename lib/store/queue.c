@@ -2,7 +2,7 @@
  *
  * The queue's directories, IDs and wake-up. This is the table of what can lie on disk, and so of what
  * a crash can leave behind; the files beside this one hold the code: queue_write.c brings a
- * message in, queue_read.c reads it, queue_defer.c marks, moves, lists and removes it.
+ * message in, queue_read.c reads it, queue_defer.c marks, moves, lists and removes it, queue_sweep.c tidies.
  *
  *     files below spool/queue                       the message
  *     tmp/ID                                        is being written; nobody was promised anything
@@ -17,9 +17,10 @@
  *     a mark R, L or X                              the same for a report of success
  *
  * So each step leaves the message whole in exactly one place: a name appears by rename (never by copying),
- * ID.why is written before its message moves beside it, and ID is removed before its ID.why. What a crash
- * leaves in tmp/ and the orphans are removed by queue_sweep() when they are old enough that nobody can still
- * be at work on them.
+ * and no power cut leaves ID without what is in it (file_write_out() in files.h; both are there for good when
+ * the 250 is said, and not always before, which qrun doesn't wait for). ID.why is written before its message
+ * moves beside it, and ID is removed before its ID.why. What a crash leaves in tmp/ and the orphans are
+ * removed by queue_sweep() when they are old enough that nobody can still be at work on them.
  *
  * Marks: T to do, D done, F failed (bounce owed), B bounced, H held; R relayed, L delivered here, X expanded
  * (each done, and the report that the sender asked for is owed; then D). One byte overwritten in place can't
@@ -30,6 +31,9 @@
  * just been told of a delay. A bounce's ID is made from the message's and from the first recipient it is
  * about; B marks are written from the last recipient to the first, so that after a crash the same ID comes
  * out, and the bounce that is there already is seen.
+ *
+ * An fsync that failed isn't asked for again: the kernel says once that something was lost, and forgets it.
+ * What is to be safe after that is written anew.
  *
  * Considered and refused: an index of due times (a second truth that can disagree); the due time in the
  * file's name (a run would read 10,000 names); one directory a second (a search by ID would look into
@@ -103,6 +107,13 @@ bool queue_id_valid(const char *id)
     return id[31] == '\0';
 }
 
+int64_t queue_id_time(const char *id)
+{
+    uint64_t us = 0;
+    span_hex(span_head(span_of(id), 14), UINT64_MAX, &us);
+    return (int64_t)(us / 1000000);
+}
+
 /* FNV-1a: it need not be secret, only the same each time. The time is the message's and a microsecond, so
  * that the message comes before its bounce in every list. */
 void queue_report_id(const char *id, const char *kind, size_t first_recipient, char to[QUEUE_ID_LIMIT])
@@ -113,11 +124,6 @@ void queue_report_id(const char *id, const char *kind, size_t first_recipient, c
     for (const char *p = text; *p; p++)
         hash = (hash ^ (unsigned char)*p) * 0x100000001b3u;
     write_id(to, strtoull(id, NULL, 16) + 1, hash);
-}
-
-void queue_bounce_id(const char *id, size_t first_recipient, char to[QUEUE_ID_LIMIT])
-{
-    queue_report_id(id, "", first_recipient, to);
 }
 
 void queue_due_path(int64_t due, char path[QUEUE_PATH_LIMIT])

@@ -28,12 +28,14 @@ enum queue_mark {
 /* Opens spool/queue (makes it, 0700). The descriptor of the directory. */
 enum status queue_open(const char *spool, int *queue_dir);
 
-/* --- in: what smtpd and sendmail do. prepare writes and fsyncs under a temporary name, publish renames,
- * finish fsyncs the directory. */
+/* --- in: what smtpd, sendmail and qrun do. prepare writes it under a temporary name, and out
+ * (file_write_out()), publish renames, finish fsyncs the file and the directory. */
 struct queue_new {
     int dir;
+    int file; /* to be fsynced yet; -1: it is */
     char id[QUEUE_ID_LIMIT];
     bool published;
+    bool lost; /* an fsync failed: the next one would say that all is well, and what it lost stays lost */
 };
 struct queue_envelope {
     const char *sender; /* "" for <> */
@@ -48,20 +50,26 @@ struct queue_envelope {
 enum status queue_prepare(const char *spool, const char *id, const struct queue_envelope *e,
                           const struct content *c, struct queue_new *q);
 enum status queue_publish(struct queue_new *q);
+/* ST_TEMP with errno: it has its place, perhaps not for good; and so it stays. */
 enum status queue_finish(struct queue_new *q);
+/* Behind that, where nobody else can have begun to send it: takes it out of its place, to be prepared anew.
+ */
+void queue_withdraw(struct queue_new *q);
+/* Removes what has no place yet, and closes; nothing behind a queue_finish() that was ST_OK. */
 void queue_abort(struct queue_new *q);
 /* What was prepared and stands alone: publishes and finishes it, and wakes qrun. ST_TEMP: as for those; where
  * it couldn't be published nothing is left of it. */
 enum status queue_commit(struct queue_new *q, const char *spool);
 /* A new ID into `to`: time and 64 random bits. IDs sort by time. */
 void queue_new_id(char to[QUEUE_ID_LIMIT]);
-/* The ID of the bounce of message `id` whose first failed recipient has this index: the same each time, so
- * queue_prepare() with it says ST_PERM (EEXIST) where that bounce is queued already. */
-void queue_bounce_id(const char *id, size_t first_recipient, char to[QUEUE_ID_LIMIT]);
-/* The same for another report about it: of its delay, of success. */
+/* The ID of a report about message `id`, by its kind ("" for a bounce), whose first recipient has this index:
+ * the same each time, so queue_prepare() with it says ST_PERM (EEXIST) where that report is queued
+ * already. */
 void queue_report_id(const char *id, const char *kind, size_t first_recipient, char to[QUEUE_ID_LIMIT]);
 /* Is this the form of an ID? For names from outside. */
 bool queue_id_valid(const char *id);
+/* When a valid ID was made, in seconds since 1970; a report's is that of its message. */
+int64_t queue_id_time(const char *id);
 /* Tells qrun, through the FIFO spool/wake, to try this message now, or (id NULL) to look for what is due;
  * never blocks, never fails: the timer catches what is missed. */
 void queue_wake(const char *spool, const char *id);
@@ -118,6 +126,9 @@ struct queue_changes {
     int64_t due[QUEUE_CHANGES_DUE]; /* due times whose directories changed */
     size_t due_count;
 };
+/* Can marks be written now? Where a file system copies what is overwritten a full disk is in the way. ST_TEMP
+ * with errno: what is done now would be done again. */
+enum status queue_try_mark(const struct queue_message *m);
 /* Overwrites the mark of recipient `index` and fsyncs. */
 enum status queue_mark(struct queue_message *m, size_t index, char mark);
 /* The same for several recipients with one fsync at the end; they are overwritten from the last index given
@@ -126,13 +137,11 @@ enum status queue_mark_all(struct queue_message *m, const size_t *indexes, size_
 /* The halves of that: overwrites them, in memory too whatever the disk says; and fsyncs. */
 enum status queue_put_marks(struct queue_message *m, const size_t *indexes, size_t count, char mark);
 enum status queue_sync_marks(const struct queue_message *m);
-/* Writes ID.why from next_attempt, attempts and replies, and puts the message under its due time. */
-enum status queue_defer(int queue_dir, struct queue_message *m);
-/* Removes the message (ID first, then ID.why). */
-enum status queue_remove(int queue_dir, struct queue_message *m);
-/* The same two, on disk after queue_sync(). Until then a power cut may undo them (never halfway: each is one
- * rename or unlink, and the marks that are on disk stay). */
+/* Writes ID.why from next_attempt, attempts and replies, and puts the message under its due time; on disk
+ * after queue_sync(). Until then a power cut may undo it (never halfway: it is one rename, and the marks that
+ * are on disk stay). */
 enum status queue_defer_later(int queue_dir, struct queue_message *m, struct queue_changes *later);
+/* Removes the message (ID first, then ID.why); on disk as above. */
 enum status queue_remove_later(int queue_dir, struct queue_message *m, struct queue_changes *later);
 /* Brings the changes to disk and forgets them. ST_TEMP with errno if something couldn't be synced. */
 enum status queue_sync(int queue_dir, struct queue_changes *later);
@@ -151,5 +160,8 @@ int queue_reopen(int queue_dir, const struct queue_message *m);
 /* Removes what crashes left: files in tmp/ older than a day and a half, orphaned ID.why, empty due
  * directories. */
 void queue_sweep(int queue_dir);
+/* Makes due what waits more than `longest` seconds from now, which none does but for its release time: the
+ * clock was ahead when it was put off. */
+void queue_recall(int queue_dir, int64_t longest);
 
 #endif

@@ -71,14 +71,16 @@ enum status queue_bring_back(int queue_dir, const char *id, int from)
         st = hold_all(fd, (uint64_t)info.st_size);
     if (st == ST_PERM)
         errno = EBADMSG;
-    if (st == ST_OK && fsync(fd) != 0)
-        st = ST_TEMP;
+    if (st == ST_OK)
+        st = file_write_out(&fd);
     if (st == ST_OK)
         st = file_publish(queue_dir, path, queue_dir, id);
-    file_close(fd);
     int saved = errno;
     if (st != ST_OK)
         unlinkat(queue_dir, path, 0);
     errno = saved;
+    if (st == ST_OK)
+        st = file_sync_close(&fd);
+    file_close(fd);
     return st == ST_OK ? file_sync_dir(queue_dir, NULL) : st;
 }

@@ -18,8 +18,21 @@
 #include <unistd.h>
 
 #define LIST_LIMIT 10000000   /* messages that are listed */
-#define SWEEP_AGE (36 * 3600) /* seconds after which nobody can still be at work */
 #define DEFER_TRIES 5         /* a due directory may be removed by a sweep just before the rename */
+
+static bool put_mark(const struct queue_message *m, const struct queue_recipient *r)
+{
+    ssize_t n;
+    do
+        n = pwrite(m->fd, &r->mark, 1, r->at);
+    while (n < 0 && errno == EINTR);
+    return n == 1;
+}
+
+enum status queue_try_mark(const struct queue_message *m)
+{
+    return put_mark(m, &m->recipients[0]) ? ST_OK : ST_TEMP;
+}
 
 /* Every recipient gets its mark in memory, whatever the disk says: what was sent must not be sent again by
  * this run. */
@@ -29,11 +42,7 @@ enum status queue_put_marks(struct queue_message *m, const size_t *indexes, size
     for (size_t i = count; i-- > 0;) {
         struct queue_recipient *r = &m->recipients[indexes[i]];
         r->mark = mark;
-        ssize_t n;
-        do
-            n = pwrite(m->fd, &mark, 1, r->at);
-        while (n < 0 && errno == EINTR);
-        good = good && n == 1;
+        good = put_mark(m, r) && good;
     }
     return good ? ST_OK : ST_TEMP;
 }
@@ -73,7 +82,7 @@ int64_t queue_backoff(uint64_t first, uint64_t most, unsigned attempts, uint64_t
 static int64_t due_time(int64_t next)
 {
     int64_t delay = next - clock_now();
-    int64_t step = delay < 60 ? 1 : delay < 3600 ? 16 : 128;
+    int64_t step = delay < 60 ? 1 : delay < 3600 ? 16 : QUEUE_DUE_STEP;
     return (next + step - 1) / step * step;
 }
 
@@ -240,13 +249,6 @@ enum status queue_defer_later(int queue_dir, struct queue_message *m, struct que
     return st == ST_NONE ? ST_TEMP : st;
 }
 
-enum status queue_defer(int queue_dir, struct queue_message *m)
-{
-    struct queue_changes now = { 0 };
-    enum status st = queue_defer_later(queue_dir, m, &now), synced = queue_sync(queue_dir, &now);
-    return st == ST_OK ? synced : st;
-}
-
 enum status queue_remove_later(int queue_dir, struct queue_message *m, struct queue_changes *later)
 {
     char path[QUEUE_PATH_LIMIT], why[QUEUE_PATH_LIMIT + 8];
@@ -260,13 +262,6 @@ enum status queue_remove_later(int queue_dir, struct queue_message *m, struct qu
     unlinkat(queue_dir, why, 0);
     remove_due_dir_of(queue_dir, path);
     return ST_OK;
-}
-
-enum status queue_remove(int queue_dir, struct queue_message *m)
-{
-    struct queue_changes now = { 0 };
-    enum status st = queue_remove_later(queue_dir, m, &now), synced = queue_sync(queue_dir, &now);
-    return st == ST_OK ? synced : st;
 }
 
 struct list {
@@ -351,46 +346,4 @@ enum status queue_list(int queue_dir, bool due, struct queue_place **places, siz
     *places = l.places;
     *count = l.count;
     return ST_OK;
-}
-
-/* Removes what is old in a directory and isn't a message (all == false), or everything old (tmp/). */
-static void sweep_dir(int queue_dir, const char *path, bool all)
-{
-    int fd = openat(queue_dir, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-    if (!dir) {
-        file_close(fd);
-        return;
-    }
-    int64_t now = clock_now();
-    for (struct dirent *e; (e = readdir(dir)) != NULL;) {
-        struct stat st;
-        char id[QUEUE_ID_LIMIT];
-        bool has_id = span_copy(span_head(span_of(e->d_name), 31), id, sizeof id) && queue_id_valid(id);
-        if (!has_id || fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode) ||
-            now - st.st_mtime < SWEEP_AGE)
-            continue;
-        if (all ||
-            (e->d_name[31] == '.' && fstatat(fd, id, &st, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT))
-            unlinkat(fd, e->d_name, 0);
-    }
-    closedir(dir);
-}
-
-void queue_sweep(int queue_dir)
-{
-    int64_t *times, now = clock_now();
-    size_t count;
-    sweep_dir(queue_dir, QUEUE_TMP, true);
-    sweep_dir(queue_dir, ".", false);
-    if (queue_due_times(queue_dir, &times, &count) != ST_OK)
-        return;
-    for (size_t i = 0; i < count && times[i] < now; i++) {
-        char path[QUEUE_PATH_LIMIT];
-        queue_due_path(times[i], path);
-        if (now - times[i] >= SWEEP_AGE)
-            sweep_dir(queue_dir, path, false);
-        unlinkat(queue_dir, path, AT_REMOVEDIR);
-    }
-    free(times);
 }

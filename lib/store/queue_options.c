@@ -10,8 +10,8 @@
  *     release 1763759545       not before this time (FUTURERELEASE)
  *     junk                     mailboxes here file it as junk
  *
- * and below a recipient, behind a space: notify=success,delay orcpt=rfc822;bob@example.net
- * account=yes, where aliases have been followed; program=0:list, the program of an alias that the message is for
+ * and below a recipient, behind a space: notify=success,delay orcpt=rfc822;bob@example.net account=yes, where
+ * aliases have been followed; program=0:list, the program of an alias that the message is for
  * (store/programs.h); forwarded=yes, where the sender named another address.
  */
 #include "store/queue_private.h"

@@ -14,12 +14,13 @@
 #define QUEUE_ENVELOPE_LIMIT (16u << 20) /* bytes of an envelope */
 #define QUEUE_RECIPIENTS_LIMIT 50000     /* of one message */
 #define QUEUE_WHY_LIMIT (32u << 20)      /* bytes of an ID.why */
+#define QUEUE_DUE_STEP 128               /* seconds: due times are multiples of this at most */
 #define QUEUE_MAGIC "postern-queue 1"
 
 /* Where the message lies: "ID", or "deferred/DUE/ID". ST_NONE if nowhere. */
 enum status queue_find(int queue_dir, const char *id, char path[QUEUE_PATH_LIMIT]);
-/* The same, looking under the due time `near` first (0: unknown): most often it still is where it was seen.
- */
+/* The same, looking under the due time `near` first (0: unknown): most often it still is where it was
+ * seen. */
 enum status queue_find_near(int queue_dir, const char *id, int64_t near, char path[QUEUE_PATH_LIMIT]);
 /* Pure, for fuzzing: the envelope (with at least its empty line) of a file of that size; ST_TEMP only without
  * memory. Fills *m. */

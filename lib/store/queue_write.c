@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * A message comes into the queue: written and fsynced in tmp/, renamed to its place, the directory fsynced.
+ * A message comes into the queue: written in tmp/, and out (file_write_out()), renamed to its place, the file
+ * and the directory fsynced. Between the rename and the fsyncs qrun may find it, whole, send it and remove
+ * it: the writer then fsyncs what is gone, and a power cut brings back at most what is sent once more.
  *
  *     postern-queue 1
  *     time 1763752345
@@ -62,19 +64,19 @@ static enum status write_file(struct queue_new *q, struct span envelope, const s
 {
     char path[QUEUE_PATH_LIMIT];
     temporary_name(q->id, path);
-    int fd = openat(q->dir, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0 && errno == EEXIST && unlinkat(q->dir, path, 0) == 0) /* a bounce that a crash interrupted */
-        fd = openat(q->dir, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0)
+    const int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW;
+    q->file = openat(q->dir, path, flags, 0600);
+    if (q->file < 0 && errno == EEXIST && unlinkat(q->dir, path, 0) == 0) /* of a bounce, before a crash */
+        q->file = openat(q->dir, path, flags, 0600);
+    if (q->file < 0)
         return ST_TEMP;
     struct stat st;
-    bool ok = file_write(fd, envelope) == ST_OK && content_write_crlf(c, fd) == ST_OK && fsync(fd) == 0;
-    if (ok && (fstat(fd, &st) != 0 || (uint64_t)st.st_size != envelope.n + c->trace.n + c->size)) {
+    bool ok = file_write(q->file, envelope) == ST_OK && content_write_crlf(c, q->file) == ST_OK;
+    if (ok && (fstat(q->file, &st) != 0 || (uint64_t)st.st_size != envelope.n + c->trace.n + c->size)) {
         errno = EIO;
         ok = false;
     }
-    file_close(fd);
-    if (ok)
+    if (ok && file_write_out(&q->file) == ST_OK)
         return ST_OK;
     int saved = errno;
     unlinkat(q->dir, path, 0);
@@ -100,12 +102,19 @@ static enum status choose_id(struct queue_new *q, const char *id)
     return st == ST_OK ? ST_PERM : st == ST_NONE ? ST_OK : ST_TEMP;
 }
 
+static void close_both(struct queue_new *q)
+{
+    file_close(q->file);
+    file_close(q->dir);
+    q->file = q->dir = -1;
+}
+
 enum status queue_prepare(const char *spool, const char *id, const struct queue_envelope *e,
                           const struct content *c, struct queue_new *q)
 {
     struct bytes envelope;
     bytes_init(&envelope, QUEUE_ENVELOPE_LIMIT);
-    *q = (struct queue_new){ .dir = -1 };
+    *q = (struct queue_new){ .dir = -1, .file = -1 };
     enum status st = write_envelope(e, c, &envelope);
     if (st == ST_OK)
         st = queue_open(spool, &q->dir);
@@ -114,10 +123,8 @@ enum status queue_prepare(const char *spool, const char *id, const struct queue_
     if (st == ST_OK)
         st = write_file(q, span_bytes(&envelope), c);
     bytes_free(&envelope);
-    if (st != ST_OK) {
-        file_close(q->dir);
-        q->dir = -1;
-    }
+    if (st != ST_OK)
+        close_both(q);
     return st;
 }
 
@@ -132,10 +139,24 @@ enum status queue_publish(struct queue_new *q)
 
 enum status queue_finish(struct queue_new *q)
 {
-    enum status st = file_sync_dir(q->dir, NULL);
-    file_close(q->dir);
-    q->dir = -1;
-    return st;
+    if (q->lost) {
+        errno = EIO;
+        return ST_TEMP;
+    }
+    q->lost = file_sync_close(&q->file) != ST_OK || file_sync_dir(q->dir, NULL) != ST_OK;
+    if (q->lost)
+        return ST_TEMP;
+    close_both(q);
+    return ST_OK;
+}
+
+void queue_withdraw(struct queue_new *q)
+{
+    int saved = errno;
+    if (q->dir >= 0 && q->published)
+        unlinkat(q->dir, q->id, 0);
+    close_both(q);
+    errno = saved;
 }
 
 enum status queue_commit(struct queue_new *q, const char *spool)
@@ -145,6 +166,7 @@ enum status queue_commit(struct queue_new *q, const char *spool)
         return ST_TEMP;
     }
     enum status st = queue_finish(q);
+    queue_abort(q);
     queue_wake(spool, q->id);
     return st;
 }
@@ -156,7 +178,6 @@ void queue_abort(struct queue_new *q)
     temporary_name(q->id, path);
     if (q->dir >= 0 && !q->published)
         unlinkat(q->dir, path, 0);
-    file_close(q->dir);
-    q->dir = -1;
+    close_both(q);
     errno = saved;
 }

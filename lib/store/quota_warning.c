@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Warnings of a mailbox that fills; see quota_warning.h. The file `postern-quota` in the Maildir, read and replaced under the
- * account's lock:
+ * Warnings of a mailbox that fills; see quota_warning.h. The file `postern-quota` in the Maildir, read and
+ * replaced under the account's lock:
  *
  *     postern-quota 1
  *     warned 80 0                        threshold that was told of: of bytes, of messages; 0: none
  *     warning 06613211d582a7-a0ac...     the ID of a warning that is being delivered
  *
- * The ID is on disk before its message, whose file is named after it, and `warned` rises when that is on disk. So whoever finds
- * an ID looks whether its message is there: a crash between any two calls repeats no warning and loses none, unless the owner
- * moved the message to another folder in just that moment. Without the file nothing was told yet.
+ * The ID is on disk before its message, whose file is named after it, and `warned` rises when that is on
+ * disk. So whoever finds an ID looks whether its message is there: a crash between any two calls repeats no
+ * warning and loses none, unless the owner moved the message to another folder in just that moment. Without
+ * the file nothing was told yet.
  *
- * Considered: having each delivery look whether it crossed a threshold. It would have to read for every message what it now only
- * adds a line to, and imapd's COPY and APPEND would have to as well; looking every few minutes is soon enough for who has weeks.
+ * Considered: having each delivery look whether it crossed a threshold. It would have to read for every
+ * message what it now only adds a line to, and imapd's COPY and APPEND would have to as well; looking every
+ * few minutes is soon enough for who has weeks.
  */
 #include "store/quota_warning.h"
 #include "base/clock.h"
@@ -26,7 +28,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #define STATE_FILE "postern-quota"
 #define STATE_FORMAT "postern-quota 1\n"
@@ -43,7 +44,8 @@ unsigned quota_warning_level(const struct quota_warnings *w, uint64_t used, uint
 {
     unsigned level = 0;
     for (size_t i = 0; i < w->count && limit; i++) {
-        uint64_t percent = w->percent[i], threshold = limit / 100 * percent + (limit % 100 * percent + 99) / 100;
+        uint64_t percent = w->percent[i],
+                 threshold = limit / 100 * percent + (limit % 100 * percent + 99) / 100;
         if (used >= threshold)
             level = w->percent[i];
     }
@@ -122,21 +124,25 @@ static void write_header(const struct quota_warning *w, const char *id, unsigned
     trace_delivered_to(w->account, 0, "", text);
     bytes_add_str(text, "Date: ");
     date_write(clock_now(), text);
-    bytes_printf(text,
-                 "\r\nFrom: Postmaster <postmaster@%.*s>\r\nTo: %s\r\nMessage-ID: <%s@%s>\r\n"
-                 "Subject: Your mailbox is %s: %u%%\r\nAuto-Submitted: auto-generated\r\n"
-                 "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n",
-                 SPAN_FMT(domain), w->account->text, id, w->settings->hostname, percent >= 100 ? "full" : "filling up",
-                 percent);
+    bytes_printf(
+        text,
+        "\r\nFrom: Postmaster <postmaster@%.*s>\r\nTo: %s\r\nMessage-ID: <%s@%s>\r\n"
+        "Subject: Your mailbox is %s: %u%%\r\nAuto-Submitted: auto-generated\r\n"
+        "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n"
+        "Content-Transfer-Encoding: 8bit\r\n\r\n",
+        SPAN_FMT(domain), w->account->text, id, w->settings->hostname, percent >= 100 ? "full" : "filling up",
+        percent);
 }
 
-static void write_text(const struct quota_warning *w, const char *id, const struct quota_used *used, struct bytes *text)
+static void write_text(const struct quota_warning *w, const char *id, const struct quota_used *used,
+                       struct bytes *text)
 {
     const struct quota *q = &w->quota;
     unsigned bytes = percent_of(used->bytes, q->bytes), messages = percent_of(used->messages, q->messages);
     unsigned most = bytes > messages ? bytes : messages;
     write_header(w, id, most, text);
-    bytes_printf(text, "Your mailbox %s %s.\r\n\r\n", w->account->text, most >= 100 ? "is full" : "is filling up");
+    bytes_printf(text, "Your mailbox %s %s.\r\n\r\n", w->account->text,
+                 most >= 100 ? "is full" : "is filling up");
     if (q->bytes) {
         bytes_add_str(text, "    It holds ");
         write_size(used->bytes, text);
@@ -145,8 +151,8 @@ static void write_text(const struct quota_warning *w, const char *id, const stru
         bytes_printf(text, " that it may hold: %u%%\r\n", bytes);
     }
     if (q->messages)
-        bytes_printf(text, "    It has %llu of the %llu messages that it may have: %u%%\r\n", (unsigned long long)used->messages,
-                     (unsigned long long)q->messages, messages);
+        bytes_printf(text, "    It has %llu of the %llu messages that it may have: %u%%\r\n",
+                     (unsigned long long)used->messages, (unsigned long long)q->messages, messages);
     bytes_printf(text,
                  "\r\n%s refused and goes back to its senders.\r\n"
                  "To make room, delete what you no longer need, and empty the folders for trash\r\n"
@@ -167,8 +173,13 @@ static enum status deliver(const struct quota_warning *w, const char *id, struct
         maildir_abort(&d);
         return ST_TEMP;
     }
+    if (maildir_sync(&d) != ST_OK) { /* the next run would find it, and take it for what a crash left */
+        maildir_withdraw(&d);
+        return ST_TEMP;
+    }
+    maildir_close(&d);
     quota_add(mail_dir(w->mail), (int64_t)d.size, 1);
-    return maildir_finish(&d);
+    return ST_OK;
 }
 
 static void log_warning(const struct quota_warning *w, const char *id, const struct quota_used *used)
@@ -176,8 +187,8 @@ static void log_warning(const struct quota_warning *w, const char *id, const str
     char storage[16], messages[16];
     snprintf(storage, sizeof storage, "%u%%", percent_of(used->bytes, w->quota.bytes));
     snprintf(messages, sizeof messages, "%u%%", percent_of(used->messages, w->quota.messages));
-    log_event(LOG_NOTICE, "quota-warning", "id", id, "user", w->account->text, "storage", w->quota.bytes ? storage : NULL,
-              "messages", w->quota.messages ? messages : NULL, NULL);
+    log_event(LOG_NOTICE, "quota-warning", "id", id, "user", w->account->text, "storage",
+              w->quota.bytes ? storage : NULL, "messages", w->quota.messages ? messages : NULL, NULL);
 }
 
 /* Under the ID of `s`, which is on disk. */
@@ -196,7 +207,8 @@ static enum status warn(const struct quota_warning *w, const struct state *s, co
 
 /* --- both */
 
-/* A warning that a crash interrupted: it was delivered, or nothing is on its way. Told of is then what would be told of now. */
+/* A warning that a crash interrupted: it was delivered, or nothing is on its way. Told of is then what would
+ * be told of now. */
 static enum status settle(const struct quota_warning *w, struct state *s, const struct state *now)
 {
     if (!s->id[0])
@@ -239,9 +251,11 @@ enum status quota_warning_run(const struct quota_warning *w, bool *warned)
 {
     struct quota_used used;
     *warned = false;
-    if (!w->settings->quota_warnings.count || !quota_limited(&w->quota)) /* a file that is there counts again with a limit */
+    /* A file that is there counts again once there is a limit. */
+    if (!w->settings->quota_warnings.count || !quota_limited(&w->quota))
         return ST_OK;
-    enum status st = quota_look(mail_dir(w->mail), &w->quota, 0, &used); /* without the lock, as it may have to be counted */
+    /* Without the lock, as it may have to be counted. */
+    enum status st = quota_look(mail_dir(w->mail), &w->quota, 0, &used);
     int lock = st == ST_OK ? mail_lock(w->mail) : -1;
     if (lock < 0)
         return ST_TEMP;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * Reading the table `refused` and looking things up in it; see refused.h. An address is looked for as it is,
- * then its domain, then each domain above with a dot in front: at most as many look-ups as it has labels, and
- * two. A client is looked for in each length of prefix that the table has.
+ * then without its detail, then its domain, then each domain above with a dot in front: at most as many
+ * look-ups as it has labels, and three. A client is looked for in each length of prefix that the table has.
  *
  * Almost every server has no such table: then a connection costs one stat more than it did.
  */
@@ -161,12 +161,15 @@ static enum status look(struct refused *r, const char *kind, struct span what, s
 }
 
 enum status refused_address(struct refused *r, const char *kind, const struct address *as_said,
-                            struct bytes *text)
+                            const char *delimiters, struct bytes *text)
 {
-    struct address plain = *as_said, *a = &plain;
+    struct address plain = *as_said, *a = &plain, base;
+    char detail[ADDRESS_LOCAL_LIMIT + 1];
     idna_address(a); /* what has no A-labels is looked for as it is */
     struct span domain = address_domain(a);
     enum status st = look(r, kind, address_is_null(a) ? SPAN("") : span_of(a->text), text);
+    if (st == ST_NONE && address_part(a, delimiters, &base, detail))
+        st = look(r, kind, span_of(base.text), text);
     if (st != ST_NONE || domain.n == 0)
         return st;
     st = look(r, kind, domain, text);

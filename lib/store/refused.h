@@ -42,8 +42,9 @@ struct refused;
 enum status refused_open(const struct settings *s, struct refused **r);
 void refused_close(struct refused *r); /* NULL is allowed */
 /* ST_OK: it is refused, and *text is what the reply is to say, or empty. ST_NONE: not. `kind` is "from" or
- * "to". */
-enum status refused_address(struct refused *r, const char *kind, const struct address *a, struct bytes *text);
+ * "to"; user+detail is refused where user is, for these delimiters. */
+enum status refused_address(struct refused *r, const char *kind, const struct address *a,
+                            const char *delimiters, struct bytes *text);
 enum status refused_client(struct refused *r, const struct in6_addr *client, struct bytes *text);
 
 #endif

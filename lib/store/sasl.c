@@ -32,31 +32,6 @@ static bool offers_scram_plus(const struct settings *s, bool tls)
     return s->scram && tls;
 }
 
-static const struct mechanism {
-    const char *name;
-    const char *challenge; /* the first, which an initial response answers in advance */
-    bool login;            /* only where LOGIN is wanted */
-    bool (*offered)(const struct settings *s, bool tls);
-    enum sasl_result absent; /* what it comes to where it isn't offered */
-    enum sasl_result (*run)(const struct sasl *s, struct bytes *first);
-} mechanisms[] = {
-    { "PLAIN", "", false, sasl_takes_passwords, SASL_PLAINTEXT, sasl_plain },
-    { "LOGIN", "Username:", true, sasl_takes_passwords, SASL_PLAINTEXT, sasl_login },
-    { "SCRAM-SHA-256", "", false, offers_scram, SASL_UNKNOWN, sasl_scram },
-    { "SCRAM-SHA-256-PLUS", "", false, offers_scram_plus, SASL_UNKNOWN, sasl_scram_plus },
-};
-#define MECHANISMS (sizeof mechanisms / sizeof mechanisms[0])
-
-void sasl_write_mechanisms(struct conn *to, const struct settings *s, bool tls, bool login,
-                           const char *before)
-{
-    for (size_t i = 0; i < MECHANISMS; i++)
-        if (mechanisms[i].offered(s, tls) && (login || !mechanisms[i].login)) {
-            conn_write_str(to, before);
-            conn_write_str(to, mechanisms[i].name);
-        }
-}
-
 static enum sasl_result decode(struct span line, struct bytes *response)
 {
     bytes_clear(response);
@@ -102,6 +77,8 @@ enum sasl_result sasl_judged(uint64_t says)
         return SASL_WRONG;
     case LOGIN_SAYS_DISABLED:
         return SASL_DISABLED;
+    case LOGIN_SAYS_LIMITED:
+        return SASL_LIMITED;
     case LOGIN_SAYS_NO_ACCOUNT:
         return SASL_NO_ACCOUNT;
     default:
@@ -122,7 +99,7 @@ enum sasl_result sasl_password(const struct sasl *s, struct span name, struct sp
     return ask_password(s, SPAN(""), name, password);
 }
 
-enum sasl_result sasl_plain(const struct sasl *s, struct bytes *first)
+static enum sasl_result run_plain(const struct sasl *s, struct bytes *first)
 {
     struct span as, name, password;
     if (!login_split_plain(span_bytes(first), &as, &name, &password))
@@ -131,7 +108,7 @@ enum sasl_result sasl_plain(const struct sasl *s, struct bytes *first)
 }
 
 /* No standard; the name and the password by two challenges whose words some clients look at. */
-enum sasl_result sasl_login(const struct sasl *s, struct bytes *first)
+static enum sasl_result run_login(const struct sasl *s, struct bytes *first)
 {
     struct bytes password;
     bytes_init(&password, SASL_MESSAGE);
@@ -140,6 +117,31 @@ enum sasl_result sasl_login(const struct sasl *s, struct bytes *first)
         result = sasl_password(s, span_bytes(first), span_bytes(&password));
     bytes_wipe(&password);
     return result;
+}
+
+static const struct mechanism {
+    const char *name;
+    const char *challenge; /* the first, which an initial response answers in advance */
+    bool login;            /* only where LOGIN is wanted */
+    bool (*offered)(const struct settings *s, bool tls);
+    enum sasl_result absent; /* what it comes to where it isn't offered */
+    enum sasl_result (*run)(const struct sasl *s, struct bytes *first);
+} mechanisms[] = {
+    { "PLAIN", "", false, sasl_takes_passwords, SASL_PLAINTEXT, run_plain },
+    { "LOGIN", "Username:", true, sasl_takes_passwords, SASL_PLAINTEXT, run_login },
+    { "SCRAM-SHA-256", "", false, offers_scram, SASL_UNKNOWN, sasl_scram },
+    { "SCRAM-SHA-256-PLUS", "", false, offers_scram_plus, SASL_UNKNOWN, sasl_scram_plus },
+};
+#define MECHANISMS (sizeof mechanisms / sizeof mechanisms[0])
+
+void sasl_write_mechanisms(struct conn *to, const struct settings *s, bool tls, bool login,
+                           const char *before)
+{
+    for (size_t i = 0; i < MECHANISMS; i++)
+        if (mechanisms[i].offered(s, tls) && (login || !mechanisms[i].login)) {
+            conn_write_str(to, before);
+            conn_write_str(to, mechanisms[i].name);
+        }
 }
 
 enum sasl_result sasl_authenticate(const struct sasl *s, struct span mechanism, struct span initial)

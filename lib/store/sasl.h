@@ -29,6 +29,7 @@ enum sasl_result {
     SASL_NO_ACCOUNT, /* a master user's are right, and the account isn't there */
     SASL_TEMP,       /* could not be checked */
     SASL_OVER,       /* too many were wrong: the guard is gone */
+    SASL_LIMITED,    /* too many have failed, by `login-failures`: to be the last on this connection */
     SASL_UNKNOWN,    /* no such mechanism here and now */
     SASL_PLAINTEXT,  /* a password must not come without TLS; nothing was read */
     SASL_CANCELLED,  /* by the client */

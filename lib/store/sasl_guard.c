@@ -119,10 +119,10 @@ enum guard_next sasl_guard_final(struct guard *g, struct login *l, struct messag
     if (st == ST_PERM && why == EBADMSG)
         log_event(LOG_WARNING, "channel-binding-wrong", "user", name, "peer", g->peer, "why",
                   "the client is bound to another channel or nonce: somebody may be in between", NULL);
-    if (st != ST_OK && why != EPROTO && why != EACCES && why != EKEYREVOKED)
+    if (st != ST_OK && why != EPROTO && login_says(st, why) == st)
         sasl_guard_failed(g, SPAN(""), span_of(name), mechanism);
     answer(m, st, why, &text);
-    return st == ST_PERM && (why == EPROTO || why == EACCES) ? GUARD_END : GUARD_REPLY;
+    return st == ST_PERM && why == EPROTO ? GUARD_END : GUARD_REPLY;
 }
 
 bool sasl_guard_enter(struct guard *g, struct login *l, struct message *m, struct bytes *context)

@@ -13,8 +13,6 @@
 enum sasl_result sasl_ask(const struct sasl *s, struct span challenge, struct bytes *response);
 
 /* The mechanisms, from the client's first response on. */
-enum sasl_result sasl_plain(const struct sasl *s, struct bytes *first);
-enum sasl_result sasl_login(const struct sasl *s, struct bytes *first);
 enum sasl_result sasl_scram(const struct sasl *s, struct bytes *first);
 enum sasl_result sasl_scram_plus(const struct sasl *s, struct bytes *first);
 

@@ -32,9 +32,10 @@ struct scan {
     bool settled; /* both times were old enough that a later change must show in them */
 };
 
-/* Adds what lies in the directories (either may be -1: it isn't read); *s begins zeroed. The descriptors' offsets move.
- * Directories, links and names that begin with '.' are passed over. If a directory changed while it was
- * read, items may stand there twice, also under names that they no longer have; but none is missing. ST_TEMP with errno.
+/* Adds what lies in the directories (either may be -1: it isn't read); *s begins zeroed. The descriptors'
+ * offsets move. Directories, links and names that begin with '.' are passed over. If a directory changed
+ * while it was read, items may stand there twice, also under names that they no longer have; but none is
+ * missing. ST_TEMP with errno.
  */
 enum status scan_folder(int new_dir, int cur_dir, struct scan *s);
 /* Adds one name. False if memory runs out or there are too many. */

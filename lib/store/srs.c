@@ -120,7 +120,7 @@ static bool has_tag(struct span local, const char *tag)
 
 bool srs_is(const struct address *a)
 {
-    return has_tag(address_local(a), "SRS0") || has_tag(address_local(a), "SRS1");
+    return has_tag(address_unquoted(a), "SRS0") || has_tag(address_unquoted(a), "SRS1");
 }
 
 static enum status finish(const struct bytes *text, struct address *out)
@@ -132,7 +132,7 @@ static enum status finish(const struct bytes *text, struct address *out)
 /* The second server on a way: the first one's name, and its address without the tag. */
 static void split_chain(const struct address *sender, struct span *host, struct span *rest)
 {
-    struct span local = address_local(sender), hash;
+    struct span local = address_unquoted(sender), hash;
     if (has_tag(local, "SRS0")) {
         *host = address_domain(sender);
         *rest = span_from(local, 4);
@@ -158,7 +158,7 @@ static bool leads_back(struct span host, struct span rest)
 enum status srs_forward(struct span key, const struct address *sender, struct span ours, int64_t now,
                         struct address *out)
 {
-    struct span secret, host = address_domain(sender), user = address_local(sender), stamp = SPAN("");
+    struct span secret, host = address_domain(sender), user = address_unquoted(sender), stamp = SPAN("");
     char hash[HASH_TEXT + 1], day[3] = { base32[now / DAY / 32 % 32], base32[now / DAY % 32] };
     struct bytes text;
     bool chained = srs_is(sender);
@@ -180,9 +180,9 @@ enum status srs_forward(struct span key, const struct address *sender, struct sp
 
 enum status srs_reverse(struct span key, const struct address *a, int64_t now, struct address *out)
 {
-    struct span rest = span_from(address_local(a), 5), hash, stamp = SPAN(""), host;
+    struct span rest = span_from(address_unquoted(a), 5), hash, stamp = SPAN(""), host;
     struct bytes text;
-    bool chained = has_tag(address_local(a), "SRS1");
+    bool chained = has_tag(address_unquoted(a), "SRS1");
     if (!srs_is(a) || !span_cut(&rest, '=', &hash) || (!chained && !span_cut(&rest, '=', &stamp)) ||
         !span_cut(&rest, '=', &host) || host.n == 0 || rest.n == 0 ||
         !check_hash(key, hash, stamp, host, rest) || (!chained && !is_recent(stamp, now)))

@@ -40,6 +40,8 @@ struct table {
     GDBM_FILE db;
     uint64_t groups;
     struct table_source source;
+    dev_t device; /* of the open file, which keeps this number to itself as long as it is open */
+    ino_t inode;
 };
 
 /* FNV-1a, with a last mix so that its low bits can number groups. */
@@ -108,6 +110,16 @@ static enum status read_head(struct table *t)
     return ok ? ST_OK : ST_TEMP;
 }
 
+static bool remember_file(struct table *t)
+{
+    struct stat opened;
+    if (fstat(gdbm_fdesc(t->db), &opened) != 0)
+        return false;
+    t->device = opened.st_dev;
+    t->inode = opened.st_ino;
+    return true;
+}
+
 enum status table_open(const char *path, struct table **table)
 {
     struct table *t = calloc(1, sizeof *t);
@@ -122,7 +134,7 @@ enum status table_open(const char *path, struct table **table)
         errno = saved;
         return saved == ENOENT ? ST_NONE : ST_TEMP;
     }
-    if (read_head(t) != ST_OK) {
+    if (!remember_file(t) || read_head(t) != ST_OK) {
         table_close(t);
         errno = EBADMSG;
         return ST_TEMP;
@@ -133,9 +145,8 @@ enum status table_open(const char *path, struct table **table)
 
 bool table_is_at(const struct table *t, const char *path)
 {
-    struct stat opened, there;
-    return fstat(gdbm_fdesc(t->db), &opened) == 0 && stat(path, &there) == 0 &&
-           opened.st_ino == there.st_ino && opened.st_dev == there.st_dev;
+    struct stat there;
+    return stat(path, &there) == 0 && t->inode == there.st_ino && t->device == there.st_dev;
 }
 
 void table_close(struct table *t)

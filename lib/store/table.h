@@ -16,8 +16,8 @@
 
 struct table;
 
-/* What a table was compiled from: enough to see cheaply, and then surely, whether the text has changed since.
- */
+/* What a table was compiled from: enough to see cheaply, and then surely, whether the text has changed
+ * since. */
 struct table_source {
     int64_t mtime_ns; /* of the text's file, when it was read */
     uint64_t size;    /* bytes */

@@ -49,8 +49,8 @@ bool tables_path(const struct settings *s, enum table_name name, bool compiled, 
 /* Opens a compiled table for look-ups. Anything but ST_OK is ST_TEMP, and logged with what to do. If the text
  * says something else by now, that is logged and the table used all the same. */
 enum status tables_open(const struct settings *s, enum table_name name, struct table **table);
-/* Is the compiled table what its text says? ST_OK: yes; ST_NONE: no, or there is none; ST_TEMP: can't tell.
- */
+/* Is the compiled table what its text says? ST_OK: yes; ST_NONE: no, or there is none; ST_TEMP: can't
+ * tell. */
 enum status tables_fresh(const struct settings *s, enum table_name name, const struct table *table);
 /* That, and no other has been compiled since this was opened? */
 bool tables_current(const struct settings *s, enum table_name name, const struct table *table);

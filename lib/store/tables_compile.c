@@ -13,8 +13,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -194,8 +192,8 @@ static enum status read_text(struct compile *c, struct bytes *text, struct table
         bytes_printf(c->error, "%s: %s", c->path, st == ST_PERM ? "is larger than 64 MiB" : strerror(errno));
         return ST_TEMP;
     }
-    /* stat came first: a text that changes between the two is read again by handlers, and told by its digest
-     */
+    /* stat came first: a text that changes between the two is read again by handlers, and told by its
+     * digest */
     source->mtime_ns = (int64_t)info.st_mtim.tv_sec * 1000000000 + info.st_mtim.tv_nsec;
     *mode = info.st_mode & 0777;
     source->size = text->len;

@@ -11,7 +11,6 @@
  * there.
  */
 #include "store/tls_state.h"
-#include "base/clock.h"
 #include "base/files.h"
 #include "base/log.h"
 #include "store/table.h"

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Which records of the index a session shows, in order: sequence number n is at n - 1. Numbers move only when the
- * session says so, whatever happens to the index.
+ * Which records of the index a session shows, in order: sequence number n is at n - 1. Numbers move only when
+ * the session says so, whatever happens to the index.
  *
  * While every record is shown nothing is stored. What is shown and has no record any more (the index was made
- * anew, the message is gone and the client doesn't know yet) is a ghost, of which is left what a client was told.
+ * anew, the message is gone and the client doesn't know yet) is a ghost, of which is left what a client was
+ * told.
  */
 #ifndef POSTERN_STORE_VIEW_H
 #define POSTERN_STORE_VIEW_H

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Paths and mailboxes of the envelope; see address.h. The grammar is RFC 5321 4.1.2
- * with one liberty: a domain's label may hold an underscore, as names of hosts in the wild do. UTF-8 may
- * stand wherever RFC 6531 3.3 lets it, but for control characters; whether a domain's label is one of IDNA is
- * for net/idna.h to say.
+ * Paths and mailboxes of the envelope; see address.h. The grammar is RFC 5321 4.1.2 with two liberties: a
+ * domain's label may hold an underscore, as names of hosts in the wild do, and the dots of a local part may
+ * stand anywhere (`a..b@x.test`, `a.@x.test`), as telephone companies gave addresses out. UTF-8 may stand
+ * wherever RFC 6531 3.3 lets it, but for control characters; whether a domain's label is one of IDNA is for
+ * net/idna.h to say.
  *
  * A mailbox has one text form: the local part loses quotes that it doesn't need and gets those
- * that it does, so `"joe"@X.test` and `joe@x.test` compare equal.
+ * that it does, so `"joe"@X.test` and `joe@x.test` compare equal, and `a..b@x.test` is `"a..b"@x.test`, in
+ * which form every server takes it.
  */
 #include "text/address.h"
 #include "text/lexical.h"
@@ -87,7 +89,7 @@ static enum address_result read_local(struct span *text, struct bytes *to)
         return ADDRESS_TOO_LONG;
     struct span local = { room, n };
     bool plain = is_dot_string(local);
-    if (!plain && !quoted)
+    if (n == 0 && !quoted)
         return ADDRESS_SYNTAX;
     if (!plain)
         bytes_add_char(to, '"');
@@ -201,6 +203,19 @@ static bool skip_route(struct span *text)
     return good;
 }
 
+/* A mailbox without brackets, at `rest`: it reaches up to a blank, where parameters follow, or to the end. */
+static enum address_result read_bare(struct span *text, struct span rest, struct address *a)
+{
+    enum address_result result = read_mailbox(&rest, true, a);
+    if (result != ADDRESS_SYNTAX && rest.n && rest.p[0] != ' ')
+        result = ADDRESS_SYNTAX;
+    if (result == ADDRESS_OK)
+        *text = rest;
+    else
+        *a = (struct address){ .local_length = 0 };
+    return result;
+}
+
 enum address_result address_path(struct span *text, struct address *a)
 {
     struct span rest = *text;
@@ -208,7 +223,7 @@ enum address_result address_path(struct span *text, struct address *a)
     while (rest.n && rest.p[0] == ' ')
         rest = span_from(rest, 1);
     if (rest.n == 0 || rest.p[0] != '<')
-        return ADDRESS_SYNTAX;
+        return read_bare(text, rest, a);
     rest = span_from(rest, 1);
     if (rest.n && rest.p[0] == '>') {
         *text = span_from(rest, 1);
@@ -240,6 +255,15 @@ enum address_result address_parse(struct span text, struct address *a)
 struct span address_local(const struct address *a)
 {
     return (struct span){ a->text, a->local_length };
+}
+
+struct span address_unquoted(const struct address *a)
+{
+    struct span local = address_local(a);
+    bool quoted = local.n > 2 && local.p[0] == '"';
+    for (size_t i = 1; quoted && i + 1 < local.n; i++)
+        quoted = is_atom_byte(local.p[i]) || local.p[i] == '.';
+    return quoted ? (struct span){ local.p + 1, local.n - 2 } : local;
 }
 
 struct span address_domain(const struct address *a)

@@ -11,8 +11,10 @@
 
 #include "base/bytes.h"
 
-#define ADDRESS_LIMIT 320 /* local part 64, '@', domain 255 (RFC 5321 4.5.3.1) */
-#define ADDRESS_LOCAL_LIMIT 64
+/* RFC 5321 4.5.3.1 asks for local parts of 64 at least, and senders that name each recipient in theirs (VERP)
+ * need more: Exim takes 255, Postfix any. */
+#define ADDRESS_LIMIT 320
+#define ADDRESS_LOCAL_LIMIT 255
 #define ADDRESS_DOMAIN_LIMIT 255
 
 /* A mailbox as text, "" for the null path <>. Always valid: local part (quoted only if it must be), '@',
@@ -32,13 +34,16 @@ enum address_result {
 };
 
 /* The path at the start of *text: `<local@domain>`, `<>`, `<Postmaster>` (any case), with a source route
- * (ignored, RFC 5321 C), a quoted local part, an address literal as domain. Spaces before '<' are tolerated.
- * On ADDRESS_OK *text is what follows '>'. */
+ * (ignored, RFC 5321 C), a quoted local part, an address literal as domain. Tolerated are spaces before it,
+ * dots that would need quotes, and a mailbox or Postmaster without brackets, if a space or the end follows.
+ * On ADDRESS_OK *text is what follows. */
 enum address_result address_path(struct span *text, struct address *a);
 /* A bare `local@domain` without brackets: tables and command lines. All of `text`. */
 enum address_result address_parse(struct span text, struct address *a);
 
-struct span address_local(const struct address *a);  /* as in text; may be quoted */
+struct span address_local(const struct address *a); /* as in text; may be quoted */
+/* The same without quotes that stand there for nothing but dots: address_parse reads it as the same. */
+struct span address_unquoted(const struct address *a);
 struct span address_domain(const struct address *a); /* "" for <> and <Postmaster> */
 bool address_is_null(const struct address *a);
 bool address_is_ascii(const struct address *a);
@@ -62,8 +67,8 @@ struct address_entry {
  * `failed` set lost something because memory ran out. Free with address_entry_free. */
 #define ADDRESS_NAME_LIMIT 1024
 bool address_list_next(struct span *rest, struct address_entry *entry);
-/* The same into an entry that was used before, or is { 0 }, which saves its memory: free it in the end only.
- */
+/* The same into an entry that was used before, or is { 0 }, which saves its memory: free it in the end
+ * only. */
 bool address_list_more(struct span *rest, struct address_entry *entry);
 /* The mailbox of an ADDRESS_MAILBOX entry in the form that address_parse gives, for comparisons and
  * envelopes. */

@@ -5,7 +5,6 @@
 #include "text/envelope.h"
 #include "text/xtext.h"
 
-#include <stdio.h>
 #include <string.h>
 
 static void set_orcpt(struct span alias, char to[ENVELOPE_ORCPT_LIMIT + 1])

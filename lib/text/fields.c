@@ -15,7 +15,7 @@ void fields_look(struct span header, struct fields *f)
         else if (span_ieq_str(field.name, "Date"))
             f->date = true;
         else if (span_ieq_str(field.name, "Message-ID"))
-            f->message_id = true;
+            f->message_id = f->message_id.p ? f->message_id : field.value;
         else if (span_ieq_str(field.name, "From"))
             f->from = true;
         else if (span_ieq_str(field.name, "Return-Path"))
@@ -27,6 +27,18 @@ void fields_look(struct span header, struct fields *f)
         else if (span_ieq_str(field.name, "Authentication-Results"))
             f->results = true;
     }
+}
+
+void message_id_read(struct span value, char id[MESSAGE_ID_LIMIT + 1])
+{
+    size_t n = 0, begin = span_find(value, '<');
+    if (begin < value.n)
+        value = span_from(value, begin + 1);
+    value = span_trim(span_head(value, span_find(value, '>')));
+    for (size_t i = 0; i < value.n && n < MESSAGE_ID_LIMIT; i++)
+        if (value.p[i] != '\r' && value.p[i] != '\n')
+            id[n++] = value.p[i];
+    id[memchr(id, '\0', n) ? 0 : n] = '\0';
 }
 
 static bool is_one_of(struct span name, const char *const *names)

@@ -10,7 +10,8 @@
 
 struct fields {
     size_t received; /* Received fields: how many servers it went through */
-    bool date, message_id, from, return_path;
+    bool date, from, return_path;
+    struct span message_id; /* the value of the first Message-ID field; p is NULL where there is none */
     bool bcc; /* Bcc or Resent-Bcc */
     bool original_recipient;
     bool results; /* Authentication-Results */
@@ -18,6 +19,12 @@ struct fields {
 
 /* One pass over a header section (see text/header.h). */
 void fields_look(struct span header, struct fields *f);
+/* What a Message-ID field's value, or a copy of it, identifies the message by (RFC 5322 3.6.4): what stands
+ * between < and >, or all of it where these are missing, without line ends, and without blanks at its ends;
+ * its first MESSAGE_ID_LIMIT bytes, where it is longer than any program makes them. "" if there is nothing,
+ * and where it holds a NUL. No more is looked at: what strangers write there needn't be of any form. */
+#define MESSAGE_ID_LIMIT 512
+void message_id_read(struct span value, char id[MESSAGE_ID_LIMIT + 1]);
 /* Appends the header section without the fields of these names (an array that NULL ends). False if *out is
  * over its limit. */
 bool fields_without(struct span header, const char *const *names, struct bytes *out);

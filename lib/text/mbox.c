@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Mailboxes in one file; see mbox.h. A line begins a message where it begins with "From ", has a date (unless the
- * file's first has none either), and stands behind an empty line: "From here on..." in a letter that nobody quoted is
- * text then. A Content-Length counts only where what follows that many bytes is the end or such a line; a message's
- * sender could have written the field.
+ * Mailboxes in one file; see mbox.h. A line begins a message where it begins with "From ", has a date (unless
+ * the file's first has none either), and stands behind an empty line: "From here on..." in a letter that
+ * nobody quoted is text then. A Content-Length counts only where what follows that many bytes is the end or
+ * such a line; a message's sender could have written the field.
  */
 #include "text/mbox.h"
 #include "text/date.h"
@@ -20,7 +20,8 @@ static const struct {
 };
 
 /* The fields that are the file's own. */
-static const char *const own_fields[] = { "Status", "X-Status", "X-Keywords", "Content-Length", "X-UID", "X-IMAP", "X-IMAPbase" };
+static const char *const own_fields[] = { "Status", "X-Status", "X-Keywords", "Content-Length",
+                                          "X-UID",  "X-IMAP",   "X-IMAPbase" };
 
 static const struct {
     char letter;
@@ -106,7 +107,8 @@ bool mbox_open(struct span file, enum mbox_format format, struct mbox *m)
     while ((n = empty_line(file)))
         file = span_from(file, n);
     m->rest = file;
-    m->dated = span_starts(file, "From ") && from_date(span_trim(first_line(span_head(file, FROM_LIMIT))), &date);
+    m->dated =
+        span_starts(file, "From ") && from_date(span_trim(first_line(span_head(file, FROM_LIMIT))), &date);
     return file.n == 0 || is_from(m, file);
 }
 
@@ -132,7 +134,8 @@ static bool read_header(struct mbox_message *message, uint64_t *length)
     read_flags(values[STATUS], false, &message->flags);
     read_flags(values[X_STATUS], true, &message->flags);
     message->keywords = span_trim(values[KEYWORDS]);
-    message->internal = values[IMAP].p && span_starts(span_trim(values[SUBJECT]), "DON'T DELETE THIS MESSAGE");
+    message->internal =
+        values[IMAP].p && span_starts(span_trim(values[SUBJECT]), "DON'T DELETE THIS MESSAGE");
     if (message->date == 0 && values[DATE].p && !date_read(values[DATE], &message->date, &zone))
         message->date = 0;
     return values[LENGTH].p && span_u64(span_trim(values[LENGTH]), UINT64_MAX, length);
@@ -197,15 +200,15 @@ bool mbox_next(struct mbox *m, struct mbox_message *message)
         end = sized_end(m, header, length);
     message->sized = end != SIZE_MAX;
     message->text = span_head(m->rest, message->sized ? end : searched_end(m));
-    message->header = span_head(message->header, message->text.n); /* its empty line may have been the file's */
+    message->header = span_head(message->header, message->text.n); /* the empty line may be the file's */
     m->rest = span_from(m->rest, message->text.n);
     if (message->sized && message->text.n && message->text.p[message->text.n - 1] != '\n')
         m->rest = span_from(m->rest, empty_line(m->rest));
     return true;
 }
 
-/* How many bytes ">" precede the "From " at `at`, where they are all that the line has before it; SIZE_MAX: it stands
- * within a line. */
+/* How many bytes ">" precede the "From " at `at`, where they are all that the line has before it; SIZE_MAX:
+ * it stands within a line. */
 static size_t marks_before(struct span s, size_t at)
 {
     size_t i = at;
@@ -214,8 +217,8 @@ static size_t marks_before(struct span s, size_t at)
     return i == 0 || s.p[i - 1] == '\n' ? at - i : SIZE_MAX;
 }
 
-/* Puts `s`, which begins at the beginning of a line, with one ">" less or more before lines that begin with "From " behind
- * `least` or more of them, `most` at most. */
+/* Puts `s`, which begins at the beginning of a line, with one ">" less or more before lines that begin with
+ * "From " behind `least` or more of them, `most` at most. */
 static bool put_quoted(struct span s, bool less, size_t least, size_t most, mbox_put *put, void *to)
 {
     size_t done = 0;
@@ -235,8 +238,8 @@ static bool put_quoted(struct span s, bool less, size_t least, size_t most, mbox
     return put(to, span_from(s, done));
 }
 
-/* The next of the fields that are the file's own: where its lines stand in `header`. A line behind it that is no field
- * isn't its own. */
+/* The next of the fields that are the file's own: where its lines stand in `header`. A line behind it that is
+ * no field isn't its own. */
 static bool next_own(struct span *rest, struct span *lines)
 {
     struct header_field f;
@@ -354,9 +357,10 @@ static bool put_lines(void *lines, struct span piece)
     return piece.n == 0 || l->put(l->to, piece);
 }
 
-/* The file's fields come last in the header section: before, a message that begins with a blank would become part of
- * them. */
-bool mbox_write(struct span message, int64_t date, unsigned flags, struct span keywords, mbox_put *put, void *to)
+/* The file's fields come last in the header section: before, a message that begins with a blank would become
+ * part of them. */
+bool mbox_write(struct span message, int64_t date, unsigned flags, struct span keywords, mbox_put *put,
+                void *to)
 {
     static const struct quoting q = { .less = false, .least = 0, .most = SIZE_MAX - 1 };
     struct lines l = { put, to, false };
@@ -366,8 +370,9 @@ bool mbox_write(struct span message, int64_t date, unsigned flags, struct span k
     bytes_init(&own, 8192);
     add_from_line(header, date, &from);
     add_fields(flags, keywords, &own);
-    bool good = !from.failed && !own.failed && put_lines(&l, span_bytes(&from)) && put_header(fields, &q, put_lines, &l) &&
-                (!l.open || put_lines(&l, SPAN("\n"))) && put_lines(&l, span_bytes(&own)) &&
+    bool good = !from.failed && !own.failed && put_lines(&l, span_bytes(&from)) &&
+                put_header(fields, &q, put_lines, &l) && (!l.open || put_lines(&l, SPAN("\n"))) &&
+                put_lines(&l, span_bytes(&own)) &&
                 put_quoted(span_from(message, fields.n), false, q.least, q.most, put_lines, &l);
     bytes_free(&from);
     bytes_free(&own);

@@ -2,10 +2,11 @@
  *
  * Mailboxes in one file (RFC 4155): messages, each behind a line "From SENDER DATE" and before an empty line.
  *
- * What tells the dialects apart is how a line of a message that begins with "From " is kept from being taken for
- * such a line: mboxo puts ">" before it, mboxrd also before lines that begin with ">From " and so on; mboxcl and
- * mboxcl2 have a Content-Length, and mboxcl2 nothing else. Flags stand in the fields Status, X-Status and X-Keywords,
- * which c-client, mutt and Dovecot write; these belong to the file and not to the message.
+ * What tells the dialects apart is how a line of a message that begins with "From " is kept from being taken
+ * for such a line: mboxo puts ">" before it, mboxrd also before lines that begin with ">From " and so on;
+ * mboxcl and mboxcl2 have a Content-Length, and mboxcl2 nothing else. Flags stand in the fields Status,
+ * X-Status and X-Keywords, which c-client, mutt and Dovecot write; these belong to the file and not to the
+ * message.
  */
 #ifndef POSTERN_TEXT_MBOX_H
 #define POSTERN_TEXT_MBOX_H
@@ -56,8 +57,10 @@ typedef bool mbox_put(void *to, struct span piece);
 /* The message as it was: unquoted, and without the file's own fields. False if `put` said so. */
 bool mbox_read(const struct mbox *m, const struct mbox_message *message, mbox_put *put, void *to);
 
-/* The message (LF line ends) as one of an mboxrd file, with the empty line behind it. Its own fields of the names that
- * are the file's are left out: who reads it would take them for the file's. `keywords` are words parted by blanks. */
-bool mbox_write(struct span message, int64_t date, unsigned flags, struct span keywords, mbox_put *put, void *to);
+/* The message (LF line ends) as one of an mboxrd file, with the empty line behind it. Its own fields of the
+ * names that are the file's are left out: who reads it would take them for the file's. `keywords` are words
+ * parted by blanks. */
+bool mbox_write(struct span message, int64_t date, unsigned flags, struct span keywords, mbox_put *put,
+                void *to);
 
 #endif

@@ -28,7 +28,8 @@ void milter_put(struct milter_packet *p, struct span string)
     bytes_add_char(p->out, '\0');
 }
 
-void milter_put_number(struct milter_packet *p, uint32_t number, unsigned bytes)
+/* In network order. */
+static void put_number(struct milter_packet *p, uint32_t number, unsigned bytes)
 {
     while (bytes--)
         bytes_add_char(p->out, (char)(unsigned char)(number >> 8 * bytes));
@@ -49,9 +50,9 @@ bool milter_put_negotiate(struct bytes *out, uint32_t actions, uint32_t steps)
 {
     struct milter_packet p;
     milter_begin(&p, out, MILTER_NEGOTIATE);
-    milter_put_number(&p, MILTER_VERSION, 4);
-    milter_put_number(&p, actions, 4);
-    milter_put_number(&p, steps, 4);
+    put_number(&p, MILTER_VERSION, 4);
+    put_number(&p, actions, 4);
+    put_number(&p, steps, 4);
     return milter_finish(&p);
 }
 
@@ -76,7 +77,7 @@ bool milter_put_connect(struct bytes *out, struct span name, char family, unsign
     milter_put(&p, name);
     milter_put_bytes(&p, (struct span){ &family, 1 });
     if (family != 'U') {
-        milter_put_number(&p, port, 2);
+        put_number(&p, port, 2);
         milter_put(&p, address);
     }
     return milter_finish(&p);
@@ -270,8 +271,8 @@ static struct span without_ends(struct span value)
     return value;
 }
 
-/* An empty line would end the header section: it is left away, and so are blanks alone, which look like one.
- */
+/* An empty line would end the header section: it is left away, and so are blanks alone, which look like
+ * one. */
 bool milter_field(struct span name, struct span value, bool leading_space, struct bytes *out)
 {
     struct span rest = without_ends(value), line;

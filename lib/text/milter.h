@@ -98,7 +98,6 @@ void milter_begin(struct milter_packet *p, struct bytes *out, char command);
 /* A string with its NUL. A NUL within it would end it early: it is cut there. */
 void milter_put(struct milter_packet *p, struct span string);
 void milter_put_bytes(struct milter_packet *p, struct span bytes);
-void milter_put_number(struct milter_packet *p, uint32_t number, unsigned bytes);
 /* Writes the length. False: *out is over its limit. */
 bool milter_finish(struct milter_packet *p);
 
@@ -128,8 +127,8 @@ bool milter_answers(const struct milter_options *o, char command);
 /* MILTER_REPLY: appends lines "550 5.7.1 text", CRLF between them and none at the end; what isn't printable
  * ASCII becomes '?'. False: it is none of 4xx or 5xx, or not of one code, or too long. */
 bool milter_read_reply(struct span data, struct bytes *reply);
-/* Header modifications. `indexed`: INSERT and CHANGE. False where it isn't of that form or the name is none.
- */
+/* Header modifications. `indexed`: INSERT and CHANGE. False where it isn't of that form or the name is
+ * none. */
 bool milter_read_header(struct span data, bool indexed, uint32_t *index, struct span *name,
                         struct span *value);
 /* The first string of ADD_RCPT, DELETE_RCPT, CHANGE_FROM and their like. False: there is none. */

@@ -26,7 +26,7 @@ static const struct {
     [REPORT_FAILED] = { "failed", "Your message could not be delivered",
                         "Your message could not be delivered to the addresses below, and no further "
                         "attempt\r\n"
-                        "will be made. To the other recipients, if any, it was delivered.\r\n",
+                        "will be made. Of its other recipients, if any, nothing is said here.\r\n",
                         "failed; the server's answer was not recorded", "5.0.0" },
     [REPORT_DELAYED] = { "delayed", "Your message is delayed",
                          "Your message could not be delivered to the addresses below so far. You need not\r\n"
@@ -103,8 +103,8 @@ static enum report_action action_of(const struct report_recipient *one, const st
     return one->action != REPORT_UNSAID ? one->action : r->action;
 }
 
-/* A reply of another class is no status for this action: a server that says 554 to everybody makes mail wait.
- */
+/* A reply of another class is no status for this action: a server that says 554 to everybody makes mail
+ * wait. */
 static void add_status(struct bytes *out, const struct report_recipient *one, enum report_action action)
 {
     char status[12] = "";
@@ -161,11 +161,10 @@ static void add_recipient(struct bytes *out, const struct report_recipient *one,
     add_final(out, one->address, r);
     add_field(out, "Action", kinds[action].action);
     add_status(out, one, action);
-    if (one->host)
+    if (one->host && one->host[0] != '/') /* a socket of this machine has no name in DNS */
         add_remote(out, one);
     if (one->reply) {
-        bytes_add_str(out, one->host && code_of(one->reply) ? "Diagnostic-Code: smtp; "
-                                                            : "Diagnostic-Code: x-postern; ");
+        bytes_add_str(out, code_of(one->reply) ? "Diagnostic-Code: smtp; " : "Diagnostic-Code: x-postern; ");
         add_clean(out, one->reply);
         bytes_add_str(out, "\r\n");
     }
@@ -184,13 +183,31 @@ static void add_envid(struct bytes *out, const char *envid)
     bytes_free(&shown);
 }
 
+/* The address that the sender wrote to, where it is another. */
+static void add_known_as(struct bytes *out, const struct report_recipient *one, const struct report *r)
+{
+    struct bytes shown;
+    bytes_init(&shown, 2 * ENVELOPE_ORCPT_LIMIT);
+    if (one->options && one->options->orcpt[0] && orcpt_show(span_of(one->options->orcpt), r->utf8, &shown)) {
+        struct span all = span_bytes(&shown), address = span_from(all, span_find(all, ';') + 2);
+        if (address.n && !span_ieq(address, span_of(one->address))) {
+            bytes_add_str(out, ", to which <");
+            add_address(out, address.p, r);
+            bytes_add_str(out, "> leads");
+        }
+    }
+    bytes_free(&shown);
+}
+
 /* One recipient for people: who, what happened where not all shared it, what was said. */
 static void add_line(struct bytes *out, const struct report_recipient *one, const struct report *r)
 {
     enum report_action action = action_of(one, r);
     bytes_add_str(out, "\r\n  <");
     add_address(out, one->address, r);
-    bytes_add_str(out, ">\r\n");
+    bytes_add_str(out, ">");
+    add_known_as(out, one, r);
+    bytes_add_str(out, "\r\n");
     if (one->expired)
         bytes_add_str(out, "    was tried for as long as mail is kept here. The last answer was:\r\n");
     if (action != r->action)

@@ -144,6 +144,7 @@ enum smtp_path_result smtp_path_read_mail(struct span argument, unsigned offered
         return SMTP_PATH_ADDRESS;
     while (next_parameter(&rest, &name, &value)) {
         size_t i = 0;
+        mail->wrong = name;
         while (i < MAIL_PARAMETERS &&
                ((mail_parameters[i].offer & ~offered) || !span_ieq_str(name, mail_parameters[i].name)))
             i++;
@@ -153,8 +154,10 @@ enum smtp_path_result smtp_path_read_mail(struct span argument, unsigned offered
             return SMTP_PATH_VALUE;
         seen |= 1u << i;
     }
-    if (mail->binary && !(offered & OFFER_BINARY))
+    if (mail->binary && !(offered & OFFER_BINARY)) {
+        mail->wrong = SPAN("BODY");
         return SMTP_PATH_VALUE;
+    }
     return mail->options.smtputf8 || address_is_ascii(&mail->sender) ? SMTP_PATH_OK : SMTP_PATH_UTF8;
 }
 
@@ -203,6 +206,7 @@ enum smtp_path_result smtp_path_read_rcpt(struct span argument, unsigned offered
         return SMTP_PATH_ADDRESS;
     while (next_parameter(&rest, &name, &value)) {
         size_t i = 0;
+        rcpt->wrong = name;
         while (i < RCPT_PARAMETERS &&
                ((rcpt_parameters[i].offer & ~offered) || !span_ieq_str(name, rcpt_parameters[i].name)))
             i++;

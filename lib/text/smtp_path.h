@@ -36,15 +36,17 @@ struct smtp_path_mail {
     bool binary;       /* BODY=BINARYMIME */
     uint64_t hold_for; /* HOLDFOR=, seconds; HOLDUNTIL= is in `options` already */
     struct mail_options options;
+    struct span wrong; /* SMTP_PATH_VALUE, SMTP_PATH_UNKNOWN: the parameter's keyword, within the argument */
 };
 
 struct smtp_path_rcpt {
     struct address recipient;
     struct rcpt_options options;
+    struct span wrong; /* as above */
 };
 
-/* `argument` is what follows "MAIL ", `offered` has OFFER_* bits. Spaces behind the colon, which the standard
- * forbids and many programs send, are tolerated. */
+/* `argument` is what follows "MAIL ", `offered` has OFFER_* bits. Spaces behind the colon and an address without
+ * brackets, which the standard forbids and many programs send, are tolerated. */
 enum smtp_path_result smtp_path_read_mail(struct span argument, unsigned offered,
                                           struct smtp_path_mail *mail);
 /* `argument` is what follows "RCPT "; `utf8`: MAIL said SMTPUTF8. <Postmaster> is a recipient, <> is none. */

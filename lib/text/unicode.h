@@ -28,8 +28,8 @@ bool unicode_folder_add(struct unicode_folder *f, struct span text, struct bytes
 bool unicode_fold(struct span text, struct bytes *out);
 /* Appends `text` in normalisation form C. False if it isn't valid UTF-8 or goes over out's limit. */
 bool unicode_nfc(struct span text, struct bytes *out);
-/* Appends `text` with its case folded, in form C: the same for all that differ in case only. False as above.
- */
+/* Appends `text` with its case folded, in form C: the same for all that differ in case only. False as
+ * above. */
 bool unicode_fold_nfc(struct span text, struct bytes *out);
 /* The same as unicode_nfc in form KC, which makes one of what only looks different (U+FB01 is "fi"). */
 bool unicode_nfkc(struct span text, struct bytes *out);

@@ -31,11 +31,11 @@ bool unicode_search_end(struct unicode_search *s);
 /* Memory ran out since unicode_search_new(): what was not found may have been there. */
 bool unicode_search_failed(const struct unicode_search *s);
 
-/* Does `text` hold the ASCII text `folded` (in small letters), without regard to the case of ASCII letters?
- */
+/* Does `text` hold the ASCII text `folded` (in small letters), without regard to the case of ASCII
+ * letters? */
 bool unicode_holds_ascii(struct span text, struct span folded);
-/* Surely the needle is in nothing that `raw`, header fields or text as they stand in a message, decodes to.
- */
+/* Surely the needle is in nothing that `raw`, header fields or text as they stand in a message, decodes
+ * to. */
 bool unicode_rules_out(const struct unicode_needle *n, struct span raw);
 
 /* Does `haystack` hold `needle`? False as well if memory runs out. For single questions. */

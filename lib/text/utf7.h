@@ -11,8 +11,8 @@
 bool utf7_valid(struct span name);
 /* Appends the name in UTF-8. False if it isn't modified UTF-7, or goes over out's limit. */
 bool utf7_to_utf8(struct span name, struct bytes *out);
-/* Appends a UTF-8 name in modified UTF-7. False if it isn't valid UTF-8 or holds a NUL, or over out's limit.
- */
+/* Appends a UTF-8 name in modified UTF-7. False if it isn't valid UTF-8 or holds a NUL, or over out's
+ * limit. */
 bool utf7_from_utf8(struct span name, struct bytes *out);
 
 #endif

@@ -10,8 +10,8 @@
 
 #define UTF8_REPLACEMENT 0xfffdU
 
-/* Reads the character that s begins with. Returns its bytes, 1 to 4; 0 if s is empty or begins no character.
- */
+/* Reads the character that s begins with. Returns its bytes, 1 to 4; 0 if s is empty or begins no
+ * character. */
 size_t utf8_read(struct span s, uint32_t *character);
 /* Appends a character; what is none (surrogates, past U+10FFFF) as U+FFFD. */
 bool utf8_write(uint32_t character, struct bytes *out);

@@ -128,8 +128,8 @@ static bool split(struct span value, struct span *type, struct span *address)
     return type->n && address->n;
 }
 
-/* An address in xtext. Postfix writes UTF-8 so too, as type rfc822; where it can't be shown it stays encoded.
- */
+/* An address in xtext. Postfix writes UTF-8 so too, as type rfc822; where it can't be shown it stays
+ * encoded. */
 static bool take_xtext(struct span address, bool raw, bool utf8, struct bytes *out)
 {
     struct bytes decoded;

@@ -74,8 +74,5 @@ const char *auth_result_property(const struct auth_result *result, const char *t
  * readable authserv-id: some reader might find ours in it)? Without regard to case, quoting, comments,
  * folding, version, a final dot, and A-labels against U-labels. */
 bool auth_results_claims(struct span value, const char *authserv_id);
-/* Appends the header section without the Authentication-Results fields that claim it (5). How many those were
- * in *removed, which may be NULL. False if *out is over its limit. */
-bool auth_results_remove(struct span header, const char *authserv_id, struct bytes *out, size_t *removed);
 
 #endif

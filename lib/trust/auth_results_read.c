@@ -7,7 +7,6 @@
  * goes against the grammar otherwise, reading ends there.
  */
 #include "net/idna.h"
-#include "text/fields.h"
 #include "text/lexical.h"
 #include "trust/auth_results.h"
 
@@ -216,27 +215,4 @@ bool auth_results_claims(struct span value, const char *authserv_id)
     plain_id(id, theirs);
     plain_id(authserv_id, ours);
     return span_ieq_str(span_of(theirs), ours);
-}
-
-struct removal {
-    const char *authserv_id;
-    size_t count;
-};
-
-static bool is_to_go(void *arg, const struct header_field *field)
-{
-    struct removal *r = arg;
-    bool goes = span_ieq_str(field->name, "Authentication-Results") &&
-                auth_results_claims(field->value, r->authserv_id);
-    r->count += goes;
-    return goes;
-}
-
-bool auth_results_remove(struct span header, const char *authserv_id, struct bytes *out, size_t *removed)
-{
-    struct removal r = { .authserv_id = authserv_id };
-    bool good = fields_leaving_out(header, is_to_go, &r, out);
-    if (removed)
-        *removed = r.count;
-    return good;
 }

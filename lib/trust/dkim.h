@@ -7,8 +7,8 @@
  * What our rules take and don't take, where the standards leave it to the receiver:
  *   - The first DKIM_SIGNATURES signatures of a message are looked at. Each takes one question to DNS, and
  *     time that grows with the header only; whatever is signed how, the body is hashed twice at most.
- *   - A signature whose l= leaves a part of the body out is TRUST_POLICY: what follows might be anybody's, and
- *     whoever reads "pass" takes it for the whole message. One whose l= is the whole body passes.
+ *   - A signature whose l= leaves a part of the body out is TRUST_POLICY: what follows might be anybody's,
+ *     and whoever reads "pass" takes it for the whole message. One whose l= is the whole body passes.
  *   - rsa-sha1 and RSA keys under 1,024 bits (RFC 8301 3), keys of more than SIGNATURE_RSA_MOST bits, a
  *     signature behind its x= or made in the future are TRUST_POLICY.
  *   - What can't be read is TRUST_NEUTRAL (RFC 8601 2.7.1); what is there and contradicts itself or the
@@ -28,8 +28,8 @@
 #define DKIM_WHY_LIMIT 96
 #define DKIM_HEAD_LIMIT 25
 
-/* Of one signature, in the order of the header, so the newest first. Strings hold printable ASCII or UTF-8.
- */
+/* Of one signature, in the order of the header, so the newest first. Strings hold printable ASCII or
+ * UTF-8. */
 struct dkim_result {
     enum trust_result result;
     char domain[DNS_NAME_LIMIT];   /* d=, in lower case, A-labels (RFC 8616); "" if it can't be read */
@@ -48,8 +48,6 @@ struct dkim_verifier;
 /* Of a header section, with or without the empty line at its end. `now` in seconds since 1970. NULL without
  * memory. Reads each signature and hashes what it covers of the header, which may then go. */
 struct dkim_verifier *dkim_verify_start(struct span header, int64_t now);
-/* How many signatures there are, DKIM_SIGNATURES at most. 0: the body needn't be given. */
-size_t dkim_verify_count(const struct dkim_verifier *v);
 /* The questions for the keys, `room` at most, for trust_expect(): those that dkim_verify_end() will ask. How
  * many. */
 size_t dkim_verify_queries(const struct dkim_verifier *v, struct dns_query *queries, size_t room);

@@ -19,7 +19,7 @@ static void flush(struct dkim_hash *h)
     h->have = 0;
 }
 
-void dkim_hash_add(struct dkim_hash *h, struct span s)
+static void add(struct dkim_hash *h, struct span s)
 {
     h->total += s.n;
     if (h->seen)
@@ -67,9 +67,9 @@ static void add_simple(struct dkim_hash *h, struct span s)
     while (s.n) {
         size_t n = span_find(s, '\n');
         bool ends = n < s.n, has_cr = n && s.p[n - 1] == '\r';
-        dkim_hash_add(h, span_head(s, ends && has_cr ? n - 1 : n));
+        add(h, span_head(s, ends && has_cr ? n - 1 : n));
         if (ends)
-            dkim_hash_add(h, line_end);
+            add(h, line_end);
         s = span_from(s, n + 1);
     }
 }
@@ -95,10 +95,10 @@ static void add_relaxed(struct dkim_hash *h, struct span s, struct relaxed *r)
         while (run < s.n && !is_blank(s.p[run]) && s.p[run] != '\n' && (s.p[run] != '\r' || run == 0))
             run++;
         if (r->blank && r->begun)
-            dkim_hash_add(h, SPAN(" "));
+            add(h, SPAN(" "));
         r->blank = false;
         r->begun = true;
-        dkim_hash_add(h, crlf ? line_end : span_head(s, run));
+        add(h, crlf ? line_end : span_head(s, run));
         s = span_from(s, crlf ? crlf : run);
     }
 }
@@ -121,13 +121,13 @@ void dkim_hash_field(struct dkim_hash *h, enum dkim_canonical canonical, const s
     } else {
         struct relaxed r = { false, false };
         for (size_t i = 0; i < field->name.n; i++)
-            dkim_hash_add(h, (struct span){ &(char){ ascii_lower(field->name.p[i]) }, 1 });
-        dkim_hash_add(h, SPAN(":"));
+            add(h, (struct span){ &(char){ ascii_lower(field->name.p[i]) }, 1 });
+        add(h, SPAN(":"));
         add_relaxed(h, front, &r);
         add_relaxed(h, back, &r);
     }
     if (!last)
-        dkim_hash_add(h, line_end);
+        add(h, line_end);
 }
 
 bool dkim_body_start(struct dkim_body *b, enum dkim_canonical canonical, struct bytes *seen)
@@ -142,9 +142,9 @@ bool dkim_body_start(struct dkim_body *b, enum dkim_canonical canonical, struct 
 static void before_text(struct dkim_body *b)
 {
     for (; b->ends; b->ends--)
-        dkim_hash_add(&b->hash, line_end);
+        add(&b->hash, line_end);
     if (b->blank)
-        dkim_hash_add(&b->hash, SPAN(" "));
+        add(&b->hash, SPAN(" "));
     b->blank = false;
     b->line = true;
 }
@@ -164,14 +164,14 @@ static void add_text(struct dkim_body *b, struct span s)
 {
     if (b->canonical == DKIM_SIMPLE && s.n) {
         before_text(b);
-        dkim_hash_add(&b->hash, s);
+        add(&b->hash, s);
         return;
     }
     while (s.n) {
         size_t run = relaxed_run(s);
         if (run) {
             before_text(b);
-            dkim_hash_add(&b->hash, span_head(s, run));
+            add(&b->hash, span_head(s, run));
         }
         b->blank = b->blank || run < s.n;
         s = span_from(s, run + 1);
@@ -181,7 +181,7 @@ static void add_text(struct dkim_body *b, struct span s)
 static void end_line(struct dkim_body *b)
 {
     if (b->line)
-        dkim_hash_add(&b->hash, line_end);
+        add(&b->hash, line_end);
     else
         b->ends++;
     b->line = b->blank = false;
@@ -212,7 +212,7 @@ bool dkim_body_end(struct dkim_body *b, unsigned char out[HASH_SIZE])
     if (b->cr)
         add_text(b, SPAN("\r"));
     if (b->line || (b->canonical == DKIM_SIMPLE && b->hash.total == 0))
-        dkim_hash_add(&b->hash, line_end);
+        add(&b->hash, line_end);
     return dkim_hash_end(&b->hash, out);
 }
 

@@ -52,7 +52,6 @@ struct dkim_hash {
     char piece[4096];
 };
 bool dkim_hash_start(struct dkim_hash *h, struct bytes *seen);
-void dkim_hash_add(struct dkim_hash *h, struct span s);
 /* The result; h is then free. False if something failed on the way. */
 bool dkim_hash_end(struct dkim_hash *h, unsigned char out[HASH_SIZE]);
 void dkim_hash_drop(struct dkim_hash *h); /* instead of dkim_hash_end(); also twice */
@@ -89,8 +88,8 @@ struct dkim_fields {
 };
 /* False without memory. Freed with dkim_fields_free(). */
 bool dkim_fields_init(struct dkim_fields *f, struct span header);
-/* The last field of that name that wasn't taken since dkim_fields_again(). False if there is none (any more).
- */
+/* The last field of that name that wasn't taken since dkim_fields_again(). False if there is none (any
+ * more). */
 bool dkim_fields_take(struct dkim_fields *f, struct span name, struct header_field *field);
 void dkim_fields_again(struct dkim_fields *f);
 void dkim_fields_free(struct dkim_fields *f);

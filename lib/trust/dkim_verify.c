@@ -68,11 +68,6 @@ struct dkim_verifier *dkim_verify_start(struct span header, int64_t now)
     return v;
 }
 
-size_t dkim_verify_count(const struct dkim_verifier *v)
-{
-    return v->count;
-}
-
 size_t dkim_verify_queries(const struct dkim_verifier *v, struct dns_query *queries, size_t room)
 {
     size_t count = 0;

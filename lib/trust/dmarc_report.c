@@ -18,8 +18,8 @@ static const char *disposition(const struct dmarc_report *r)
                                                       : "none";
 }
 
-/* "arc=pass as[3].d=list.test as[3].s=2026a as[2].d=forward.test": the newest seal, and whose word was taken.
- */
+/* "arc=pass as[3].d=list.test as[3].s=2026a as[2].d=forward.test": the newest seal, and whose word was
+ * taken. */
 static void arc_comment(const struct dmarc_report *r, char to[COMMENT_LIMIT])
 {
     to[0] = '\0';

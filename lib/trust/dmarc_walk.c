@@ -44,7 +44,8 @@ struct dmarc_walk *dmarc_walk_new(const struct trust_lookup *lookup)
     return w;
 }
 
-size_t dmarc_walk_names(const char *domain, const char *names[DMARC_WALK])
+/* The names at which a walk from `domain` looks (4.10), itself first; within `domain`. How many. */
+static size_t names_of(const char *domain, const char *names[DMARC_WALK])
 {
     size_t n = 0;
     names[n++] = domain;
@@ -108,7 +109,8 @@ const struct dmarc_seen *dmarc_walk_at(struct dmarc_walk *w, const char *domain)
     return seen;
 }
 
-void dmarc_walk_expect(const struct dmarc_walk *w, const char *const *names, size_t count)
+/* Tells the resolver that these will be asked about, but for those that were. */
+static void expect(const struct dmarc_walk *w, const char *const *names, size_t count)
 {
     struct dns_query queries[DMARC_WALK];
     size_t n = 0;
@@ -132,9 +134,9 @@ static const char *below(const char *domain, const char *above)
 enum status dmarc_walk_organization(struct dmarc_walk *w, const char *domain, const char **organization)
 {
     const char *names[DMARC_WALK];
-    size_t count = dmarc_walk_names(domain, names);
+    size_t count = names_of(domain, names);
     *organization = domain;
-    dmarc_walk_expect(w, names, count);
+    expect(w, names, count);
     for (size_t i = 0; i < count; i++) {
         const struct dmarc_seen *seen = dmarc_walk_at(w, names[i]);
         if (!seen || seen->status == ST_TEMP)

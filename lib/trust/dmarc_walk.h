@@ -29,15 +29,11 @@ struct dmarc_walk *dmarc_walk_new(const struct trust_lookup *lookup);
 const struct dmarc_seen *dmarc_walk_at(struct dmarc_walk *w, const char *domain);
 /* The same, but nothing is asked: NULL where it wasn't. */
 const struct dmarc_seen *dmarc_walk_known(const struct dmarc_walk *w, const char *domain);
-/* The names at which a walk from `domain` looks (4.10), itself first; within `domain`. How many. */
-size_t dmarc_walk_names(const char *domain, const char *names[DMARC_WALK]);
 /* The organizational domain (4.10.2), which is `domain` or stands at its end: *organization points there.
  * ST_TEMP: DNS can't tell now. ST_PERM: the questions are used up. */
 enum status dmarc_walk_organization(struct dmarc_walk *w, const char *domain, const char **organization);
 /* Is it `parent`, or below it? */
 bool dmarc_within(const char *domain, const char *parent);
-/* Tells the resolver that these will be asked about, but for those that were. */
-void dmarc_walk_expect(const struct dmarc_walk *w, const char *const *names, size_t count);
 /* "_dmarc." and the domain. False if it is too long for a name, so that nothing can be there. */
 bool dmarc_record_name(const char *domain, char name[DNS_NAME_LIMIT]);
 

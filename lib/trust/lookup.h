@@ -13,8 +13,8 @@ struct trust_lookup {
     /* As dns_ask(): ST_OK with at least one record, ST_NONE (rcode tells NXDOMAIN from no data), ST_TEMP;
      * ST_PERM where `name` is no domain name. The answer is freed with dns_answer_free() whatever came. */
     enum status (*ask)(void *arg, const char *name, enum dns_type type, struct dns_answer *answer);
-    /* These will be asked next, so that they can be asked at once; it changes no answer. NULL: no use for it.
-     */
+    /* These will be asked next, so that they can be asked at once; it changes no answer. NULL: no use for
+     * it. */
     void (*expect)(void *arg, const struct dns_query *queries, size_t count);
 };
 

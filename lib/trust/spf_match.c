@@ -84,7 +84,8 @@ static bool is_within(const struct spf_state *s, const struct in6_addr *network,
     return same_network(&s->query->address, network, s->v4 ? 96 + term->prefix4 : term->prefix6);
 }
 
-enum spf_match spf_void(struct spf_state *s)
+/* A term found nothing: SPF_NO, or SPF_PERMERROR if that was once too often. */
+static enum spf_match found_nothing(struct spf_state *s)
 {
     if (++s->voids <= SPF_VOID)
         return SPF_NO;
@@ -118,7 +119,7 @@ static enum spf_match match_a(struct spf_state *s, const char *name, const struc
     if (st == ST_TEMP)
         return dns_failed(s, name);
     if (st == ST_NONE)
-        return spf_void(s);
+        return found_nothing(s);
     return found ? SPF_YES : SPF_NO;
 }
 
@@ -153,7 +154,7 @@ static enum spf_match match_mx(struct spf_state *s, const char *name, const stru
     if (st == ST_TEMP)
         return dns_failed(s, name);
     if (st == ST_NONE)
-        return spf_void(s);
+        return found_nothing(s);
     if (st == ST_OK && records > SPF_NAMES) {
         spf_why(s, "%s has more than %d MX records", name, SPF_NAMES);
         return SPF_PERMERROR;
@@ -165,7 +166,7 @@ static enum spf_match match_mx(struct spf_state *s, const char *name, const stru
             return dns_failed(s, hosts[i]);
         nothing = nothing || st == ST_NONE;
     }
-    return found ? SPF_YES : nothing ? spf_void(s) : SPF_NO;
+    return found ? SPF_YES : nothing ? found_nothing(s) : SPF_NO;
 }
 
 static enum spf_match match_exists(struct spf_state *s, const char *name)
@@ -174,7 +175,7 @@ static enum spf_match match_exists(struct spf_state *s, const char *name)
     dns_answer_free(&s->answer);
     if (st == ST_TEMP)
         return dns_failed(s, name);
-    return st == ST_OK ? SPF_YES : st == ST_NONE ? spf_void(s) : SPF_NO;
+    return st == ST_OK ? SPF_YES : st == ST_NONE ? found_nothing(s) : SPF_NO;
 }
 
 /* The names that DNS has for the client, and that have its address (5.5): asked for once a check. */
@@ -212,7 +213,7 @@ static enum spf_match match_ptr(struct spf_state *s, const char *target)
     for (size_t i = 0; i < s->name_count; i++)
         if (is_below(s->names[i], target))
             return SPF_YES;
-    return s->names_void ? spf_void(s) : SPF_NO;
+    return s->names_void ? found_nothing(s) : SPF_NO;
 }
 
 const char *spf_validated_name(struct spf_state *s, const char *domain)

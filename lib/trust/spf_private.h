@@ -71,8 +71,8 @@ struct spf_state {
 bool spf_macro_string(struct span text, bool is_text);
 /* A macro-string that ends as a domain has to (7.1 domain-end). */
 bool spf_domain_spec(struct span text);
-/* Expands into s->expanded, %{d} being `domain`. *local: the sender's local part is in it. False: too long.
- */
+/* Expands into s->expanded, %{d} being `domain`. *local: the sender's local part is in it. False: too
+ * long. */
 bool spf_expand(struct spf_state *s, struct span text, const char *domain, bool *local);
 
 enum spf_target {
@@ -90,8 +90,6 @@ bool spf_is_name(const char *name);
 enum spf_match { SPF_NO, SPF_YES, SPF_TEMPERROR, SPF_PERMERROR };
 /* Does a mechanism other than "include" match? It has been counted. Errors have said why. */
 enum spf_match spf_match(struct spf_state *s, const struct spf_level *level, const struct spf_term *term);
-/* A term found nothing: SPF_NO, or SPF_PERMERROR if that was once too often. */
-enum spf_match spf_void(struct spf_state *s);
 /* The client's validated name for %{p} (7.3): "unknown" if there is none. */
 const char *spf_validated_name(struct spf_state *s, const char *domain);
 /* PTR's question for the client. */

@@ -13,11 +13,9 @@
 #include "bench.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
-#include <signal.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>

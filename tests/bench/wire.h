@@ -101,8 +101,8 @@ static inline const char *wire_last_line(const struct wire *w, size_t *n)
     return line;
 }
 
-/* Reads until the last line begins with `begin`: an IMAP tag with its blank, "+ " or "* ". Returns that line.
- */
+/* Reads until the last line begins with `begin`: an IMAP tag with its blank, "+ " or "* ". Returns that
+ * line. */
 static inline const char *wire_until(struct wire *w, const char *begin)
 {
     size_t n, wanted = strlen(begin);

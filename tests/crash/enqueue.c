@@ -6,6 +6,7 @@
  *     enqueue look SPOOL     for every message that can be read whole, "queued ID", "ID marked MARKS" and
  *                            "ID attempts N"; for every other "damaged ID"
  */
+#include "../helpers/one_queued.h"
 #include "say.h"
 
 #include "base/clock.h"
@@ -50,11 +51,11 @@ static void work(const char *spool)
     say("%s marked TD\n", first);
     m.attempts = 1;
     m.next_attempt = clock_now() + 1000;
-    need(queue_defer(dir, &m), "defer");
+    need(defer_queued(dir, &m), "defer");
     say("%s attempts 1\n", first);
     queue_message_free(&m);
     need(queue_read(dir, second, true, &m), "read");
-    need(queue_remove(dir, &m), "remove");
+    need(remove_queued(dir, &m), "remove");
     say("removed %s\n", second);
     queue_message_free(&m);
     say("done\n");

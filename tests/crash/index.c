@@ -6,17 +6,19 @@
  *     index make NUMBER MAILDIR    a folder with so many messages, UIDs given, index and cache written
  *     index foreign NUMBER MAILDIR the same, but as another program left them
  *     index WHAT MAILDIR           open append few many copy move expunge: says "begin ..." before and "done
- * ..." after; abrupt is many, and the session ends without a word index look MAILDIR           what is there
+ *                                  ..." after; abrupt is many, and the session ends without a word; in pair
+ *                                  two sessions take turns, and one can't take in what another program does
+ *     index look MAILDIR           what is there
  *     index use MAILDIR            that it can be changed
  *
  * Messages are known by their subjects. Lines: "FOLDER validity N next N", "FOLDER UID FLAGS SUBJECT".
  */
 #include "say.h"
+#include "../helpers/one_message.h"
 
 #include "store/mailbox.h"
 #include "store/maildir.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,19 +36,25 @@ static struct mailbox *open_box(struct span folder)
     return box;
 }
 
-static void say_box(struct mailbox *box)
+/* Valid until the mailbox's next call. */
+static struct span subject_of(struct mailbox *box, size_t index)
 {
     struct summary s;
+    need(mailbox_summary(box, index, &s), "summary");
+    size_t line = 0;
+    while (line < s.header.n && !span_eq_str(span_head(span_from(s.header, line), 9), "Subject: "))
+        line += span_find(span_from(s.header, line), '\n') + 1;
+    struct span subject = span_from(s.header, line + 9 < s.header.n ? line + 9 : s.header.n);
+    size_t end = span_find(subject, '\n');
+    return span_head(subject, end && end < subject.n && subject.p[end - 1] == '\r' ? end - 1 : end);
+}
+
+static void say_box(struct mailbox *box)
+{
     say("%s validity %u next %u\n", box->folder, box->uid_validity, box->uid_next);
     for (size_t i = 0; i < box->count; i++) {
         struct mailbox_message m = mailbox_message(box, i);
-        need(mailbox_summary(box, i, &s), "summary");
-        size_t line = 0;
-        while (line < s.header.n && !span_eq_str(span_head(span_from(s.header, line), 9), "Subject: "))
-            line += span_find(span_from(s.header, line), '\n') + 1;
-        struct span subject = span_from(s.header, line + 9 < s.header.n ? line + 9 : s.header.n);
-        size_t end = span_find(subject, '\n');
-        subject = span_head(subject, end && end < subject.n && subject.p[end - 1] == '\r' ? end - 1 : end);
+        struct span subject = subject_of(box, i);
         say("%s %u %x %.*s\n", box->folder, m.uid, m.flags, SPAN_FMT(subject));
     }
 }
@@ -60,7 +68,7 @@ static uint32_t append(struct mailbox *box, struct span folder, const char *subj
     snprintf(text, sizeof text, "Subject: %s\r\n\r\ntext\r\n", subject);
     need(mailbox_append_begin(mail, box, folder, &a), "append");
     mailbox_append_write(a, span_of(text));
-    need(mailbox_append_finish(a, FLAG_SEEN, keywords, 1000000000, &validity, &uid), "append");
+    need(finish_append(a, FLAG_SEEN, keywords, 1000000000, &validity, &uid), "append");
     return uid;
 }
 
@@ -116,6 +124,42 @@ static void copy(struct mailbox *box, size_t count, bool move)
     say("done %s 0 %zu 0\n", move ? "move" : "copy", count);
 }
 
+/* Another program's: a message comes, and one that is there gets a flag. */
+static void come(struct mailbox *box)
+{
+    static const char text[] = "Subject: arrived1\n\ntext\n";
+    char name[256], from[300], to[300];
+    int dir = mail_dir(mail), fd = openat(dir, "tmp/1000000101.M1P1.other", O_WRONLY | O_CREAT, 0600);
+    bool whole = fd >= 0 && write(fd, text, sizeof text - 1) == sizeof text - 1;
+    close(fd);
+    if (!whole)
+        unlinkat(dir, "tmp/1000000101.M1P1.other", 0);
+    need(whole ? ST_OK : ST_TEMP, "come");
+    need(renameat(dir, "tmp/1000000101.M1P1.other", dir, "new/1000000101.M1P1.other") == 0 ? ST_OK : ST_TEMP,
+         "come");
+    mailbox_name(box, 1, name);
+    snprintf(from, sizeof from, "cur/%s", name);
+    snprintf(to, sizeof to, "cur/%sS", name);
+    need(renameat(dir, from, dir, to) == 0 ? ST_OK : ST_TEMP, "rename");
+}
+
+static void pair(struct mailbox *box)
+{
+    struct mailbox_changes c;
+    struct mailbox *other = open_box(SPAN("INBOX"));
+    come(box);
+    say("begin store 1 1 %x\n", FLAG_SEEN);
+    if (mailbox_refresh(box, false, &c) == ST_OK) /* or it is behind */
+        mailbox_changes_free(&c);
+    store(other, 2, 1, FLAG_FLAGGED);
+    say("begin expunge 4 1 0\n");
+    need(mailbox_expunge(other, &indexes[4], 1, &c), "expunge");
+    mailbox_changes_free(&c);
+    say("done expunge 4 1 0\n");
+    store(box, 3, 1, FLAG_ANSWERED);
+    mailbox_close(other);
+}
+
 static void work(const char *what)
 {
     struct mailbox_changes c;
@@ -139,6 +183,8 @@ static void work(const char *what)
         mailbox_changes_free(&c);
         say("done expunge 0 %zu 0\n", box->count / 2);
     }
+    if (strcmp(what, "pair") == 0)
+        pair(box);
     if (strcmp(what, "open") == 0) /* so long that the directories' times count, and the index is closed as settled */
         nanosleep(&(struct timespec){ .tv_nsec = 60000000 }, NULL);
     need(mailbox_refresh(box, false, &c), "refresh");
@@ -156,6 +202,16 @@ static void look(struct span folder)
     mailbox_close(box);
 }
 
+/* Is that the last message, but for those that another program had brought before and nobody had seen? */
+static bool is_last(struct mailbox *box, size_t index, uint32_t uid, const char *subject)
+{
+    bool is = index < box->count && mailbox_uid(box, index) == uid &&
+              span_eq_str(subject_of(box, index), subject);
+    while (is && ++index < box->count)
+        is = span_starts(subject_of(box, index), "arrived");
+    return is;
+}
+
 /* The folder still does everything. */
 static void use(void)
 {
@@ -163,9 +219,9 @@ static void use(void)
     uint32_t uid = append(NULL, SPAN("INBOX"), "after"), other = append(NULL, SPAN("Goal"), "after");
     struct mailbox *box = open_box(SPAN("INBOX"));
     size_t i = mailbox_find(box, uid);
-    if (i + 1 != box->count || mailbox_uid(box, i) != uid || !other)
+    if (!is_last(box, i, uid, "after") || !other)
         need(ST_TEMP, "find");
-    need(mailbox_set_flags(box, 0, FLAG_DRAFT), "flags");
+    need(store_flags(box, 0, FLAG_DRAFT), "flags");
     need(mailbox_expunge(box, &i, 1, &c), "expunge");
     mailbox_changes_free(&c);
     mailbox_close(box);

@@ -9,6 +9,7 @@
  * gone UID", "FOLDER uidnext N". TEXT is the message's last line.
  */
 #include "say.h"
+#include "../helpers/one_message.h"
 
 #include "store/mailbox.h"
 #include "store/maildir.h"
@@ -66,7 +67,7 @@ static void append(struct mail *mail, struct span folder, const char *text)
     mailbox_append_write(a, SPAN("Subject: x\r\n\r\n"));
     mailbox_append_write(a, span_of(text));
     mailbox_append_write(a, SPAN("\r\n"));
-    need(mailbox_append_finish(a, FLAG_SEEN, keywords, 1000000000, &validity, &uid), "append");
+    need(finish_append(a, FLAG_SEEN, keywords, 1000000000, &validity, &uid), "append");
     say("%.*s has %u %s\n", SPAN_FMT(folder), uid, text);
 }
 
@@ -109,7 +110,7 @@ static void work(struct mail *mail)
     mailbox_changes_free(&c);
     need(box->count == 3 ? ST_OK : ST_TEMP, "count");
     need(mailbox_keyword(box, SPAN("kept"), true, &bit), "keyword");
-    need(mailbox_set_flags(box, 0, FLAG_SEEN | bit), "flags");
+    need(store_flags(box, 0, FLAG_SEEN | bit), "flags");
     char id[FOLDER_ID_SIZE];
     need(folder_create_for(mail, ARCHIVE, USE_TRASH, id), "create");
     say("Archive is %s\n", id);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Preloaded into a program, ends it or fails it at the Nth call that changes files. The calls that
- * count are those by which something becomes true on disk: write, writev, pwrite, pwritev, copy_file_range, ftruncate
- * and fallocate on regular files, sync_file_range, fsync, fdatasync, msync, link, rename, unlink, mkdir, rmdir, and opening with
- * O_CREAT. They are counted in a shared file over all processes that the program forks, so that a test can tell when N was
- * beyond the last.
+ * Preloaded into a program, ends it or fails it at the Nth call that changes files. The calls that count are
+ * those by which something becomes true on disk: write, writev, pwrite, pwritev, copy_file_range, ftruncate
+ * and fallocate on regular files, sync_file_range, fsync, fdatasync, msync, link, rename, unlink, mkdir,
+ * rmdir, and opening with O_CREAT. They are counted in a shared file over all processes that the program
+ * forks, so that a test can tell when N was beyond the last.
  *
  *     SHIM_COUNT   a file of 256 KiB of zeros: 8 bytes become the number of calls so far; the rest, if
  *                  SHIM_TRACE is set, lines "write PATH", "out PATH" (sync_file_range), "fsync PATH", "rename FROM TO",
@@ -15,6 +15,7 @@
  *                  fail: this one call fails with SHIM_ERRNO
  *                  full: from this one on, whatever needs room fails with SHIM_ERRNO, as on a full disk;
  *                  removing works
+ *                  cow: the same where a file system copies what is overwritten: that needs room, too
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -45,7 +46,7 @@ struct page {
     char trace[TRACE_SIZE];
 };
 
-enum action { NOTHING, EXIT, FAIL, FULL };
+enum action { NOTHING, EXIT, FAIL, FULL, COW };
 
 static struct {
     struct page *page;
@@ -69,7 +70,10 @@ __attribute__((constructor)) static void shim_start(void)
     close(fd);
     shim.at = strtoull(n, NULL, 10);
     shim.error = error ? atoi(error) : EIO;
-    shim.action = strcmp(action, "exit") == 0 ? EXIT : strcmp(action, "fail") == 0 ? FAIL : FULL;
+    shim.action = strcmp(action, "exit") == 0   ? EXIT
+                  : strcmp(action, "fail") == 0 ? FAIL
+                  : strcmp(action, "cow") == 0  ? COW
+                                                : FULL;
     shim.trace = getenv("SHIM_TRACE") != NULL;
     shim.page = page;
 }
@@ -80,7 +84,7 @@ static enum action next(bool room)
     if (!shim.page)
         return NOTHING;
     uint64_t n = atomic_fetch_add(&shim.page->count, 1) + 1;
-    if (shim.action == FULL)
+    if (shim.action == FULL || shim.action == COW)
         return n >= shim.at && room ? FAIL : NOTHING;
     return n == shim.at ? shim.action : NOTHING;
 }
@@ -198,7 +202,7 @@ ssize_t pwrite(int fd, const void *data, size_t n, off_t at)
 {
     REAL(pwrite);
     if (is_file(fd)) {
-        if (stopped(false))
+        if (stopped(shim.action == COW))
             return -1;
         trace_fd("write", fd);
     }
@@ -353,16 +357,26 @@ int unlinkat(int dir, const char *path, int flags)
     return stopped(false) ? -1 : real(dir, path, flags);
 }
 
+/* What is there already is found, however full the disk is. */
+static bool makes(int dir, const char *path)
+{
+    struct stat st;
+    int saved = errno;
+    bool makes = shim.action != COW || fstatat(dir, path, &st, AT_SYMLINK_NOFOLLOW) != 0;
+    errno = saved;
+    return makes;
+}
+
 int mkdir(const char *path, mode_t mode)
 {
     REAL(mkdir);
-    return stopped(true) ? -1 : real(path, mode);
+    return stopped(makes(AT_FDCWD, path)) ? -1 : real(path, mode);
 }
 
 int mkdirat(int dir, const char *path, mode_t mode)
 {
     REAL(mkdirat);
-    return stopped(true) ? -1 : real(dir, path, mode);
+    return stopped(makes(dir, path)) ? -1 : real(dir, path, mode);
 }
 
 int rmdir(const char *path)
@@ -383,7 +397,7 @@ int open(const char *path, int flags, ...)
     va_start(ap, flags);
     mode_t mode = mode_of(flags, ap);
     va_end(ap);
-    return flags & O_CREAT && stopped(true) ? -1 : real(path, flags, mode);
+    return flags & O_CREAT && stopped(makes(AT_FDCWD, path)) ? -1 : real(path, flags, mode);
 }
 
 int openat(int dir, const char *path, int flags, ...)
@@ -393,7 +407,7 @@ int openat(int dir, const char *path, int flags, ...)
     va_start(ap, flags);
     mode_t mode = mode_of(flags, ap);
     va_end(ap);
-    return flags & O_CREAT && stopped(true) ? -1 : real(dir, path, flags, mode);
+    return flags & O_CREAT && stopped(makes(dir, path)) ? -1 : real(dir, path, flags, mode);
 }
 
 /* openat2 has no function of its own in libc. */

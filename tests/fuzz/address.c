@@ -11,8 +11,9 @@
 static void check_address(const struct address *a)
 {
     struct span text = span_of(a->text), local = address_local(a), domain = address_domain(a);
+    struct span unquoted = address_unquoted(a);
     struct address again;
-    HOLDS(text.n < sizeof a->text && (local.n <= ADDRESS_LOCAL_LIMIT || span_istarts(local, "SRS")) &&
+    HOLDS(text.n < sizeof a->text && (local.n <= ADDRESS_LOCAL_LIMIT || span_istarts(unquoted, "SRS")) &&
           domain.n <= ADDRESS_DOMAIN_LIMIT);
     HOLDS(text.n == 0 || local.n > 0);
     for (size_t i = 0; i < text.n; i++)
@@ -28,6 +29,10 @@ static void check_address(const struct address *a)
     bytes_init(&path, sizeof a->text + 2);
     bytes_printf(&path, "<%s>", a->text);
     struct span rest = span_bytes(&path);
+    HOLDS(address_path(&rest, &again) == ADDRESS_OK && rest.n == 0 && strcmp(again.text, a->text) == 0);
+    bytes_clear(&path);
+    bytes_printf(&path, "<%.*s%s>", SPAN_FMT(unquoted), a->text + local.n);
+    rest = span_bytes(&path);
     HOLDS(address_path(&rest, &again) == ADDRESS_OK && rest.n == 0 && strcmp(again.text, a->text) == 0);
     bytes_free(&path);
 }
@@ -69,7 +74,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct span input = fuzz_span(data, size), rest = input;
     struct address a;
     enum address_result result = address_path(&rest, &a);
-    HOLDS(fuzz_within(rest, input) && (result != ADDRESS_OK || rest.p[-1] == '>'));
+    bool bare = rest.n == 0 || rest.p[0] == ' ';
+    HOLDS(fuzz_within(rest, input) && (result != ADDRESS_OK || rest.p[-1] == '>' || bare));
     HOLDS(result == ADDRESS_OK || (address_is_null(&a) && rest.p == input.p));
     check_address(&a);
     result = address_parse(input, &a);

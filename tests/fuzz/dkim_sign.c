@@ -54,9 +54,9 @@ static enum trust_result first_result(struct span message)
     const struct trust_lookup lookup = { NULL, ask, NULL };
     size_t head = header_end(message);
     struct dkim_verifier *v = dkim_verify_start(span_head(message, head), 1700000000);
-    HOLDS(v && dkim_verify_count(v) > 0);
+    HOLDS(v);
     dkim_verify_body(v, span_from(message, head));
-    dkim_verify_end(v, &lookup, results);
+    HOLDS(dkim_verify_end(v, &lookup, results) > 0);
     dkim_verify_free(v);
     return results[0].result;
 }

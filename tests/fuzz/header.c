@@ -53,9 +53,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                   : !values[n].p);
 
     struct fields looked;
+    char id[MESSAGE_ID_LIMIT + 1];
     bytes_init(&out, FUZZ_OUT_LIMIT);
     fields_look(header, &looked);
     HOLDS(looked.received == received);
+    HOLDS(header_find(header, "Message-ID", &found) ? looked.message_id.p == found.value.p
+                                                    : !looked.message_id.p);
+    message_id_read(looked.message_id, id);
+    HOLDS(strlen(id) <= MESSAGE_ID_LIMIT && !strpbrk(id, "\r\n>"));
     HOLDS(fields_without(header, without, &out) && out.len <= header.n);
     HOLDS(header_count(span_bytes(&out), "Received") == 0 && header_count(span_bytes(&out), "bcc") == 0);
     fields_begin(input);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * imapd whole: the input is what a client sends, to the session before login (first byte even) or to the mailbox
- * process of a small Maildir (odd). Nothing to hold but that it ends, and touches no memory that isn't its own.
+ * imapd whole: the input is what a client sends, to the session before login (first byte even) or to the
+ * mailbox process of a small Maildir (odd). Nothing to hold but that it ends, and touches no memory that
+ * isn't its own.
  */
 #include "maildir.h"
 
@@ -49,7 +50,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     settings.plaintext_login = true;
     settings.scram = true;
     int in = memfd_create("input", MFD_CLOEXEC), null = open("/dev/null", O_WRONLY | O_CLOEXEC);
-    HOLDS(in >= 0 && null >= 0 && file_write(in, fuzz_span(data + 1, size - 1)) == ST_OK && lseek(in, 0, SEEK_SET) == 0);
+    HOLDS(in >= 0 && null >= 0 && file_write(in, fuzz_span(data + 1, size - 1)) == ST_OK &&
+          lseek(in, 0, SEEK_SET) == 0);
     struct serving serving = { .settings = &settings, .channel = -1, .relay = -1, .control = -1 };
     serving.conn = conn_new(in, null);
     HOLDS(serving.conn != NULL);

@@ -6,6 +6,7 @@
  * ascend, every message can be asked for everything, and what was stored is there.
  */
 #include "maildir.h"
+#include "../helpers/one_message.h"
 
 /* What must be so for whoever can't forge checksums. */
 #ifdef FORGED
@@ -125,7 +126,7 @@ static void session(struct mail *mail)
     mailbox_changes_free(&c);
     HOLDS(mailbox_append_begin(mail, box, SPAN("INBOX"), &a) == ST_OK);
     mailbox_append_write(a, SPAN("Subject: new\r\n\r\n"));
-    RIGHT(mailbox_append_finish(a, 0, NULL, 0, &validity, &uid) == ST_OK && uid >= 20);
+    RIGHT(finish_append(a, 0, NULL, 0, &validity, &uid) == ST_OK && uid >= 20);
     RIGHT(mailbox_refresh(box, false, &c) == ST_OK);
     mailbox_changes_free(&c);
     ask(box);
@@ -144,7 +145,7 @@ static void learn(void)
     struct mailbox *box;
     struct stat st;
     HOLDS(mailbox_open(mail, SPAN("INBOX"), false, &box) == ST_OK);
-    mailbox_set_flags(box, 1, FLAG_FLAGGED | FLAG_SEEN | 1);
+    store_flags(box, 1, FLAG_FLAGGED | FLAG_SEEN | 1);
     ask(box);
     for (size_t i = 0; i < FILES; i++) {
         if (i == 2)

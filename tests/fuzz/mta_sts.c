@@ -29,8 +29,8 @@ static void read_policy(struct span input)
     bytes_free(&text);
 }
 
-/* What a whole response says must not depend on how much came at a time: less of it is never something else.
- */
+/* What a whole response says must not depend on how much came at a time: less of it is never something
+ * else. */
 static void read_response(struct span input)
 {
     struct http_head head, early;

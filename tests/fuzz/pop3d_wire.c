@@ -9,7 +9,6 @@
 
 #include "base/files.h"
 
-#include <fcntl.h>
 #include <sys/mman.h>
 
 /* The same, written the slow way: what the client must get before the final dot, without stuffing. */

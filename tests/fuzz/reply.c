@@ -7,6 +7,7 @@
 #include "text/header.h"
 #include "text/reply.h"
 #include "text/trace.h"
+#include "text/utf8.h"
 
 static void read_reply(struct span input)
 {
@@ -51,9 +52,11 @@ static void write_trace(struct span input)
     struct span rest = span_bytes(&out);
     HOLDS(header_next(&rest, &field) && span_eq_str(field.name, "Return-Path"));
     HOLDS(header_next(&rest, &field) && span_eq_str(field.name, "Received") && rest.n == 0);
+    HOLDS(utf8_valid(span_bytes(&out))); /* the recipient's address is as it was given */
     for (size_t i = 0; i < out.len; i++)
         HOLDS(((unsigned char)out.data[i] >= ' ' && (unsigned char)out.data[i] < 0x7f) ||
-              strchr("\r\n\t", out.data[i]));
+              (out.data[i] && strchr("\r\n\t", out.data[i])) ||
+              ((unsigned char)out.data[i] >= 0x80 && !address_is_ascii(&recipient)));
     bytes_free(&out);
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * What a filter says to smtpd's session, all of it, from the negotiation on: the input is its answers, for two messages, the
- * second a large one in a file. Every line that the client gets is a reply, and what is handed over is lines that end in
- * CRLF, without NUL, with a header section that begins with a field.
+ * What a filter says to smtpd's session, all of it, from the negotiation on: the input is its answers, for
+ * two messages, the second a large one in a file. Every line that the client gets is a reply, and what is
+ * handed over is lines that end in CRLF, without NUL, with a header section that begins with a field.
  */
 #include "fuzz.h"
 
@@ -45,10 +45,12 @@ static void answer(struct sides *o, unsigned verdict)
 
 static void hear_commit(struct sides *o)
 {
-    struct span tls, added, last;
+    struct span tls, added, message_id, last;
     uint64_t bits;
-    HOLDS(message_get(&o->m, &tls) && message_get_u64(&o->m, &bits) && message_get(&o->m, &added) && message_get(&o->m, &last) &&
-          message_end(&o->m) && !(bits & COMMIT_FILE) == (o->file < 0));
+    HOLDS(message_get(&o->m, &tls) && message_get_u64(&o->m, &bits) && message_get(&o->m, &added) &&
+          message_get(&o->m, &message_id) && message_get(&o->m, &last) && message_end(&o->m) &&
+          !(bits & COMMIT_FILE) == (o->file < 0));
+    HOLDS(message_id.n <= MESSAGE_ID_LIMIT && memchr(message_id.p, '\0', message_id.n) == NULL);
     if (o->file >= 0) {
         off_t size = lseek(o->file, 0, SEEK_END);
         void *map = size > 0 ? mmap(NULL, (size_t)size, PROT_READ, MAP_PRIVATE, o->file, 0) : NULL;
@@ -107,14 +109,15 @@ static bool hear(struct sides *o)
     case VERB_SENDER:
     case VERB_ADD:
     case VERB_REMOVE:
-        HOLDS(message_get(&o->m, &field) && message_end(&o->m) && field.n >= 2 && field.p[0] == '<' && field.p[field.n - 1] == '>');
+        HOLDS(message_get(&o->m, &field) && message_end(&o->m) && field.n >= 2 && field.p[0] == '<' &&
+              field.p[field.n - 1] == '>');
         answer(o, VERDICT_OK);
         return true;
     case VERB_KEYS: /* none */
         answer(o, VERDICT_REFUSED);
         return true;
     default:
-        HOLDS(o->m.verb == GUARD_LOG);
+        HOLDS(o->m.verb == GUARD_LOG || o->m.verb == VERB_REFUSED);
         return false;
     }
 }
@@ -136,7 +139,9 @@ static void check_output(struct sides *o, struct span bytes)
 static void *play_others(void *arg)
 {
     struct sides *o = arg;
-    struct pollfd p[3] = { { .fd = o->guard, .events = POLLIN }, { .fd = o->client, .events = POLLIN }, { .fd = o->filter, .events = POLLIN } };
+    struct pollfd p[3] = { { .fd = o->guard, .events = POLLIN },
+                           { .fd = o->client, .events = POLLIN },
+                           { .fd = o->filter, .events = POLLIN } };
     static char output[65536];
     while (p[0].fd >= 0 || p[1].fd >= 0) {
         if (poll(p, 3, -1) < 0)
@@ -171,9 +176,11 @@ static struct span dialogue(void)
     if (said.len)
         return span_bytes(&said);
     bytes_init(&said, FUZZ_OUT_LIMIT);
-    bytes_add_str(&said, "EHLO client.test\r\nMAIL FROM:<a@far.test> SIZE=9\r\nRCPT TO:<b@here.test>\r\nRCPT TO:<c@here.test>\r\nDATA\r\n"
-                         "From: a@far.test\r\nSubject: s\r\n folded\r\n\r\nbody\r\n..dot\r\n.\r\nNONSENSE\r\n"
-                         "MAIL FROM:<a@far.test>\r\nRCPT TO:<b@here.test>\r\nDATA\r\nSubject: large\r\n\r\n");
+    bytes_add_str(
+        &said,
+        "EHLO client.test\r\nMAIL FROM:<a@far.test> SIZE=9\r\nRCPT TO:<b@here.test>\r\nRCPT TO:<c@here.test>\r\nDATA\r\n"
+        "From: a@far.test\r\nSubject: s\r\n folded\r\n\r\nbody\r\n..dot\r\n.\r\nNONSENSE\r\n"
+        "MAIL FROM:<a@far.test>\r\nRCPT TO:<b@here.test>\r\nDATA\r\nSubject: large\r\n\r\n");
     for (int i = 0; i < LARGE_LINES; i++)
         bytes_printf(&said, "%077d\r\n", i);
     bytes_add_str(&said, ".\r\nQUIT\r\n");
@@ -195,7 +202,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static char hostname[] = "mail.example.test", address[] = "unix:filter";
     static struct milter_setting milter = { .address = address, .timeout = 60, .uses = MILTER_FOR_ALL };
-    static struct settings settings = { .message_size = 3000000, .timeout = 60, .hostname = hostname, .milters = &milter, .milter_count = 1 };
+    static struct settings settings = {
+        .message_size = 3000000, .timeout = 60, .hostname = hostname, .milters = &milter, .milter_count = 1
+    };
     static const struct service service = { .name = "smtpd", .unavailable = "421 4.3.0 later\r\n" };
     struct serving serving = { .service = &service, .settings = &settings };
     int client[2], channel[2], filter[2], room = 1 << 20;
@@ -214,10 +223,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     bytes_init(&o->pieces, FUZZ_OUT_LIMIT);
     serving.channel = channel[0];
     serving.conn = conn_new(client[0], client[0]);
-    HOLDS(serving.conn != NULL && pthread_create(&others, NULL, play_others, o) == 0 &&
+    serving.message = malloc(sizeof *serving.message);
+    HOLDS(serving.conn != NULL && serving.message != NULL &&
+          pthread_create(&others, NULL, play_others, o) == 0 &&
           pthread_create(&saying, NULL, say, &client[1]) == 0);
     session_run(&serving);
     conn_free(serving.conn);
+    free(serving.message);
     close(client[0]);
     close(channel[0]);
     pthread_join(others, NULL);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * smtpd's whole session: the input is what a client says, its first bytes how a guard answers. Every line of the output is a
- * reply, and nothing that the guard would call a lie is ever asked; a message that is handed over has only CRLF line ends.
+ * smtpd's whole session: the input is what a client says, its first bytes how a guard answers. Every line of
+ * the output is a reply, and nothing that the guard would call a lie is ever asked; a message that is handed
+ * over has only CRLF line ends.
  */
 #include "fuzz.h"
 
@@ -56,28 +57,48 @@ static void answer(struct other_side *o, unsigned verdict)
     message_put_u64(&o->m, verdict);
 }
 
-static void hear_mail(struct other_side *o)
+static uint64_t origin(struct other_side *o, unsigned n)
 {
-    static const unsigned verdicts[16] = { [13] = VERDICT_REFUSED, [14] = VERDICT_LOGIN_FIRST, [15] = VERDICT_TABLES };
-    unsigned n = fate(o);
-    o->mail = verdicts[n] == VERDICT_OK;
-    o->rcpt = o->pieces = o->cr = false;
-    o->accepted = 0;
-    answer(o, verdicts[n]);
     o->checks = n % 4 && o->seed[1] & 64;
     o->questions = 0;
-    message_put_u64(&o->m, n % 4 | (o->checks ? ORIGIN_CHECK : 0) | (o->seed[1] & 128 ? ORIGIN_CLAIMS : 0));
+    return n % 4 | (o->checks ? ORIGIN_CHECK : 0) | (o->seed[1] & 128 ? ORIGIN_CLAIMS | ORIGIN_KEYLESS : 0);
 }
 
 static void hear_rcpt(struct other_side *o)
 {
-    static const unsigned verdicts[16] = { [9] = VERDICT_NO_RELAY, [10] = VERDICT_NO_USER, [11] = VERDICT_TOO_MANY,
-                                           [8] = VERDICT_FULL, [12] = VERDICT_ALIAS, [13] = VERDICT_TABLES, [14] = VERDICT_FAILED };
+    static const unsigned verdicts[16] = {
+        [9] = VERDICT_NO_RELAY, [10] = VERDICT_NO_USER, [11] = VERDICT_TOO_MANY, [8] = VERDICT_FULL,
+        [12] = VERDICT_ALIAS,   [13] = VERDICT_TABLES,  [14] = VERDICT_FAILED
+    };
     unsigned n = fate(o);
     HOLDS(o->mail && !o->pieces);
     o->rcpt |= verdicts[n] == VERDICT_OK;
     o->accepted += verdicts[n] == VERDICT_OK;
     answer(o, verdicts[n]);
+    if (verdicts[n] == VERDICT_OK)
+        message_put_u64(&o->m, o->seed[0] & 1);
+}
+
+static void hear_mail(struct other_side *o)
+{
+    static const unsigned verdicts[16] = {
+        [13] = VERDICT_REFUSED, [14] = VERDICT_LOGIN_FIRST, [15] = VERDICT_TABLES
+    };
+    struct span helo, path;
+    uint64_t bits;
+    unsigned n = fate(o);
+    HOLDS(message_get(&o->m, &helo) && message_get(&o->m, &path) && message_get_u64(&o->m, &bits) &&
+          bits <= MAIL_BITS);
+    bool rcpt = bits & MAIL_AND_RCPT;
+    HOLDS(!rcpt || o->seed[3] & 128);
+    o->mail = rcpt || verdicts[n] == VERDICT_OK;
+    o->rcpt = o->pieces = o->cr = false;
+    o->accepted = 0;
+    if (rcpt)
+        hear_rcpt(o);
+    else
+        answer(o, verdicts[n]);
+    message_put_u64(&o->m, origin(o, n));
 }
 
 static void hear_keys(struct other_side *o)
@@ -97,10 +118,12 @@ static void hear_keys(struct other_side *o)
 static void hear_commit(struct other_side *o)
 {
     static const unsigned verdicts[16] = { [13] = VERDICT_DISK_FULL, [14] = VERDICT_FAILED };
-    struct span tls, added, last;
+    struct span tls, added, message_id, last;
     uint64_t bits;
-    HOLDS(o->rcpt && message_get(&o->m, &tls) && message_get_u64(&o->m, &bits) && message_get(&o->m, &added) &&
-          message_get(&o->m, &last) && message_end(&o->m) && fields_whole(added) && added.n <= SMTPD_FIELDS_LIMIT);
+    HOLDS(o->rcpt && message_get(&o->m, &tls) && message_get_u64(&o->m, &bits) &&
+          message_get(&o->m, &added) && message_get(&o->m, &message_id) && message_get(&o->m, &last) &&
+          message_end(&o->m) && fields_whole(added) && added.n <= SMTPD_FIELDS_LIMIT);
+    HOLDS(message_id.n <= MESSAGE_ID_LIMIT && memchr(message_id.p, '\0', message_id.n) == NULL);
     HOLDS(last.n <= CHANNEL_PIECE && !(bits & COMMIT_FILE));
     check_message(o, last);
     HOLDS(!o->cr);
@@ -116,10 +139,16 @@ static void hear_commit(struct other_side *o)
 /* What DNS may have of a name: texts that the checks read, broken by a byte of the seed. */
 static void put_answer(struct other_side *o, const struct dns_query *q)
 {
-    static const char *const texts[] = { "v=spf1 include:a.test mx a:b.test exists:%{i}.c.test exp=d.test -all",
-                                         "v=spf1 redirect=a.test", "v=DMARC1; p=reject; sp=none; np=reject; rua=mailto:x@a.test",
-                                         "v=DMARC1; p=quarantine; psd=n; t=y", "v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=",
-                                         "v=DKIM1; p=", "v=spf1 +all", "%{l}%{s}%{o}" };
+    static const char *const texts[] = {
+        "v=spf1 include:a.test mx a:b.test exists:%{i}.c.test exp=d.test -all",
+        "v=spf1 redirect=a.test",
+        "v=DMARC1; p=reject; sp=none; np=reject; rua=mailto:x@a.test",
+        "v=DMARC1; p=quarantine; psd=n; t=y",
+        "v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=",
+        "v=DKIM1; p=",
+        "v=spf1 +all",
+        "%{l}%{s}%{o}"
+    };
     unsigned n = fate(o), seed = o->seed[o->asked % SEED];
     const char *text = texts[n % 8];
     struct bytes raw;
@@ -133,8 +162,12 @@ static void put_answer(struct other_side *o, const struct dns_query *q)
     raw.len -= 11; /* without its OPT record */
     const unsigned char flags[] = { 0x81, n == 14 ? 0x83 : 0x80, 0, 1, 0, n == 13 ? 9 : 1, 0, 0, 0, 0 };
     memcpy(raw.data + 2, flags, sizeof flags);
-    size_t length = q->type == DNS_TXT ? strlen(text) + 1 : q->type == DNS_MX ? 4 : q->type == DNS_AAAA ? 16 : 4;
-    const unsigned char front[] = { 0xc0, 12, 0, (unsigned char)q->type, 0, 1, 0, 0, 0, 9, 0, (unsigned char)length };
+    size_t length = q->type == DNS_TXT    ? strlen(text) + 1
+                    : q->type == DNS_MX   ? 4
+                    : q->type == DNS_AAAA ? 16
+                                          : 4;
+    const unsigned char front[] = { 0xc0, 12, 0, (unsigned char)q->type, 0, 1, 0, 0,
+                                    0,    9,  0, (unsigned char)length };
     bytes_add(&raw, front, sizeof front);
     if (q->type == DNS_TXT)
         bytes_add_char(&raw, (char)strlen(text));
@@ -161,7 +194,9 @@ static void hear_dns(struct other_side *o)
 
 static void hear_checked(struct other_side *o)
 {
-    static const unsigned verdicts[OUTCOMES] = { [OUTCOME_REFUSE] = VERDICT_POLICY, [OUTCOME_DEFER] = VERDICT_DELAYED };
+    static const unsigned verdicts[OUTCOMES] = {
+        [OUTCOME_REFUSE] = VERDICT_POLICY, [OUTCOME_DEFER] = VERDICT_DELAYED
+    };
     struct span text;
     uint64_t outcome;
     HOLDS(o->checks && o->rcpt && message_get_u64(&o->m, &outcome) && outcome < OUTCOMES);
@@ -188,10 +223,11 @@ static void hear_scram(struct other_side *o)
 /* False if no answer is wanted. */
 static bool hear(struct other_side *o)
 {
-    struct span field, second;
+    struct span field, name, password;
     switch (o->m.verb) {
     case VERB_LOGIN:
-        HOLDS(message_get(&o->m, &field) && message_get(&o->m, &second) && message_end(&o->m) && field.n);
+        HOLDS(message_get(&o->m, &field) && message_get(&o->m, &name) && message_get(&o->m, &password) &&
+              message_end(&o->m) && name.n);
         o->mail = o->rcpt = o->pieces = false;
         o->scram = 0;
         answer(o, fate(o) % 4);
@@ -230,13 +266,17 @@ static bool hear(struct other_side *o)
         answer(o, VERDICT_DISK_FULL);
         return true;
     case VERB_PIECE:
-        HOLDS(o->rcpt && message_get(&o->m, &field) && message_end(&o->m) && field.n && field.n <= CHANNEL_PIECE);
+        HOLDS(o->rcpt && message_get(&o->m, &field) && message_end(&o->m) && field.n &&
+              field.n <= CHANNEL_PIECE);
         check_message(o, field);
         o->pieces = true;
         return false;
     case VERB_COMMIT:
         hear_commit(o);
         return true;
+    case VERB_REFUSED:
+        HOLDS(o->rcpt);
+        return false;
     case GUARD_LOG:
         return false;
     default:
@@ -295,16 +335,32 @@ static void *play_others(void *arg)
     return NULL;
 }
 
+static bool stands(const struct serving *s)
+{
+    return s->warm;
+}
+
+static enum dns_need asks_dns(const struct serving *s, bool any)
+{
+    (void)s, (void)any;
+    return DNS_NEVER;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static struct settings settings = { .message_size = 8000, .timeout = 60, .plaintext_login = true, .scram = true };
-    static const struct service service = { .name = "smtpd", .unavailable = "421 4.3.0 later\r\n" };
+    static struct settings settings = {
+        .message_size = 8000, .timeout = 60, .plaintext_login = true, .scram = true
+    };
+    static const struct service service = {
+        .name = "smtpd", .unavailable = "421 4.3.0 later\r\n", .stands = stands, .asks_dns = asks_dns
+    };
     static char hostname[] = "mail.example.test", arc_trust[] = "a.test";
     struct serving serving = { .service = &service, .settings = &settings };
     int client[2], channel[2];
     pthread_t thread;
     if (size < SEED || size > SEED + 16384)
         return 0;
+    serving.warm = data[3] & 128;
     settings.hostname = hostname;
     settings.arc_trust = arc_trust;
     settings.dmarc = (enum dmarc_handling)(data[2] & 3);
@@ -326,9 +382,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     serving.channel = channel[0];
     serving.flags[0] = data[0] & 1 ? 's' : o->lmtp ? 'l' : '\0';
     serving.conn = conn_new(client[0], client[0]);
-    HOLDS(serving.conn != NULL);
+    serving.message = malloc(sizeof *serving.message);
+    HOLDS(serving.conn != NULL && serving.message != NULL);
     session_run(&serving);
     conn_free(serving.conn);
+    free(serving.message);
     close(client[0]);
     close(channel[0]);
     pthread_join(thread, NULL);

@@ -6,8 +6,8 @@
 
 #include "net/tls_verify.h"
 
-/* The input is pieces, each with its length in two bytes in front; the first byte says how many are records.
- */
+/* The input is pieces, each with its length in two bytes in front; the first byte says how many are
+ * records. */
 static size_t split(struct span input, struct span *pieces, size_t room)
 {
     size_t count = 0;

@@ -107,5 +107,10 @@ int main(int argc, char **argv)
         else if (!seal(argv + 1, &key, span_bytes(&message), &result, argv[i]))
             return 73;
     }
+    if (sealing)
+        signature_key_free(&key);
+    bytes_free(&message);
+    bytes_free(&pem);
+    bytes_free(&text);
     return 0;
 }

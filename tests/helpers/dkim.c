@@ -77,7 +77,8 @@ static int make_keys(const char *folder, const char *domain)
 }
 
 /* Each file of a folder, in no order. */
-static void each(const char *folder, void (*what)(void *arg, const char *name, struct span message), void *arg)
+static void each(const char *folder, void (*what)(void *arg, const char *name, struct span message),
+                 void *arg)
 {
     struct bytes message;
     DIR *dir = opendir(folder);
@@ -109,7 +110,8 @@ struct signing {
     const char *out;
 };
 
-static enum status sign_hash(void *arg, size_t key, const unsigned char hash[HASH_SIZE], struct bytes *signature)
+static enum status sign_hash(void *arg, size_t key, const unsigned char hash[HASH_SIZE],
+                             struct bytes *signature)
 {
     struct signing *s = arg;
     return signature_sign(&s->keys[key], hash, signature);

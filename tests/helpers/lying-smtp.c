@@ -32,16 +32,21 @@ static void login(struct serving *s, const char *name, const char *password)
     ask(s);
 }
 
-static void put_mail(const char *helo, const char *path)
+static void put_mail_bits(const char *helo, const char *path, uint64_t bits)
 {
     message_start(&packet, VERB_MAIL);
     message_put_str(&packet, helo);
     message_put_str(&packet, path);
-    message_put_u64(&packet, 0);
+    message_put_u64(&packet, bits);
     message_put_u64(&packet, 0);
     message_put_u64(&packet, RET_UNSAID);
     message_put_str(&packet, "");
     message_put_u64(&packet, 0);
+}
+
+static void put_mail(const char *helo, const char *path)
+{
+    put_mail_bits(helo, path, 0);
 }
 
 static void mail(struct serving *s, const char *path)
@@ -57,6 +62,14 @@ static void rcpt(struct serving *s, const char *path)
     ask(s);
 }
 
+/* MAIL and RCPT at once. */
+static void mail_and_rcpt(struct serving *s, const char *sender, const char *recipient)
+{
+    put_mail_bits("client.test", sender, MAIL_AND_RCPT);
+    message_put_str(&packet, recipient);
+    ask(s);
+}
+
 static void author(struct serving *s, const char *address)
 {
     message_start(&packet, VERB_AUTHOR);
@@ -64,14 +77,21 @@ static void author(struct serving *s, const char *address)
     ask(s);
 }
 
-static void commit_adding(struct serving *s, uint64_t bits, struct span added, struct span last)
+static void commit_called(struct serving *s, uint64_t bits, struct span added, struct span message_id,
+                          struct span last)
 {
     message_start(&packet, VERB_COMMIT);
     message_put_str(&packet, "");
     message_put_u64(&packet, bits);
     message_put(&packet, added);
+    message_put(&packet, message_id);
     message_put(&packet, last);
     ask(s);
+}
+
+static void commit_adding(struct serving *s, uint64_t bits, struct span added, struct span last)
+{
+    commit_called(s, bits, added, SPAN(""), last);
 }
 
 static void commit_as(struct serving *s, uint64_t bits, struct span last)
@@ -245,6 +265,7 @@ static void lie_author(struct serving *s)
     author(s, "alice@example.test");
 }
 
+#include "lying_commit.h" /* uses envelope() and commit_called() */
 #include "lying_sign.h" /* uses login() and what makes an envelope */
 
 /* --- what isn't an address, a size, a message */
@@ -357,20 +378,70 @@ static void lie_hoard(struct serving *s)
     conn_write_str(s->conn, one ? "one file\r\n" : "a hoard\r\n");
 }
 
-/* A dictionary of names: how many of 1000 are answered. */
-static void lie_harvest(struct serving *s)
+/* A dictionary of names: how many of 1000 are answered. `bits` are those of a MAIL with each. */
+static void harvest(struct serving *s, uint64_t bits)
 {
     char path[64];
     int answers = 0;
     mail(s, "<a@x.test>");
     for (int i = 0; i < 1000; i++, answers++) {
         snprintf(path, sizeof path, "<name%d@example.test>", i);
-        message_start(&packet, VERB_RCPT);
+        if (bits)
+            put_mail_bits("client.test", "<a@x.test>", bits);
+        else
+            message_start(&packet, VERB_RCPT);
         message_put_str(&packet, path);
         if (!channel_call(s->channel, &packet))
             break;
     }
     conn_printf(s->conn, "%d answers\r\n", answers);
+}
+
+static void lie_harvest(struct serving *s)
+{
+    harvest(s, 0);
+}
+
+static void lie_harvest_anew(struct serving *s)
+{
+    harvest(s, MAIL_AND_RCPT);
+}
+
+static void lie_both(struct serving *s)
+{
+    mail_and_rcpt(s, "<a@x.test>", "<alice@example.test>");
+    rcpt(s, "<alice@example.test>");
+    commit(s);
+}
+
+static void lie_both_refused(struct serving *s)
+{
+    mail_and_rcpt(s, "<bob@example.test>", "<alice@example.test>");
+    rcpt(s, "<alice@example.test>");
+}
+
+static void lie_both_relay(struct serving *s)
+{
+    mail_and_rcpt(s, "<a@x.test>", "<b@y.test>");
+    commit(s);
+}
+
+static void lie_both_but_one(struct serving *s)
+{
+    put_mail_bits("client.test", "<a@x.test>", MAIL_AND_RCPT);
+    ask(s);
+}
+
+static void lie_one_but_both(struct serving *s)
+{
+    put_mail("client.test", "<a@x.test>");
+    message_put_str(&packet, "<alice@example.test>");
+    ask(s);
+}
+
+static void lie_both_path(struct serving *s)
+{
+    mail_and_rcpt(s, "<a@x.test>", "alice@example.test");
 }
 
 static void lie_late_write(struct serving *s)
@@ -431,46 +502,6 @@ static void lie_checked(struct serving *s)
     ask(s);
 }
 
-static void lie_added(struct serving *s)
-{
-    envelope(s);
-    commit_adding(s, 0, SPAN("X-Added: yes\r\n"), SPAN(BODY));
-}
-
-static void lie_added_body(struct serving *s)
-{
-    envelope(s);
-    commit_adding(s, 0, SPAN("X-Added: yes\r\n\r\nbody\r\n"), SPAN(BODY));
-}
-
-static void lie_added_line(struct serving *s)
-{
-    envelope(s);
-    commit_adding(s, 0, SPAN("X-Added: yes\nT x@far.test\r\n"), SPAN(BODY));
-}
-
-static void lie_added_much(struct serving *s)
-{
-    static char field[SMTPD_FIELDS_LIMIT + 2];
-    memset(field, 'x', sizeof field);
-    memcpy(field, "X: ", 3);
-    memcpy(field + sizeof field - 2, "\r\n", 2);
-    envelope(s);
-    commit_adding(s, 0, (struct span){ field, sizeof field }, SPAN(BODY));
-}
-
-static void lie_junk(struct serving *s)
-{
-    envelope(s);
-    commit_as(s, COMMIT_JUNK, SPAN(BODY));
-}
-
-static void lie_bits(struct serving *s)
-{
-    envelope(s);
-    commit_as(s, COMMIT_BITS + 1, SPAN(BODY));
-}
-
 static void lie_garbage(struct serving *s)
 {
     static char noise[30000] = { VERB_COMMIT };
@@ -489,7 +520,8 @@ static void lie_break_out(struct serving *s)
 
 /* --- of one that stands: tests/standing-hostile.t */
 
-/* Requests until the guard waits for somebody to read its replies; in some that it hasn't read is our end of the channel. */
+/* Requests until the guard waits for somebody to read its replies; in some that it hasn't read is our end of
+ * the channel. */
 static void lie_hold_reply(struct serving *s)
 {
     struct pollfd p = { .fd = s->channel, .events = POLLOUT };
@@ -516,16 +548,18 @@ static void lie_stay(struct serving *s)
 
 static const struct lie lies[] = {
     { "none", lie_none },
+    { "both", lie_both },
+    { "both-refused", lie_both_refused },
+    { "both-relay", lie_both_relay },
+    { "both-but-one", lie_both_but_one },
+    { "one-but-both", lie_one_but_both },
+    { "both-path", lie_both_path },
+    { "harvest-anew", lie_harvest_anew },
     { "hold-reply", lie_hold_reply },
     { "stay", lie_stay },
     { "dns", lie_dns },
     { "checked", lie_checked },
-    { "added", lie_added },
-    { "added-body", lie_added_body },
-    { "added-line", lie_added_line },
-    { "added-much", lie_added_much },
-    { "junk", lie_junk },
-    { "bits", lie_bits },
+    COMMIT_LIES,
     { "rcpt-first", lie_rcpt_first },
     { "commit-first", lie_commit_first },
     { "no-rcpt", lie_no_rcpt },
@@ -573,16 +607,17 @@ static void session_lies(struct serving *s)
     tell_lie(s, lies, sizeof lies / sizeof lies[0]);
 }
 
-/* What serving_waits() uses is everybody's: clients from 127.0.0.8 and .9 have guards that abuse it. */
-static void abuse_moment(const struct serving *s)
+/* All guards share what serving_waits() writes to: clients from 127.0.0.8 and .9 have guards that abuse
+ * it. */
+static void abuse_notices(const struct serving *s)
 {
-    if (s->moment < 0 || strncmp(s->peer.text, "127.0.0.", 8) != 0)
+    if (s->disk_notices < 0 || strncmp(s->peer.text, "127.0.0.", 8) != 0)
         return;
     if (s->peer.text[8] == '8')
-        for (int i = 0; i < 100000 && send(s->moment, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL) == 1; i++)
+        for (int i = 0; i < 100000 && send(s->disk_notices, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL) == 1; i++)
             ;
     if (s->peer.text[8] == '9')
-        shutdown(s->moment, SHUT_RDWR);
+        shutdown(s->disk_notices, SHUT_RDWR);
 }
 
 static int guard_tries(struct serving *s)
@@ -593,7 +628,7 @@ static int guard_tries(struct serving *s)
         tell(&a, "write the settings", opens(s->settings->file, O_WRONLY));
         try_client(&a, s);
     }
-    abuse_moment(s);
+    abuse_notices(s);
     return guard_run(s);
 }
 
@@ -602,7 +637,7 @@ static const struct service service = {
     .usage = "usage: lying-smtp -c FILE [-l] [-s]\n",
     .flags = "ls",
     .unavailable = "unavailable\r\n",
-    .busy = "busy\r\n",
+    .busy = "busy",
     .session = session_lies,
     .guard = guard_tries,
     .guard_paths = guard_paths,

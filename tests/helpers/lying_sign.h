@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * What a session of smtpd that lies may ask to have signed: by other domains, too early, too late, too much, or
- * what isn't for that. The keys of all domains are called rsa and ed; tests/lying-smtp.t makes them.
+ * What a session of smtpd that lies may ask to have signed: by other domains, too early, too late, too much,
+ * or what isn't for that. The keys of all domains are called rsa and ed; tests/lying-smtp.t makes them.
  */
 #ifndef POSTERN_TESTS_LYING_SIGN_H
 #define POSTERN_TESTS_LYING_SIGN_H

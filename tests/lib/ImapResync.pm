@@ -8,7 +8,7 @@
 #     $c->check;        asks for all flags, plainly, and dies unless the cache had them
 #     $c->act;          does something at random, and keeps the cache from the answers
 #     $c->leave;        logs out, hangs up, or kills the server in the middle of something
-#     $c->picture       the cache as "UID flags" lines        $c->ids   message ids by UID, of all that it ever saw
+#     $c->picture       the cache as "UID flags" lines        $c->ids   message ids by UID, of all that it ever saw or appended
 #
 # What it never believes: that HIGHESTMODSEQ, UIDNEXT or a message's mod-sequence goes back, that flags change under the same
 # mod-sequence, that UIDVALIDITY changes, that a UID comes back or becomes another message, that VANISHED (not EARLIER) names what was
@@ -27,7 +27,7 @@ sub new {
     my ($class, $t, $folder, %how) = @_;
     return bless {
         t => $t, folder => $folder, name => $how{name} // 'client', validity => 0, modseq => 0, next => 1, uid_next => 0, flags => {}, at => {},
-        ids => {}, gone => {}, count => 0, resyncs => 0, %how
+        ids => {}, promised => {}, gone => {}, count => 0, resyncs => 0, %how
     }, $class;
 }
 
@@ -37,7 +37,7 @@ sub lines { return map { "    $_\n" } @{$_[0]{lines} // []}; }
 
 sub picture { my ($c) = @_; return join '', map { "$_ $c->{flags}{$_}\n" } $c->uids; }
 sub uids { my ($c) = @_; return sort { $a <=> $b } keys %{$c->{flags}}; }
-sub ids { return $_[0]{ids}; }
+sub ids { my ($c) = @_; return { %{$c->{promised}}, %{$c->{ids}} }; }
 
 # "1:3,7" of ascending numbers.
 sub compact {
@@ -235,7 +235,8 @@ sub identify {
     for (@answers) {
         my ($uid) = /\bUID (\d+)/ or next;
         my ($id) = /^Message-ID: <([^>]+)>/m or next;
-        die "UID $uid was $c->{ids}{$uid} and is $id\n" if $c->{ids}{$uid} && $c->{ids}{$uid} ne $id;
+        my $was = $c->{ids}{$uid} // $c->{promised}{$uid} // $id;
+        die "UID $uid was $was and is $id\n" if $was ne $id;
         $c->{ids}{$uid} = $id;
     }
 }
@@ -315,7 +316,15 @@ sub expunge {
 }
 
 my $appended = 0;
-sub append { my ($c) = @_; my $id = "$c->{name}-$$-" . ++$appended; $c->ok("APPEND \"$c->{folder}\" (\\Seen) {}", message($id)); }
+sub append {
+    my ($c) = @_;
+    my $id = "$c->{name}-$$-" . ++$appended;
+    my ($status, $text) = $c->command("APPEND \"$c->{folder}\" (\\Seen) {}", message($id));
+    my ($uid) = $text =~ /^\[APPENDUID \d+ (\d+)\]/ or die "APPEND: $status $text\n";
+    die "UID $uid was $c->{ids}{$uid} and is promised to $id\n" if $c->{ids}{$uid};
+    die "UID $uid was promised to $c->{promised}{$uid} and is to $id\n" if $c->{promised}{$uid};
+    $c->{promised}{$uid} = $id;
+}
 
 sub idle {
     my ($c) = @_;

@@ -16,12 +16,16 @@ package ImapTest;
 use strict;
 use warnings;
 use File::Temp;
+use FreePort;
 use IO::Socket::INET;
+use Launch;
 use POSIX ();
 use Socket;
 use Time::HiRes qw(time sleep);
 
-my ($owner, %started, @places);
+$ENV{PATH} .= ':/usr/sbin'; # where Debian has servers, and doesn't look for anybody but root
+
+my ($owner, %started, %ended, @places);
 
 # In memory where programs may be started from there: thousands of fsyncs are not what is tested.
 sub place {
@@ -69,9 +73,6 @@ sub new {
 
 sub own { my $self = shift; system("chown -R nobody:nogroup $self->{dir}") if $> == 0; }
 
-# As the owner of the mail.
-sub free_port { return IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => 0, Listen => 1, ReuseAddr => 1)->sockport; }
-
 # Starts a program in the background, as the owner of the mail, in a process group of its own: its pid.
 sub daemon {
     my ($self, @command) = @_;
@@ -81,13 +82,14 @@ sub daemon {
         open STDIN, '<', '/dev/null';
         open STDOUT, '>>', $self->{log};
         open STDERR, '>&', \*STDOUT;
-        exec as_owner(@command) or POSIX::_exit(127);
+        Launch::in_place(as_owner(@command));
     }
     $started{$pid} = 1;
     return $pid;
 }
 
-sub as_owner { return $> == 0 ? ('setpriv', '--reuid=nobody', '--regid=nogroup', '--clear-groups', '--', @_) : @_; }
+sub as_owner { return Launch::as_owner(@_) }
+# As the owner of the mail.
 sub run { my ($self, $shell) = @_; return system(as_owner('sh', '-c', "{ $shell\n} >>'$self->{log}' 2>&1")) == 0; }
 
 sub logged {
@@ -103,31 +105,31 @@ sub start {
     my $pid = fork // die "fork: $!";
     if ($pid) {
         $started{$pid} = 1;
+        delete $ended{$pid};
         return $pid;
     }
-    %started = ();
-    if ($> == 0) {
-        my ($uid, $gid) = ((getpwnam 'nobody')[2], (getgrnam 'nogroup')[2]);
-        $) = "$gid $gid";
-        $( = $gid;
-        POSIX::setuid($uid);
-    }
+    %started = %ended = ();
+    Launch::become_owner();
     my $right = eval { $work->(); 1 };
-    print STDERR "# $@" unless $right;
+    print STDERR "A process of this test died: $@" unless $right; # no comment: tests/run repeats it at its end
     POSIX::_exit($right ? 0 : 1);
 }
 
+# Waits for its end: did it end well?
 sub finish {
     my ($self, $pid) = @_;
+    return delete($ended{$pid}) == 0 if exists $ended{$pid};
     waitpid $pid, 0;
     delete $started{$pid};
     return $? == 0;
 }
 
-# Has it ended by itself?
+# Has it ended by itself? How is for finish() to tell.
 sub ended {
     my ($self, $pid) = @_;
+    return 1 if exists $ended{$pid};
     waitpid($pid, POSIX::WNOHANG) == $pid or return 0;
+    $ended{$pid} = $?;
     delete $started{$pid};
     return 1;
 }
@@ -211,8 +213,7 @@ sub spawn {
         POSIX::setpgid(0, 0);
         POSIX::dup2(fileno $theirs, $_) for 0, 1;
         open STDERR, '>>', $t->{log};
-        exec ImapTest::as_owner($how{env} ? ('env', @{$how{env}}) : (), "$t->{bin}/imapd", '-c', $t->{conf}, @{$how{options} // []})
-            or POSIX::_exit(127);
+        Launch::in_place(ImapTest::as_owner($how{env} ? ('env', @{$how{env}}) : (), "$t->{bin}/imapd", '-c', $t->{conf}, @{$how{options} // []}));
     }
     close $theirs;
     $started{$pid} = 1;

@@ -12,6 +12,7 @@ use strict;
 use warnings;
 use lib 'tests/lib';
 use IO::Socket::INET;
+use List::Util qw(max);
 use Test::More;
 use Time::HiRes qw(time sleep);
 
@@ -23,7 +24,7 @@ sub run {
     enter(\%peer);
     require QrunTest;
     my $self = bless { %peer, inbox => '' }, $class;
-    my $t = $self->{t} = QrunTest->new(domain => 'us.test', resolver => '127.0.0.1:53', 'smtp-port' => 25, 'retry-first' => 1, timeout => 20);
+    my $t = $self->{t} = QrunTest->new(domain => 'us.test', resolver => '127.0.0.1:53', 'smtp-port' => 25, 'retry-first' => 1, timeout => 60);
     $self->{dir} = "$t->{dir}/peer";
     $self->{inbox} = "$self->{dir}/inbox";
     mkdir $self->{dir} or die;
@@ -42,7 +43,7 @@ sub run {
     subtest "$messages messages from $peer{name} to us" => sub { $self->from_peer };
     subtest "$messages messages from us to $peer{name}" => sub { $self->to_peer };
     diag sprintf '%s: %d messages each way in %.0f s', $peer{name}, $messages, time - $begun;
-    $self->kill_peer;
+    $self->kill_peer($theirs);
     done_testing;
 }
 
@@ -101,24 +102,26 @@ sub processes {
     return grep { my $exe = readlink "/proc/$_/exe"; defined $exe && $exe =~ $programs } map { m{/proc/(\d+)$} ? $1 : () } glob '/proc/[0-9]*';
 }
 
-# One that ends has no program any more while it still has its sockets: only then are they closed too.
-sub has_ended {
-    open my $f, '<', "/proc/$_[0]/stat" or return 1;
-    return (readline($f) // '') !~ /^.*\) [^ZX] /;
+# Is that so of all of them, by their states? Waited for.
+sub wait_for_state {
+    my ($states, @pids) = @_;
+    my $until = time + 60;
+    my $is = sub { open my $f, '<', "/proc/$_[0]/stat" or return 1; return (readline($f) // '') !~ /^.*\) [^$states] / };
+    sleep 0.01 while grep({ !$is->($_) } @pids) && time < $until;
 }
 
-# Kills them all; how many SMTP connections to this address they cut.
+# Kills them all; how many SMTP connections to this address they cut, or transmissions they had not noted yet.
 sub kill_all {
-    my ($programs, $address) = @_;
+    my ($programs, $address, $unnoted) = @_;
     my %stopped;
     while (my @new = grep { !$stopped{$_} } processes($programs)) {
         kill 'STOP', @new;
         @stopped{@new} = (1) x @new;
+        wait_for_state('TZX', @new); # one that is just making another does so before it stops
     }
-    my $cut = connections($address);
+    my $cut = max(connections($address), $unnoted ? qx($unnoted) : 0);
     kill 'KILL', keys %stopped;
-    my $until = time + 10;
-    sleep 0.01 while grep({ !has_ended($_) } keys %stopped) && time < $until;
+    wait_for_state('ZX', keys %stopped); # one that ends has no program any more while it still has its sockets: only then are they closed too
     return $cut;
 }
 
@@ -129,7 +132,11 @@ sub connections {
     return scalar grep { /^\s*\d+: \S+ $hex 01 / } <$f>;
 }
 
-sub kill_peer { my $self = shift; return kill_all($self->{programs}, shift // $theirs) }
+# As a client it may have closed a connection and not noted yet what it brought: `sending` prints how many messages it is about.
+sub kill_peer {
+    my ($self, $address) = @_;
+    return kill_all($self->{programs}, $address, $address eq $ours && $self->{sending});
+}
 sub kill_ours { my ($self, $program, $address) = @_; return kill_all(qr{^\Q$self->{t}{bin}\E/$program\b}, $address) }
 
 # Exim waits for half a minute where the port isn't free.
@@ -149,6 +156,8 @@ sub log {
     return join '', map { my $text = $self->{t}->slurp($_); length $text > 3000 ? substr $text, -3000 : $text }
         "$self->{dir}/log", $self->{log}, "$self->{t}{dir}/log";
 }
+# Who runs, and what they wait for.
+sub state { return scalar qx(ps -eo pid,ppid,stat,etimes,wchan:20,args | grep -v defunct; ss -tnpo) }
 
 sub peer_queue { my $self = shift; my $n = `$self->{queue_length}`; return $n =~ /(\d+)/ ? $1 : 1e9 }
 
@@ -167,7 +176,7 @@ sub text {
 sub inject {
     my ($self, @numbers) = @_;
     while (my @some = splice @numbers, 0, 50) {
-        my $s = IO::Socket::INET->new(PeerAddr => $theirs, PeerPort => 25, LocalAddr => '127.0.0.1', Timeout => 20) or return 0;
+        my $s = IO::Socket::INET->new(PeerAddr => $theirs, PeerPort => 25, LocalAddr => '127.0.0.1', Timeout => 60) or return 0;
         my $say = sub {
             my ($line, $code) = @_;
             print $s "$line\r\n" if defined $line;
@@ -236,7 +245,7 @@ sub idle {
         ($self->{flush} && $self->command($self->{flush})), $next = time + 1 if time > $next;
         $empty = $self->peer_queue == 0 ? $empty + 1 : 0;
         return $empty == 2;
-    }), $what or diag $self->log;
+    }), $what or diag $self->log, $self->state;
 }
 
 sub from_peer {

@@ -52,7 +52,7 @@ sub new {
         open STDERR, '>&', \*STDOUT;
         exec "$build/tests/powercut/disk", $self->{files}, $kind{mib} << 20, ($kind{journal} // 0) << 20, $kind{sector}, $delay or POSIX::_exit(127);
     }
-    for (my $until = time + 20; !-e "$self->{files}/disk"; sleep 0.01) {
+    for (my $until = time + 60; !-e "$self->{files}/disk"; sleep 0.01) {
         time < $until && !waitpid($self->{pid}, POSIX::WNOHANG()) or die 'the disk does not start: ' . $self->log;
     }
     $self->make;
@@ -115,9 +115,12 @@ sub mount {
     return $self->run('mount', '-t', $self->{type}, '-o', $self->{options} =~ s/JOURNAL/$journal/r, $disk, $self->{mount});
 }
 
+# A process that has just been told to end may still be there.
 sub unmount {
     my $self = shift;
-    $self->run('umount', $self->{mount}) or die "$self->{mount}: " . $self->log;
+    for (my $until = time + 60; !$self->run('umount', $self->{mount}); sleep 0.1) {
+        time < $until or die "$self->{mount}: " . $self->log;
+    }
 }
 
 # One write(2).

@@ -47,13 +47,13 @@ sub write_zone {
 
 sub dig {
     my ($self, @question) = @_;
-    return scalar `kdig +short +retry=0 +timeout=1 \@127.0.0.1 -p $self->{t}{dns_port} @question 2>/dev/null`;
+    return scalar `kdig +short +retry=0 +timeout=10 \@127.0.0.1 -p $self->{t}{dns_port} @question 2>/dev/null`;
 }
 
 sub wait_for {
     my ($self, $name) = @_;
     my $zone = $self->{zones}{$name};
-    $self->{t}->eventually(20, sub {
+    $self->{t}->eventually(60, sub {
         $self->dig("serial.$name", 'TXT') =~ /"is-$zone->{serial}"/ && (!$zone->{signed} || $self->dig('+dnssec', "serial.$name", 'TXT') =~ /TXT \d+/)
     }) or die "knot: $name: " . $self->{t}->log;
 }

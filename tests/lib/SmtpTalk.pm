@@ -24,7 +24,7 @@ sub talk {
     local $SIG{ALRM} = sub { die "no reply\n" };
     local $SIG{PIPE} = 'IGNORE';
     alarm 120;
-    my $s = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port, Timeout => 10) or die "connect: $!";
+    my $s = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port, Timeout => 60) or die "connect: $!";
     my @replies;
     read_reply($s) =~ /^220/ or die 'no greeting';
     for my $line ('EHLO client.test', @lines) {

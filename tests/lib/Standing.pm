@@ -8,7 +8,7 @@
 #     say($s, LINE)                           the reply's last line, '' where the connection ended
 #     deliver($s, from =>, to =>)             a message: the reply to its end, or the first that was no good
 #     $l->mail(...)                           both and QUIT: (reply, pid of the guard that logged the acceptance)
-#     ended($s)                               has the server closed it, within some seconds?
+#     ended($s)                               has the server closed it, within a minute?
 #     $l->children, below(PID), alive(PID)    processes; none_lives(PID...) is a function that tells that
 #     Standing::set($t, KEY => VALUE, ...)    the settings from now on beside those that it began with, in a new file
 package Standing;
@@ -29,7 +29,7 @@ sub new {
     # setpriv and systemd-socket-activate execute in place: its pid is the listener's.
     $self->{pid} = $t->start($t->command(@limit, 'systemd-socket-activate', '-E', 'ASAN_OPTIONS=detect_leaks=0', '-l', "127.0.0.1:$self->{port}",
                                          $program, '-c', $t->{conf}, @{ $o{options} // [] }));
-    $t->eventually(20, sub { $t->log =~ /^Listening on 127\.0\.0\.1:$self->{port}/m }) or die 'no listener: ' . $t->log;
+    $t->eventually(60, sub { $t->log =~ /^Listening on 127\.0\.0\.1:$self->{port}/m }) or die 'no listener: ' . $t->log;
     return $self;
 }
 
@@ -51,7 +51,7 @@ sub say {
 
 sub open {
     my ($self, %o) = @_;
-    my $s = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $self->{port}, LocalAddr => $o{from} // '127.0.0.1', Timeout => 20)
+    my $s = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $self->{port}, LocalAddr => $o{from} // '127.0.0.1', Timeout => 60)
         or die "connect: $!";
     setsockopt $s, IPPROTO_TCP, TCP_NODELAY, 1;
     return $s;
@@ -82,7 +82,7 @@ sub guard_of {
     my ($self, $reply) = @_;
     my ($id) = $reply =~ /Accepted as (\S+)/ or return 0;
     my $pid = 0;
-    $self->{t}->eventually(10, sub { $self->{t}->log =~ /^smtpd\[(\d+)\]: event=accepted id=\Q$id\E /m and $pid = $1 });
+    $self->{t}->eventually(60, sub { $self->{t}->log =~ /^smtpd\[(\d+)\]: event=accepted id=\Q$id\E /m and $pid = $1 });
     return $pid;
 }
 sub mail {
@@ -96,7 +96,7 @@ sub mail {
 
 sub ended {
     my ($s, $seconds) = @_;
-    my $until = time + ($seconds // 15);
+    my $until = time + ($seconds // 60);
     my $select = IO::Select->new($s);
     while ((my $left = $until - time) > 0) {
         next if !$select->can_read($left);
@@ -130,7 +130,7 @@ sub set {
 }
 
 # It ends by itself, or by a signal, and is waited for.
-sub gone { my ($self, $seconds) = @_; return $self->{t}->eventually($seconds // 15, sub { !alive($self->{pid}) }) }
+sub gone { my ($self, $seconds) = @_; return $self->{t}->eventually($seconds // 60, sub { !alive($self->{pid}) }) }
 sub stop { my ($self, $signal) = @_; kill $signal // 'TERM', $self->{pid}; return $self->{t}->finish($self->{pid}) }
 
 1;

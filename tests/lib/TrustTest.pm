@@ -8,6 +8,7 @@
 #     $t->set(SETTING => VALUE, ...)         the settings from now on, beside those of new()
 #     $t->send(from => ADDRESS, helo =>, sender =>, rcpt => ADDRESS or [ ... ], message => TEXT, by => 'DATA' or 'BDAT' or 'BINARY')
 #                                            the last reply, or the first that wasn't right
+#     $t->settle(REPLY)                      waits until all is done for the message that was accepted so
 #     $t->sign(DOMAIN, TEXT)                 signed with both keys of the domain, selectors rsa and ed25519
 #     $t->seal(DOMAIN, TEXT, RESULTS)        with one more ARC set by the domain, for what its chain comes to; RESULTS are what it says
 #     $t->found(USER, WORD)                  the one message in all of the user's folders with this word in it: (folder, text)
@@ -29,7 +30,7 @@ sub new {
     $self->own;
     $self->zone;
     $self->{dns} = $self->start('perl', 'tests/lib/odd-dns', "$self->{dir}/dns", $self->{dns_port});
-    $self->eventually(20, sub { -e "$self->{dir}/dns/ready" }) or die 'odd-dns: ' . $self->log;
+    $self->eventually(60, sub { -e "$self->{dir}/dns/ready" }) or die 'odd-dns: ' . $self->log;
     $self->{port} = QrunTest::free_port();
     $self->serve_smtpd('127.0.0.1', $self->{port});
     $self->{begin} = $self->slurp($self->{conf});
@@ -143,6 +144,13 @@ sub send {
     say($s, 'QUIT');
     alarm 0;
     return $reply;
+}
+
+# The line in the log is the last that is done for a message, when its sender has the answer already.
+sub settle {
+    my ($self, $reply) = @_;
+    my ($id) = $reply =~ /Accepted as (\S+)/ or return;
+    $self->eventually(60, sub { $self->log =~ /event=accepted id=\Q$id\E / }) or die "no line of $id\n";
 }
 
 sub found {

@@ -7,7 +7,7 @@
 #     submit RECIPIENTS SUBJECT [swaks options]               to port 2500, where the other server listens
 #     submit_raw SENDER PARAMETERS RECIPIENT PARAMETERS       the same with parameters of MAIL and RCPT
 #     smtp_source COUNT RECIPIENT                             many messages over one connection
-#     has USER SUBJECT           is it in the mailbox?        soon COMMAND   within 20 seconds
+#     has USER SUBJECT           is it in the mailbox?        soon COMMAND   within two minutes
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive
 BUILD=${BUILD:-build}
 mail=/var/mail/postern/example.test
@@ -21,7 +21,7 @@ set_up_postern() {
     done
     echo 'dns-defer 0' >>/etc/postern/postern.conf # there is no DNS that could tell who sent what
     [ -z "${SANDBOX:-}" ] || echo "sandbox $SANDBOX" >>/etc/postern/postern.conf
-    systemctl start postern-smtp.socket && eventually 20 nc -z 127.0.0.1 25
+    systemctl start postern-smtp.socket && eventually 60 nc -z 127.0.0.1 25
 }
 
 install_peer() {
@@ -38,7 +38,7 @@ submit() {
 submit_raw() {
     perl -MIO::Socket::INET -e '
         my ($from, $mail, $to, $rcpt) = @ARGV;
-        my $s = IO::Socket::INET->new(PeerAddr => "127.0.0.1:2500", Timeout => 20) or die;
+        my $s = IO::Socket::INET->new(PeerAddr => "127.0.0.1:2500", Timeout => 60) or die;
         my $say = sub {
             print $s "$_[0]\r\n" if defined $_[0];
             while (my $line = <$s>) { print $line; return $line =~ /^[23]/ if $line =~ /^\d+ / }
@@ -62,5 +62,5 @@ has() {
 }
 
 soon() {
-    eventually 20 "$@" || { tail -n 20 /var/log/exim4/mainlog /var/log/postfix.log 2>/dev/null; return 1; }
+    eventually 120 "$@" || { tail -n 20 /var/log/exim4/mainlog /var/log/postfix.log 2>/dev/null; return 1; }
 }

@@ -11,6 +11,7 @@
 
 #define S16 "abcdefghijklmnop"
 #define S64 S16 S16 S16 S16
+#define S255 S64 S64 S64 S16 S16 S16 "abcdefghijklmno"
 #define LABEL_60 S16 S16 S16 "abcdefghijkl"
 #define D244 LABEL_60 "." LABEL_60 "." LABEL_60 "." LABEL_60
 
@@ -36,7 +37,19 @@ static const struct {
     { "tab before", "\t<a@b>", ADDRESS_SYNTAX, "", NULL },
     { "blanks inside", "< a@b>", ADDRESS_SYNTAX, "", NULL },
     { "blanks inside at the end", "<a@b >", ADDRESS_SYNTAX, "", NULL },
-    { "no brackets", "a@b", ADDRESS_SYNTAX, "", NULL },
+    { "no brackets", "a@b", ADDRESS_OK, "a@b", "" },
+    { "no brackets, blanks, parameters", "  A@B SIZE=1", ADDRESS_OK, "A@b", " SIZE=1" },
+    { "no brackets, quoted", "\"a b\"@c <d@e>", ADDRESS_OK, "\"a b\"@c", " <d@e>" },
+    { "no brackets, postmaster", "Postmaster", ADDRESS_OK, "Postmaster", "" },
+    { "no brackets, another local part alone", "root", ADDRESS_SYNTAX, "", NULL },
+    { "no brackets, closed", "a@b>", ADDRESS_SYNTAX, "", NULL },
+    { "no brackets, a path behind", "a@b<c@d>", ADDRESS_SYNTAX, "", NULL },
+    { "no brackets, a name", "Joe <a@b>", ADDRESS_SYNTAX, "", NULL },
+    { "no brackets, two", "a@b,c@d", ADDRESS_SYNTAX, "", NULL },
+    { "no brackets, a tab behind", "a@b\tSIZE=1", ADDRESS_SYNTAX, "", NULL },
+    { "no brackets, a source route", "@x.test:a@b", ADDRESS_SYNTAX, "", NULL },
+    { "no brackets, a parameter alone", "SIZE=1", ADDRESS_SYNTAX, "", NULL },
+    { "no brackets, too long", "a@" S64, ADDRESS_TOO_LONG, "", NULL },
     { "unclosed", "<a@b", ADDRESS_SYNTAX, "", NULL },
     { "nothing", "", ADDRESS_SYNTAX, "", NULL },
     { "bracket alone", "<", ADDRESS_SYNTAX, "", NULL },
@@ -51,9 +64,14 @@ static const struct {
     { "backslash at the end", "<\"abc\\", ADDRESS_SYNTAX, "", NULL },
     { "control in quotes", "<\"a\tb\"@c>", ADDRESS_SYNTAX, "", NULL },
     { "dots", "<a.b.c@d>", ADDRESS_OK, "a.b.c@d", "" },
-    { "dot first", "<.a@d>", ADDRESS_SYNTAX, "", NULL },
-    { "dot last", "<a.@d>", ADDRESS_SYNTAX, "", NULL },
-    { "two dots", "<a..b@d>", ADDRESS_SYNTAX, "", NULL },
+    { "dot first", "<.a@d>", ADDRESS_OK, "\".a\"@d", "" },
+    { "dot last", "<a.@d>", ADDRESS_OK, "\"a.\"@d", "" },
+    { "two dots", "<a..b@d>", ADDRESS_OK, "\"a..b\"@d", "" },
+    { "two dots in quotes", "<\"a..b\"@d>", ADDRESS_OK, "\"a..b\"@d", "" },
+    { "dots alone", "<..@d>", ADDRESS_OK, "\"..\"@d", "" },
+    { "two dots and a blank", "<a.. b@d>", ADDRESS_SYNTAX, "", NULL },
+    { "two dots and a quote", "<a..\"b\"@d>", ADDRESS_SYNTAX, "", NULL },
+    { "two dots, no domain", "<a..b>", ADDRESS_SYNTAX, "", NULL },
     { "atext", "<!#$%&'*+-/=?^_`{|}~9@d>", ADDRESS_OK, "!#$%&'*+-/=?^_`{|}~9@d", "" },
     { "two ats", "<a@b@c>", ADDRESS_SYNTAX, "", NULL },
     { "no local part", "<@b>", ADDRESS_SYNTAX, "", NULL },
@@ -80,12 +98,14 @@ static const struct {
     { "bad literal", "<a@[192.0.2.256]>", ADDRESS_SYNTAX, "", NULL },
     { "unclosed literal", "<a@[192.0.2.1>", ADDRESS_SYNTAX, "", NULL },
     { "empty literal", "<a@[]>", ADDRESS_SYNTAX, "", NULL },
-    { "longest local part", "<" S64 "@d>", ADDRESS_OK, S64 "@d", "" },
-    { "local part too long", "<" S64 "x@d>", ADDRESS_TOO_LONG, "", NULL },
-    { "local part far too long", "<" S64 S64 S64 S64 ".x@d>", ADDRESS_TOO_LONG, "", NULL },
-    { "too long and wrong", "<" S64 S64 S64 S64 "@@d>", ADDRESS_SYNTAX, "", NULL },
+    { "longest local part of RFC 5321", "<" S64 "@d>", ADDRESS_OK, S64 "@d", "" },
+    { "longest local part", "<" S255 "@d>", ADDRESS_OK, S255 "@d", "" },
+    { "local part too long", "<" S255 "x@d>", ADDRESS_TOO_LONG, "", NULL },
+    { "local part far too long", "<" S255 S255 ".x@d>", ADDRESS_TOO_LONG, "", NULL },
+    { "too long and wrong", "<" S255 S255 "@@d>", ADDRESS_SYNTAX, "", NULL },
     { "longest domain", "<a@" D244 ".abcdefghijk>", ADDRESS_OK, "a@" D244 ".abcdefghijk", "" },
     { "longest of all", "<" S64 "@" D244 ".abcdefghijk>", ADDRESS_OK, S64 "@" D244 ".abcdefghijk", "" },
+    { "too long together", "<" S64 S16 "@" D244 ".abcdefghijk>", ADDRESS_TOO_LONG, "", NULL },
     { "domain too long", "<a@" D244 ".abcdefghijkl>", ADDRESS_TOO_LONG, "", NULL },
     { "label too long", "<a@" S64 ".test>", ADDRESS_TOO_LONG, "", NULL },
 };
@@ -97,8 +117,8 @@ static void paths(void)
         struct span text = span_of(path_rows[i].input);
         enum address_result got = address_path(&text, &a);
         bool rest = got != ADDRESS_OK || span_eq_str(text, path_rows[i].rest);
-        ok(got == path_rows[i].result && strcmp(a.text, path_rows[i].text) == 0 && rest, "path, %s: %s \"%s\"",
-           path_rows[i].name, results[got], a.text);
+        ok(got == path_rows[i].result && strcmp(a.text, path_rows[i].text) == 0 && rest,
+           "path, %s: %s \"%s\"", path_rows[i].name, results[got], a.text);
     }
     struct address a, b;
     struct span nul = SPAN("<a\0b@c>");
@@ -106,8 +126,26 @@ static void paths(void)
     ok(address_parse(SPAN("Joe@Example.TEST"), &a) == ADDRESS_OK && strcmp(a.text, "Joe@example.test") == 0 &&
            span_eq_str(address_local(&a), "Joe") && span_eq_str(address_domain(&a), "example.test"),
        "a bare mailbox and its parts");
-    ok(address_parse(SPAN("\"joe\"@EXAMPLE.test"), &b) == ADDRESS_OK && address_same(&a, &b), "the same mailbox");
-    ok(address_parse(SPAN("a@b "), &a) == ADDRESS_SYNTAX && address_is_null(&a), "more behind a bare mailbox");
+    ok(address_parse(SPAN("\"joe\"@EXAMPLE.test"), &b) == ADDRESS_OK && address_same(&a, &b),
+       "the same mailbox");
+    static const char *const unquoted[][2] = { { "a..b@d", "a..b" },
+                                               { ".@d", "." },
+                                               { "a.b@d", "a.b" },
+                                               { "\"\"@d", "\"\"" },
+                                               { "\"a..b c\"@d", "\"a..b c\"" },
+                                               { "\"..\\\"@d\"@d", "\"..\\\"@d\"" } };
+    for (size_t i = 0; i < sizeof unquoted / sizeof unquoted[0]; i++)
+        ok(address_parse(span_of(unquoted[i][0]), &a) == ADDRESS_OK &&
+               span_eq_str(address_unquoted(&a), unquoted[i][1]),
+           "%s without quotes for dots", unquoted[i][0]);
+    ok(address_parse(SPAN("A..b@d"), &a) == ADDRESS_OK &&
+           address_parse(SPAN("\"a..B\"@D"), &b) == ADDRESS_OK && address_same(&a, &b),
+       "the same mailbox, with two dots");
+    char detail[ADDRESS_LOCAL_LIMIT + 1];
+    ok(address_parse(SPAN("a+../../b@d"), &a) == ADDRESS_OK && !address_part(&a, "+", &b, detail),
+       "no detail has two dots");
+    ok(address_parse(SPAN("a@b "), &a) == ADDRESS_SYNTAX && address_is_null(&a),
+       "more behind a bare mailbox");
     ok(address_parse(SPAN("postmaster"), &a) == ADDRESS_SYNTAX, "a bare mailbox has a domain");
     ok(address_parse(SPAN("\"a@b\"@c"), &a) == ADDRESS_OK && span_eq_str(address_local(&a), "\"a@b\"") &&
            span_eq_str(address_domain(&a), "c"), "the last at sign divides");
@@ -127,9 +165,11 @@ static void show(struct span list, struct bytes *out)
     }
 }
 
-static const struct { const char *name, *input, *expected; } list_rows[] = {
+static const struct { const char *name, *input, *expected;
+} list_rows[] = {
     { "A.1.1", " John Doe <jdoe@machine.example>", "m[John Doe|jdoe|machine.example]" },
-    { "A.1.2 from", "\"Joe Q. Public\" <john.q.public@example.com>", "m[Joe Q. Public|john.q.public|example.com]" },
+    { "A.1.2 from", "\"Joe Q. Public\" <john.q.public@example.com>",
+      "m[Joe Q. Public|john.q.public|example.com]" },
     { "A.1.2 to", "Mary Smith <mary@x.test>, jdoe@example.org, Who? <one@y.test>",
       "m[Mary Smith|mary|x.test] m[|jdoe|example.org] m[Who?|one|y.test]" },
     { "A.1.2 cc", "<boss@nil.test>, \"Giant; \\\"Big\\\" Box\" <sysservices@example.net>",
@@ -137,13 +177,16 @@ static const struct { const char *name, *input, *expected; } list_rows[] = {
     { "A.1.3", "A Group:Ed Jones <c@a.test>,joe@where.test,John <jdoe@one.test>;",
       "g[A Group||] m[Ed Jones|c|a.test] m[|joe|where.test] m[John|jdoe|one.test] e[||]" },
     { "A.1.3 empty group", "Undisclosed recipients:;", "g[Undisclosed recipients||] e[||]" },
-    { "A.5 from", "Pete(A nice \\) chap) <pete(his account)@silly.test(his host)>", "m[Pete|pete|silly.test]" },
-    { "A.5 to", "A Group(Some people)\r\n     :Chris Jones <c@(Chris's host.)public.example>,\r\n"
+    { "A.5 from", "Pete(A nice \\) chap) <pete(his account)@silly.test(his host)>",
+      "m[Pete|pete|silly.test]" },
+    { "A.5 to",
+      "A Group(Some people)\r\n     :Chris Jones <c@(Chris's host.)public.example>,\r\n"
       "         joe@example.org,\r\n  John <jdoe@one.test> (my dear friend); (the end of the group)",
       "g[A Group||] m[Chris Jones|c|public.example] m[|joe|example.org] m[John|jdoe|one.test] e[||]" },
     { "A.5 cc", "(Empty list)(start)Hidden recipients  :(nobody(that I know))  ;",
       "g[Hidden recipients||] e[||]" },
-    { "A.6.1 from", "Joe Q. Public <john.q.public@example.com>", "m[Joe Q. Public|john.q.public|example.com]" },
+    { "A.6.1 from", "Joe Q. Public <john.q.public@example.com>",
+      "m[Joe Q. Public|john.q.public|example.com]" },
     { "A.6.1 to", "Mary Smith <@node.test:mary@example.net>, , jdoe@test  . example",
       "m[Mary Smith|mary|example.net] m[|jdoe|test.example]" },
     { "A.6.3", "John Doe <jdoe@machine(comment).  example>", "m[John Doe|jdoe|machine.example]" },
@@ -166,7 +209,8 @@ static const struct { const char *name, *input, *expected; } list_rows[] = {
     { "unclosed brackets", "Joe <a@b", "m[Joe|a|b]" },
     { "unclosed quotes", "\"Joe <a@b>, c@d", "m[|Joe <a@b>, c@d|]" },
     { "unclosed comment", "a@b (c, d@e", "m[c, d@e|a|b]" },
-    { "encoded words", "=?utf-8?Q?J=C3=B6?= =?utf-8?Q?rg?= <j@x>", "m[=?utf-8?Q?J=C3=B6?= =?utf-8?Q?rg?=|j|x]" },
+    { "encoded words", "=?utf-8?Q?J=C3=B6?= =?utf-8?Q?rg?= <j@x>",
+      "m[=?utf-8?Q?J=C3=B6?= =?utf-8?Q?rg?=|j|x]" },
     { "8-bit name", "J\xc3\xb6rg <j@x>", "m[J\xc3\xb6rg|j|x]" },
     { "commas alone", " , ,, ,", "" },
     { "nothing", "", "" },
@@ -186,7 +230,8 @@ static void lists(void)
     for (size_t i = 0; i < sizeof list_rows / sizeof list_rows[0]; i++) {
         bytes_clear(&out);
         show(span_of(list_rows[i].input), &out);
-        ok(strcmp(bytes_str(&out), list_rows[i].expected) == 0, "list, %s: %s", list_rows[i].name, bytes_str(&out));
+        ok(strcmp(bytes_str(&out), list_rows[i].expected) == 0, "list, %s: %s", list_rows[i].name,
+           bytes_str(&out));
     }
     bytes_free(&out);
 }
@@ -211,14 +256,16 @@ static void hostile(void)
     }
     memset(big, 'a', n);
     struct span list = { big, n };
-    ok(address_list_next(&list, &e) && e.local.len == ADDRESS_NAME_LIMIT && !e.local.failed, "a field is cut at its limit");
+    ok(address_list_next(&list, &e) && e.local.len == ADDRESS_NAME_LIMIT && !e.local.failed,
+       "a field is cut at its limit");
     address_entry_free(&e);
     free(big);
 
     struct address a;
     struct span from = SPAN("\"a b\" <\"x y\"@Example.TEST>, Joe, <\"\xff\"@b>");
     address_list_next(&from, &e);
-    ok(address_of_entry(&e, &a) == ADDRESS_OK && strcmp(a.text, "\"x y\"@example.test") == 0, "the mailbox of an entry");
+    ok(address_of_entry(&e, &a) == ADDRESS_OK && strcmp(a.text, "\"x y\"@example.test") == 0,
+       "the mailbox of an entry");
     address_entry_free(&e);
     address_list_next(&from, &e);
     ok(address_of_entry(&e, &a) == ADDRESS_SYNTAX && address_is_null(&a), "an entry without a domain");

@@ -230,8 +230,8 @@ static void older_may_fail(void)
     bytes_free(&message);
 }
 
-/* Fifty sets over a header of a mebibyte: older message signatures are hashed as far as ARC_OLDER_LIMIT goes.
- */
+/* Fifty sets over a header of a mebibyte: older message signatures are hashed as far as ARC_OLDER_LIMIT
+ * goes. */
 static void older_cost(void)
 {
     struct bytes message = chain_of(0), subject;

@@ -357,23 +357,6 @@ static void ours(void)
         ok(auth_results_claims(span_of(claims[i].value), claims[i].ours) == claims[i].claims, "%s %.24s",
            claims[i].claims ? "goes:" : "stays:", shown);
     }
-    struct bytes out;
-    size_t removed;
-    bytes_init(&out, 65536);
-    bool good =
-        auth_results_remove(SPAN("Received: x\r\nAuthentication-Results: mx.example.org;\r\n\tspf=pass\r\n"
-                                 "authentication-results : other.test; spf=pass\r\nSubject: "
-                                 "y\r\nAUTHENTICATION-RESULTS:MX.example.org;none\r\n"
-                                 "ARC-Authentication-Results: i=1; mx.example.org; "
-                                 "none\r\n\r\nAuthentication-Results: mx.example.org\r\n"),
-                            OURS, &out, &removed);
-    ok(good && removed == 2 &&
-           strcmp(bytes_str(&out),
-                  "Received: x\r\nauthentication-results : other.test; spf=pass\r\nSubject: y\r\n"
-                  "ARC-Authentication-Results: i=1; mx.example.org; none\r\n\r\n"
-                  "Authentication-Results: mx.example.org\r\n") == 0,
-       "two of them go, and nothing else");
-    bytes_free(&out);
 }
 
 /* What is written reads as what was meant. */

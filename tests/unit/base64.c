@@ -52,12 +52,13 @@ static void strict(struct bytes *out)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         bytes_clear(out);
         bool good = base64_decode(rows[i].text, out);
-        print("decode", rows[i].name, good == rows[i].good && (!good || span_eq(span_bytes(out), rows[i].data)),
-              span_bytes(out));
+        print("decode", rows[i].name,
+              good == rows[i].good && (!good || span_eq(span_bytes(out), rows[i].data)), span_bytes(out));
         bytes_clear(out);
         if (rows[i].good)
             print("encode", rows[i].name,
-                  base64_encode(rows[i].data, out) && span_eq(span_bytes(out), rows[i].text), span_bytes(out));
+                  base64_encode(rows[i].data, out) && span_eq(span_bytes(out), rows[i].text),
+                  span_bytes(out));
     }
 }
 
@@ -76,7 +77,8 @@ static void lenient(struct bytes *out)
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         bytes_clear(out);
-        print("body", rows[i].name, base64_decode_body(rows[i].text, out) && span_eq(span_bytes(out), rows[i].data),
+        print("body", rows[i].name,
+              base64_decode_body(rows[i].text, out) && span_eq(span_bytes(out), rows[i].data),
               span_bytes(out));
     }
 }
@@ -105,7 +107,8 @@ static void quoted_printable(struct bytes *out)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         bytes_clear(out);
         print("quoted-printable", rows[i].name,
-              quoted_printable_decode(rows[i].text, out) && span_eq(span_bytes(out), rows[i].data), span_bytes(out));
+              quoted_printable_decode(rows[i].text, out) && span_eq(span_bytes(out), rows[i].data),
+              span_bytes(out));
     }
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Messages between processes: what is put is got, and nothing malformed gets through; the guard's loop ends at
- * the first untimely word.
+ * Messages between processes: what is put is got, and nothing malformed gets through; the guard's loop ends
+ * at the first untimely word.
  */
 #include "tap.h"
 
@@ -24,11 +24,13 @@ static void round_trip(int a, int b)
     message_put_u64(&m, 1ull << 63);
     message_put(&m, SPAN("a\0b"));
     message_put_str(&m, "word");
-    ok(channel_send(a, &m) && channel_receive(b, &m, 1000) && m.verb == 77 && m.fd == -1, "a message arrives");
+    ok(channel_send(a, &m) && channel_receive(b, &m, 1000) && m.verb == 77 && m.fd == -1,
+       "a message arrives");
     ok(message_get_u64(&m, &n) && n == 1ull << 63, "with its number");
     ok(message_get(&m, &s) && s.n == 3 && memcmp(s.p, "a\0b", 3) == 0, "its bytes");
     ok(!message_end(&m), "and is not done before its last field");
-    ok(message_get_str(&m, text, sizeof text) && strcmp(text, "word") == 0 && message_end(&m), "its string, and its end");
+    ok(message_get_str(&m, text, sizeof text) && strcmp(text, "word") == 0 && message_end(&m),
+       "its string, and its end");
     ok(!message_get(&m, &s) && !message_end(&m), "a field too many is bad, for good");
 }
 
@@ -50,7 +52,8 @@ static void malformed(int a, int b)
     message_start(&m, 1);
     message_put_str(&m, "too long");
     channel_send(a, &m);
-    ok(channel_receive(b, &m, 1000) && !message_get_str(&m, text, sizeof text) && m.bad, "a string that doesn't fit");
+    ok(channel_receive(b, &m, 1000) && !message_get_str(&m, text, sizeof text) && m.bad,
+       "a string that doesn't fit");
     message_start(&m, 1);
     message_put(&m, SPAN("a\0b"));
     channel_send(a, &m);
@@ -68,8 +71,10 @@ static void bounds(int a, int b)
     ok(m.bad && !channel_send(a, &m), "a field larger than a packet isn't sent");
     message_start(&m, 1);
     message_put(&m, (struct span){ big, CHANNEL_PIECE });
-    ok(channel_send(a, &m) && channel_receive(b, &m, 1000) && m.len == CHANNEL_PIECE + 8, "a piece of 64 KiB is");
-    ok(send(a, big, CHANNEL_PACKET + 64, 0) > 0 && !channel_receive(b, &m, 1000), "an oversized packet is refused");
+    ok(channel_send(a, &m) && channel_receive(b, &m, 1000) && m.len == CHANNEL_PIECE + 8,
+       "a piece of 64 KiB is");
+    ok(send(a, big, CHANNEL_PACKET + 64, 0) > 0 && !channel_receive(b, &m, 1000),
+       "an oversized packet is refused");
     free(big);
 }
 
@@ -81,7 +86,8 @@ static void descriptor(int a, int b)
         abort();
     message_start(&m, 5);
     m.fd = ends[1];
-    ok(channel_send(a, &m) && channel_receive(b, &m, 1000) && m.fd >= 0 && m.fd != ends[1], "a descriptor comes along");
+    ok(channel_send(a, &m) && channel_receive(b, &m, 1000) && m.fd >= 0 && m.fd != ends[1],
+       "a descriptor comes along");
     ok(write(m.fd, "x", 1) == 1 && read(ends[0], &c, 1) == 1 && c == 'x', "and works");
     close(m.fd);
     close(ends[0]);
@@ -148,7 +154,8 @@ int main(void)
     malformed(pair[0], pair[1]);
     bounds(pair[0], pair[1]);
     descriptor(pair[0], pair[1]);
-    ok(answered((unsigned[]){ FIRST, SECOND, FIRST }, 3, NULL) == 2, "the guard answers in order, and is done");
+    ok(answered((unsigned[]){ FIRST, SECOND, FIRST }, 3, NULL) == 2,
+       "the guard answers in order, and is done");
     ok(answered((unsigned[]){ SECOND, FIRST }, 2, NULL) == 0, "an untimely verb ends it");
     ok(answered((unsigned[]){ FIRST, FIRST }, 2, NULL) == 1, "so does a step taken twice");
     ok(answered((unsigned[]){ 4711 }, 1, NULL) == 0, "and an unknown verb");

@@ -6,7 +6,6 @@
 
 #include "base/checksum.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #define LONGEST 300

@@ -19,7 +19,7 @@ static bool is_limited(const struct serving *s, const struct peer *peer)
     return peer->known;
 }
 
-static bool never_asked(struct serving *s)
+static const char *never_asked(struct serving *s)
 {
     (void)s;
     abort();

@@ -16,6 +16,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define X16 "xxxxxxxxxxxxxxxx"
+#define X64 X16 X16 X16 X16
+#define X249 X64 X64 X64 X16 X16 X16 "xxxxxxxxx"
+
 static const struct settings *settings;
 static char folder[] = "/tmp/postern-directory-XXXXXX";
 
@@ -31,7 +35,7 @@ static const char aliases[] =
     "sales@second.test: eve@second.test\n"
     "@second.test: eve@second.test\n"
     "bob@example.test: bob@example.test, archive@elsewhere.test\n"
-    "list: :include:list\nround: :include:lists/round, alice\nempty: :include:lists/empty\n"
+    "list: :include:list\nnamed: :include:named\nround: :include:lists/round, alice\nempty: :include:lists/empty\n"
     "gone: :include:lists/gone\n"
     "frank: frank+archive, outside@elsewhere.test\n"
     "team+lead: carol\n"
@@ -71,6 +75,9 @@ static void fill(struct settings *s, struct bytes *error)
     write_text("relay-recipients", span_of(recipients));
     write_text("list", SPAN("# who reads it\n\nalice, \"bob@example.test\" # both\nreader@elsewhere.test\n"
                             "not an address\n|program\n:include:list\n  carol\r\nnobody\n"));
+    write_text("named",
+               SPAN("Al Ice <alice@example.test>\n\"Bob, the\" <bob@example.test>, Carol <carol> (home)\n"
+                    "(gone) eve@second.test # here\n\"quo ted\"@elsewhere.test\nbroken <x@>, frank\n"));
     snprintf(path, sizeof path, "%s/lists", folder);
     if (mkdir(path, 0700) != 0)
         abort();
@@ -98,8 +105,8 @@ static struct address address(const char *text)
     return a;
 }
 
-/* "alice@example.test>out@elsewhere.test": '>' in front of an outside one. Or "NONE", "TEMP", "PERM reason".
- */
+/* "alice@example.test>out@elsewhere.test": '>' in front of an outside one. Or "NONE", "TEMP", "PERM
+ * reason". */
 static const char *expand(struct directory *d, const char *text, struct bytes *out)
 {
     struct address a = address(text);
@@ -191,15 +198,24 @@ static const struct {
     { "anybody@all.test", ">=anybody@all.test" },
     { "list@example.test",
       "alice@example.test bob@example.test>archive@elsewhere.test>reader@elsewhere.test carol@example.test" },
+    { "named@example.test",
+      "alice@example.test bob@example.test>archive@elsewhere.test carol@example.test eve@second.test"
+      ">\"quo ted\"@elsewhere.test frank+archive@example.test>outside@elsewhere.test" },
     { "round@example.test", "PERM loop" },
     { "empty@example.test", "" },
     { "gone@example.test", "TEMP" },
     { "half@example.test", "carol@example.test" },
     { "ghosts@example.test", "NONE" },
     { "d10@example.test", "alice@example.test" },
-    { "d1+xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx@example.test",
-      "alice+xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx@example.test" },
-    { "d1+xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxy@example.test", "alice@example.test" },
+    { "d1+" X249 "@example.test", "alice+" X249 "@example.test" },
+    { "d1+" X249 "y@example.test", "alice@example.test" },
+    { "alice@MAIL.example.test", "alice@example.test" },
+    { "postmaster@mail.example.test", "alice@example.test" },
+    { "nobody@mail.example.test", "NONE" },
+    { "MAILER-DAEMON@mail.example.test", "alice@example.test" },
+    { "mailer-daemon@second.test", "alice@example.test" },
+    { "team+lead@localhost", "carol@example.test" },
+    { "alice@localhost.example.test", "PERM remote" },
     { "w0@example.test", "alice@example.test bob@example.test>archive@elsewhere.test" },
     { "enough@example.test", "1000 targets" },
     { "toomany@example.test", "PERM many" },
@@ -225,6 +241,8 @@ static void may_send(struct directory *d)
         { "bob@example.test", "bob+x@example.test", ST_OK },
         { "bob@example.test", "carol+x@example.test", ST_PERM },
         { "carol@example.test", "carol@third.test", ST_OK },
+        { "carol@example.test", "carol@mail.example.test", ST_OK },
+        { "carol@example.test", "alice@mail.example.test", ST_PERM },
         { "alice@example.test", "joe@backup.test", ST_PERM },
     };
     for (size_t i = 0; i < sizeof sends / sizeof sends[0]; i++) {

@@ -427,7 +427,6 @@ static void several(const struct signature_key *key, struct bytes *message)
     bytes_add_str(&all, HEADER "\r\n" BODY);
     struct dkim_verifier *v =
         dkim_verify_start(span_head(span_bytes(&all), header_end(span_bytes(&all))), NOW);
-    ok(dkim_verify_count(v) == DKIM_SIGNATURES, "of many signatures the first eight are looked at");
     size_t n = dkim_verify_queries(v, queries, DKIM_SIGNATURES);
     ok(n == 2 && strcmp(queries[0].name, "sel._domainkey.example.org") == 0 && queries[0].type == DNS_TXT &&
            strcmp(queries[1].name, "missing._domainkey.example.org") == 0,
@@ -435,7 +434,8 @@ static void several(const struct signature_key *key, struct bytes *message)
     ok(dkim_verify_queries(v, queries, 1) == 1, "no more questions than there is room for");
     dkim_verify_free(v);
     n = verify_in_pieces(&zone, span_bytes(&all), NOW, 4096, results);
-    bool good = n == DKIM_SIGNATURES, heads = true;
+    ok(n == DKIM_SIGNATURES, "of many signatures the first eight are looked at");
+    bool good = true, heads = true;
     for (size_t i = 0; i < n; i++) {
         good = good && results[i].result == (i == 2 ? TRUST_PERMERROR : i == 3 ? TRUST_POLICY : TRUST_PASS);
         for (size_t k = 0; k < i; k++)
@@ -443,8 +443,7 @@ static void several(const struct signature_key *key, struct bytes *message)
     }
     ok(good && heads, "each has a result of its own, and is told from the others");
     v = dkim_verify_start(SPAN(HEADER), NOW);
-    ok(dkim_verify_count(v) == 0 && dkim_verify_end(v, NULL, results) == 0,
-       "where there is none there is no result");
+    ok(dkim_verify_end(v, NULL, results) == 0, "where there is none there is no result");
     dkim_verify_free(v);
     bytes_free(&all);
 }

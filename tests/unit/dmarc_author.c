@@ -14,6 +14,7 @@ static const struct {
     bool suspect;
 } authors[] = {
     { "From: joe@example.org\r\n", "example.org", false },
+    { "From: <.j..oe.@example.org>\r\n", "example.org", false },
     { "from :joe@Example.ORG\r\n", "example.org", false },
     { "Subject: x\r\nFrom: \"Joe, of <x@y.test>\" <joe@example.org>\r\nTo: a@b.test\r\n", "example.org",
       false },

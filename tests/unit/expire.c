@@ -186,7 +186,7 @@ static void hostile(void)
     put_file(at("m/.Trap/cur/%s/inside", aged(99, ".dir:2,")), "x\n");
     put_link("../../../secret", at("m/.Trap/cur/%s", aged(99, ".link:2,")));
     put("Trap", "cur", aged(99, ".real:2,"));
-    alarm(30);
+    alarm(60);
     ok(expire_folder(mail, SPAN("Trap"), clock_now() - DAY, false, &e) == ST_OK && e.messages == 1,
        "only messages go");
     ok(files_in("m/.Trap/cur", NULL, 0) == 3 && files_in("outside/cur", NULL, 0) == 1 &&

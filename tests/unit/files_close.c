@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Closing all descriptors but some: those stay, in whatever order they are named, and so do the three that every
- * process has; no other does.
+ * Closing all descriptors but some: those stay, in whatever order they are named, and so do the three that
+ * every process has; no other does.
  */
 #include "tap.h"
 

@@ -8,7 +8,6 @@
 #include "text/header.h"
 #include "text/imap_body.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 static void report(const char *what, const char *name, const char *expected, const struct bytes *out)
@@ -21,7 +20,9 @@ static void report(const char *what, const char *name, const char *expected, con
 
 static void envelopes(void)
 {
-    static const struct { const char *name, *header, *expected; } rows[] = {
+    static const struct {
+        const char *name, *header, *expected;
+    } rows[] = {
         { "RFC 3501 8",
           "Date: Wed, 17 Jul 1996 02:23:25 -0700 (PDT)\r\nFrom: Terry Gray <gray@cac.washington.edu>\r\n"
           "Subject: IMAP4rev1 WG mtg summary and minutes\r\nTo: imap@cac.washington.edu\r\n"
@@ -35,7 +36,8 @@ static void envelopes(void)
         { "nothing", "", FROM_ALONE("NIL") },
         { "empty fields", "Date:\r\nSubject: \r\nFrom:\r\nTo: ,\r\nIn-Reply-To:\r\nMessage-ID:\r\n\r\n",
           "(\"\" \"\" NIL NIL NIL NIL NIL NIL \"\" \"\")" },
-        { "sender and reply-to of their own", "From: a@b\nSender: c@d\nReply-To: e@f\nBcc: g@h\nIn-Reply-To: <i@j>\n",
+        { "sender and reply-to of their own",
+          "From: a@b\nSender: c@d\nReply-To: e@f\nBcc: g@h\nIn-Reply-To: <i@j>\n",
           "(NIL NIL ((NIL NIL \"a\" \"b\")) ((NIL NIL \"c\" \"d\")) ((NIL NIL \"e\" \"f\")) NIL NIL "
           "((NIL NIL \"g\" \"h\")) \"<i@j>\" NIL)" },
         { "empty reply-to", "From: a@b\nReply-To: \n", FROM_ALONE("((NIL NIL \"a\" \"b\"))") },
@@ -56,9 +58,11 @@ static void envelopes(void)
         { "quotes", "Subject: \"a\\b\"\n", "(NIL \"\\\"a\\\\b\\\"\" NIL NIL NIL NIL NIL NIL NIL NIL)" },
         { "8-bit", "Subject: \xc3\xb6\xff\n", "(NIL {3}\r\n\xc3\xb6\xff NIL NIL NIL NIL NIL NIL NIL NIL)" },
         { "bare CR", "Subject: a\rb\n", "(NIL \"a b\" NIL NIL NIL NIL NIL NIL NIL NIL)" },
-        { "encoded words stay", "Subject: =?utf-8?Q?a?=\n", "(NIL \"=?utf-8?Q?a?=\" NIL NIL NIL NIL NIL NIL NIL NIL)" },
+        { "encoded words stay", "Subject: =?utf-8?Q?a?=\n",
+          "(NIL \"=?utf-8?Q?a?=\" NIL NIL NIL NIL NIL NIL NIL NIL)" },
         { "8-bit name", "From: J\xc3\xb6 <j@x>\n", FROM_ALONE("(({3}\r\nJ\xc3\xb6 NIL \"j\" \"x\"))") },
-        { "body isn't looked at", "Subject: a\n\nFrom: b@c\n", "(NIL \"a\" NIL NIL NIL NIL NIL NIL NIL NIL)" },
+        { "body isn't looked at", "Subject: a\n\nFrom: b@c\n",
+          "(NIL \"a\" NIL NIL NIL NIL NIL NIL NIL NIL)" },
     };
     struct bytes out;
     bytes_init(&out, 1 << 20);
@@ -72,9 +76,11 @@ static void envelopes(void)
 
 #define TEXT(octets, lines) \
     "(\"text\" \"plain\" (\"CHARSET\" \"US-ASCII\") NIL NIL \"7BIT\" " octets " " lines " NIL NIL NIL NIL)"
-#define TEXT_BODY(octets, lines) "(\"text\" \"plain\" (\"CHARSET\" \"US-ASCII\") NIL NIL \"7BIT\" " octets " " lines ")"
+#define TEXT_BODY(octets, lines)                                                                             \
+    "(\"text\" \"plain\" (\"CHARSET\" \"US-ASCII\") NIL NIL \"7BIT\" " octets " " lines ")"
 
-static const struct { const char *name, *message, *structure, *body; } body_rows[] = {
+static const struct { const char *name, *message, *structure, *body;
+} body_rows[] = {
     { "RFC 3501 7.4.2, text", "Content-Type: TEXT/PLAIN; CHARSET=US-ASCII\r\n\r\na\r\nb\r\n",
       "(\"TEXT\" \"PLAIN\" (\"CHARSET\" \"US-ASCII\") NIL NIL \"7BIT\" 6 2 NIL NIL NIL NIL)",
       "(\"TEXT\" \"PLAIN\" (\"CHARSET\" \"US-ASCII\") NIL NIL \"7BIT\" 6 2)" },
@@ -134,19 +140,20 @@ static const struct { const char *name, *message, *structure, *body; } body_rows
     { "one language, bare disposition", "Content-Disposition: inline\nContent-Language: en\n\n",
       "(\"text\" \"plain\" (\"CHARSET\" \"US-ASCII\") NIL NIL \"7BIT\" 0 0 NIL (\"inline\" NIL) \"en\" NIL)",
       TEXT_BODY("0", "0") },
-    { "empty fields", "Content-Disposition:\nContent-Language: ,\nContent-ID:\nContent-Transfer-Encoding: \n\n",
+    { "empty fields",
+      "Content-Disposition:\nContent-Language: ,\nContent-ID:\nContent-Transfer-Encoding: \n\n",
       "(\"text\" \"plain\" (\"CHARSET\" \"US-ASCII\") \"\" NIL \"7BIT\" 0 0 NIL NIL NIL NIL)",
       "(\"text\" \"plain\" (\"CHARSET\" \"US-ASCII\") \"\" NIL \"7BIT\" 0 0)" },
     { "message", "Content-Type: message/rfc822\n\nSubject: s\n\nx\n",
-      "(\"message\" \"rfc822\" NIL NIL NIL \"7BIT\" 17 (NIL \"s\" NIL NIL NIL NIL NIL NIL NIL NIL) " TEXT("3", "1")
-      " 3 NIL NIL NIL NIL)",
-      "(\"message\" \"rfc822\" NIL NIL NIL \"7BIT\" 17 (NIL \"s\" NIL NIL NIL NIL NIL NIL NIL NIL) "
-      TEXT_BODY("3", "1") " 3)" },
+      "(\"message\" \"rfc822\" NIL NIL NIL \"7BIT\" 17 (NIL \"s\" NIL NIL NIL NIL NIL NIL NIL NIL) " TEXT(
+          "3", "1") " 3 NIL NIL NIL NIL)",
+      "(\"message\" \"rfc822\" NIL NIL NIL \"7BIT\" 17 (NIL \"s\" NIL NIL NIL NIL NIL NIL NIL NIL) " TEXT_BODY(
+          "3", "1") " 3)" },
     { "empty message", "Content-Type: message/rfc822\n\n",
-      "(\"message\" \"rfc822\" NIL NIL NIL \"7BIT\" 0 (NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL) " TEXT("0", "0")
-      " 0 NIL NIL NIL NIL)",
-      "(\"message\" \"rfc822\" NIL NIL NIL \"7BIT\" 0 (NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL) "
-      TEXT_BODY("0", "0") " 0)" },
+      "(\"message\" \"rfc822\" NIL NIL NIL \"7BIT\" 0 (NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL) " TEXT(
+          "0", "0") " 0 NIL NIL NIL NIL)",
+      "(\"message\" \"rfc822\" NIL NIL NIL \"7BIT\" 0 (NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL) " TEXT_BODY(
+          "0", "0") " 0)" },
     { "multipart without parts", "Content-Type: multipart/mixed; boundary=b\n\nx\n",
       "(\"text\" \"plain\" (\"boundary\" \"b\") NIL NIL \"7BIT\" 3 1 NIL NIL NIL NIL)",
       "(\"text\" \"plain\" (\"boundary\" \"b\") NIL NIL \"7BIT\" 3 1)" },
@@ -206,7 +213,8 @@ static void large(void)
     bytes_add_str(&text, "To: ");
     for (int i = 0; i < 100000; i++)
         bytes_add_str(&text, "a@b,\r\n ");
-    ok(imap_envelope(span_bytes(&text), &out) && out.len < 250000, "100,000 recipients are cut: %zu bytes", out.len);
+    ok(imap_envelope(span_bytes(&text), &out) && out.len < 250000, "100,000 recipients are cut: %zu bytes",
+       out.len);
     bytes_clear(&text);
     bytes_clear(&out);
     bytes_add_str(&text, "Content-Type: text/plain");
@@ -217,31 +225,38 @@ static void large(void)
         bytes_add_char(&text, 'x');
     bytes_add_str(&text, "\n\n");
     struct mime_part *root = mime_parse(span_bytes(&text));
-    ok(imap_body_structure(root, true, &out) && out.len < 2500, "100,000 parameters are cut: %zu bytes", out.len);
+    ok(imap_body_structure(root, true, &out) && out.len < 2500, "100,000 parameters are cut: %zu bytes",
+       out.len);
     mime_free(root);
     bytes_clear(&text);
     bytes_clear(&out);
     bytes_add_str(&text, "Subject: ");
     for (int i = 0; i < 1 << 20; i++)
         bytes_add_char(&text, '"');
-    ok(imap_envelope(span_bytes(&text), &out) && out.len < 70000, "a subject of 1 MiB is cut: %zu bytes", out.len);
+    ok(imap_envelope(span_bytes(&text), &out) && out.len < 70000, "a subject of 1 MiB is cut: %zu bytes",
+       out.len);
     bytes_free(&text);
     bytes_free(&out);
 }
 
 static void downgrades(void)
 {
-    static const struct { const char *name, *envelope, *expected; } rows[] = {
-        { "nothing to change", "(NIL \"a {b}\" NIL NIL NIL NIL NIL NIL NIL NIL)", "(NIL \"a {b}\" NIL NIL NIL NIL NIL NIL NIL NIL)" },
+    static const struct {
+        const char *name, *envelope, *expected;
+    } rows[] = {
+        { "nothing to change", "(NIL \"a {b}\" NIL NIL NIL NIL NIL NIL NIL NIL)",
+          "(NIL \"a {b}\" NIL NIL NIL NIL NIL NIL NIL NIL)" },
         { "subject", "(NIL {2}\r\n\xc3\xa4 NIL NIL NIL NIL NIL NIL NIL NIL)",
           "(NIL \"=?UTF-8?B?w6Q=?=\" NIL NIL NIL NIL NIL NIL NIL NIL)" },
         { "date stays", "({2}\r\n\xc3\xa4 NIL NIL NIL NIL NIL NIL NIL NIL NIL)",
           "({2}\r\n\xc3\xa4 NIL NIL NIL NIL NIL NIL NIL NIL NIL)" },
-        { "name, group, address", "(NIL NIL (({2}\r\n\xc3\xa4 NIL {2}\r\n\xc3\xa4 {2}\r\n\xc3\xa4)(NIL NIL {2}\r\n\xc3\xa4 NIL)) NIL)",
+        { "name, group, address",
+          "(NIL NIL (({2}\r\n\xc3\xa4 NIL {2}\r\n\xc3\xa4 {2}\r\n\xc3\xa4)(NIL NIL {2}\r\n\xc3\xa4 NIL)) NIL)",
           "(NIL NIL ((\"=?UTF-8?B?w6Q=?=\" NIL {2}\r\n\xc3\xa4 {2}\r\n\xc3\xa4)(NIL NIL \"=?UTF-8?B?w6Q=?=\" NIL)) NIL)" },
         { "a literal of ASCII", "(NIL {2}\r\nab NIL)", "(NIL {2}\r\nab NIL)" },
         { "no UTF-8", "(NIL {2}\r\n\xc3\xc3 NIL)", "(NIL {2}\r\n\xc3\xc3 NIL)" },
-        { "encoded words beside it", "(NIL {21}\r\n\xc3\xa4 =?utf-8?Q?=C3=A4?= NIL)", "(NIL \"=?UTF-8?B?w6Qgw6Q=?=\" NIL)" },
+        { "encoded words beside it", "(NIL {21}\r\n\xc3\xa4 =?utf-8?Q?=C3=A4?= NIL)",
+          "(NIL \"=?UTF-8?B?w6Qgw6Q=?=\" NIL)" },
         { "literals that are none", "(NIL {99}\r\nx {x} {9", "(NIL {99}\r\nx {x} {9" },
         { "parentheses", ")(((((", ")(((((" },
         { "quotes", "(NIL \"\\\"{2}\" {2}\r\n\xc3\xa4", "(NIL \"\\\"{2}\" {2}\r\n\xc3\xa4" },

@@ -110,7 +110,8 @@ static void print_items(const struct fetch *f)
         for (size_t k = 0; k < item->name_count; k++)
             bytes_printf(&out, "(%.*s)", SPAN_FMT(f->names[item->first_name + k]));
         if (item->partial)
-            bytes_printf(&out, "<%llu.%llu>", (unsigned long long)item->offset, (unsigned long long)item->length);
+            bytes_printf(&out, "<%llu.%llu>", (unsigned long long)item->offset,
+                         (unsigned long long)item->length);
         bytes_add_str(&out, item->peek ? "p " : " ");
     }
 }
@@ -482,7 +483,9 @@ static void flags(void)
 
 static void appends(void)
 {
-    static const struct { const char *name, *input, *expected; } rows[] = {
+    static const struct {
+        const char *name, *input, *expected;
+    } rows[] = {
         { "plain", "INBOX {10}", "INBOX 0 0 10 0" },
         { "flags", "Sent (\\Seen x) {5+}", "Sent 4000000 0 5 1" },
         { "date", "a \"21-Nov-2026 21:38:01 +0000\" {1}", "a 0 1795297081 1 0" },
@@ -491,7 +494,8 @@ static void appends(void)
         { "the literal may be the name", "{3}", "BAD" },
         { "bad date", "a \"yesterday\" {1}", "BAD" },
         { "no literal", "a \"text\"", "BAD" },
-        { "literal of more than 32 bits, to be refused for its size", "a {4294967296}", "a 0 0 4294967296 0" },
+        { "literal of more than 32 bits, to be refused for its size", "a {4294967296}",
+          "a 0 0 4294967296 0" },
         { "literal too large", "a {9223372036854775808}", "BAD" },
         { "literal8", "a ~{5}", "a 0 0 5 0 binary" },
         { "literal8 of its own accord", "a ~{5+}", "a 0 0 5 1 binary" },
@@ -507,8 +511,11 @@ static void appends(void)
         bool good = parse_append(&p, &a);
         if (good)
             bytes_printf(&out, "%.*s %x %lld %llu %s%s", SPAN_FMT(a.folder), a.message.flags.system,
-                         (long long)a.message.date, (unsigned long long)a.message.size, a.message.plus ? "1" : "0",
-                         a.message.utf8 ? " utf8" : a.message.binary ? " binary" : "");
+                         (long long)a.message.date, (unsigned long long)a.message.size,
+                         a.message.plus ? "1" : "0",
+                         a.message.utf8     ? " utf8"
+                         : a.message.binary ? " binary"
+                                            : "");
         check(rows[i].name, good, rows[i].expected);
     }
 }

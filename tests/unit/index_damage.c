@@ -7,6 +7,7 @@
  * set every byte is tried, else every few.
  */
 #include "index_damage.h"
+#include "../helpers/one_message.h"
 
 static char *golden;
 static const char *const caches[] = { "m/postern-index", "m/postern-cache" };
@@ -46,7 +47,7 @@ static int works(void *golden_text)
         return 11;
     uint32_t first = mailbox_uid(box, 0), flags = mailbox_message(box, 0).flags ^ FLAG_ANSWERED,
              gone = mailbox_uid(box, 2);
-    if (mailbox_set_flags(box, 0, flags) != ST_OK || mailbox_expunge(box, (size_t[]){ 2 }, 1, &c) != ST_OK)
+    if (store_flags(box, 0, flags) != ST_OK || mailbox_expunge(box, (size_t[]){ 2 }, 1, &c) != ST_OK)
         return 12;
     mailbox_changes_free(&c);
     append_to(mail, "Subject: new\r\n\r\n", FLAG_SEEN, NULL);
@@ -228,7 +229,7 @@ static int changed_under(void *context)
     if (mailbox_refresh(box, false, &c) != ST_OK || c.expunged_count || c.added || c.changed_count)
         return 13;
     mailbox_changes_free(&c);
-    if (mailbox_set_flags(box, 1, FLAG_FLAGGED) != ST_OK)
+    if (store_flags(box, 1, FLAG_FLAGGED) != ST_OK)
         return 14;
     add_box(&out, box, true);
     mailbox_close(box);

@@ -8,6 +8,7 @@
 #define POSTERN_TESTS_INDEX_DAMAGE_H
 
 #include "store.h"
+#include "../helpers/one_message.h"
 
 #include "base/bytes.h"
 
@@ -151,7 +152,7 @@ UNUSED static void append_to(struct mail *mail, const char *text, uint32_t flags
     if (mailbox_append_begin(mail, NULL, SPAN("INBOX"), &a) != ST_OK)
         abort();
     mailbox_append_write(a, span_of(text));
-    if (mailbox_append_finish(a, flags, keywords, 1000000000, &validity, &uid) != ST_OK)
+    if (finish_append(a, flags, keywords, 1000000000, &validity, &uid) != ST_OK)
         abort();
 }
 

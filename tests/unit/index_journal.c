@@ -6,6 +6,7 @@
  * loses one, and never stops a session.
  */
 #include "index_damage.h"
+#include "../helpers/one_message.h"
 
 #define JOURNAL "m/postern-journal"
 
@@ -181,7 +182,7 @@ static void older(void)
     mail_open("m", "mx.test", &mail);
     struct mailbox *box = box_of(mail, "INBOX", false);
     uint32_t gone = mailbox_uid(box, 1);
-    mailbox_set_flags(box, 0, FLAG_DRAFT);
+    store_flags(box, 0, FLAG_DRAFT);
     mailbox_expunge(box, (size_t[]){ 1 }, 1, &c);
     mailbox_changes_free(&c);
     append_to(mail, "Subject: behind\r\n\r\n", FLAG_SEEN, NULL);
@@ -248,7 +249,7 @@ static int goes_on(void *context)
         return 13;
     mailbox_changes_free(&c);
     for (size_t i = 0; i < box->count; i++)
-        if (mailbox_set_flags(box, i, FLAG_SEEN) != ST_OK)
+        if (store_flags(box, i, FLAG_SEEN) != ST_OK)
             return 14;
     append_to(mail, "Subject: behind\r\n\r\n", FLAG_SEEN, NULL);
     mailbox_close(box);

@@ -118,6 +118,16 @@ static void many_names(void)
        "a file has its limit, and the newest is in it");
 }
 
+/* Whom others keep from it for too long isn't recorded, as nobody is to wait for that: then again, as with
+ * the next login. */
+static bool note_at_last(const char *name)
+{
+    bool done = note(name);
+    for (int64_t until = clock_ms() + 60000; done && !is_new(name) && clock_ms() < until;)
+        done = note(name);
+    return done;
+}
+
 /* Sixteen processes, each with a name of its own: all are there. */
 static void at_once(void)
 {
@@ -126,7 +136,7 @@ static void at_once(void)
     fflush(stdout);
     for (int i = 0; i < 16; i++)
         if (fork() == 0)
-            _exit(note(at("app%d", i)) ? 0 : 1);
+            _exit(note_at_last(at("app%d", i)) ? 0 : 1);
     for (int i = 0, how; i < 16; i++)
         wait(&how);
     for (int i = 0; i < 16; i++)

@@ -167,7 +167,7 @@ static void traps(int dir)
         abort();
     mkdir(FOLDER "/5.M1.learn.0.spam", 0700);
     put_link("6.M1.learn.0.spam", FOLDER "/6.M1.learn.0.spam");
-    alarm(20);
+    alarm(60);
     size_t n = learn_due(dir, &settings, clock_now(), items, 10);
     ok(n == 6, "all of them are found");
     for (size_t i = 0; i < n; i++)

@@ -8,7 +8,6 @@
 #include "base/log.h"
 #include "base/log_journal.h"
 
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -20,6 +19,8 @@ static const struct {
     const char *expected; /* the fields */
 } rows[] = {
     { "an ID", "accepted", "id", "06612", "EVENT=accepted|VERDICT=accepted|QUEUE_ID=06612|" },
+    { "what others know it by", "accepted", "message-id", "a@b.test",
+      "EVENT=accepted|VERDICT=accepted|MESSAGE_ID=a@b.test|" },
     { "a peer", "login-failed", "peer", "192.0.2.1", "EVENT=login-failed|VERDICT=refused|PEER=192.0.2.1|" },
     { "who is logged in", "refused", "login", "a@b.test", "EVENT=refused|VERDICT=refused|USER=a@b.test|" },
     { "who logs in", "login", "user", "a@b.test", "EVENT=login|VERDICT=accepted|USER=a@b.test|" },

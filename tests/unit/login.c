@@ -186,7 +186,7 @@ static void tries(const struct settings *s)
     ok(login_check(&l, SPAN(""), SPAN("alice"), SPAN("y")) == ST_PERM && errno != EACCES, "a third");
     start = clock_ms();
     ok(login_check(&l, SPAN(""), SPAN("alice"), SPAN("alice-secret")) == ST_PERM && errno == EACCES &&
-           clock_ms() - start < 100,
+           clock_ms() - start < 3000,
        "a fourth isn't looked at, right as it is");
     login_init(&l, s, NULL);
     ok(login_check(&l, SPAN(""), SPAN("alice"), SPAN("alice-secret")) == ST_OK && l.done &&
@@ -196,25 +196,27 @@ static void tries(const struct settings *s)
        "nobody logs in twice");
 }
 
-/* Microseconds of CPU, so that neither the delay nor a busy machine counts. */
-static int64_t cost(const struct settings *s, struct span name)
+/* Microseconds of CPU, so that neither the delay nor a busy machine counts; the least of these and of
+ * `best`. */
+static int64_t cost(const struct settings *s, struct span name, int64_t best)
 {
     struct login l;
-    int64_t best = INT64_MAX;
-    for (int i = 0; i < 2; i++) {
-        login_init(&l, s, NULL);
-        clock_t start = clock();
-        login_check(&l, SPAN(""), name, SPAN("wrong"));
-        int64_t took = (int64_t)(clock() - start) * 1000000 / CLOCKS_PER_SEC;
-        best = took < best ? took : best;
-    }
-    return best;
+    login_init(&l, s, NULL);
+    clock_t start = clock();
+    login_check(&l, SPAN(""), name, SPAN("wrong"));
+    int64_t took = (int64_t)(clock() - start) * 1000000 / CLOCKS_PER_SEC;
+    return took < best ? took : best;
 }
 
+/* In turns, as what else the processor does makes it slower for a while. */
 static void same_cost(const struct settings *s)
 {
-    int64_t known = cost(s, SPAN("alice")), unknown = cost(s, SPAN("nobody"));
-    int64_t many = cost(s, SPAN("many"));
+    int64_t known = INT64_MAX, unknown = INT64_MAX, many = INT64_MAX;
+    for (int i = 0; i < 4; i++) {
+        known = cost(s, SPAN("alice"), known);
+        unknown = cost(s, SPAN("nobody"), unknown);
+        many = cost(s, SPAN("many"), many);
+    }
     ok(many > known / 2 && many < known * 2, "so does one with 32 app passwords: %lld us", (long long)many);
     ok(known > 0 && unknown > known / 2 && unknown < known * 2,
        "unknown users cost the same: %lld and %lld us", (long long)known, (long long)unknown);
@@ -237,7 +239,7 @@ static void master_limits(const struct settings *s)
            login_check(&l, SPAN("alice"), SPAN("admin"), SPAN("x")) == ST_PERM && errno == EPERM,
        "and guesses for two accounts");
     login_init(&l, &few, &peer);
-    ok(login_check(&l, SPAN(""), SPAN("alice*admin"), SPAN("admin-secret")) == ST_PERM && errno == EACCES,
+    ok(login_check(&l, SPAN(""), SPAN("alice*admin"), SPAN("admin-secret")) == ST_PERM && errno == EUSERS,
        "then he is refused, right as he is");
     login_init(&l, &few, &peer);
     ok(login_check(&l, SPAN(""), SPAN("bob"), SPAN("bob-secret")) == ST_OK, "and the accounts aren't");
@@ -246,8 +248,10 @@ static void master_limits(const struct settings *s)
 /* All slots held: a login waits for one, and gets it. */
 static void slots(const struct settings *s)
 {
-    int fds[16], count = 0;
+    int fds[16], count = 0, begins[2];
     char path[128];
+    if (pipe(begins) != 0)
+        abort();
     for (; count < 16; count++) {
         snprintf(path, sizeof path, "%s/spool/slots/login.%d", folder, count);
         fds[count] = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
@@ -261,15 +265,20 @@ static void slots(const struct settings *s)
             close(fds[i]);
         login_init(&l, s, NULL);
         int64_t start = clock_ms();
+        file_write(begins[1], SPAN("x"));
         enum status st = login_check(&l, SPAN(""), SPAN("alice"), SPAN("alice-secret"));
         _exit(st == ST_OK && clock_ms() - start >= 250 ? 0 : 1);
     }
+    char byte;
+    close(begins[1]);
+    ok(read(begins[0], &byte, 1) == 1, "a login begins");
     usleep(300000);
     for (int i = 0; i < count; i++)
         close(fds[i]);
+    close(begins[0]);
     int status;
     waitpid(child, &status, 0);
-    ok(WIFEXITED(status) && WEXITSTATUS(status) == 0, "a login waits while all slots are taken");
+    ok(WIFEXITED(status) && WEXITSTATUS(status) == 0, "and waits while all slots are taken");
 }
 
 static void broken(const struct settings *s)

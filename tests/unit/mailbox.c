@@ -5,6 +5,8 @@
  * mailbox_many.c.
  */
 #include "store.h"
+#include "../helpers/one_message.h"
+
 #include "store/index.h"
 
 #include <poll.h>
@@ -104,7 +106,7 @@ static void flags(void)
         deliver("m", "flags", "x\r\n");
     struct mailbox *box = open_box("flags", false), *other = open_box("flags", false);
     uint32_t bit, again;
-    enum status set = mailbox_set_flags(box, 1, FLAG_SEEN | FLAG_DRAFT);
+    enum status set = store_flags(box, 1, FLAG_SEEN | FLAG_DRAFT);
     ok(set == ST_OK && mailbox_message(box, 1).flags == (FLAG_SEEN | FLAG_DRAFT) &&
            strstr(name_at(box, 1), ":2,DS"),
        "flags are letters: %s", name_at(box, 1));
@@ -121,14 +123,14 @@ static void flags(void)
     ok(mailbox_keyword(other, SPAN("$FORWARDED"), true, &again) == ST_OK && again == bit,
        "in another session, in another case");
     ok(mailbox_keyword(other, SPAN("Other"), true, &again) == ST_OK && again == 2, "another");
-    ok(mailbox_set_flags(other, 0, again | bit) == ST_OK && strstr(name_at(other, 0), ":2,ab"),
+    ok(store_flags(other, 0, again | bit) == ST_OK && strstr(name_at(other, 0), ":2,ab"),
        "keywords are letters");
     c = refresh(box, false);
     ok(c.changed_count == 1 && c.keywords && box->keywords[1] &&
            mailbox_message(box, 0).flags == (bit | again),
        "a new keyword is learned");
     mailbox_changes_free(&c);
-    mailbox_set_flags(box, 2, FLAG_SEEN);
+    store_flags(box, 2, FLAG_SEEN);
     struct flags_store add = { .change = FLAGS_ADD, .flags = FLAG_FLAGGED, .unchanged_since = UINT64_MAX };
     unsigned char result;
     ok(mailbox_store(other, &(size_t){ 2 }, 1, &add, &result) == ST_OK && result == FLAGS_MERGED &&
@@ -140,13 +142,13 @@ static void flags(void)
     for (int i = 2; i < 26; i++)
         mailbox_keyword(box, span_of(at("k%d", i)), true, &bit);
     ok(bit == 1 << 25 && mailbox_keyword(box, SPAN("k26"), true, &bit) == ST_PERM, "26 keywords and no more");
-    mailbox_set_flags(box, 0, FLAG_SYSTEM | 0x3ffffff);
+    store_flags(box, 0, FLAG_SYSTEM | 0x3ffffff);
     mailbox_close(box);
     mailbox_close(other);
     box = open_box("flags", true);
     ok(mailbox_message(box, 0).flags == (FLAG_SYSTEM | 0x3ffffff) && strcmp(box->keywords[25], "k25") == 0,
        "all flags, read again");
-    ok(mailbox_set_flags(box, 0, 0) == ST_PERM && errno == EROFS, "a read-only mailbox has its flags");
+    ok(store_flags(box, 0, 0) == ST_PERM && errno == EROFS, "a read-only mailbox has its flags");
     mailbox_close(box);
 }
 
@@ -162,7 +164,7 @@ static void expunging(void)
        "expunged: %s", uids_of(box));
     mailbox_changes_free(&c);
     int fd;
-    ok(mailbox_file(other, 1, &fd) == ST_NONE && mailbox_set_flags(other, 4, FLAG_SEEN) == ST_NONE,
+    ok(mailbox_file(other, 1, &fd) == ST_NONE && store_flags(other, 4, FLAG_SEEN) == ST_NONE,
        "gone for others");
     c = refresh(other, true);
     ok(c.expunged_count == 0 && other->count == 5 && mailbox_message(other, 1).gone,
@@ -203,7 +205,7 @@ static void other_programs(void)
     ok(mailbox_wire_size(box, 0, &size) == ST_OK && size == 0, "an empty message");
     uint32_t bit;
     mailbox_keyword(box, SPAN("mine"), true, &bit);
-    mailbox_set_flags(box, 0, bit);
+    store_flags(box, 0, bit);
     ok(strstr(name_at(box, 0), ":2,az"), "a letter without a meaning stays: %s", name_at(box, 0));
     char from[400], to[400];
     snprintf(from, sizeof from, "m/.o/cur/%s", name_at(box, 1));
@@ -304,7 +306,7 @@ static uint32_t append_to_app(struct mailbox *selected)
     uint32_t validity, uid;
     bool done = mailbox_append_begin(mail, selected, SPAN("app"), &a) == ST_OK &&
                 mailbox_append_write(a, SPAN("a: b\r\n")) == ST_OK &&
-                mailbox_append_finish(a, 0, NULL, 0, &validity, &uid) == ST_OK;
+                finish_append(a, 0, NULL, 0, &validity, &uid) == ST_OK;
     return done ? uid : 0;
 }
 
@@ -355,7 +357,7 @@ static void appending(void)
            mailbox_append_write(a, SPAN("a: b\r")) == ST_OK &&
            mailbox_append_write(a, SPAN("\n\r\nc\r\n")) == ST_OK && files_in("m/.app/cur", NULL, 0) == 0,
        "written in tmp/");
-    ok(mailbox_append_finish(a, FLAG_SEEN, keywords, 1000000000, &validity, &uid) == ST_OK && uid == 1 &&
+    ok(finish_append(a, FLAG_SEEN, keywords, 1000000000, &validity, &uid) == ST_OK && uid == 1 &&
            validity == box->uid_validity,
        "APPENDUID");
     struct mailbox_changes c = refresh(box, true);
@@ -374,7 +376,7 @@ static void appending(void)
     memcpy(line + sizeof line - 2, "\r\n", 2);
     for (int i = 0; i < 1000; i++)
         mailbox_append_write(a, (struct span){ line, sizeof line });
-    ok(mailbox_append_finish(a, 0, NULL, 0, &validity, &uid) == ST_OK && uid == 2, "a large message");
+    ok(finish_append(a, 0, NULL, 0, &validity, &uid) == ST_OK && uid == 2, "a large message");
     c = refresh(box, true);
     struct mailbox_map map;
     ok(mailbox_message(box, 1).wire_size == 1000000 && mailbox_message(box, 1).size == 999000 &&
@@ -397,7 +399,7 @@ static void copying(void)
     uint32_t bit, validity, *uids;
     mailbox_keyword(to, SPAN("unrelated"), true, &bit);
     mailbox_keyword(box, SPAN("moves"), true, &bit);
-    mailbox_set_flags(box, 0, bit | FLAG_FLAGGED);
+    store_flags(box, 0, bit | FLAG_FLAGGED);
     utime(at("m/.from/cur/%s", name_at(box, 0)), &(struct utimbuf){ 1, 1234567890 });
     size_t all[40];
     for (size_t i = 0; i < 40; i++)
@@ -429,7 +431,7 @@ static void inbox_renamed(void)
     struct mailbox *box = open_box("INBOX", false);
     uint32_t bit;
     mailbox_keyword(box, SPAN("kept"), true, &bit);
-    mailbox_set_flags(box, 0, bit);
+    store_flags(box, 0, bit);
     ok(folder_rename(mail, SPAN("INBOX"), SPAN("old.mail")) == ST_OK, "INBOX is renamed");
     struct mailbox_changes c = refresh(box, false);
     ok(c.expunged_count == 3 && box->count == 0 && folder_exists(mail, SPAN("INBOX")) == ST_OK,
@@ -442,7 +444,7 @@ static void inbox_renamed(void)
     ok(folder_rename(mail, SPAN("INBOX"), SPAN("old.mail")) == ST_PERM && errno == EEXIST,
        "not over another");
     ok(folder_rename(mail, SPAN("old.mail"), SPAN("newer")) == ST_OK &&
-           mailbox_set_flags(to, 0, FLAG_SEEN) == ST_OK,
+           store_flags(to, 0, FLAG_SEEN) == ST_OK,
        "an opened mailbox follows its folder");
     uint32_t before = to->uid_validity;
     ok(folder_delete(mail, SPAN("newer")) == ST_OK, "removed while open");

@@ -4,6 +4,7 @@
  * block and never reach outside; and the same from within a mailbox process's sandbox.
  */
 #include "store.h"
+#include "../helpers/one_message.h"
 
 #include "net/sandbox.h"
 
@@ -14,7 +15,7 @@ static struct mail *mail;
 static struct mailbox *open_box(const char *folder, enum status expected)
 {
     struct mailbox *box = NULL;
-    alarm(30);
+    alarm(60);
     enum status st = mailbox_open(mail, span_of(folder), false, &box);
     if (st != expected)
         ok(false, "open %s: %d %s", folder, st, strerror(errno));
@@ -31,7 +32,7 @@ static bool usable(const char *folder, size_t count)
     for (size_t i = 0; good && i < count; i++) {
         good &= mailbox_map(box, i, &map) == ST_OK;
         mailbox_unmap(&map);
-        good &= mailbox_set_flags(box, i, FLAG_SYSTEM) == ST_OK;
+        good &= store_flags(box, i, FLAG_SYSTEM) == ST_OK;
     }
     size_t all[64];
     for (size_t i = 0; i < 64; i++)
@@ -218,14 +219,14 @@ static int confined(void)
     if (mail_open(root, "mx.test", &mine) != ST_OK || mailbox_open(mine, SPAN("INBOX"), false, &box) != ST_OK)
         return 4;
     if (box->count != 2 || box->watch < 0 || mailbox_keyword(box, SPAN("k"), true, &bit) != ST_OK ||
-        mailbox_set_flags(box, 0, bit) != ST_OK)
+        store_flags(box, 0, bit) != ST_OK)
         return 5;
     if (folder_create(mine, SPAN("new")) != ST_OK ||
         mailbox_copy(box, (size_t[]){ 0, 1 }, 2, SPAN("new"), &validity, &uids) != ST_OK)
         return 6;
     if (mailbox_append_begin(mine, NULL, SPAN("new"), &a) != ST_OK ||
         mailbox_append_write(a, SPAN("x\r\n")) != ST_OK ||
-        mailbox_append_finish(a, 0, NULL, 1, &validity, &uid) != ST_OK || uid != 3)
+        finish_append(a, 0, NULL, 1, &validity, &uid) != ST_OK || uid != 3)
         return 7;
     if (mailbox_expunge(box, (size_t[]){ 0 }, 1, &c) != ST_OK || mailbox_refresh(box, false, &c) != ST_OK)
         return 8;

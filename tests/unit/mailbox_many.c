@@ -5,6 +5,7 @@
  * message vanish that is there.
  */
 #include "store.h"
+#include "../helpers/one_message.h"
 
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -33,7 +34,7 @@ static void append_one(struct mail *mail, struct mailbox *box)
     static const char *const keywords[] = { "$Busy", NULL };
     if (mailbox_append_begin(mail, box, SPAN("INBOX"), &a) != ST_OK ||
         mailbox_append_write(a, SPAN("appended\r\n")) != ST_OK ||
-        mailbox_append_finish(a, 0, keywords, 0, &validity, &uid) != ST_OK)
+        finish_append(a, 0, keywords, 0, &validity, &uid) != ST_OK)
         blame("append failed", 0);
     else if (shared->given[uid]++ != 0)
         blame("given twice by append", uid);
@@ -77,7 +78,7 @@ static void look(struct mailbox *box)
         blame("refresh failed", 0);
     for (size_t i = 0; i < c.expunged_count; i++)
         if (!shared->removed[c.expunged[i]] && !shared->done) /* whoever removes says so after it is done */
-            for (int k = 0; k < 500 && !shared->removed[c.expunged[i]]; k++)
+            for (int k = 0; k < 6000 && !shared->removed[c.expunged[i]]; k++)
                 usleep(10000);
     for (size_t i = 0; i < c.expunged_count; i++)
         if (!shared->removed[c.expunged[i]])
@@ -102,7 +103,7 @@ static void worker(int number)
         if (box->count > 10 && i % 2 == 0)
             expunge_one(box, (size_t)(number * 7 + i) % box->count);
         if (box->count > 5)
-            mailbox_set_flags(box, (size_t)i % box->count, i % 2 ? FLAG_SEEN : FLAG_FLAGGED);
+            store_flags(box, (size_t)i % box->count, i % 2 ? FLAG_SEEN : FLAG_FLAGGED);
     }
     look(box);
     mailbox_close(box);

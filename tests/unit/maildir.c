@@ -32,6 +32,11 @@ static void steps(void)
        "aborted: nothing left");
     maildir_abort(&d);
     ok(true, "aborting twice is harmless");
+    ok(maildir_prepare("deep/er/alice", NULL, "mx.test", &message, &d) == ST_OK &&
+           maildir_publish(&d) == ST_OK && files_in("deep/er/alice/new", NULL, 0) == 2,
+       "one that the disk doesn't take");
+    maildir_withdraw(&d);
+    ok(files_in("deep/er/alice/new", NULL, 0) == 1 && d.new_dir == -1 && d.file == -1, "withdrawn");
     struct stat st;
     ok(stat(at("deep/er/alice/new/%s", name), &st) == 0 && (st.st_mode & 0777) == 0600 &&
            stat("deep/er/alice/new", &st) == 0 && (st.st_mode & 0777) == 0700,

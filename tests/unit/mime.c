@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The structure of messages: RFC 2046 5.1's examples, what belongs to which part, and hostile nesting.
- * A part is shown as type/subtype{header length,lines,bare}[body], children in parentheses; a multipart's body by its
- * length.
+ * The structure of messages: RFC 2046 5.1's examples, what belongs to which part, and hostile nesting. A part
+ * is shown as type/subtype{header length,lines,bare}[body], children in parentheses; a multipart's body by
+ * its length.
  */
 #include "tap.h"
 
 #include "text/mime.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 static void show(const struct mime_part *part, struct bytes *out)
@@ -37,7 +36,8 @@ static void show(const struct mime_part *part, struct bytes *out)
 #define INNER "Content-Type: multipart/mixed; boundary=i\r\n\r\n"
 #define RFC822 "Content-Type: message/rfc822\r\n\r\n" /* 32 bytes */
 
-static const struct { const char *name, *input, *expected; } structure_rows[] = {
+static const struct { const char *name, *input, *expected;
+} structure_rows[] = {
     { "plain", "A: b\r\n\r\nx\r\n", "text/plain{8,1,0}[x\r\n]" },
     { "LF", "A: b\n\nx\ny", "text/plain{6,1,1}[x\ny]" },
     { "empty", "", "text/plain{0,0,0}[]" },
@@ -65,29 +65,29 @@ static const struct { const char *name, *input, *expected; } structure_rows[] = 
     { "unclosed", MULTI "--b\r\n\r\nx\r\n", "multipart/mixed{45,3,0}[10](text/plain{2,1,0}[x\r\n])" },
     { "no boundary line", MULTI "x\r\ny\r\n", "text/plain{45,2,0}[x\r\ny\r\n]" },
     { "closed at once", MULTI "--b--\r\nx\r\n", "text/plain{45,2,0}[--b--\r\nx\r\n]" },
-    { "no boundary parameter", "Content-Type: multipart/mixed\r\n\r\n--\r\n\r\nx", "text/plain{33,2,0}[--\r\n\r\nx]" },
+    { "no boundary parameter", "Content-Type: multipart/mixed\r\n\r\n--\r\n\r\nx",
+      "text/plain{33,2,0}[--\r\n\r\nx]" },
     { "empty boundary parameter", "Content-Type: multipart/mixed; boundary=\"\"\r\n\r\n--\r\n\r\nx",
       "text/plain{46,2,0}[--\r\n\r\nx]" },
     { "blanks behind the boundary", MULTI "--b \t \r\n\r\nx\r\n--b-- \r\n",
       "multipart/mixed{45,4,0}[21](text/plain{2,0,0}[x])" },
-    { "something else behind the boundary", MULTI "--b\r\n\r\n--bx\r\n--b-\r\n--b --\r\n --b\r\n--b--x\r\n--b--",
+    { "something else behind the boundary",
+      MULTI "--b\r\n\r\n--bx\r\n--b-\r\n--b --\r\n --b\r\n--b--x\r\n--b--",
       "multipart/mixed{45,7,0}[46](text/plain{2,4,0}[--bx\r\n--b-\r\n--b --\r\n --b\r\n--b--x])" },
     { "boundary in the epilogue", MULTI "--b\r\n\r\nx\r\n--b--\r\n--b\r\n\r\ny\r\n--b--\r\n",
       "multipart/mixed{45,8,0}[34](text/plain{2,0,0}[x])" },
-    { "nested",
-      MULTI "--b\r\n" INNER "--i\r\n\r\nx\r\n--i--\r\n\r\n--b\r\n\r\ny\r\n--b--\r\n",
+    { "nested", MULTI "--b\r\n" INNER "--i\r\n\r\nx\r\n--i--\r\n\r\n--b\r\n\r\ny\r\n--b--\r\n",
       "multipart/mixed{45,12,0}[86](multipart/mixed{45,4,0}[17](text/plain{2,0,0}[x]) text/plain{2,0,0}[y])" },
-    { "inner unclosed",
-      MULTI "--b\r\n" INNER "--i\r\n\r\nx\r\n--b\r\n\r\ny\r\n--b--\r\n",
+    { "inner unclosed", MULTI "--b\r\n" INNER "--i\r\n\r\nx\r\n--b\r\n\r\ny\r\n--b--\r\n",
       "multipart/mixed{45,10,0}[77](multipart/mixed{45,2,0}[8](text/plain{2,0,0}[x]) text/plain{2,0,0}[y])" },
     { "inner boundary extends the outer",
       MULTI "--b\r\nContent-Type: multipart/mixed; boundary=b1\r\n\r\n--b1\r\n\r\nx\r\n--b1--\r\n--b--\r\n",
       "multipart/mixed{45,8,0}[77](multipart/mixed{46,3,0}[17](text/plain{2,0,0}[x]))" },
     { "inner boundary looks like the outer's end",
-      MULTI "--b\r\nContent-Type: multipart/mixed; boundary=b--\r\n\r\n--b--\r\n\r\nx\r\n--b----\r\n--b--\r\n",
+      MULTI
+      "--b\r\nContent-Type: multipart/mixed; boundary=b--\r\n\r\n--b--\r\n\r\nx\r\n--b----\r\n--b--\r\n",
       "multipart/mixed{45,8,0}[80](multipart/mixed{47,3,0}[19](text/plain{2,0,0}[x]))" },
-    { "inner has the outer's boundary",
-      MULTI "--b\r\n" MULTI "--b\r\n\r\nx\r\n--b--\r\n",
+    { "inner has the outer's boundary", MULTI "--b\r\n" MULTI "--b\r\n\r\nx\r\n--b--\r\n",
       "multipart/mixed{45,7,0}[67](multipart/mixed{45,4,0}[17](text/plain{2,0,0}[x]))" },
     { "message", RFC822 "A: b\r\n\r\nx\r\n", "message/rfc822{32,3,0}[11](text/plain{8,1,0}[x\r\n])" },
     { "empty message", RFC822, "message/rfc822{32,0,0}[0](text/plain{0,0,0}[])" },
@@ -112,9 +112,11 @@ static const struct { const char *name, *input, *expected; } structure_rows[] = 
       "message/delivery-status{41,2,0}[A: b\r\n\r\n]" },
     { "long boundary line", MULTI "--b\r\n\r\n--bbbbbbbbbbbbbbb\r\n--b--\r\n",
       "multipart/mixed{45,4,0}[33](text/plain{2,0,0}[--bbbbbbbbbbbbbbb])" },
-    { "boundary with specials", "Content-Type: multipart/mixed; boundary=\"=_a\\b c\"\n\n--=_ab c\n\nx\n--=_ab c--",
+    { "boundary with specials",
+      "Content-Type: multipart/mixed; boundary=\"=_a\\b c\"\n\n--=_ab c\n\nx\n--=_ab c--",
       "multipart/mixed{51,3,3}[22](text/plain{1,0,0}[x])" },
-    { "bare boundary with specials", "Content-Type: multipart/mixed; boundary==_a:b\n\n--=_a:b\n\nx\n--=_a:b--",
+    { "bare boundary with specials",
+      "Content-Type: multipart/mixed; boundary==_a:b\n\n--=_a:b\n\nx\n--=_a:b--",
       "multipart/mixed{47,3,3}[20](text/plain{1,0,0}[x])" },
 };
 
@@ -136,11 +138,14 @@ static void structures(void)
 
 static void parameters(void)
 {
-    static const struct { const char *name, *value, *expected; } rows[] = {
+    static const struct {
+        const char *name, *value, *expected;
+    } rows[] = {
         { "two", "text/plain; charset=us-ascii; format=flowed", "charset=us-ascii,format=flowed," },
         { "RFC 2045 5.1", "text/plain; charset=us-ascii (Plain text)", "charset=us-ascii," },
         { "RFC 2045 5.1 quoted", "text/plain; charset=\"us-ascii\"", "charset=us-ascii," },
-        { "RFC 2231 3", "message/external-body; access-type=URL;\r\n URL*0=\"ftp://\";\r\n URL*1=\"cs.utk.edu\"",
+        { "RFC 2231 3",
+          "message/external-body; access-type=URL;\r\n URL*0=\"ftp://\";\r\n URL*1=\"cs.utk.edu\"",
           "access-type=URL,URL*0=ftp://,URL*1=cs.utk.edu," },
         { "blanks everywhere", "a/b ; c = d ; e = \"f\" ", "c=d,e=f," },
         { "comments everywhere", "a/b (;x=y) ;(z) c (z)= (z) d (z); e=(z)\"f\"(z)", "c=d,e=f," },
@@ -169,9 +174,11 @@ static void parameters(void)
         bytes_clear(&out);
         while (mime_parameter_next(&rest, &name, &value))
             bytes_printf(&out, "%s=%s,", bytes_str(&name), bytes_str(&value));
-        ok(strcmp(bytes_str(&out), rows[i].expected) == 0, "parameters, %s: %s", rows[i].name, bytes_str(&out));
+        ok(strcmp(bytes_str(&out), rows[i].expected) == 0, "parameters, %s: %s", rows[i].name,
+           bytes_str(&out));
     }
-    ok(mime_parameter(SPAN("a/b; c=d; CHARSET=x; charset=y"), "charset", &value) && strcmp(bytes_str(&value), "x") == 0,
+    ok(mime_parameter(SPAN("a/b; c=d; CHARSET=x; charset=y"), "charset", &value) &&
+           strcmp(bytes_str(&value), "x") == 0,
        "a parameter by name");
     ok(!mime_parameter(SPAN("a/b; c=d"), "charset", &value) && value.len == 0, "no parameter of that name");
     bytes_free(&out);
@@ -224,7 +231,8 @@ static void hostile(void)
     while (last->next)
         last = last->next;
     ok(count_of(root) == MIME_PARTS, "100,000 parts end at %zu", count_of(root));
-    ok(last->body.p + last->body.n + 26 - 7 == text.data + text.len, "the last has the rest, up to the closing line");
+    ok(last->body.p + last->body.n + 26 - 7 == text.data + text.len,
+       "the last has the rest, up to the closing line");
     mime_free(root);
 
     bytes_clear(&text);
@@ -269,7 +277,8 @@ static void decoding(void)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct mime_part *root = mime_parse(span_of(rows[i].input));
         bytes_clear(&out);
-        ok(mime_decode(root, &out) && strcmp(bytes_str(&out), rows[i].expected) == 0, "decode, %s", rows[i].name);
+        ok(mime_decode(root, &out) && strcmp(bytes_str(&out), rows[i].expected) == 0, "decode, %s",
+           rows[i].name);
         mime_free(root);
     }
     bytes_free(&out);

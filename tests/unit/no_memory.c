@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Memory that runs out: each parser and writer is run with its first allocation refused, then its second, and so on until
- * it needs no more. Each time it must say that it failed (or do without: what it gives must be right). The sanitizers have an allocator
- * of their own, under which nothing is refused.
+ * Memory that runs out: each parser and writer is run with its first allocation refused, then its second, and
+ * so on until it needs no more. Each time it must say that it failed (or do without: what it gives must be
+ * right). The sanitizers have an allocator of their own, under which nothing is refused.
  */
 #include "tap.h"
 
@@ -79,8 +79,8 @@ static bool run_utf7(struct bytes *out)
 
 static bool run_base64(struct bytes *out)
 {
-    return base64_encode(SPAN("abc"), out) && base64_decode(SPAN("YWJj"), out) && base64_decode_body(SPAN("YWJj"), out) &&
-           quoted_printable_decode(SPAN("a=3Db"), out);
+    return base64_encode(SPAN("abc"), out) && base64_decode(SPAN("YWJj"), out) &&
+           base64_decode_body(SPAN("YWJj"), out) && quoted_printable_decode(SPAN("a=3Db"), out);
 }
 
 static bool run_date(struct bytes *out)
@@ -143,11 +143,12 @@ static bool run_by_subject(struct bytes *out)
     return good && !out->failed;
 }
 
-#define SIGNED                                                                                              \
+#define SIGNED                                                                                                    \
     "DKIM-Signature: v=1; a=rsa-sha256; d=a.test; s=%s; c=relaxed/simple; h=from:to;\r\n i=x@a.test; b=AAAA;\r\n" \
     " bh=jqYFGh7MYxeYif85XvMXmARvjDLTOtQxJxncw9DaAqA=\r\n"
 
-/* A key of two is there, and it was revoked: what the library computes with numbers ends the process without memory. */
+/* A key of two is there, and it was revoked: what the library computes with numbers ends the process without
+ * memory. */
 static enum status ask_keys(void *arg, const char *name, enum dns_type type, struct dns_answer *answer)
 {
     (void)arg;
@@ -182,7 +183,8 @@ static bool run_dkim_verify(struct bytes *out)
     return good && !out->failed;
 }
 
-static enum status sign_nothing(void *arg, size_t key, const unsigned char hash[HASH_SIZE], struct bytes *signature)
+static enum status sign_nothing(void *arg, size_t key, const unsigned char hash[HASH_SIZE],
+                                struct bytes *signature)
 {
     (void)arg;
     (void)key;
@@ -255,14 +257,27 @@ static const struct {
     const char *name;
     bool (*run)(struct bytes *out);
 } runs[] = {
-    { "mime_parse", run_parse },   { "imap_envelope", run_envelope }, { "imap_body_structure", run_structure },
-    { "mime_decode", run_decode }, { "words_decode", run_words },     { "unicode_fold", run_fold },
-    { "unicode_contains", run_contains }, { "unicode_nfc", run_nfc }, { "modified UTF-7", run_utf7 },
-    { "base64", run_base64 },      { "dates", run_date },             { "mime_parameter", run_parameter },
-    { "words_decode_parameters", run_parameters }, { "subjects", run_subject }, { "i;unicode-casemap", run_casemap },
-    { "threads_by_references", run_threads }, { "threads_by_subject", run_by_subject },
-    { "verifying DKIM", run_dkim_verify }, { "signing by DKIM", run_dkim_sign },
-    { "sealing by ARC", run_arc_seal }, { "verifying ARC", run_arc_verify },
+    { "mime_parse", run_parse },
+    { "imap_envelope", run_envelope },
+    { "imap_body_structure", run_structure },
+    { "mime_decode", run_decode },
+    { "words_decode", run_words },
+    { "unicode_fold", run_fold },
+    { "unicode_contains", run_contains },
+    { "unicode_nfc", run_nfc },
+    { "modified UTF-7", run_utf7 },
+    { "base64", run_base64 },
+    { "dates", run_date },
+    { "mime_parameter", run_parameter },
+    { "words_decode_parameters", run_parameters },
+    { "subjects", run_subject },
+    { "i;unicode-casemap", run_casemap },
+    { "threads_by_references", run_threads },
+    { "threads_by_subject", run_by_subject },
+    { "verifying DKIM", run_dkim_verify },
+    { "signing by DKIM", run_dkim_sign },
+    { "sealing by ARC", run_arc_seal },
+    { "verifying ARC", run_arc_verify },
 };
 
 static long left = -1;  /* allocations until one is refused; -1: none is */

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * PREVIEW's text, and transfer encodings undone in pieces: what mail programs send, and what tries to be slow or
- * to come out wrong.
+ * PREVIEW's text, and transfer encodings undone in pieces: what mail programs send, and what tries to be slow
+ * or to come out wrong.
  */
 #include "tap.h"
 
 #include "text/base64.h"
 #include "text/preview.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #define HTML "Content-Type: text/html\n\n"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Quota: limits as text, maildirsize as others write it and as a hostile owner does, what is counted, and many who
- * add to it at once.
+ * Quota: limits as text, maildirsize as others write it and as a hostile owner does, what is counted, and
+ * many who add to it at once.
  */
 #include "store.h"
 #include "base/files.h"

@@ -6,7 +6,6 @@
  */
 #include "store.h"
 
-#include "base/clock.h"
 #include "store/queue.h"
 #include "store/quota_warning.h"
 
@@ -179,7 +178,7 @@ static void odd_files(void)
        "a link is replaced");
     unlink("m/postern-quota");
     mkfifo("m/postern-quota", 0600);
-    alarm(30);
+    alarm(60);
     ok(is("warned", 0) && is("quiet", 0) && warnings() == 1, "so is a FIFO");
     unlink("m/postern-quota");
     mkdir("m/postern-quota", 0700);

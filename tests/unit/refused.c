@@ -92,7 +92,7 @@ static enum status find(struct refused *r, const char *kind, const char *who, st
     }
     if (who[0] && address_parse(span_of(who), &a) != ADDRESS_OK)
         abort();
-    return refused_address(r, kind, &a, text);
+    return refused_address(r, kind, &a, "+", text);
 }
 
 static void each_row(const struct settings *s)

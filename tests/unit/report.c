@@ -29,7 +29,7 @@ static const struct row {
         "failed\r\n"
         "Status: 5.1.1\r\nRemote-MTA: dns; mx.x.test\r\nDiagnostic-Code: smtp; 550 5.1.1 no such user\r\n"
         "Last-Attempt-Date: ",
-        "\r\nArrival-Date: ", "  <a@x.test>\r\n    mx.x.test[192.0.2.1]: 550 5.1.1 no such user\r\n" },
+        "\r\nArrival-Date: ", "  <a@x.test>, to which <Bob+x@else.test> leads\r\n    mx.x.test[192.0.2.1]: 550 5.1.1 no such user\r\n" },
       { "Will-Retry-Until" } },
     { "failed, no code",
       REPORT_FAILED,
@@ -44,6 +44,13 @@ static const struct row {
       NULL,
       false,
       { "Status: 5.4.4\r\nDiagnostic-Code: x-postern; 5.4.4 No address\r\n" },
+      { "Remote-MTA" } },
+    { "failed, said at a socket",
+      REPORT_FAILED,
+      { "a@x.test", "550 5.1.1 no", "/run/lmtp", false, NULL, REPORT_UNSAID },
+      NULL,
+      false,
+      { "Status: 5.1.1\r\nDiagnostic-Code: smtp; 550 5.1.1 no\r\n" },
       { "Remote-MTA" } },
     { "failed, forgotten",
       REPORT_FAILED,

@@ -338,6 +338,34 @@ static void resolver_lies(void)
     free(m);
 }
 
+/* Who asks one question after the other waits for a silent server once. */
+static void one_by_one(void)
+{
+    static struct dns_answer answer;
+    struct dns_resolver r = { .count = 2 };
+    size_t last = 0;
+    int64_t begun;
+    fflush(stdout);
+    pid_t servers[2] = { serve(SILENT, &r.servers[0]), serve(ANSWERS, &r.servers[1]) };
+    r.answers = &last;
+    begun = clock_ms();
+    ok(dns_ask(&r, "xx.test", DNS_A, &answer) == ST_OK && last == 1, "the second server answers");
+    ok(clock_ms() - begun >= 1000, "after the first one was waited for");
+    dns_answer_free(&answer);
+    begun = clock_ms();
+    ok(dns_ask(&r, "xxx.test", DNS_A, &answer) == ST_OK && answer.records[0].address.s6_addr[15] == 3,
+       "it answers");
+    ok(clock_ms() - begun < 4000, "the next question at once"); /* or it would wait for 5 s */
+    dns_answer_free(&answer);
+    for (int i = 0; i < 2; i++) {
+        kill(servers[i], SIGKILL);
+        waitpid(servers[i], NULL, 0);
+    }
+    last = 0;
+    ok(dns_ask(&r, "x.test", DNS_A, &answer) == ST_TEMP && last == 0, "nobody there: nothing is learnt");
+    dns_answer_free(&answer);
+}
+
 int main(void)
 {
     signal(SIGPIPE, SIG_IGN);
@@ -347,5 +375,6 @@ int main(void)
     raw_lies();
     guard_lies();
     resolver_lies();
+    one_by_one();
     return done_testing();
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * libseccomp writes each role's filter twice, as a list and as a tree; the tree is what processes load, as that is
- * three times as fast. Here both are run, in this file's own machine, for every call's number and for every
- * argument near one that a rule names: they must decide the same.
+ * libseccomp writes each role's filter twice, as a list and as a tree; the tree is what processes load, as
+ * that is three times as fast. Here both are run, in this file's own machine, for every call's number and for
+ * every argument near one that a rule names: they must decide the same.
  */
 #include "tap.h"
 
@@ -77,8 +77,8 @@ static size_t named_values(const struct sock_fprog *p, uint64_t values[VALUES])
 }
 
 /* How many calls of this number the two judge differently. */
-static size_t differences(const struct sock_fprog *a, const struct sock_fprog *b, int call, const uint64_t *values,
-                          size_t count)
+static size_t differences(const struct sock_fprog *a, const struct sock_fprog *b, int call,
+                          const uint64_t *values, size_t count)
 {
     size_t wrong = 0;
     struct seccomp_data d = { .nr = call, .arch = AUDIT_ARCH_X86_64 };
@@ -106,8 +106,9 @@ static void compare(enum sandbox_role role)
         wrong += differences(&list, &tree, call, values, count);
         wrong += differences(&list, &tree, call | X32, values, 1);
     }
-    ok(wrong == 0 && count > 10, "role %d: list and tree decide the same (%zu values of arguments, %zu differences)", role,
-       count, wrong);
+    ok(wrong == 0 && count > 10,
+       "role %d: list and tree decide the same (%zu values of arguments, %zu differences)", role, count,
+       wrong);
     struct seccomp_data foreign = { .nr = 1, .arch = AUDIT_ARCH_I386 };
     ok(decide(&tree, &foreign) == decide(&list, &foreign) && decide(&tree, &foreign) != SECCOMP_RET_ALLOW,
        "role %d: nothing for another architecture's calls", role);

@@ -8,7 +8,6 @@
 #include "store/scram_verifier.h"
 #include "text/saslprep.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 static const struct {

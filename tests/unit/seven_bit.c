@@ -6,7 +6,6 @@
 #include "text/utf8.h"
 #include "tap.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 static const struct {

@@ -181,8 +181,8 @@ static void public_keys(void)
     ok(signature_verify(SIGNATURE_ED25519_SHA256, span_bytes(&der), hash, span_bytes(&signature), &bits) ==
            SIGNATURE_KEY_BAD,
        "Ed25519 key: 33 bytes");
-    /* Points that are none, or of small order: whatever the library says of them, they verify nothing here.
-     */
+    /* Points that are none, or of small order: whatever the library says of them, they verify nothing
+     * here. */
     static const char *const points[] = { "*32:00", "01 *31:00", "*32:ff", "ec *30:ff 7f" };
     for (size_t i = 0; i < sizeof points / sizeof points[0]; i++) {
         bytes_clear(&der);

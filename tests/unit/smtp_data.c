@@ -6,7 +6,6 @@
 #include "text/smtp_data.h"
 #include "tap.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 struct row {
@@ -119,7 +118,8 @@ static void check_length(size_t length, unsigned expected)
         smtp_data_init(&d);
         while (!d.ended && at < in.len)
             at += smtp_data_read(&d, span_head(span_from(span_bytes(&in), at), piece), &out);
-        ok(d.ended && d.found == expected && at == in.len, "a line of %zu bytes in pieces of %zu", length, piece);
+        ok(d.ended && d.found == expected && at == in.len, "a line of %zu bytes in pieces of %zu", length,
+           piece);
     }
     bytes_free(&in);
     bytes_free(&out);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * smtpd's guard against a session that lies: it is told things in the wrong order, too much, too little, or
- * with bytes that no session sends, and answers with a refusal or ends; nothing is delivered that shouldn't be.
+ * with bytes that no session sends, and answers with a refusal or ends; nothing is delivered that shouldn't
+ * be.
  */
 #include "smtpd_guard.h"
 #include "store/slots.h"
@@ -14,14 +15,16 @@
 
 static void order(struct play *p)
 {
-    static const unsigned too_early[] = { VERB_RCPT, VERB_AUTHOR, VERB_DNS, VERB_PIECE, VERB_FILE, VERB_COMMIT, VERB_KEYS, VERB_SIGN, 99, 0 };
+    static const unsigned too_early[] = { VERB_RCPT,   VERB_AUTHOR, VERB_DNS,  VERB_PIECE, VERB_FILE,
+                                          VERB_COMMIT, VERB_KEYS,   VERB_SIGN, 99,         0 };
     for (size_t i = 0; i < sizeof too_early / sizeof too_early[0]; i++) {
         start(p, "", "192.0.2.1");
         ok(one(p, too_early[i], "<alice@here.test>") == ENDED, "verb %u at the start", too_early[i]);
         stop(p);
     }
     start(p, "", "192.0.2.1");
-    ok(mail(p, "<x@far.test>") == VERDICT_OK && commit_with(p, 0, SPAN("x\r\n")) == ENDED, "no recipients, COMMIT");
+    ok(mail(p, "<x@far.test>") == VERDICT_OK && commit_with(p, 0, SPAN("x\r\n")) == ENDED,
+       "no recipients, COMMIT");
     stop(p);
     start(p, "", "192.0.2.1");
     ok(mail(p, "<x@far.test>") == VERDICT_OK && one(p, VERB_RCPT, "<nobody@here.test>") == VERDICT_NO_USER &&
@@ -36,8 +39,8 @@ static void order(struct play *p)
 
 static void malformed(struct play *p)
 {
-    static const char *const paths[] = { "x@far.test", "<x@far.test>\r\nQUIT", "<x@far.test", "<x>", "", "<x@far.test> SIZE=1",
-                                         "<x\n@far.test>" };
+    static const char *const paths[] = { "x@far.test", "<x@far.test>\r\nQUIT", "<x@far.test",   "<x>",
+                                         "",           "<x@far.test> SIZE=1",  "<x\n@far.test>" };
     for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
         start(p, "", "192.0.2.1");
         ok(mail(p, paths[i]) == ENDED, "MAIL with a path that is none, row %zu", i + 1);
@@ -104,7 +107,8 @@ static void dns(struct play *p)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         start(p, rows[i].flags, rows[i].address);
         envelope(p);
-        ok(!(p->origin & ORIGIN_CHECK) == !rows[i].checks && questions(p, 1) == (rows[i].checks ? VERDICT_OK : ENDED),
+        ok(!(p->origin & ORIGIN_CHECK) == !rows[i].checks &&
+               questions(p, 1) == (rows[i].checks ? VERDICT_OK : ENDED),
            "questions for %s", rows[i].name);
         stop(p);
     }
@@ -129,8 +133,8 @@ static void dns(struct play *p)
         envelope(p);
         v = many_questions(p);
     }
-    ok(v == VERDICT_SPENT && messages > 10 && questions(p, 1) == ENDED, "more than a connection may ask: after %zu messages",
-       messages);
+    ok(v == VERDICT_SPENT && messages > 10 && questions(p, 1) == ENDED,
+       "more than a connection may ask: after %zu messages", messages);
     stop(p);
 }
 
@@ -173,11 +177,13 @@ static void floods(struct play *p)
     p->settings.dns_defer = 1000;
     start(p, "", "198.51.100.7");
     envelope(p);
-    ok(flood(false) && checked(p, OUTCOME_DEFER, "451 later") == VERDICT_DELAYED, "beside a hundred others one comes again");
+    ok(flood(false) && checked(p, OUTCOME_DEFER, "451 later") == VERDICT_DELAYED,
+       "beside a hundred others one comes again");
     stop(p);
     start(p, "", "203.0.113.7");
     envelope(p);
-    ok(flood(true) && checked(p, OUTCOME_DEFER, "451 later") == VERDICT_OK, "but who finds no room isn't put off, as he would be each time");
+    ok(flood(true) && checked(p, OUTCOME_DEFER, "451 later") == VERDICT_OK,
+       "but who finds no room isn't put off, as he would be each time");
     stop(p);
     p->settings.dns_defer = 1;
 }
@@ -245,13 +251,15 @@ static void outcomes(struct play *p)
         envelope(p);
         checked(p, OUTCOME_ACCEPT, "");
     }
-    ok(logged("event=checked") - before < 1000, "2000 messages that never come don't fill the log: %u lines", logged("event=checked") - before);
+    ok(logged("event=checked") - before < 1000, "2000 messages that never come don't fill the log: %u lines",
+       logged("event=checked") - before);
     stop(p);
 }
 
 /* --- extensions */
 
-static unsigned mail_saying(struct play *p, const char *path, uint64_t bits, const char *envid, int64_t release)
+static unsigned mail_saying(struct play *p, const char *path, uint64_t bits, const char *envid,
+                            int64_t release)
 {
     message_start(p->m, VERB_MAIL);
     message_put_str(p->m, "client.test");
@@ -314,8 +322,8 @@ static void extensions(struct play *p)
     for (size_t i = 0; i < sizeof rcpts / sizeof rcpts[0]; i++) {
         start(p, "", "192.0.2.1");
         mail(p, "<x@far.test>");
-        ok(rcpt_saying(p, rcpts[i].notify, rcpts[i].orcpt) == (rcpts[i].good ? VERDICT_OK : ENDED), "RCPT with %s",
-           rcpts[i].name);
+        ok(rcpt_saying(p, rcpts[i].notify, rcpts[i].orcpt) == (rcpts[i].good ? VERDICT_OK : ENDED),
+           "RCPT with %s", rcpts[i].name);
         stop(p);
     }
     start(p, "", "192.0.2.1");
@@ -332,7 +340,8 @@ static void relaying(struct play *p)
     ok(one(p, VERB_RCPT, "<x@far.test>") == VERDICT_NO_RELAY, "can't relay");
     ok(one(p, VERB_RCPT, "<outside@here.test>") == VERDICT_OK, "may use an alias that leads outside");
     ok(one(p, VERB_RCPT, "<c@here.test>") == VERDICT_OK && one(p, VERB_RCPT, "<d@here.test>") == VERDICT_OK &&
-           one(p, VERB_RCPT, "<alice@here.test>") == VERDICT_TOO_MANY, "has no more recipients than the setting");
+           one(p, VERB_RCPT, "<alice@here.test>") == VERDICT_TOO_MANY,
+       "has no more recipients than the setting");
     ok(one(p, VERB_AUTHOR, "alice@here.test") == ENDED, "has no authors to ask for");
     stop(p);
     start(p, "", "192.0.2.1");
@@ -352,18 +361,24 @@ static void submission(struct play *p)
     stop(p);
     p->settings.plaintext_login = true;
     start(p, "s", "192.0.2.1");
-    ok(login(p, "alice", "wrong") == VERDICT_REFUSED && mail(p, "<alice@here.test>") == VERDICT_LOGIN_FIRST, "wrong password");
+    ok(login(p, "alice", "wrong") == VERDICT_REFUSED && mail(p, "<alice@here.test>") == VERDICT_LOGIN_FIRST,
+       "wrong password");
     ok(login(p, "alice", "alice-secret") == VERDICT_OK, "right password");
     ok(mail(p, "<bob@here.test>") == VERDICT_REFUSED, "somebody else's address");
-    ok(mail(p, "<alice@here.test>") == VERDICT_OK && one(p, VERB_RCPT, "<x@far.test>") == VERDICT_OK, "one's own, to outside");
-    ok(one(p, VERB_AUTHOR, "bob@here.test") == VERDICT_REFUSED && one(p, VERB_AUTHOR, "c@here.test") == VERDICT_OK &&
-           one(p, VERB_AUTHOR, "no address") == VERDICT_REFUSED, "authors");
+    ok(mail(p, "<alice@here.test>") == VERDICT_OK && one(p, VERB_RCPT, "<x@far.test>") == VERDICT_OK,
+       "one's own, to outside");
+    ok(one(p, VERB_AUTHOR, "bob@here.test") == VERDICT_REFUSED &&
+           one(p, VERB_AUTHOR, "c@here.test") == VERDICT_OK &&
+           one(p, VERB_AUTHOR, "no address") == VERDICT_REFUSED,
+       "authors");
     ok(login(p, "alice", "alice-secret") == ENDED, "no second login");
     stop(p);
     start(p, "s", "192.0.2.1");
-    ok(login_as(p, "bob", "alice", "alice-secret") == VERDICT_REFUSED && mail(p, "<bob@here.test>") == VERDICT_LOGIN_FIRST,
+    ok(login_as(p, "bob", "alice", "alice-secret") == VERDICT_REFUSED &&
+           mail(p, "<bob@here.test>") == VERDICT_LOGIN_FIRST,
        "nobody's own password makes him another");
-    ok(login_as(p, "alice@here.test", "alice", "alice-secret") == VERDICT_OK && mail(p, "<alice@here.test>") == VERDICT_OK,
+    ok(login_as(p, "alice@here.test", "alice", "alice-secret") == VERDICT_OK &&
+           mail(p, "<alice@here.test>") == VERDICT_OK,
        "but himself");
     stop(p);
     start(p, "s", "192.0.2.1");
@@ -373,7 +388,8 @@ static void submission(struct play *p)
     ok(login_as(p, long_name, "alice", "alice-secret") == ENDED, "a wish whom to be that is too long");
     stop(p);
     start(p, "s", NULL);
-    ok(mail(p, "<x@far.test>") == VERDICT_OK && one(p, VERB_RCPT, "<alice@here.test>") == VERDICT_OK, "a user of this machine");
+    ok(mail(p, "<x@far.test>") == VERDICT_OK && one(p, VERB_RCPT, "<alice@here.test>") == VERDICT_OK,
+       "a user of this machine");
     ok(login(p, "alice", "alice-secret") == VERDICT_OK && one(p, VERB_RCPT, "<alice@here.test>") == ENDED,
        "LOGIN forgets what was before it");
     stop(p);
@@ -382,7 +398,8 @@ static void submission(struct play *p)
 static void begin_message(struct play *p)
 {
     start(p, "", "192.0.2.1");
-    ok(mail(p, "<x@far.test>") == VERDICT_OK && one(p, VERB_RCPT, "<bob@here.test>") == VERDICT_OK, "a message begins");
+    ok(mail(p, "<x@far.test>") == VERDICT_OK && one(p, VERB_RCPT, "<bob@here.test>") == VERDICT_OK,
+       "a message begins");
 }
 
 static void sizes(struct play *p)
@@ -395,13 +412,15 @@ static void sizes(struct play *p)
     bool sent = true;
     for (int i = 0; i < 40; i++)
         sent &= piece(p, CHANNEL_PIECE);
-    ok(sent && commit_with(p, 0, SPAN("x\r\n")) == VERDICT_FAILED, "more pieces than memory: nothing is taken");
+    ok(sent && commit_with(p, 0, SPAN("x\r\n")) == VERDICT_FAILED,
+       "more pieces than memory: nothing is taken");
     stop(p);
     begin_message(p);
     ok(commit_with(p, COMMIT_FILE, SPAN("")) == ENDED, "COMMIT of a file that never was");
     stop(p);
     begin_message(p);
-    ok(file(p, &fd) == VERDICT_OK && fd >= 0 && commit_with(p, 0, SPAN("x\r\n")) == ENDED, "COMMIT past the file");
+    ok(file(p, &fd) == VERDICT_OK && fd >= 0 && commit_with(p, 0, SPAN("x\r\n")) == ENDED,
+       "COMMIT past the file");
     close(fd);
     stop(p);
     begin_message(p);
@@ -412,7 +431,8 @@ static void sizes(struct play *p)
         close(files[i]);
     stop(p);
     begin_message(p);
-    ok(file(p, &fd) == VERDICT_OK && ftruncate(fd, 3 << 20) == 0 && commit_with(p, COMMIT_FILE, SPAN("")) == ENDED,
+    ok(file(p, &fd) == VERDICT_OK && ftruncate(fd, 3 << 20) == 0 &&
+           commit_with(p, COMMIT_FILE, SPAN("")) == ENDED,
        "a file over the setting message-size");
     close(fd);
     stop(p);
@@ -462,11 +482,13 @@ static void added(struct play *p)
     memcpy(large, "A: ", 3);
     memcpy(large + SMTPD_FIELDS_LIMIT - 2, "\r\n", 2);
     begin_message(p);
-    ok(commit_adding(p, 0, (struct span){ large, SMTPD_FIELDS_LIMIT }, SPAN("\r\nx\r\n")) == VERDICT_OK, "as many as may be");
+    ok(commit_adding(p, 0, (struct span){ large, SMTPD_FIELDS_LIMIT }, SPAN("\r\nx\r\n")) == VERDICT_OK,
+       "as many as may be");
     stop(p);
     memcpy(large + SMTPD_FIELDS_LIMIT - 2, "xx\r\n", 4);
     begin_message(p);
-    ok(commit_adding(p, 0, (struct span){ large, SMTPD_FIELDS_LIMIT + 2 }, SPAN("\r\nx\r\n")) == ENDED, "and more");
+    ok(commit_adding(p, 0, (struct span){ large, SMTPD_FIELDS_LIMIT + 2 }, SPAN("\r\nx\r\n")) == ENDED,
+       "and more");
     stop(p);
     begin_message(p);
     ok(commit_with(p, COMMIT_BITS + 1, SPAN("x\r\n")) == ENDED, "a bit that nobody knows");
@@ -476,7 +498,8 @@ static void added(struct play *p)
     begin_message(p);
     ok(commit_with(p, COMMIT_JUNK, SPAN("Subject: x\r\n\r\nx\r\n")) == VERDICT_OK, "junk");
     stop(p);
-    ok(count("mail/here.test/bob/.Junk/new") == 1 && count("mail/here.test/bob/new") == before, "lies in Junk");
+    ok(count("mail/here.test/bob/.Junk/new") == 1 && count("mail/here.test/bob/new") == before,
+       "lies in Junk");
 }
 
 /* RCPT of who says that name in HELO; connected to 192.0.2.25. */
@@ -491,12 +514,15 @@ static unsigned rcpt_as(struct play *p, const char *helo)
 static void own_name(struct play *p)
 {
     static const char *const own[] = { "mail.test", "Mail.TEST", "mail.test.", "[192.0.2.25]", "192.0.2.25" };
-    static const char *const others[] = { "here.test", "x.mail.test", "mail.test.x", "[192.0.2.1]", "mail", "" };
+    static const char *const others[] = {
+        "here.test", "x.mail.test", "mail.test.x", "[192.0.2.1]", "mail", ""
+    };
     start(p, "", "192.0.2.1");
     for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
         ok(rcpt_as(p, own[i]) == VERDICT_POLICY, "a stranger that calls itself %s", own[i]);
     char said[SMTPD_POLICY_LIMIT];
-    ok(message_get_str(p->m, said, sizeof said) && strcmp(said, "550 5.7.1 That is our name, not yours (helo-check)") == 0,
+    ok(message_get_str(p->m, said, sizeof said) &&
+           strcmp(said, "550 5.7.1 That is our name, not yours (helo-check)") == 0,
        "is told: %s", said);
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
         ok(rcpt_as(p, others[i]) == VERDICT_OK, "one that calls itself %s", others[i]);

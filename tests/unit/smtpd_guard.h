@@ -35,7 +35,8 @@ struct play {
     int channel;
     pid_t pid;
     uint64_t origin;
-    unsigned uid; /* of a user of this machine */
+    unsigned uid;    /* of a user of this machine */
+    const char *log; /* in the folder; NULL: "log" */
 };
 
 /* --- a server */
@@ -143,7 +144,7 @@ UNUSED static void start(struct play *p, const char *flags, const char *address)
             serving.milters[i] = i < p->settings.milter_count ? dup(STDOUT_FILENO) : -1; /* any descriptor */
         close(pair[0]);
         char log[PATH_MAX];
-        snprintf(log, sizeof log, "%s/log", folder);
+        snprintf(log, sizeof log, "%s/%s", folder, p->log ? p->log : "log");
         if (!freopen(log, "a", stderr))
             _exit(1);
         _exit(guard_run(&serving));
@@ -218,13 +219,19 @@ UNUSED static unsigned login(struct play *p, const char *name, const char *passw
     return login_as(p, "", name, password);
 }
 
-UNUSED static unsigned commit_adding(struct play *p, uint64_t bits, struct span added, struct span last)
+UNUSED static void start_commit(struct play *p, uint64_t bits, struct span added, struct span last)
 {
     message_start(p->m, VERB_COMMIT);
     message_put_str(p->m, "TLS1.3 (forged)");
     message_put_u64(p->m, bits);
     message_put(p->m, added);
+    message_put_str(p->m, "a@b.test");
     message_put(p->m, last);
+}
+
+UNUSED static unsigned commit_adding(struct play *p, uint64_t bits, struct span added, struct span last)
+{
+    start_commit(p, bits, added, last);
     return call(p);
 }
 

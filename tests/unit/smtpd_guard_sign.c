@@ -21,6 +21,13 @@ static bool signs(struct play *p, const char *domain, size_t keys)
            message_get_u64(p->m, &count) && count == keys && span_eq_str(whose, keys ? domain : "");
 }
 
+/* Does the reply to MAIL say that there are no keys of its domain? */
+static bool keyless(struct play *p, const char *path)
+{
+    uint64_t origin;
+    return mail(p, path) == VERDICT_OK && message_get_u64(p->m, &origin) && origin & ORIGIN_KEYLESS;
+}
+
 static void make_keys(struct play *p, const char *domain)
 {
     static const enum signature_algorithm algorithms[] = { SIGNATURE_RSA_SHA256, SIGNATURE_ED25519_SHA256 };
@@ -68,6 +75,7 @@ static void signing(struct play *p)
     ok(mail(p, "<alice@here.test>") == VERDICT_OK && one(p, VERB_RCPT, "<alice@here.test>") == VERDICT_OK &&
            signs(p, "here.test", 0),
        "a stranger by none");
+    ok(!keyless(p, "<x@nowhere.test>"), "nor is he told of keys");
     stop(p);
     struct network home = { .prefix = 128 };
     inet_pton(AF_INET6, "::ffff:192.0.2.1", &home.address);
@@ -78,6 +86,13 @@ static void signing(struct play *p)
     ok(mail(p, "<x@nowhere.test>") == VERDICT_OK && one(p, VERB_RCPT, "<alice@here.test>") == VERDICT_OK &&
            signs(p, "here.test", 2) && signs(p, "far.test", 2),
        "who is in networks by any");
+    ok(!keyless(p, "<x@nowhere.test>"), "whether another domain has keys isn't said where some are open");
+    stop(p);
+    start(p, "", "192.0.2.1");
+    ok(keyless(p, "<x@nowhere.test>") && !keyless(p, "<>") && !keyless(p, "<x@FAR.test>"),
+       "MAIL's reply says that there are none of its domain, and of no other");
+    ok(one(p, VERB_RCPT, "<alice@here.test>") == VERDICT_OK && signs(p, "far.test", 2),
+       "and which there are can be asked");
     stop(p);
     start(p, "l", "192.0.2.1");
     ok(mail(p, "<x@nowhere.test>") == VERDICT_OK && one(p, VERB_RCPT, "<alice@here.test>") == VERDICT_OK &&

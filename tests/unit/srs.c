@@ -83,6 +83,7 @@ int main(void)
 {
     there_and_back("joe@far.test", "SRS0=");
     there_and_back("joe=x+y@far-away.test", "SRS0=");
+    there_and_back("\"a..b.\"@phone.test", "\"SRS0=");
     there_and_back(
         "a-very-long-local-part-of-sixty-four-bytes-in-all-just-the-limit@sub.domain.of.a.long.name.test",
         "SRS0=");
@@ -100,6 +101,7 @@ int main(void)
     free(upper);
     refused("SRS0=AAAA=EX=far.test=joe@ours.test", "a wrong hash");
     refused("SRS0=@ours.test", "nothing");
+    refused("\"SRS0=AAAA=EX=far.test=a..b\"@ours.test", "a wrong hash, with dots");
     refused("SRS0==@ours.test", "nothing but separators");
     refused("SRS0=AAAA=EX=far.test@ours.test", "no user");
     refused("SRS0=AAAA=EX==joe@ours.test", "no domain");

@@ -7,7 +7,6 @@
 
 #include "../../bin/postern/status_kept.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #define NOW INT64_C(1800000000)
@@ -121,11 +120,15 @@ static const struct {
     { "one that begins too late", "postern-status 1 1799900000 1799999000\n" LINE, 0 },
     { "one that ends later than now", "postern-status 1 1799000000 1800000060\n" LINE, 0 },
     { "one that ends before it begins", "postern-status 1 1799000000 1798999000\n" LINE, 0 },
-    { "one with a word that it can't have", "postern-status 1 1799000000 1799999000\n" LINE "1799990000 x 5\n", 0 },
-    { "one with a number that is none", "postern-status 1 1799000000 1799999000\n" LINE "1799990000 sent -5\n", 0 },
+    { "one with a word that it can't have",
+      "postern-status 1 1799000000 1799999000\n" LINE "1799990000 x 5\n", 0 },
+    { "one with a number that is none",
+      "postern-status 1 1799000000 1799999000\n" LINE "1799990000 sent -5\n", 0 },
     { "one that was cut", "postern-status 1 1799000000 1799999000\n" LINE "17999", 0 },
-    { "one with a reason that is no xtext", "postern-status 1 1799000000 1799999000\n" LINE "1799990000 refused 1 +x\n", 0 },
-    { "one with a minute behind its end", "postern-status 1 1799000000 1799999000\n" LINE "1799999900 sent 1\n", 0 },
+    { "one with a reason that is no xtext",
+      "postern-status 1 1799000000 1799999000\n" LINE "1799990000 refused 1 +x\n", 0 },
+    { "one with a minute behind its end",
+      "postern-status 1 1799000000 1799999000\n" LINE "1799999900 sent 1\n", 0 },
 };
 
 static void odd_files(void)

@@ -85,7 +85,8 @@ static void bases(void)
 /* What would take quadratic time if it were looked at again and again. */
 static void large(void)
 {
-    static const char *const pieces[] = { "[a]", "[", "[a", "Re:", "Re[a]:", "re:[a", "(fwd)", "[fwd:", "]", " ", "\t \r\n ", "=?" };
+    static const char *const pieces[] = { "[a]",   "[",     "[a", "Re:", "Re[a]:",   "re:[a",
+                                          "(fwd)", "[fwd:", "]",  " ",   "\t \r\n ", "=?" };
     size_t n = 1 << 20;
     char *big = malloc(n);
     struct bytes out;
@@ -124,7 +125,8 @@ static void addresses(void)
         size_t at = out.len;
         subject_address(span_of(address_rows[i].value), true, &out);
         struct span all = span_bytes(&out);
-        ok(span_eq_str(span_head(all, at - 1), address_rows[i].mailbox) && span_eq_str(span_from(all, at), address_rows[i].display),
+        ok(span_eq_str(span_head(all, at - 1), address_rows[i].mailbox) &&
+               span_eq_str(span_from(all, at), address_rows[i].display),
            "address \"%s\": %s", address_rows[i].value, bytes_str(&out));
     }
     bytes_free(&out);

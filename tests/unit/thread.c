@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Threads: the rules of RFC 5256 3 one by one, its examples, and what strangers might send; sorting and the keyed hash
- * beneath.
+ * Threads: the rules of RFC 5256 3 one by one, its examples, and what strangers might send; sorting and the
+ * keyed hash beneath.
  */
 #include "tap.h"
 
@@ -14,8 +14,8 @@
 
 static const uint64_t key[2] = { 0x0706050403020100, 0x0f0e0d0c0b0a0908 };
 
-/* A message as words: number, date, subject ("re:" in front: a reply; "-": none), then its Message-ID and those it
- * refers to, oldest first. "<x" in place of a reference: In-Reply-To. */
+/* A message as words: number, date, subject ("re:" in front: a reply; "-": none), then its Message-ID and
+ * those it refers to, oldest first. "<x" in place of a reference: In-Reply-To. */
 struct row {
     const char *name;
     const char *messages;
@@ -43,7 +43,8 @@ static void add_line(struct threads *t, const char *line)
         } else if (word[0] == '<') {
             snprintf(reply_to, sizeof reply_to, "your mail of today %s@x>", word);
         } else {
-            snprintf(references + strlen(references), sizeof references - strlen(references), " <%s@x>\r\n", word);
+            snprintf(references + strlen(references), sizeof references - strlen(references), " <%s@x>\r\n",
+                     word);
         }
     }
     m.message_id = span_of(id);
@@ -72,7 +73,8 @@ static void references(void)
     static const struct row rows[] = {
         { "nothing", "", "" },
         { "one", "1 1 a a", "(1)" },
-        { "RFC 5256 4, the example", "2 1 a a\n3 2 b b\n4 4 b d f\n6 3 b f b\n7 6 b g h\n23 5 b i d\n44 5 b h f\n96 7 b j g",
+        { "RFC 5256 4, the example",
+          "2 1 a a\n3 2 b b\n4 4 b d f\n6 3 b f b\n7 6 b g h\n23 5 b i d\n44 5 b h f\n96 7 b j g",
           "(2)(3 6 (4 23)(44 7 96))" },
         { "a dummy with two children", "3 1 a a x\n4 2 b b x", "((3)(4))" },
         { "a dummy with one child", "1 1 a a x", "(1)" },
@@ -84,7 +86,8 @@ static void references(void)
         { "by date, not by number", "1 9 a a\n2 1 b b\n3 5 c c", "(2)(3)(1)" },
         { "equal dates, by number", "1 5 a a\n2 5 b b\n3 5 c c", "(1)(2)(3)" },
         { "children by date", "1 1 a a\n2 9 b b a\n3 5 c c a", "(1 (3)(2))" },
-        { "a dummy is as old as its first child", "1 9 a a x\n2 2 b b x\n3 5 c c\n4 1 d d", "(4)((2)(1))(3)" },
+        { "a dummy is as old as its first child", "1 9 a a x\n2 2 b b x\n3 5 c c\n4 1 d d",
+          "(4)((2)(1))(3)" },
         { "the reply first", "1 2 a a b\n2 1 b b", "(2 1)" },
         { "two of one id", "1 1 a a\n2 2 b a\n3 3 c c a", "(1 3)(2)" },
         { "no ids", "1 1 a -\n2 2 b -", "(1)(2)" },
@@ -117,7 +120,8 @@ static void subjects(void)
         { "nothing", "", "" },
         { "one", "1 1 a -", "(1)" },
         { "two", "1 1 a -\n2 2 a -", "(1 2)" },
-        { "RFC 5256 3: the first, then its siblings", "1 1 a -\n2 2 b -\n3 3 re:a -\n4 4 a -\n5 5 b -", "(1 (3)(4))(2 5)" },
+        { "RFC 5256 3: the first, then its siblings", "1 1 a -\n2 2 b -\n3 3 re:a -\n4 4 a -\n5 5 b -",
+          "(1 (3)(4))(2 5)" },
         { "by date of the first", "1 9 a -\n2 5 b -\n3 1 a -", "(3 1)(2)" },
         { "without subject", "1 1 - -\n2 2 a -\n3 3 - -", "(1 3)(2)" },
     };
@@ -127,9 +131,12 @@ static void subjects(void)
 
 static void ids(void)
 {
-    static const struct { const char *name, *id, *references; bool linked; } rows[] = {
+    static const struct {
+        const char *name, *id, *references; bool linked;
+    } rows[] = {
         { "plain", "<a@b>", "<a@b>", true },
-        { "quoted or not (RFC 5256 3)", "<\"01KF8JCEOCBS0045PS\"@xxx.yyy.com>", "<01KF8JCEOCBS0045PS@xxx.yyy.com>", true },
+        { "quoted or not (RFC 5256 3)", "<\"01KF8JCEOCBS0045PS\"@xxx.yyy.com>",
+          "<01KF8JCEOCBS0045PS@xxx.yyy.com>", true },
         { "case counts", "<A@b>", "<a@b>", false },
         { "folded", "<a@b>", "<a\r\n @b>", true },
         { "words around", "(id) <a@b> (end)", "message <a@b> of today", true },
@@ -146,7 +153,8 @@ static void ids(void)
         threads_add(t, &(struct thread_message){ .number = 2, .references = span_of(rows[i].references) });
         threads_by_references(t);
         threads_write(t, 100, &out);
-        ok(strcmp(bytes_str(&out), rows[i].linked ? "(1 2)" : "(1)(2)") == 0, "id, %s: %s", rows[i].name, bytes_str(&out));
+        ok(strcmp(bytes_str(&out), rows[i].linked ? "(1 2)" : "(1)(2)") == 0, "id, %s: %s", rows[i].name,
+           bytes_str(&out));
         bytes_free(&out);
         threads_free(t);
     }
@@ -165,12 +173,16 @@ static void deep(bool back, const char *name)
     for (uint32_t n = 1; good && n <= MANY; n++) {
         snprintf(id, sizeof id, "<%u@x>", n);
         snprintf(reference, sizeof reference, "<%u@x>", back ? n - 1 : n + 1);
-        good = threads_add(t, &(struct thread_message){ .number = n, .date = back ? n : MANY - n, .message_id = span_of(id), .references = span_of(reference) });
+        good = threads_add(t, &(struct thread_message){ .number = n,
+                                                        .date = back ? n : MANY - n,
+                                                        .message_id = span_of(id),
+                                                        .references = span_of(reference) });
     }
     good = good && threads_by_references(t);
     while (good && threads_write(t, out.len + 65536, &out))
         ;
-    ok(good && !out.failed && span_starts(span_bytes(&out), back ? "(1 2 3 " : "(1000000 999999 ") && span_find(span_bytes(&out), ')') == out.len - 1,
+    ok(good && !out.failed && span_starts(span_bytes(&out), back ? "(1 2 3 " : "(1000000 999999 ") &&
+           span_find(span_bytes(&out), ')') == out.len - 1,
        "a thread of a million messages, %s", name);
     bytes_free(&out);
     threads_free(t);
@@ -193,7 +205,9 @@ static void large(void)
     ok(good && span_starts(span_bytes(&out), "((1)(2)(3)"), "References of a megabyte, a hundred times");
     threads_free(t);
     t = threads_new(1, key);
-    ok(threads_add(t, &(struct thread_message){ .number = 1 }) && !threads_add(t, &(struct thread_message){ .number = 2 }), "no more than were told of");
+    ok(threads_add(t, &(struct thread_message){ .number = 1 }) &&
+           !threads_add(t, &(struct thread_message){ .number = 2 }),
+       "no more than were told of");
     threads_free(t);
     bytes_free(&value);
     bytes_free(&out);
@@ -219,7 +233,9 @@ static void sorting(void)
         sorted = sort_items(items, sizes[i], by_parity, NULL);
         for (size_t n = 1; n < sizes[i]; n++) {
             const struct sort_item *a = &items[n - 1], *b = &items[n];
-            sorted &= a->key < b->key || (a->key == b->key && (a->item % 2 < b->item % 2 || (a->item % 2 == b->item % 2 && a->item < b->item)));
+            sorted &= a->key < b->key ||
+                      (a->key == b->key &&
+                       (a->item % 2 < b->item % 2 || (a->item % 2 == b->item % 2 && a->item < b->item)));
         }
         ok(sorted, "sorted, stable, and by ties: %zu", sizes[i]);
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * TLS with the key in another process: for each kind of key, a client, a sandboxed session without the key, and a
- * guard with it. And what the guard refuses to sign. Certificates come from certtool.
+ * TLS with the key in another process: for each kind of key, a client, a sandboxed session without the key,
+ * and a guard with it. And what the guard refuses to sign. Certificates come from certtool.
  */
 #include "tap.h"
 
@@ -26,11 +26,12 @@ static bool make_certificate(const char *kind)
     char command[512];
     snprintf(key_file, sizeof key_file, "%s/%s.key", dir, kind);
     snprintf(certificate_file, sizeof certificate_file, "%s/%s.pem", dir, kind);
-    snprintf(command, sizeof command,
-             "cd %s && printf 'cn = mx.test\\ndns_name = mx.test\\nexpiration_days = 2\\ntls_www_server\\nsigning_key\\n' >t && "
-             "certtool --generate-privkey --key-type=%s --outfile %s 2>/dev/null && "
-             "certtool --generate-self-signed --load-privkey %s --template t --outfile %s 2>/dev/null",
-             dir, kind, key_file, key_file, certificate_file);
+    snprintf(
+        command, sizeof command,
+        "cd %s && printf 'cn = mx.test\\ndns_name = mx.test\\nexpiration_days = 2\\ntls_www_server\\nsigning_key\\n' >t && "
+        "certtool --generate-privkey --key-type=%s --outfile %s 2>/dev/null && "
+        "certtool --generate-self-signed --load-privkey %s --template t --outfile %s 2>/dev/null",
+        dir, kind, key_file, key_file, certificate_file);
     return system(command) == 0;
 }
 
@@ -104,7 +105,8 @@ static void serve(int fd, int channel, struct tls_server *server)
     bytes_init(&error, 1024);
     const char *without = getenv("SANDBOX");
     enum sandbox_mode mode = without && strcmp(without, "none") == 0 ? SANDBOX_NONE : SANDBOX_REQUIRE;
-    if (sandbox_prepare(SANDBOX_SESSION, mode, NULL, 0, 64 << 20, &box, &error) != ST_OK || !sandbox_enter(box))
+    if (sandbox_prepare(SANDBOX_SESSION, mode, NULL, 0, 64 << 20, &box, &error) != ST_OK ||
+        !sandbox_enter(box))
         _exit(3);
     struct conn *c = conn_new(fd, fd);
     conn_deadlines(c, 10000, 0);
@@ -147,8 +149,8 @@ static void whole_session(const char *kind)
     ok(tls_connect(c, "mx.test"), "%s: handshake", kind);
     ok(conn_line(c, 100, &line) == CONN_OK && span_eq_str(line, "hello"), "%s: greeting", kind);
     conn_write_str(c, "knock\r\n");
-    ok(conn_line(c, 200, &line) == CONN_OK && span_starts(line, "you said knock over TLS1.3 "), "%s: %.*s", kind,
-       SPAN_FMT(line));
+    ok(conn_line(c, 200, &line) == CONN_OK && span_starts(line, "you said knock over TLS1.3 "), "%s: %.*s",
+       kind, SPAN_FMT(line));
     ok(same_exporter(c), "%s: both ends have the same to bind to", kind);
     ok(conn_line(c, 100, &line) == CONN_GONE, "%s: end", kind);
     conn_free(c);
@@ -160,15 +162,20 @@ static void whole_session(const char *kind)
     tls_server_free(server);
 }
 
-/* Numbers of signature algorithms as GnuTLS has them; the guard must refuse by shape and kind, not by chance. */
+/* Numbers of signature algorithms as GnuTLS has them; the guard must refuse by shape and kind, not by
+ * chance. */
 enum { RSA_SHA1 = 1, RSA_SHA256 = 6, ECDSA_SHA256 = 14, EDDSA = 35, RSA_RAW = 36 };
 
 static void refusals(const char *kind)
 {
-    static const struct { const char *name; unsigned algorithm; struct span input; } rows[] = {
+    static const struct {
+        const char *name; unsigned algorithm; struct span input;
+    } rows[] = {
         { "a short hash", RSA_SHA256, { "0123456789", 10 } },
         { "an empty hash", RSA_SHA256, { "", 0 } },
-        { "raw bytes that are no DigestInfo", RSA_RAW, { "0123456789abcdef0123456789abcdef0123456789abcdef012", 51 } },
+        { "raw bytes that are no DigestInfo",
+          RSA_RAW,
+          { "0123456789abcdef0123456789abcdef0123456789abcdef012", 51 } },
         { "free text with EdDSA", EDDSA, { "I owe you a thousand pounds", 27 } },
         { "another key's algorithm and size", ECDSA_SHA256, { "01234567890123456789012345678901x", 33 } },
         { "SHA-1", RSA_SHA1, { "01234567890123456789", 20 } },
@@ -179,10 +186,12 @@ static void refusals(const char *kind)
         struct bytes signature;
         bytes_init(&signature, 1024);
         tls_key_init(&key, &settings);
-        ok(tls_key_sign(&key, 0, rows[i].algorithm, rows[i].input, &signature) == ST_PERM && signature.len == 0,
+        ok(tls_key_sign(&key, 0, rows[i].algorithm, rows[i].input, &signature) == ST_PERM &&
+               signature.len == 0,
            "%s: refuses %s", kind, rows[i].name);
         tls_key_sign(&key, 0, rows[i].algorithm, rows[i].input, &signature);
-        ok(key.signed_count == TLS_KEY_SIGNATURES && tls_key_sign(&key, 0, RSA_SHA256, rows[i].input, &signature) == ST_PERM,
+        ok(key.signed_count == TLS_KEY_SIGNATURES &&
+               tls_key_sign(&key, 0, RSA_SHA256, rows[i].input, &signature) == ST_PERM,
            "%s: and a third request", kind);
         tls_key_free(&key);
         bytes_free(&signature);

@@ -77,8 +77,11 @@ static void hosts(void)
     h = (struct tls_state_host){ NOW, "dane" };
     ok(tls_state_host_keep(spool, "mx.test", &h, NOW) == ST_OK, "a host is kept");
     h.what[0] = '\0';
-    ok(tls_state_host(spool, "MX.test", NOW + 1000, &h) == ST_OK && strcmp(h.what, "dane") == 0 && h.seen == NOW, "and found");
-    ok(tls_state_host(spool, "mx.test", NOW + TLS_STATE_HOST_SECONDS, &h) == ST_NONE, "and forgotten in time");
+    ok(tls_state_host(spool, "MX.test", NOW + 1000, &h) == ST_OK && strcmp(h.what, "dane") == 0 &&
+           h.seen == NOW,
+       "and found");
+    ok(tls_state_host(spool, "mx.test", NOW + TLS_STATE_HOST_SECONDS, &h) == ST_NONE,
+       "and forgotten in time");
     ok(strncmp(look("mx.test", NOW), "1", 1) == 0, "a host is no domain");
 }
 
@@ -144,7 +147,8 @@ static void damage(void)
             wrong += got[0] == '0';
         }
     }
-    ok(n > 0 && wrong == 0 && lost > 0, "a changed byte: nothing wrong is believed (%d looks found nothing)", lost);
+    ok(n > 0 && wrong == 0 && lost > 0, "a changed byte: nothing wrong is believed (%d looks found nothing)",
+       lost);
     fd = open(in_spool("tls-state"), O_RDWR | O_CREAT | O_TRUNC, 0600);
     ok(write(fd, "no database", 11) == 11, "a file that is none");
     close(fd);
@@ -177,17 +181,20 @@ static void results(void)
     s.from = NULL;
     s.text = "it \"said\"\r\nso \xc3";
     ok(tls_results_add(spool, &s) == ST_OK, "and another");
-    ok(tls_results_policy(spool, NOW, "a.test", TLS_POLICY_STS, "version: STSv1|mode: none") == ST_OK, "and the policy");
+    ok(tls_results_policy(spool, NOW, "a.test", TLS_POLICY_STS, "version: STSv1|mode: none") == ST_OK,
+       "and the policy");
     read_day("2026-11-26", text, sizeof text);
     is(text,
        "at=1795696711 domain=a.test policy=sts mx=mx.a.test from=192.0.2.1 to=192.0.2.2 result=success\n"
        "at=1795696711 domain=a.test policy=sts mx=m?x?? to=192.0.2.2 result=certificate-expired text=\"it ?said???so ?\"\n"
        "policy domain=a.test policy=sts text=\"version: STSv1|mode: none\"\n",
        "a line each, in which nothing can be forged");
-    ok(truncate(in_spool("tls-results/2026-11-26"), TLS_RESULTS_LIMIT - 10) == 0 && tls_results_add(spool, &s) == ST_PERM,
+    ok(truncate(in_spool("tls-results/2026-11-26"), TLS_RESULTS_LIMIT - 10) == 0 &&
+           tls_results_add(spool, &s) == ST_PERM,
        "a full day takes no more");
     s.at = NOW + 86400;
-    ok(tls_results_add(spool, &s) == ST_OK && read_day("2026-11-27", text, sizeof text) > 0, "the next one does");
+    ok(tls_results_add(spool, &s) == ST_OK && read_day("2026-11-27", text, sizeof text) > 0,
+       "the next one does");
     tls_results_sweep(spool, NOW + TLS_RESULTS_DAYS * 86400);
     ok(access(in_spool("tls-results/2026-11-26"), F_OK) == 0, "a day is kept as long as it should be");
     tls_results_sweep(spool, NOW + (TLS_RESULTS_DAYS + 1) * 86400);

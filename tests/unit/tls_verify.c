@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define DER_LIMIT 4096
 
@@ -76,13 +75,20 @@ static const struct {
     const char *chain, *roots, *name;
     enum tls_verdict expected;
 } by_roots[] = {
-    { "leaf inter root", "root", "mx.test", TLS_VERIFIED },   { "leaf inter", "root", "mx.test", TLS_VERIFIED },
-    { "leaf inter", "root", "MX.test", TLS_VERIFIED },        { "leaf inter", "root", "mx.test.evil", TLS_WRONG_NAME },
-    { "leaf", "root", "mx.test", TLS_UNTRUSTED },             { "leaf inter", "evil", "mx.test", TLS_UNTRUSTED },
-    { "fake evil", "root", "mx.test", TLS_UNTRUSTED },        { "fake evil inter", "root", "mx.test", TLS_UNTRUSTED },
-    { "old inter", "root", "mx.test", TLS_EXPIRED },          { "other inter", "root", "mx.test", TLS_WRONG_NAME },
-    { "common inter", "root", "mx.test", TLS_WRONG_NAME },    { "self", "root", "mx.test", TLS_UNTRUSTED },
-    { "self", "self", "mx.test", TLS_VERIFIED },              { "leaf inter", "log", "mx.test", TLS_UNTRUSTED },
+    { "leaf inter root", "root", "mx.test", TLS_VERIFIED },
+    { "leaf inter", "root", "mx.test", TLS_VERIFIED },
+    { "leaf inter", "root", "MX.test", TLS_VERIFIED },
+    { "leaf inter", "root", "mx.test.evil", TLS_WRONG_NAME },
+    { "leaf", "root", "mx.test", TLS_UNTRUSTED },
+    { "leaf inter", "evil", "mx.test", TLS_UNTRUSTED },
+    { "fake evil", "root", "mx.test", TLS_UNTRUSTED },
+    { "fake evil inter", "root", "mx.test", TLS_UNTRUSTED },
+    { "old inter", "root", "mx.test", TLS_EXPIRED },
+    { "other inter", "root", "mx.test", TLS_WRONG_NAME },
+    { "common inter", "root", "mx.test", TLS_WRONG_NAME },
+    { "self", "root", "mx.test", TLS_UNTRUSTED },
+    { "self", "self", "mx.test", TLS_VERIFIED },
+    { "leaf inter", "log", "mx.test", TLS_UNTRUSTED },
 };
 
 static void roots(void)
@@ -93,8 +99,8 @@ static void roots(void)
         read_chain(&c, by_roots[i].chain);
         struct span list = read_file(&pem, by_roots[i].roots, ".pem");
         enum tls_verdict v = tls_verify_roots(c.ders, c.count, list, by_roots[i].name);
-        ok(v == by_roots[i].expected, "roots: %s by %s as %s: %s", by_roots[i].chain, by_roots[i].roots, by_roots[i].name,
-           tls_verdict_text(v));
+        ok(v == by_roots[i].expected, "roots: %s by %s as %s: %s", by_roots[i].chain, by_roots[i].roots,
+           by_roots[i].name, tls_verdict_text(v));
     }
     ok(tls_verify_roots(NULL, 0, SPAN(""), "mx.test") == TLS_UNTRUSTED, "roots: no chain");
 }
@@ -162,7 +168,8 @@ static void records(void)
         read_chain(&c, by_tlsa[i].chain);
         size_t kept = tlsa_select(raw, n, usable);
         enum tls_verdict v = tls_verify_tlsa(c.ders, c.count, usable, kept, names, 2);
-        ok(kept == n && v == by_tlsa[i].expected, "TLSA: %s by %s: %s", by_tlsa[i].chain, by_tlsa[i].records, tls_verdict_text(v));
+        ok(kept == n && v == by_tlsa[i].expected, "TLSA: %s by %s: %s", by_tlsa[i].chain, by_tlsa[i].records,
+           tls_verdict_text(v));
     }
     struct tlsa t = { TLSA_EE, TLSA_KEY, TLSA_SHA256, { data[0], 32 } };
     ok(tls_verify_tlsa(NULL, 0, &t, 1, names, 2) == TLS_NO_MATCH, "TLSA: no chain");
@@ -175,7 +182,10 @@ static const struct {
     size_t expected;
 } selections[] = {
     { "usages 0 and 1", { { 0, 1, 1 }, { 1, 1, 1 } }, { 32, 32 }, 0 },
-    { "an unknown usage, selector and matching type", { { 4, 1, 1 }, { 3, 2, 1 }, { 3, 1, 3 } }, { 32, 32, 32 }, 0 },
+    { "an unknown usage, selector and matching type",
+      { { 4, 1, 1 }, { 3, 2, 1 }, { 3, 1, 3 } },
+      { 32, 32, 32 },
+      0 },
     { "private ones", { { 255, 1, 1 }, { 3, 255, 1 }, { 3, 1, 255 } }, { 32, 32, 32 }, 0 },
     { "digests of a wrong length", { { 3, 1, 1 }, { 3, 1, 1 }, { 3, 1, 2 } }, { 31, 33, 32 }, 0 },
     { "good beside bad", { { 1, 1, 1 }, { 3, 1, 1 }, { 2, 9, 1 } }, { 32, 32, 32 }, 1 },
@@ -204,7 +214,8 @@ static void select_records(void)
     ok(tlsa_select(cut, 4, usable) == 0, "selection: records that are cut");
     struct bytes out;
     bytes_init(&out, 100);
-    ok(tlsa_print((struct span){ "\3\1\1\xab\x01", 5 }, &out) && strcmp(bytes_str(&out), "3 1 1 ab01") == 0, "a record in text");
+    ok(tlsa_print((struct span){ "\3\1\1\xab\x01", 5 }, &out) && strcmp(bytes_str(&out), "3 1 1 ab01") == 0,
+       "a record in text");
     bytes_free(&out);
 }
 

@@ -11,12 +11,15 @@
 
 static void names(void)
 {
-    static const struct { const char *name, *utf7, *utf8; } rows[] = {
+    static const struct {
+        const char *name, *utf7, *utf8;
+    } rows[] = {
         { "ASCII", "INBOX.a b~", "INBOX.a b~" },
         { "empty", "", "" },
         { "ampersand", "A&-B", "A&B" },
         { "ampersands", "&-&-", "&&" },
-        { "RFC 3501 5.1.3", "~peter/mail/&U,BTFw-/&ZeVnLIqe-", "~peter/mail/\xe5\x8f\xb0\xe5\x8c\x97/\xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9e" },
+        { "RFC 3501 5.1.3", "~peter/mail/&U,BTFw-/&ZeVnLIqe-",
+          "~peter/mail/\xe5\x8f\xb0\xe5\x8c\x97/\xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9e" },
         { "umlaut", "Entw&APw-rfe", "Entw\xc3\xbcrfe" },
         { "shift, ampersand", "&APw-&-", "\xc3\xbc&" },
         { "surrogate pair", "&2D3eAA-", "\xf0\x9f\x98\x80" },

@@ -14,7 +14,8 @@
 
 #define FFFD "\xef\xbf\xbd"
 
-static const struct { const char *name, *value, *expected; } word_rows[] = {
+static const struct { const char *name, *value, *expected;
+} word_rows[] = {
     { "RFC 2047 8, 1", "(=?ISO-8859-1?Q?a?=)", "(a)" },
     { "RFC 2047 8, 2", "(=?ISO-8859-1?Q?a?= b)", "(a b)" },
     { "RFC 2047 8, 3", "(=?ISO-8859-1?Q?a?= =?ISO-8859-1?Q?b?=)", "(ab)" },
@@ -99,19 +100,24 @@ static void charsets(void)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         bytes_clear(&out);
         ok(charset_to_utf8(span_of(rows[i].charset), span_of(rows[i].text), &out) &&
-               strcmp(bytes_str(&out), rows[i].expected) == 0, "charset \"%s\": %s", rows[i].charset, bytes_str(&out));
+               strcmp(bytes_str(&out), rows[i].expected) == 0,
+           "charset \"%s\": %s", rows[i].charset, bytes_str(&out));
     }
     ok(charset_known(SPAN("utf-8")) && charset_known(SPAN("Koi8-R")) && !charset_known(SPAN("utf-7")) &&
            !charset_known(SPAN("")), "known charsets");
     bytes_free(&out);
 }
 
-static const struct { const char *name, *value, *expected; } parameter_rows[] = {
-    { "RFC 2231 4", "application/x-stuff; title*=us-ascii'en-us'This%20is%20%2A%2A%2Afun%2A%2A%2A", "\nThis is ***fun***" },
+static const struct { const char *name, *value, *expected;
+} parameter_rows[] = {
+    { "RFC 2231 4", "application/x-stuff; title*=us-ascii'en-us'This%20is%20%2A%2A%2Afun%2A%2A%2A",
+      "\nThis is ***fun***" },
     { "RFC 2231 3", "message/external-body; access-type=URL; URL*0=\"ftp://\"; URL*1=\"cs.utk.edu/pub\"",
       "\nftp://cs.utk.edu/pub" },
-    { "RFC 2231 4.1", "application/x-stuff; title*0*=us-ascii'en'This%20is%20even%20more%20; "
-      "title*1*=%2A%2A%2Afun%2A%2A%2A%20; title*2=\"isn't it!\"", "\nThis is even more ***fun*** isn't it!" },
+    { "RFC 2231 4.1",
+      "application/x-stuff; title*0*=us-ascii'en'This%20is%20even%20more%20; "
+      "title*1*=%2A%2A%2Afun%2A%2A%2A%20; title*2=\"isn't it!\"",
+      "\nThis is even more ***fun*** isn't it!" },
     { "a charset", "attachment; filename*=ISO-8859-1''na%EFve.txt; size=1", "\nna\xc3\xafve.txt" },
     { "a character cut in two", "attachment; filename*0*=UTF-8''%C3; filename*1*=%BC", "\n\xc3\xbc" },
     { "two", "attachment; a*=utf-8''x; b*=utf-8''y", "\nx\ny" },
@@ -129,7 +135,8 @@ static void parameters(void)
     for (size_t i = 0; i < sizeof parameter_rows / sizeof parameter_rows[0]; i++) {
         bytes_clear(&out);
         words_decode_parameters(span_of(parameter_rows[i].value), &out);
-        ok(strcmp(bytes_str(&out), parameter_rows[i].expected) == 0, "parameters, %s: %s", parameter_rows[i].name, bytes_str(&out));
+        ok(strcmp(bytes_str(&out), parameter_rows[i].expected) == 0, "parameters, %s: %s",
+           parameter_rows[i].name, bytes_str(&out));
     }
     bytes_free(&out);
 }
@@ -156,7 +163,8 @@ static bool found_in_pieces(struct span haystack, struct span needle, bool expec
     return right;
 }
 
-static const struct { const char *name, *haystack, *needle; bool found; } search_rows[] = {
+static const struct { const char *name, *haystack, *needle; bool found;
+} search_rows[] = {
     { "ASCII", "Hello World", "WORLD", true },
     { "not there", "Hello World", "word", false },
     { "empty needle", "x", "", true },
@@ -164,7 +172,12 @@ static const struct { const char *name, *haystack, *needle; bool found; } search
     { "both empty", "", "", true },
     { "longer needle", "ab", "abc", false },
     { "overlap", "aaab", "aab", true },
-    { "umlaut", "Gr\xc3\xbc\xc3\x9f" "e", "GR\xc3\x9c\xc3\x9f" "E", true },
+    { "umlaut",
+      "Gr\xc3\xbc\xc3\x9f"
+      "e",
+      "GR\xc3\x9c\xc3\x9f"
+      "E",
+      true },
     { "dotless i, as i;unicode-casemap has it", "\xc4\xb1stanbul", "ISTANBUL", true },
     { "title case", "\xc7\x85", "\xc7\x84", true },
     { "marks in another order", "a\xcc\xa7\xcc\x81", "a\xcc\x81\xcc\xa7", true },
@@ -178,16 +191,21 @@ static const struct { const char *name, *haystack, *needle; bool found; } search
     { "only nearly", "a text that holds quokk and uokka and qqokka and quokkb", "quokka", false },
     { "letters aren't signs", "[\\]^_{|}~@`", "{", true },
     { "signs aren't letters", "[\\]^_@", "{", false },
-    { "sharp s", "Stra\xc3\x9f" "e", "STRASSE", true },
+    { "sharp s",
+      "Stra\xc3\x9f"
+      "e",
+      "STRASSE", true },
     { "decomposed", "Gru\xcc\x88n", "gr\xc3\xbcn", true },
-    { "Greek", "\xce\xa3\xce\x8a\xce\xa3\xce\xa5\xce\xa6\xce\x9f\xce\xa3", "\xcf\x83\xce\xaf\xcf\x83\xcf\x85\xcf\x86\xce\xbf\xcf\x82", true },
+    { "Greek", "\xce\xa3\xce\x8a\xce\xa3\xce\xa5\xce\xa6\xce\x9f\xce\xa3",
+      "\xcf\x83\xce\xaf\xcf\x83\xcf\x85\xcf\x86\xce\xbf\xcf\x82", true },
     { "bold capital", "\xf0\x9d\x90\x80", "a", true },
     { "Kelvin", "300 \xe2\x84\xaa", "300 k", true },
     { "ASCII needle in other text", "\xd0\x9f\xd1\x80\xd0\xb8 Hello", "hello", true },
     { "umlaut isn't its letter", "u", "\xc3\xbc", false },
     { "broken haystack", "\xff\xfe Hello \xc3", "HELLO", true },
     { "broken haystack, other needle", "\xff J\xc3\x96RG", "j\xc3\xb6rg", true },
-    { "Cyrillic", "\xd0\x9f\xd0\xa0\xd0\x98\xd0\x92\xd0\x95\xd0\xa2", "\xd0\xbf\xd1\x80\xd0\xb8\xd0\xb2\xd0\xb5\xd1\x82", true },
+    { "Cyrillic", "\xd0\x9f\xd0\xa0\xd0\x98\xd0\x92\xd0\x95\xd0\xa2",
+      "\xd0\xbf\xd1\x80\xd0\xb8\xd0\xb2\xd0\xb5\xd1\x82", true },
 };
 
 static void searching(void)
@@ -197,12 +215,14 @@ static void searching(void)
                search_rows[i].found,
            "search, %s", search_rows[i].name);
     for (size_t i = 0; i < sizeof search_rows / sizeof search_rows[0]; i++)
-        ok(found_in_pieces(span_of(search_rows[i].haystack), span_of(search_rows[i].needle), search_rows[i].found),
+        ok(found_in_pieces(span_of(search_rows[i].haystack), span_of(search_rows[i].needle),
+                           search_rows[i].found),
            "search in pieces, %s", search_rows[i].name);
     ok(unicode_contains(SPAN("a\0\xc3\xbc"), SPAN("\0\xc3\x9c")), "search, NUL");
 
     struct bytes character, once, twice, mapped;
-    struct unicode_folder *casemap = unicode_folder_new(UNICODE_CASEMAP), *fold = unicode_folder_new(UNICODE_SEARCH);
+    struct unicode_folder *casemap = unicode_folder_new(UNICODE_CASEMAP),
+                          *fold = unicode_folder_new(UNICODE_SEARCH);
     bytes_init(&mapped, 200);
     bytes_init(&character, 8);
     bytes_init(&once, 200);
@@ -215,18 +235,21 @@ static void searching(void)
         bytes_clear(&twice);
         utf8_write(c, &character);
         unicode_folder_add(fold, span_bytes(&character), &once);
-        settled = unicode_folder_add(fold, span_bytes(&once), &twice) && span_eq(span_bytes(&once), span_bytes(&twice));
+        settled = unicode_folder_add(fold, span_bytes(&once), &twice) &&
+                  span_eq(span_bytes(&once), span_bytes(&twice));
         bytes_clear(&mapped);
         bytes_clear(&twice);
         unicode_folder_add(casemap, span_bytes(&character), &mapped);
-        superset = unicode_folder_add(fold, span_bytes(&mapped), &twice) && span_eq(span_bytes(&once), span_bytes(&twice));
+        superset = unicode_folder_add(fold, span_bytes(&mapped), &twice) &&
+                   span_eq(span_bytes(&once), span_bytes(&twice));
         if (!settled || !superset)
             printf("# U+%04X\n", c);
     }
     ok(superset, "what i;unicode-casemap takes for equal is folded alike");
     bytes_clear(&mapped);
     unicode_folder_add(casemap, SPAN("az_\xc7\x84\xc3\x9f"), &mapped);
-    ok(strcmp(bytes_str(&mapped), "AZ_Dz\xcc\x8c\xc3\x9f") == 0, "i;unicode-casemap, the example of RFC 5051 2: %s", bytes_str(&mapped));
+    ok(strcmp(bytes_str(&mapped), "AZ_Dz\xcc\x8c\xc3\x9f") == 0,
+       "i;unicode-casemap, the example of RFC 5051 2: %s", bytes_str(&mapped));
     bytes_free(&mapped);
     unicode_folder_free(casemap);
     unicode_folder_free(fold);
@@ -266,7 +289,8 @@ static void searching(void)
     bytes_init(&out, 100);
     ok(unicode_nfc(SPAN("u\xcc\x88"), &out) && strcmp(bytes_str(&out), "\xc3\xbc") == 0, "NFC");
     bytes_clear(&out);
-    ok(unicode_nfc(SPAN("plain"), &out) && unicode_nfc(SPAN(""), &out) && strcmp(bytes_str(&out), "plain") == 0,
+    ok(unicode_nfc(SPAN("plain"), &out) && unicode_nfc(SPAN(""), &out) &&
+           strcmp(bytes_str(&out), "plain") == 0,
        "NFC of ASCII");
     ok(!unicode_nfc(SPAN("u\xcc"), &out), "no NFC of broken UTF-8");
     bytes_free(&out);

@@ -7,7 +7,6 @@
 #include "base/zones.h"
 
 #include <arpa/inet.h>
-#include <stdlib.h>
 #include <string.h>
 
 static const struct {

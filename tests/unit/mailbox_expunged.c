@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * What mailbox_expunged_since() tells of messages that are gone, which a client with QRESYNC will never hear of
+ * again (RFC 7162 3.2.5): each that went before the session began, also while others remove more; and each
+ * under a mod-sequence above all that anybody could have seen before it went.
+ */
+#include "store.h"
+#include "../helpers/one_message.h"
+
+static struct mail *mail;
+
+static struct mailbox *open_box(const char *folder)
+{
+    struct mailbox *box = NULL;
+    enum status st = mailbox_open(mail, span_of(folder), false, &box);
+    if (st != ST_OK) {
+        ok(false, "open %s: %d %s", folder, st, strerror(errno));
+        exit(1);
+    }
+    return box;
+}
+
+static void fill(const char *folder, int count)
+{
+    folder_create(mail, span_of(folder));
+    for (int i = 0; i < count; i++)
+        put_file(at("m/.%s/cur/%d.M1P1.host:2,S", folder, 1000 + i), "x\n");
+}
+
+static void expunge(struct mailbox *box, size_t index)
+{
+    struct mailbox_changes c;
+    ok(mailbox_expunge(box, &index, 1, &c) == ST_OK && c.expunged_count == 1, "one more goes");
+    mailbox_changes_free(&c);
+}
+
+/* "2 5": the UIDs, or why there are none. */
+static const char *expunged(struct mailbox *box, uint64_t modseq)
+{
+    static char text[20000];
+    uint32_t *uids;
+    size_t count, n = 0;
+    enum status st = mailbox_expunged_since(box, modseq, &uids, &count);
+    if (st != ST_OK)
+        return st == ST_NONE ? "not known" : "failed";
+    text[0] = '\0';
+    for (size_t i = 0; i < count; i++)
+        n += (size_t)snprintf(text + n, sizeof text - n, "%s%u", i ? " " : "", uids[i]);
+    free(uids);
+    return text;
+}
+
+static bool has_uid(const char *list, uint32_t uid)
+{
+    const char *one = at("%u", uid);
+    size_t n = strlen(one);
+    for (const char *found = list; (found = strstr(found, one)); found += n)
+        if ((found == list || found[-1] == ' ') && (found[n] == ' ' || found[n] == '\0'))
+            return true;
+    return false;
+}
+
+/* The header that a session has read counts fewer than have gone by now. */
+static void more_go_meanwhile(void)
+{
+    fill("more", 6);
+    struct mailbox *other = open_box("more");
+    uint64_t known = other->modseq;
+    expunge(other, 4);
+    struct mailbox *box = open_box("more");
+    ok(strcmp(expunged(box, known), "5") == 0, "what went before: %s", expunged(box, known));
+    expunge(other, 0);
+    expunge(other, 1);
+    const char *list = expunged(box, known);
+    ok(has_uid(list, 5), "is told while others go: %s", list);
+    ok(strcmp(expunged(box, box->modseq), "1 3") == 0, "and they are: %s", expunged(box, box->modseq));
+    mailbox_close(box);
+    mailbox_close(other);
+}
+
+/* Another program has renamed a file: it is looked for, and its flags are news. Others may have seen that
+ * before the message is marked as gone. */
+static void renamed_meanwhile(void)
+{
+    fill("renamed", 3);
+    struct mailbox *box = open_box("renamed");
+    struct mailbox_changes c;
+    char name[256];
+    mailbox_name(box, 1, name);
+    rename(at("m/.renamed/cur/%s", name), at("m/.renamed/cur/%sF", name));
+    ok(mailbox_expunge(box, (size_t[]){ 0, 1 }, 2, &c) == ST_OK && c.expunged_count == 2,
+       "a message goes whose file has another name by now, and one before it");
+    mailbox_changes_free(&c);
+    struct mailbox *other = open_box("renamed");
+    ok(other->count == 1 && has_uid(expunged(other, other->modseq - 1), 2),
+       "under a mod-sequence above that of its flags: %s", expunged(other, other->modseq - 1));
+    ok(strcmp(expunged(other, 1), "1 2") == 0, "both are told: %s", expunged(other, 1));
+    mailbox_close(other);
+    mailbox_close(box);
+}
+
+static void many(void)
+{
+    fill("many", 1000);
+    struct mailbox *box = open_box("many");
+    uint64_t known = box->modseq;
+    static size_t indexes[999];
+    struct mailbox_changes c;
+    for (size_t i = 0; i < 999; i++)
+        indexes[i] = i;
+    mailbox_expunge(box, indexes, 999, &c);
+    mailbox_changes_free(&c);
+    const char *list = expunged(box, known);
+    ok(has_uid(list, 1) && has_uid(list, 65) && has_uid(list, 999) && !has_uid(list, 1000), "many are told");
+    ok(strcmp(expunged(box, box->modseq + 1), "") == 0, "and none of the future");
+    mailbox_close(box);
+}
+
+int main(void)
+{
+    scratch_make("expunged");
+    if (mail_open("m", "mx.test", &mail) != ST_OK)
+        return 1;
+    more_go_meanwhile();
+    renamed_meanwhile();
+    many();
+    mail_close(mail);
+    scratch_remove();
+    return done_testing();
+}
