@@ -67,7 +67,7 @@ $(BUILD)/libpostern.a: $(LIB_OBJECTS)
 # What a program has first. smtpd: what its many short-lived sessions run, as the kernel maps it for each of them in pieces of
 # 64 KiB: these are two of them, and not five. A file too many or too few makes it slower, and nothing else.
 FIRST_smtpd := $(wildcard bin/smtpd/session*.c) bin/smtpd/extensions.c $(patsubst %,lib/%.c,net/warm net/warm_next \
-	net/warm_guards net/connection_standing net/connection_session net/connection_children net/sandbox net/serve net/conn net/channel \
+	net/warm_guards net/connection_standing net/connection_session net/connection_children net/sandbox net/serve net/conn net/conn_transport net/channel \
 	net/command base/log base/files base/bytes base/clock text/address text/address_list text/smtp_path text/smtp_data \
 	text/utf8 text/fields text/header store/sasl)
 

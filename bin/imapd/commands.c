@@ -17,9 +17,8 @@
 #include <errno.h>
 #include <string.h>
 
-#define THROW_AWAY                                                                                           \
-    (256u << 20) /* bytes of a refused LITERAL+ that are read; for more the connection ends                  \
-                  */
+/* Bytes of a refused LITERAL+ that are read; for more the connection ends. */
+#define THROW_AWAY (256u << 20)
 
 static bool no_argument(struct imap *i, struct span argument)
 {

@@ -23,8 +23,8 @@
 #include <unistd.h>
 
 #define ROUNDS 8 /* of looking for what was renamed */
-#define SYNC_EVERY                                                                                           \
-    ((uint64_t)256 << 20) /* bytes that are copied between two marks from which the next backup can go on */
+/* Bytes that are copied between two marks from which the next backup can go on. */
+#define SYNC_EVERY ((uint64_t)256 << 20)
 #define SMALL_LIMIT ((off_t)256 << 20) /* bytes of a file that is no message, or one with holes */
 
 struct lost {

@@ -19,8 +19,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define BULK_PARTS                                                                                           \
-    20 /* a message with more, or for more recipients than a transaction has, is a bulk message */
+/* A message with more, or for more recipients than a transaction has, is a bulk message. */
+#define BULK_PARTS 20
 #define HELD_SECONDS 3600 /* a message that is only held is looked at again then */
 
 static void set_text(char **to, const char *text)

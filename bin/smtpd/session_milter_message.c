@@ -22,8 +22,8 @@
 
 #define EDITS_LIMIT 524288
 #define EDITS_COUNT 5000
-#define TOGETHER_MS                                                                                          \
-    540000 /* for all filters, at a message's end: clients wait ten minutes (RFC 5321 4.5.3.2.6) */
+/* For all filters, at a message's end: clients wait ten minutes (RFC 5321 4.5.3.2.6). */
+#define TOGETHER_MS 540000
 #define NAME_LIMIT 1024 /* bytes of a field's name that a filter gets */
 #define BATCH 65536     /* bytes of packets that have no answer, sent together */
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * A connection's buffers, lines and deadlines; see conn.h.
+ * A connection's buffers and lines; see conn.h. What is below them is conn_transport.c's.
  *
  * Input is tried without waiting first; only when that would block, or the last try took all there was, is
  * output flushed and the deadline waited for. Limits: CONN_BUFFER bytes of input and CONN_OUTPUT bytes of
  * output are held; a line that doesn't end within its maximum is thrown away as it comes.
  */
-#include "net/conn.h"
+#include "net/conn_private.h"
 #include "base/clock.h"
 #include "base/log.h"
 
@@ -16,28 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
-#define RATE_GRACE_MS 30000
 #define FIRST_OUTPUT 4000 /* room from the start: most replies that leave together fit */
-#define OUTPUT_MS 300000 /* a write may block so long when no idle limit is set */
-
-struct conn {
-    int rfd, wfd;
-    bool rsocket, wsocket;
-    enum conn_result end;
-    bool mute; /* a write failed: later ones do nothing */
-    int idle_ms;
-    unsigned rate;
-    int64_t begun;  /* clock_ms() of the first byte since conn_begin(); 0 before it */
-    uint64_t since; /* bytes since then */
-    size_t start, len; /* in `in` */
-    struct bytes out;
-    struct conn_layer layer;
-    bool drained; /* the last read took all that had come: output needn't wait for another */
-    bool layered, trace, mask;
-    char in[CONN_BUFFER]; /* here, so that a few short lines need no page but ours */
-};
 
 /* Asked in a way that a session in its sandbox may ask too. */
 static bool is_socket(int fd)
@@ -72,127 +52,16 @@ void conn_free(struct conn *c)
     free(c);
 }
 
-void conn_deadlines(struct conn *c, int idle_ms, unsigned rate)
-{
-    c->idle_ms = idle_ms;
-    c->rate = rate;
-}
-
 void conn_begin(struct conn *c)
 {
     c->begun = c->len ? clock_ms() : 0;
     c->since = 0;
 }
 
-static void end_with(struct conn *c, enum conn_result why)
-{
-    if (c->end == CONN_OK)
-        c->end = why;
-}
-
 void conn_abandon(struct conn *c)
 {
-    end_with(c, CONN_GONE);
+    conn_end_with(c, CONN_GONE);
     c->mute = true;
-}
-
-/* --- the transport */
-
-static ssize_t raw_read(struct conn *c, void *to, size_t n)
-{
-    if (c->rsocket)
-        return recv(c->rfd, to, n, MSG_DONTWAIT);
-    struct pollfd p = { .fd = c->rfd, .events = POLLIN };
-    if (poll(&p, 1, 0) == 0) {
-        errno = EAGAIN;
-        return -1;
-    }
-    return read(c->rfd, to, n);
-}
-
-ssize_t conn_raw_read(struct conn *c, void *to, size_t n)
-{
-    ssize_t got = raw_read(c, to, n);
-    if (got > 0 && c->layered && c->layer.grows)
-        c->since += (uint64_t)got;
-    return got;
-}
-
-/* Milliseconds that may still pass before a deadline; -1 for ever. */
-static int time_left(const struct conn *c)
-{
-    int64_t left = c->idle_ms ? c->idle_ms : -1;
-    if (c->rate && c->begun) {
-        int64_t until = c->begun + RATE_GRACE_MS + (int64_t)(c->since * 1000 / c->rate);
-        int64_t rest = until - clock_ms();
-        if (rest < 0)
-            rest = 0;
-        if (left < 0 || rest < left)
-            left = rest;
-    }
-    return left > INT32_MAX ? INT32_MAX : (int)left;
-}
-
-bool conn_raw_wait(struct conn *c)
-{
-    struct pollfd p = { .fd = c->rfd, .events = POLLIN };
-    for (;;) {
-        int n = poll(&p, 1, time_left(c));
-        if (n > 0)
-            return true;
-        if (n == 0) {
-            end_with(c, CONN_TIMEOUT);
-            return false;
-        }
-        if (errno != EINTR) {
-            end_with(c, CONN_GONE);
-            return false;
-        }
-    }
-}
-
-static bool wait_for_output(struct conn *c)
-{
-    struct pollfd p = { .fd = c->wfd, .events = POLLOUT };
-    int n;
-    do
-        n = poll(&p, 1, c->idle_ms ? c->idle_ms : OUTPUT_MS);
-    while (n < 0 && errno == EINTR);
-    return n > 0;
-}
-
-ssize_t conn_raw_write(struct conn *c, const void *data, size_t n)
-{
-    const char *at = data;
-    size_t left = n;
-    while (left) {
-        if (!c->wsocket && !wait_for_output(c))
-            return -1;
-        ssize_t done =
-            c->wsocket ? send(c->wfd, at, left, MSG_DONTWAIT | MSG_NOSIGNAL) : write(c->wfd, at, left);
-        if (done > 0) {
-            at += done;
-            left -= (size_t)done;
-        } else if (done < 0 && errno == EAGAIN && c->wsocket) {
-            if (!wait_for_output(c))
-                return -1;
-        } else if (done < 0 && errno != EINTR && errno != EAGAIN) {
-            return -1;
-        }
-    }
-    return (ssize_t)n;
-}
-
-void conn_set_layer(struct conn *c, struct conn_layer layer)
-{
-    c->layer = layer;
-    c->layered = true;
-    c->drained = false;
-}
-
-const struct conn_layer *conn_layer(const struct conn *c)
-{
-    return c->layered ? &c->layer : NULL;
 }
 
 /* --- input */
@@ -223,7 +92,7 @@ static int read_some(struct conn *c)
             continue;
         if (n < 0 && errno == EAGAIN)
             return 0;
-        end_with(c, CONN_GONE);
+        conn_end_with(c, CONN_GONE);
         return -1;
     }
 }
@@ -452,14 +321,4 @@ void conn_trace(struct conn *c, bool on)
 void conn_mask(struct conn *c, bool on)
 {
     c->mask = on;
-}
-
-int conn_read_fd(const struct conn *c)
-{
-    return c->rfd;
-}
-
-int conn_write_fd(const struct conn *c)
-{
-    return c->wfd;
 }

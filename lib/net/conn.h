@@ -88,8 +88,9 @@ void conn_mask(struct conn *c, bool on);
  * full). */
 bool conn_try(struct conn *c);
 
-/* For tls.c and deflate.c: the transport below. Reading never waits: -1 with errno EAGAIN where it would.
- * conn_raw_wait waits for input by the deadlines; false: too late. Writing writes all, or returns -1. */
+/* For tls.c and deflate.c: the transport below (conn_transport.c). Reading never waits: -1 with errno EAGAIN
+ * where it would. conn_raw_wait waits for input by the deadlines; false: too late. Writing writes all, or
+ * returns -1. */
 ssize_t conn_raw_read(struct conn *c, void *to, size_t n);
 bool conn_raw_wait(struct conn *c);
 ssize_t conn_raw_write(struct conn *c, const void *data, size_t n);

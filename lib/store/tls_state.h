@@ -19,8 +19,8 @@
 
 #define TLS_STATE_LIMIT (8u << 20)   /* bytes */
 #define TLS_STATE_POLICY_LIMIT 20480 /* bytes of a policy, as sts_policy_print() writes it */
-#define TLS_STATE_HOST_SECONDS                                                                               \
-    (90 * 86400) /* a host is remembered for so long after it last had verified TLS */
+/* A host is remembered for so long after it last had verified TLS. */
+#define TLS_STATE_HOST_SECONDS (90 * 86400)
 
 struct tls_state_policy {
     char

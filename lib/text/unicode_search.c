@@ -18,8 +18,8 @@
 #include <string.h>
 
 #define PIECE 4096 /* bytes that are folded at a time */
-#define LONG                                                                                                 \
-    64 /* bytes of a needle from which on it is left to memmem(), which doesn't compare again and again */
+/* Bytes of a needle from which on it is left to memmem(), which doesn't compare again and again. */
+#define LONG 64
 #define MARKS 128 /* bytes at the end of the window that marks still to come may be put before */
 
 typedef unsigned char lanes __attribute__((vector_size(16)));

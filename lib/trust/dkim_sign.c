@@ -14,8 +14,8 @@
 #include <stdlib.h>
 
 #define LINE_LENGTH 76
-#define NAMES_LIMIT                                                                                          \
-    65536 /* bytes of h= that we write: a header with more fields of these names gets no signature */
+/* Bytes of h= that we write: a header with more fields of these names gets no signature. */
+#define NAMES_LIMIT 65536
 #define FIELD_LIMIT (NAMES_LIMIT + 8192)
 
 enum over { AS_IS, IF_THERE, ALWAYS, IN_ARC /* as it is, and not by DKIM */ };
