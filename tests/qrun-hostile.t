@@ -14,7 +14,7 @@ use Time::HiRes qw(time sleep);
 my $messages = 200;
 my $T = QrunTest->new(timeout => 120, 'retry-first' => '5m', destinations => 5);
 my %hostile = (silent => 'silent', later => 'end4', refusing => 'banner4', greedy => 'mail4', 'cut-in-data' => 'hang-mid', 'cut-at-end' => 'hang-end',
-               slow => 'drip', endless => 'endless', lines => 'lines', ehlo => 'lines-ehlo', tardy => 'wait=60');
+               slow => 'drip', endless => 'endless', lines => 'lines', ehlo => 'lines-ehlo', end => 'lines-end', tardy => 'wait=60');
 my ($n, @dns, @sinks, %ip) = (1);
 for my $name ('good', sort keys %hostile) {
     $ip{$name} = '127.0.5.' . $n++;
@@ -82,7 +82,7 @@ my %said; # by domain
 ok $T->eventually(300, sub {
     $T->wake('*');
     %said = map { my $id = $_; my ($why) = $T->why($id) =~ /^0 (.*)/m; my ($to) = $T->slurp($T->queued($id)) =~ /^T \S+\@(\S+)/m; $why && $to ? ($to, $why) : () } @bad;
-    return !grep { !$said{"$_.test"} } qw(later cut-in-data cut-at-end endless lines ehlo);
+    return !grep { !$said{"$_.test"} } qw(later cut-in-data cut-at-end endless lines ehlo end);
 }), 'what they refused or broke off is deferred';
 like $said{'later.test'} // '', qr/^451 4\.7\.1 end/, '4xx to the end of a message: its reply is kept';
 like $said{'cut-in-data.test'} // '', qr/^4\.4\.2 /, 'a connection closed in DATA';
@@ -90,6 +90,7 @@ like $said{'cut-at-end.test'} // '', qr/^4\.4\.2 /, 'and at its end';
 like $said{'endless.test'} // '', qr/^4\.5\.0 /, 'a line without end';
 like $said{'lines.test'} // '', qr/^4\.5\.0 /, 'a reply of lines without end';
 like $said{'ehlo.test'} // '', qr/^4\.5\.0 /, 'the same to EHLO';
+like $said{'end.test'} // '', qr/^4\.5\.0 /, 'and to the end of a message';
 is scalar(grep { !$T->queued($_) } @bad), 0, 'and none of it is lost';
 $T->end($pid);
 

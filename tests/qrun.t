@@ -25,7 +25,7 @@ my %behaviours = (
     good => 'accept', helo => 'helo', nopipe => 'nopipe', small => 'size=100', no8bit => 'no8bit', tls => 'tls', tlsbroken => 'tlsbroken',
     tlsinject => 'tlsinject', silent => 'silent', endless => 'endless', lines => 'lines', drip => 'drip', once => 'once', early => 'quit-early',
     (map { ("${_}four" => "${_}4", "${_}five" => "${_}5", "${_}hang" => "hang-$_") } qw(banner ehlo mail rcpt data end)),
-    never => 'nomail', never2 => 'nomail', blocked => 'blocked', sick => 'sick', named => 'name=MAIL.here.test', few => 'few=3', fewer => 'few5=1,nopipe', midhang => 'hang-mid', wait => 'wait=0.1', most => 'most=2,wait=0.1',
+    never => 'nomail', never2 => 'nomail', blocked => 'blocked', sick => 'sick', named => 'name=MAIL.here.test', wordy => 'wordy=1000', wide => 'wide=60000', few => 'few=3', fewer => 'few5=1,nopipe', midhang => 'hang-mid', wait => 'wait=0.1', most => 'most=2,wait=0.1',
 );
 domain($_, $behaviours{$_}) for sort keys %behaviours;
 domain('down', undef);
@@ -163,7 +163,7 @@ subtest 'IPv6' => sub {
 };
 
 subtest 'what a server may say' => sub {
-    for (['helo', 'D'], ['nopipe', 'D'], ['no8bit', 'D'], ['early', 'D'], ['tls', 'D'], ['tlsbroken', 'D'], ['tlsinject', 'D']) {
+    for (['helo', 'D'], ['nopipe', 'D'], ['no8bit', 'D'], ['early', 'D'], ['wordy', 'D'], ['wide', 'D'], ['tls', 'D'], ['tlsbroken', 'D'], ['tlsinject', 'D']) {
         my $r = send_one("$_->[0].test");
         is $r->{state}, $_->[1], $_->[0] or diag $r->{why};
         is scalar @{ $r->{taken} }, $_->[1] eq 'D' ? 1 : 0, "$_->[0]: taken once";

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Commands and replies; see smtp.h. A reply's lines are bounded in length and number and all of it by one
- * deadline, so neither an endless line nor one that drips byte by byte holds us. Lone LF line ends are
- * accepted: we only read.
+ * Commands and replies; see smtp.h. A reply is bounded in length and all of it by one deadline, so neither an
+ * endless line, nor lines without end, nor a line that drips byte by byte holds us. The bound is far above
+ * the 512 bytes a line that RFC 5321 (4.5.3.1.5) asks for: a reply to the final dot that isn't understood
+ * means that the message is sent once more. Lone LF line ends are accepted: we only read.
  */
 #include "smtp.h"
 
@@ -12,7 +13,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define LINE_LIMIT 4096 /* RFC 5321 4.5.3.1.5 asks for 512 */
 #define COMMAND_LIMIT 1024
 #define SERVICE_CLOSING 421
 
@@ -45,8 +45,8 @@ void smtp_command(struct smtp *s, const char *format, ...)
 static bool read_line(struct smtp *s, int64_t until, struct span *line)
 {
     struct span have = conn_pending(s->conn);
-    for (;;) {
-        size_t lf = span_find(have, '\n');
+    for (size_t seen = 0;;) {
+        size_t lf = seen + span_find(span_from(have, seen), '\n');
         if (lf < have.n) {
             *line = span_head(have, lf);
             conn_take(s->conn, lf + 1);
@@ -55,11 +55,12 @@ static bool read_line(struct smtp *s, int64_t until, struct span *line)
             return true;
         }
         int64_t left = until - clock_ms();
-        if (have.n > LINE_LIMIT || left <= 0) {
-            smtp_lost(s, have.n > LINE_LIMIT ? "4.5.0 The server sent an endless line"
-                                             : "4.4.2 The server took too long");
+        if (have.n > REPLY_LIMIT || left <= 0) {
+            smtp_lost(s, have.n > REPLY_LIMIT ? "4.5.0 The server sent an endless line"
+                                              : "4.4.2 The server took too long");
             return false;
         }
+        seen = have.n;
         conn_deadlines(s->conn, (int)left, 0);
         enum conn_result r = conn_peek_more(s->conn, have.n + 1, &have);
         if (r != CONN_OK) {

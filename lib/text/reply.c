@@ -51,8 +51,10 @@ static void add_text(struct reply *r, struct span text)
 enum reply_state reply_line(struct reply *r, struct span line)
 {
     uint64_t code;
+    r->bytes += line.n;
+    r->lines++;
     if (!span_u64(span_head(line, CODE), 599, &code) || line.n < CODE || code < 200 ||
-        ++r->lines > REPLY_LINES || (r->lines > 1 && code != r->code))
+        r->bytes > REPLY_LIMIT || (r->lines > 1 && code != r->code))
         return REPLY_BAD;
     if (line.n > CODE && line.p[CODE] != ' ' && line.p[CODE] != '-')
         return REPLY_BAD;

@@ -9,17 +9,18 @@
 #include "base/bytes.h"
 
 #define REPLY_TEXT_LIMIT 500 /* bytes of a reply's text that are kept */
-#define REPLY_LINES 128      /* of one reply; more make it bad */
+#define REPLY_LIMIT 65000    /* bytes of one reply, line ends not counted; more make it bad */
 
 enum reply_state {
     REPLY_MORE, /* another line follows */
     REPLY_DONE,
-    REPLY_BAD, /* no reply: no code, another code than the line before, too many lines */
+    REPLY_BAD, /* no reply: no code, another code than the line before, over its limit */
 };
 
 struct reply {
     unsigned code; /* 200 to 599 */
     unsigned lines;
+    size_t bytes;                    /* of all lines */
     char text[REPLY_TEXT_LIMIT + 1]; /* all lines' text, one space between; printable ASCII only. Enhanced
                                         codes that repeat are left out */
     size_t length;

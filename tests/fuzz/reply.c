@@ -18,7 +18,8 @@ static void read_reply(struct span input)
     reply_start(&r);
     while (span_cut(&input, '\n', &line)) {
         enum reply_state state = reply_line(&r, line);
-        HOLDS(r.length <= REPLY_TEXT_LIMIT && strlen(r.text) == r.length && r.lines <= REPLY_LINES);
+        HOLDS(r.length <= REPLY_TEXT_LIMIT && strlen(r.text) == r.length &&
+              (state == REPLY_BAD || r.bytes <= REPLY_LIMIT));
         for (size_t i = 0; i < r.length; i++)
             HOLDS(r.text[i] >= ' ' && r.text[i] <= '~');
         ehlo_line(&e, line);

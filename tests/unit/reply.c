@@ -66,14 +66,28 @@ static void mechanisms(void)
 
 static void limits(void)
 {
+    const struct span line = SPAN("250-many words on every line");
+    static char wide[REPLY_LIMIT + 1];
     struct reply r;
     enum reply_state state = REPLY_MORE;
     unsigned lines = 0;
+    memset(wide, 'x', sizeof wide);
+    memcpy(wide, "250 ", 4);
     reply_start(&r);
-    for (; state == REPLY_MORE && lines < 10000; lines++)
-        state = reply_line(&r, SPAN("250-many words on every line"));
-    ok(state == REPLY_BAD && lines == REPLY_LINES + 1, "%u lines are too many", lines);
+    for (; state == REPLY_MORE && lines < 2000; lines++)
+        state = reply_line(&r, line);
+    ok(state == REPLY_MORE && reply_line(&r, SPAN("250 end")) == REPLY_DONE && r.code == 250,
+       "%u lines are read to their end", lines);
     ok(strlen(r.text) == REPLY_TEXT_LIMIT && r.length == REPLY_TEXT_LIMIT, "and their text is cut");
+    reply_start(&r);
+    for (state = REPLY_MORE, lines = 0; state == REPLY_MORE && lines < REPLY_LIMIT; lines++)
+        state = reply_line(&r, line);
+    ok(state == REPLY_BAD && lines == REPLY_LIMIT / line.n + 1, "%u lines are too many", lines);
+    reply_start(&r);
+    ok(reply_line(&r, (struct span){ wide, REPLY_LIMIT }) == REPLY_DONE && r.length == REPLY_TEXT_LIMIT,
+       "a line of %d bytes", REPLY_LIMIT);
+    reply_start(&r);
+    ok(reply_line(&r, (struct span){ wide, REPLY_LIMIT + 1 }) == REPLY_BAD, "and one more");
 }
 
 static void offers(void)
