@@ -15,6 +15,8 @@
 #include <unistd.h>
 
 #define DAY 86400
+#define LOCK_MS 2000
+#define LINE_LIMIT 65536 /* bytes of a line, far more than anybody writes */
 
 void day_line_add(struct bytes *line, const char *name, const char *value, bool quoted)
 {
@@ -47,13 +49,46 @@ static int open_day(const struct day_file *kind, const char *spool, int64_t at)
         errno = ENAMETOOLONG;
         return -1;
     }
-    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    int fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd >= 0 || errno != ENOENT)
         return fd;
     snprintf(folder, sizeof folder, "%s/%s", spool, kind->folder);
     if (mkdir(folder, 0700) != 0 && errno != EEXIST)
         return -1;
-    return open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    return open(path, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+}
+
+/* Where the last whole line ends, in a file of `size` bytes; `size` also where it doesn't end in what is left
+ * of a line of ours. -1 with errno. */
+static off_t whole_lines(int fd, off_t size)
+{
+    char tail[4096];
+    size_t want = 1; /* the line end is there, but where something happened to it */
+    for (off_t end = size; end > 0 && size - end < LINE_LIMIT; want = sizeof tail) {
+        if ((off_t)want > end)
+            want = (size_t)end;
+        end -= (off_t)want;
+        if (pread(fd, tail, want, end) != (ssize_t)want)
+            return -1;
+        const char *newline = memrchr(tail, '\n', want);
+        if (newline || end == 0)
+            return newline ? end + (newline - tail) + 1 : 0;
+    }
+    return size;
+}
+
+/* With the file locked. */
+static enum status append(int fd, off_t size, struct span line)
+{
+    off_t end = whole_lines(fd, size);
+    if (end < 0 || (end < size && ftruncate(fd, end) != 0))
+        return ST_TEMP;
+    if (file_write(fd, line) == ST_OK)
+        return ST_OK;
+    int why = errno;
+    if (ftruncate(fd, end) == 0) /* else the next one does it */
+        errno = why;
+    return ST_TEMP;
 }
 
 enum status day_file_append(const struct day_file *kind, const char *spool, int64_t at, struct bytes *line)
@@ -66,13 +101,15 @@ enum status day_file_append(const struct day_file *kind, const char *spool, int6
     int fd = open_day(kind, spool, at);
     if (fd < 0)
         return ST_TEMP;
-    enum status status = fstat(fd, &st) != 0 ? ST_TEMP : ST_OK;
+    enum status status = file_lock(fd, LOCK_MS);
+    if (status == ST_OK && fstat(fd, &st) != 0)
+        status = ST_TEMP;
     if (status == ST_OK && st.st_size == 0)
         day_file_sweep(kind, spool, at);
     if (status == ST_OK && st.st_size + (off_t)line->len > (off_t)kind->limit)
         status = ST_PERM;
     if (status == ST_OK)
-        status = file_write(fd, span_bytes(line));
+        status = append(fd, st.st_size, span_bytes(line));
     file_close(fd);
     return status;
 }

@@ -6,10 +6,12 @@
  *     spool/tls-results/2026-11-26
  *     at=1795696711 domain=example.org policy=sts text="what a stranger said"
  *
- * A file has a limit, beyond which nothing more of that day is recorded, and goes after some days. A line is
- * one write(2) to the file's end: a crash leaves it whole or not at all, and any number of processes may
- * record at the same time. It isn't forced to disk: a report without a minute's messages is better than a
- * message that waits.
+ * A file has a limit, beyond which nothing more of that day is recorded, and goes after some days. Any number
+ * of processes may record at the same time: each locks the file (flock) while it writes its line to the end.
+ * Of a line that the disk had no room for nothing is left, and where a process or the machine ended in the
+ * middle of one, the next line takes the place of what is left; so a reader takes for lines what ends in a
+ * line end. It isn't forced to disk: a report without a minute's messages is better than a message that
+ * waits.
  */
 #ifndef POSTERN_STORE_DAY_FILE_H
 #define POSTERN_STORE_DAY_FILE_H
