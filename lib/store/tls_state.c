@@ -9,6 +9,10 @@
  *
  * ID is "-" where there is none. The digest is of key and value: a flipped bit is then an entry that isn't
  * there.
+ *
+ * The file is locked (flock, as GDBM does) before anybody looks at what is in it: GDBM itself looks at the
+ * size first, and takes what another process is just making for damaged, or makes it once more. Only who
+ * holds the lock alone, and whose file still has the name, puts a damaged one aside.
  */
 #include "store/tls_state.h"
 #include "base/files.h"
@@ -16,12 +20,14 @@
 #include "store/table.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <gdbm.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -31,30 +37,52 @@
 #define VALUE_LIMIT (TLS_STATE_POLICY_LIMIT + 256)
 #define DIGEST_SIZE sizeof(uint64_t)
 #define OPEN_TRIES 50 /* 10 ms each, while somebody else has it open */
+#define OPEN_FLAGS (GDBM_NOMMAP | GDBM_CLOEXEC | GDBM_NOLOCK)
 
 static bool make_path(const char *spool, const char *suffix, char path[PATH_MAX])
 {
     return snprintf(path, PATH_MAX, "%s/" NAME "%s", spool, suffix) < PATH_MAX;
 }
 
-/* With ENOENT where reading and it isn't there. */
-static GDBM_FILE open_once(const char *path, bool write)
+/* Opens the file that has the name, and locks it. -1 with errno: ENOENT, for a reader also where nobody has
+ * written to it yet; EWOULDBLOCK: somebody else has it, or has just put another in its place. */
+static int open_locked(const char *path, bool write)
 {
-    int flags = GDBM_NOMMAP | GDBM_CLOEXEC | (write ? GDBM_WRCREAT : GDBM_READER);
-    errno = 0;
-    GDBM_FILE db = gdbm_open(path, 0, flags, 0600, NULL);
-    if (db && gdbm_needs_recovery(db)) { /* a crash in the middle of a change */
-        gdbm_close(db);
-        errno = EBADMSG;
-        return NULL;
-    }
-    if (!db && gdbm_errno == GDBM_FILE_OPEN_ERROR && errno == 0)
-        errno = EIO;
-    if (!db && (gdbm_errno == GDBM_CANT_BE_READER || gdbm_errno == GDBM_CANT_BE_WRITER))
+    struct stat st, named;
+    int fd = open(path, (write ? O_RDWR | O_CREAT : O_RDONLY) | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return -1;
+    bool good = flock(fd, (write ? LOCK_EX : LOCK_SH) | LOCK_NB) == 0 && fstat(fd, &st) == 0;
+    if (good && (stat(path, &named) != 0 || st.st_ino != named.st_ino || st.st_dev != named.st_dev)) {
         errno = EWOULDBLOCK;
-    else if (!db && gdbm_errno != GDBM_FILE_OPEN_ERROR)
-        errno = EBADMSG;
-    return db;
+        good = false;
+    }
+    if (good && (!S_ISREG(st.st_mode) || (!write && st.st_size == 0))) {
+        errno = S_ISREG(st.st_mode) ? ENOENT : EINVAL;
+        good = false;
+    }
+    if (good)
+        return fd;
+    file_close(fd);
+    return -1;
+}
+
+/* What is in the file, which the database keeps locked. NULL with errno; EBADMSG: it is damaged. */
+static GDBM_FILE read_file(int fd, const char *path, bool write)
+{
+    int flags = OPEN_FLAGS | GDBM_CLOERROR | (write ? GDBM_WRCREAT : GDBM_READER);
+    int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    GDBM_FILE db = own >= 0 ? gdbm_fd_open(own, path, 0, flags, NULL) : NULL;
+    if (own < 0 || (db && !gdbm_needs_recovery(db)))
+        return db;
+    int why = db                                    ? EBADMSG /* a crash in the middle of a change */
+              : gdbm_errno == GDBM_MALLOC_ERROR     ? ENOMEM
+              : gdbm_errno == GDBM_FILE_WRITE_ERROR ? ENOSPC /* a new one */
+                                                    : EBADMSG;
+    if (db)
+        gdbm_close(db);
+    errno = why;
+    return NULL;
 }
 
 static void put_aside(const char *spool)
@@ -66,24 +94,28 @@ static void put_aside(const char *spool)
               "MTA-STS policies will be fetched again", NULL);
 }
 
+/* A damaged one is empty to who reads; who writes begins it anew. With ENOENT where reading and there is
+ * nothing. */
 static GDBM_FILE open_state(const char *spool, bool write)
 {
     char path[PATH_MAX];
-    GDBM_FILE db = NULL;
     if (!make_path(spool, "", path))
         return NULL;
     for (int i = 0; i < OPEN_TRIES; i++) {
-        db = open_once(path, write);
-        if (db || errno != EWOULDBLOCK)
-            break;
-        nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
+        int fd = open_locked(path, write);
+        GDBM_FILE db = fd >= 0 ? read_file(fd, path, write) : NULL;
+        int why = errno;
+        bool damaged = fd >= 0 && !db && why == EBADMSG;
+        if (damaged && write)
+            put_aside(spool);
+        file_close(fd);
+        errno = damaged && !write ? ENOENT : why;
+        if (db || (errno != EBADMSG && errno != EWOULDBLOCK))
+            return db;
+        if (errno == EWOULDBLOCK)
+            nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
     }
-    if (!db && errno == EBADMSG) {
-        put_aside(spool);
-        db = write ? open_once(path, true) : NULL;
-        errno = db || write ? errno : ENOENT;
-    }
-    return db;
+    return NULL;
 }
 
 static bool make_key(const char *kind, const char *name, char key[KEY_LIMIT])
@@ -209,7 +241,7 @@ static void sweep(const char *spool, GDBM_FILE db, int64_t now)
     if (!make_path(spool, "", path) || !make_path(spool, ".new", fresh))
         return;
     unlink(fresh);
-    GDBM_FILE to = open_once(fresh, true);
+    GDBM_FILE to = gdbm_open(fresh, 0, OPEN_FLAGS | GDBM_WRCREAT, 0600, NULL);
     bool good = to && copy_rest(db, to, now);
     if (to)
         gdbm_close(to);

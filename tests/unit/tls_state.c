@@ -12,7 +12,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define NOW INT64_C(1795696711) /* 2026-11-26 */
@@ -52,6 +54,57 @@ static void is(const char *got, const char *expected, const char *name)
 {
     if (!ok(strcmp(got, expected) == 0, "%s", name))
         printf("# got %s\n", got);
+}
+
+/* Another process has just opened the file that it will write, and locked it; then it ends. */
+static void being_made(void)
+{
+    struct stat made, there;
+    int fd = open(in_spool("tls-state"), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0 || flock(fd, LOCK_EX) != 0 || fstat(fd, &made) != 0)
+        exit(1);
+    is(look("a.test", NOW), "2  0 ", "a file that somebody is making: can't tell");
+    ok(stat(in_spool("tls-state"), &there) == 0 && there.st_ino == made.st_ino, "and it stays his");
+    close(fd);
+    is(look("a.test", NOW), "1  0 ", "an empty one has nothing");
+    ok(keep("a.test", "id", NOW + 10, 0, "x\n") == ST_OK && stat(in_spool("tls-state"), &there) == 0 &&
+           there.st_ino == made.st_ino,
+       "and is the one that is written to");
+    is(look("a.test", NOW), "0 id 0 x\n", "as any other");
+    ok(access(in_spool("tls-state.damaged"), F_OK) != 0, "none of them is damaged");
+    unlink(in_spool("tls-state"));
+}
+
+/* Who reads meanwhile takes nothing away, and who writes first loses nothing to who writes next. */
+static void makers(void)
+{
+    enum { MAKERS = 6, ROUNDS = 20 };
+    char name[32];
+    int status, failed = 0, there = 0;
+    for (int round = 0; round < ROUNDS; round++) {
+        unlink(in_spool("tls-state"));
+        for (int i = 0; i < MAKERS; i++) {
+            if (fork() != 0)
+                continue;
+            snprintf(name, sizeof name, "maker%d.test", i);
+            look(name, NOW);
+            int tries = 100; /* others may keep it for long */
+            while (tries && keep(name, "id", NOW + 10, 0, "x\n") != ST_OK)
+                tries--;
+            look(name, NOW);
+            _exit(!tries);
+        }
+        while (wait(&status) > 0)
+            failed |= status;
+        for (int i = 0; i < MAKERS; i++) {
+            snprintf(name, sizeof name, "maker%d.test", i);
+            there += strcmp(look(name, NOW), "0 id 0 x\n") == 0;
+        }
+    }
+    ok(!failed && there == MAKERS * ROUNDS, "%d policies of %d that were kept at the same time", there,
+       MAKERS * ROUNDS);
+    ok(access(in_spool("tls-state.damaged"), F_OK) != 0, "and nobody saw anything damaged");
+    unlink(in_spool("tls-state"));
 }
 
 static void policies(void)
@@ -213,6 +266,8 @@ int main(void)
         return 1;
     log_open("tls_state");
     log_leave();
+    being_made();
+    makers();
     policies();
     hosts();
     resolver();
