@@ -74,7 +74,7 @@ struct mailbox_changes {
 /* Looks again if the directories changed. While `keep` is true, messages that are gone stay (sequence numbers
  * must not move during FETCH, STORE and SEARCH, RFC 3501 7.4.1) and are reported by the first refresh without
  * it. Sub-second changes are seen. ST_NONE: the folder was removed or has another UIDVALIDITY by now, and the
- * session must end. */
+ * session must end. ST_TEMP: nothing is told now, and all of it by the next one. */
 enum status mailbox_refresh(struct mailbox *box, bool keep, struct mailbox_changes *changes);
 void mailbox_changes_free(struct mailbox_changes *changes);
 

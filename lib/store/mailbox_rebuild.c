@@ -83,6 +83,7 @@ enum status mailbox_attach(struct mailbox *box, struct index *next)
     struct mailbox_private *p = mailbox_private(box);
     struct view v = { 0 };
     uint32_t last = 0;
+    size_t news = p->news_count;
     bool ok = true;
     if (!p->index.open) {
         p->index = *next;
@@ -91,6 +92,7 @@ enum status mailbox_attach(struct mailbox *box, struct index *next)
     for (size_t i = 0; ok && i < p->view.count; i++)
         ok = carry_over(box, next, i, last, &v, &last);
     if (!ok) {
+        p->news_count = news;
         view_free(&v);
         index_close(next);
         return ST_TEMP;

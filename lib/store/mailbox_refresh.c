@@ -97,8 +97,8 @@ static bool pick_record(struct mailbox *box, uint32_t n, const struct index_reco
     return true;
 }
 
-/* Takes out what is gone, and tells it. */
-static bool purge(struct mailbox *box, struct mailbox_changes *changes)
+/* Takes out what is gone, and tells it. Without memory it stays, as for who wants to keep it. */
+static void purge(struct mailbox *box, struct mailbox_changes *changes)
 {
     struct mailbox_private *p = mailbox_private(box);
     unsigned char *gone = calloc(1, p->view.count / 8 + 1);
@@ -107,7 +107,7 @@ static bool purge(struct mailbox *box, struct mailbox_changes *changes)
         changes->expunged = uids;
     if (!gone || !uids) {
         free(gone);
-        return false;
+        return;
     }
     size_t before = changes->expunged_count;
     for (size_t i = 0; i < p->view.count; i++) {
@@ -124,7 +124,6 @@ static bool purge(struct mailbox *box, struct mailbox_changes *changes)
         changes->expunged_count = before;
     p->gone_waits = !ok;
     free(gone);
-    return ok;
 }
 
 static void learn_keywords(struct mailbox *box, struct mailbox_changes *changes)
@@ -139,17 +138,26 @@ static void learn_keywords(struct mailbox *box, struct mailbox_changes *changes)
     mailbox_unlock(lock, &d);
 }
 
+/* All or nothing: who fails tells nothing, and the next refresh finds it again. */
 static enum status pick_all(struct mailbox *box, struct mailbox_changes *changes)
 {
     struct mailbox_private *p = mailbox_private(box);
-    uint32_t count = p->index.header.count;
+    uint32_t count = p->index.header.count, uid = p->picked_uid;
+    size_t shown = p->view.count;
     bool all = p->index.header.modseq > p->picked_modseq;
-    for (uint32_t n = all ? 0 : p->picked; n < count; n++) {
+    enum status st = ST_OK;
+    for (uint32_t n = all ? 0 : p->picked; st == ST_OK && n < count; n++) {
         struct index_record r;
         if (!index_get(&p->index, n, &r))
-            return ST_NONE;
-        if (!pick_record(box, n, &r, changes))
-            return ST_TEMP;
+            st = ST_NONE;
+        else if (!pick_record(box, n, &r, changes))
+            st = ST_TEMP;
+    }
+    if (st != ST_OK) {
+        view_cut(&p->view, shown);
+        p->picked_uid = uid;
+        changes->added = 0;
+        return st;
     }
     p->picked = count;
     p->picked_changes = p->index.header.changes;
@@ -158,15 +166,20 @@ static enum status pick_all(struct mailbox *box, struct mailbox_changes *changes
     return ST_OK;
 }
 
-static enum status pick_news(struct mailbox_private *p, struct mailbox_changes *changes)
+static enum status pick_news(const struct mailbox_private *p, struct mailbox_changes *changes)
 {
+    changes->changed_count = 0; /* of an attempt that failed */
     for (size_t i = 0; i < p->news_count; i++)
         if (!note_changed(changes, p->news[i]))
             return ST_TEMP;
+    return ST_OK;
+}
+
+static void forget_news(struct mailbox_private *p)
+{
     free(p->news);
     p->news = NULL;
     p->news_count = 0;
-    return ST_OK;
 }
 
 /* Tells what is new in the index. */
@@ -178,8 +191,10 @@ static enum status pick_up(struct mailbox *box, bool keep, struct mailbox_change
         learn_keywords(box, changes);
         st = pick_all(box, changes);
     }
-    if (st == ST_OK && !keep && p->gone_waits && !purge(box, changes))
-        st = ST_TEMP;
+    if (st == ST_OK)
+        forget_news(p);
+    if (st == ST_OK && !keep && p->gone_waits)
+        purge(box, changes);
     if (st == ST_OK && !p->gone_waits)
         box->modseq = p->picked_modseq;
     box->count = p->view.count;

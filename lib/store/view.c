@@ -58,6 +58,11 @@ bool view_add(struct view *v, uint32_t record)
     return true;
 }
 
+void view_cut(struct view *v, size_t count)
+{
+    v->count = count;
+}
+
 bool view_add_ghost(struct view *v, struct ghost ghost)
 {
     struct ghost *ghosts = realloc(v->ghosts, (v->ghost_count + 1) * sizeof *ghosts);

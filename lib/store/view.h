@@ -34,6 +34,8 @@ void view_free(struct view *v);
 bool view_start(struct view *v, size_t records, const unsigned char *hidden);
 /* One more record behind the others. False if memory runs out. */
 bool view_add(struct view *v, uint32_t record);
+/* Forgets records that were added behind the first `count`. */
+void view_cut(struct view *v, size_t count);
 /* One more that has no record. */
 bool view_add_ghost(struct view *v, struct ghost ghost);
 /* The record at an index; false for a ghost. */

@@ -2,8 +2,9 @@
  *
  * Memory that runs out: each parser and writer is run with its first allocation refused, then its second, and
  * so on until it needs no more. Each time it must say that it failed (or do without: what it gives must be
- * right). The sanitizers have an allocator of their own, under which nothing is refused.
+ * right).
  */
+#include "refusal.h"
 #include "tap.h"
 
 #include "text/base64.h"
@@ -279,38 +280,6 @@ static const struct {
     { "sealing by ARC", run_arc_seal },
     { "verifying ARC", run_arc_verify },
 };
-
-static long left = -1;  /* allocations until one is refused; -1: none is */
-static bool refused;
-
-#if !defined(__SANITIZE_ADDRESS__)
-extern void *__libc_malloc(size_t n);
-extern void *__libc_calloc(size_t count, size_t n);
-extern void *__libc_realloc(void *old, size_t n);
-
-static bool refuse(void)
-{
-    bool now = left == 0;
-    left -= left >= 0;
-    refused |= now;
-    return now;
-}
-
-void *malloc(size_t n)
-{
-    return refuse() ? NULL : __libc_malloc(n);
-}
-
-void *calloc(size_t count, size_t n)
-{
-    return refuse() ? NULL : __libc_calloc(count, n);
-}
-
-void *realloc(void *old, size_t n)
-{
-    return refuse() ? NULL : __libc_realloc(old, n);
-}
-#endif
 
 int main(void)
 {
