@@ -196,6 +196,7 @@ bool index_gone_bits(const struct index *ix, unsigned char **bits)
         return true;
     free(*bits);
     *bits = NULL;
+    errno = EBADMSG;
     return false;
 }
 

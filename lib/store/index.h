@@ -114,7 +114,8 @@ bool index_name(const struct index *ix, const struct index_record *r, char name[
  * the right one is seen by reading it. */
 uint32_t index_find(const struct index *ix, uint32_t uid);
 /* The bits of records that are gone, header.count of them; *bits is malloc'd, NULL where none is gone. False
- * if they are damaged or memory runs out. */
+ * with errno: EBADMSG if they aren't those of the header (damaged, or, without the lock, being written), or
+ * ENOMEM. */
 bool index_gone_bits(const struct index *ix, unsigned char **bits);
 
 /* --- with the folder's lock held (index_write.c). A failure is kept, and index_commit() tells it. */

@@ -77,13 +77,13 @@ static enum status open_directories(struct mail *mail, struct span folder, struc
     return p->new_dir < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM) ? ST_TEMP : ST_OK;
 }
 
-/* The session begins to show what the index has. */
+/* The session begins to show what the index has. ST_NONE: that can't be read. */
 static enum status start_view(struct mailbox *box)
 {
     struct mailbox_private *p = mailbox_private(box);
     unsigned char *gone;
     if (!index_gone_bits(&p->index, &gone))
-        return ST_NONE;
+        return errno == ENOMEM ? ST_TEMP : ST_NONE;
     bool ok = view_start(&p->view, p->index.header.count, gone);
     free(gone);
     p->picked = p->index.header.count;
@@ -127,6 +127,21 @@ static void compact(struct mailbox *box)
     file_close(lock);
 }
 
+/* What couldn't be read while others may write it: with the lock it is as the last of them left it. What is
+ * damaged even then is made anew. */
+static enum status start_locked(struct mailbox *box)
+{
+    struct durable d;
+    int lock = mailbox_lock(box, &d);
+    if (lock < 0)
+        return ST_TEMP;
+    enum status st = start_view(box);
+    if (st == ST_NONE)
+        st = mailbox_rebuild(box, &d) == ST_OK ? start_view(box) : ST_TEMP;
+    mailbox_unlock(lock, &d);
+    return st == ST_NONE ? ST_TEMP : st;
+}
+
 static enum status open_index(struct mailbox *box)
 {
     struct mailbox_private *p = mailbox_private(box);
@@ -139,11 +154,7 @@ static enum status open_index(struct mailbox *box)
         compact(box);
         st = start_view(box);
     }
-    if (st != ST_NONE)
-        return st;
-    index_remove(p->dir); /* damaged */
-    st = mailbox_sync(box);
-    return st == ST_OK ? start_view(box) : st;
+    return st == ST_NONE ? start_locked(box) : st;
 }
 
 static struct mailbox *new_mailbox(struct mail *mail, bool read_only)

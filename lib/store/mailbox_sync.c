@@ -405,7 +405,7 @@ enum status mailbox_sync_locked(struct mailbox *box, struct durable *d)
     struct merging m = { .box = box, .d = d, .index = &p->index };
     unsigned char *gone;
     if (!index_gone_bits(&p->index, &gone))
-        return mailbox_rebuild(box, d);
+        return errno == ENOMEM ? ST_TEMP : mailbox_rebuild(box, d);
     free(gone);
     enum status st = ST_NONE;
     for (int i = 1; st == ST_NONE && i <= ATTEMPTS; i++) {

@@ -1,11 +1,20 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * What mailbox_expunged_since() tells of messages that are gone, which a client with QRESYNC will never hear of
- * again (RFC 7162 3.2.5): each that went before the session began, also while others remove more; and each
- * under a mod-sequence above all that anybody could have seen before it went.
+ * What mailbox_expunged_since() tells of messages that are gone, which a client with QRESYNC will never hear
+ * of again (RFC 7162 3.2.5): each that went before the session began, also while others remove more; and each
+ * under a mod-sequence above all that anybody could have seen before it went. A session that opens while
+ * others remove some leaves their index alone.
  */
 #include "store.h"
 #include "../helpers/one_message.h"
+
+#include "store/durable.h"
+#include "store/index_private.h"
+
+#include <poll.h>
+#include <sys/inotify.h>
+#include <sys/wait.h>
+#include <time.h>
 
 static struct mail *mail;
 
@@ -116,6 +125,83 @@ static void many(void)
     mailbox_close(box);
 }
 
+/* A session opens a folder and closes it again, until nothing has to be looked at to open it. */
+static bool settles(int dir)
+{
+    struct index ix;
+    bool settled = false;
+    for (int i = 0; i < 1000 && !settled; i++) {
+        mailbox_close(open_box("torn"));
+        settled = index_open(dir, &ix) == ST_OK && ix.header.settled;
+        index_close(&ix);
+        nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
+    }
+    return settled;
+}
+
+/* Until somebody waits for the lock, or has removed the index. */
+static void wait_for_another(int events)
+{
+    char room[4096] __attribute__((aligned(8)));
+    struct pollfd p = { .fd = events, .events = POLLIN };
+    while (poll(&p, 1, 20000) > 0) {
+        ssize_t n = read(events, room, sizeof room);
+        for (char *at = room; n > 0 && at < room + n;) {
+            struct inotify_event *e = (struct inotify_event *)at;
+            if (e->len && strncmp(e->name, "postern.lock", 12) == 0)
+                return;
+            at += sizeof *e + e->len;
+        }
+    }
+}
+
+/* Holds the lock, and has written which messages are gone, but not yet the header. */
+static void write_half(int dir, int tell)
+{
+    struct index ix;
+    int lock = folder_lock(dir), events = inotify_init1(IN_CLOEXEC);
+    if (lock < 0 || events < 0 || index_open(dir, &ix) != ST_OK)
+        _exit(1);
+    off_t bits = (off_t)index_bits_at(&ix.header);
+    char was, other;
+    inotify_add_watch(events, "m/.torn", IN_OPEN);
+    bool good = pread(ix.fd, &was, 1, bits) == 1;
+    other = (char)(was ^ 2);
+    good = good && pwrite(ix.fd, &other, 1, bits) == 1 && write(tell, "x", 1) == 1;
+    wait_for_another(events);
+    good = good && pwrite(ix.fd, &was, 1, bits) == 1;
+    close(lock);
+    _exit(!good);
+}
+
+static void opened_meanwhile(void)
+{
+    struct stat before, after;
+    int pair[2], status;
+    char begun;
+    fill("torn", 5);
+    struct mailbox *box = open_box("torn");
+    expunge(box, 2);
+    mailbox_close(box);
+    int dir = open("m/.torn", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (!ok(settles(dir), "a folder at rest") || stat("m/.torn/" INDEX_FILE, &before) != 0 || pipe(pair) != 0)
+        return;
+    fflush(stdout);
+    pid_t pid = fork();
+    if (pid == 0)
+        write_half(dir, pair[1]);
+    close(pair[1]);
+    ok(read(pair[0], &begun, 1) == 1, "somebody writes its index");
+    box = open_box("torn");
+    ok(box->count == 4 && mailbox_uid(box, 2) == 4, "who opens it shows what is there");
+    ok(waitpid(pid, &status, 0) == pid && status == 0 && stat("m/.torn/" INDEX_FILE, &after) == 0 &&
+           after.st_ino == before.st_ino,
+       "and leaves the index where it is");
+    mailbox_close(box);
+    close(pair[0]);
+    close(dir);
+}
+
 int main(void)
 {
     scratch_make("expunged");
@@ -124,6 +210,7 @@ int main(void)
     more_go_meanwhile();
     renamed_meanwhile();
     many();
+    opened_meanwhile();
     mail_close(mail);
     scratch_remove();
     return done_testing();
