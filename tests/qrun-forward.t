@@ -13,7 +13,7 @@ my $T = QrunTest->new('retry-first' => '5m');
 my $helper = ($ENV{BUILD} || 'build') . '/tests/helpers/srs';
 $T->dns('--mx-host=good.test,mx.good.test,10', '--host-record=mx.good.test,127.0.1.2', '--mx-host=backup.test,mx.good.test,5',
         '--mx-host=backup.test,mail.here.test,10', '--host-record=mail.here.test,127.0.1.3', '--mx-host=ours.test,mail.here.test,5',
-        '--mx-host=ours.test,mx.good.test,10', '--mx-host=five.test,mx.five.test,10', '--host-record=mx.five.test,127.0.1.4');
+        '--mx-host=ours.test,mx.good.test,10', '--mx-host=quoted.test,mx.good.test,10', '--mx-host=five.test,mx.five.test,10', '--host-record=mx.five.test,127.0.1.4');
 $T->sinks('127.0.1.2=accept', '127.0.1.3=accept', '127.0.1.4=rcpt5');
 
 sub postern { $T->run_as('postern', '-c', $T->{conf}, @_) == 0 or die "postern @_: " . $T->log }
@@ -43,6 +43,7 @@ postern(qw(alias add away out@good.test alice));
 postern(qw(domain add backup.test relay));
 postern(qw(relay add joe@backup.test));
 postern(qw(domain add ours.test relay all));
+postern(qw(domain add quoted.test relay all));
 
 subtest 'a stranger\'s message through an alias' => sub {
     my @t = smtp('Joe@other.test', 'away@here.test');
@@ -65,6 +66,15 @@ subtest 'a sender whose dots need quotes' => sub {
     is reverse_of($t[0]{from}), '"a..b."@phone.test', 'and found back to';
     smtp('', $t[0]{from} =~ tr/"//dr);
     like $T->slurp("$T->{dir}/said"), qr/^250 2\.1\.5/m, 'also where a bounce comes without quotes';
+};
+subtest 'recipients that need quotes' => sub {
+    my @t = smtp('joe@other.test', 'a..b@quoted.test', '"c.."@quoted.test', '"d e"@quoted.test', '"plain"@quoted.test');
+    is_deeply $t[0]{to}, [ '"a..b"@quoted.test', '"c.."@quoted.test', '"d e"@quoted.test', 'plain@quoted.test' ], 'leave in them, and others without'
+        or diag $T->log;
+    is scalar($T->in_queue), 0, 'and all of them have it';
+    postern(qw(alias add phone a..b@good.test));
+    @t = smtp('alice@here.test', 'phone@here.test');
+    is_deeply $t[0]{to}, ['"a..b"@good.test'], 'so does one that an alias names';
 };
 subtest 'senders that stay' => sub {
     my @t = smtp('alice@here.test', 'away@here.test');
