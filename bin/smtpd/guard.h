@@ -38,6 +38,7 @@ struct envelope {
     size_t copied;            /* so many of `targets`, the last, are copies */
     struct lmtp_recipient *each;
     struct asked *asked;      /* guard_notice.c */
+    struct merged *merged;    /* guard_notice.c */
     unsigned authors;         /* addresses asked for */
     unsigned questions;       /* to DNS, from the session */
     bool checked;             /* the session said what it found */

@@ -15,6 +15,7 @@
 #include "store/srs.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 #define LOOK_UPS 13 /* of `bcc`: three for each of two names of sender and recipient, and all */
 
@@ -94,12 +95,18 @@ bool guard_copies_recipient(struct smtp_guard *g, const struct address *recipien
 bool guard_copies_join(struct envelope *e)
 {
     struct targets *t = &e->targets, *copies = &e->copies;
-    size_t own = t->count;
-    for (size_t i = 0; i < copies->count; i++) {
-        copies->list[i].options = &never;
+    size_t own = t->count, *places = calloc(copies->count + 1, sizeof *places);
+    bool good = places && targets_reserve(t, copies->count);
+    if (good)
+        targets_places(t, copies, places);
+    for (size_t i = 0; good && i < copies->count; i++) {
+        copies->list[i].options = places[i] < own ? t->list[places[i]].options : &never;
         copies->list[i].forwarded = !copies->list[i].local;
     }
-    if (!targets_join(t, copies))
+    if (good)
+        targets_join(t, copies, places);
+    free(places);
+    if (!good)
         return false;
     e->copied = t->count - own;
     guard_bound_local(t);

@@ -105,7 +105,7 @@ static enum verdict deliver(const struct smtp_guard *g, size_t n, struct span tl
     e->asked = r->asked;
     enum verdict v = count ? guard_commit(&one->guard, tls, c, r->id, &one->commit) : VERDICT_OK;
     if (v == VERDICT_OK)
-        guard_notice_expanded(&one->guard, r->id, c);
+        guard_notice_passed_on(&one->guard, r->id, c);
     return v;
 }
 

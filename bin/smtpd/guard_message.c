@@ -127,7 +127,7 @@ static void commit(struct guard *guard, struct span tls, struct content *c, enum
     if (v == VERDICT_OK)
         v = guard_copies_join(&g->envelope) ? guard_commit(g, tls, c, id, &left) : VERDICT_FAILED;
     if (v == VERDICT_OK)
-        guard_notice_expanded(g, id, c);
+        guard_notice_passed_on(g, id, c);
     guard_reply(m, v); /* only now: tls and what came last lie in it */
     message_put_str(m, id);
     guard_answer(guard, m);

@@ -24,6 +24,7 @@ struct named {
     struct address address;
     struct rcpt_options options;
     size_t targets, copies; /* so many there were before it */
+    bool changes; /* it also leads to some of these, and what is said of them is others' and its own */
 };
 
 unsigned guard_milter_uses(const struct serving *s)
@@ -38,16 +39,20 @@ bool guard_filters(const struct smtp_guard *g)
     return g->settings->milter_count && milters_wanted(g->settings, guard_milter_uses(g->serving));
 }
 
-bool guard_filter_keep(struct envelope *e, const struct address *a, const struct rcpt_options *o,
-                       size_t targets, size_t copies)
+bool guard_filter_room(struct envelope *e)
 {
     struct named *named = realloc(e->named, (e->recipients + 1) * sizeof *named);
-    if (!named)
-        return false;
-    e->named = named;
-    named[e->recipients] =
-        (struct named){ .address = *a, .options = *o, .targets = targets, .copies = copies };
-    return true;
+    if (named)
+        e->named = named;
+    return named != NULL;
+}
+
+void guard_filter_keep(struct envelope *e, const struct address *a, const struct rcpt_options *o,
+                       size_t targets, size_t copies, bool changes)
+{
+    e->named[e->recipients] = (struct named){
+        .address = *a, .options = *o, .targets = targets, .copies = copies, .changes = changes
+    };
 }
 
 void guard_filter_tell(struct smtp_guard *g, struct message *m)
@@ -143,13 +148,15 @@ static enum verdict expand_all(struct smtp_guard *g, size_t count)
     forget_targets(e);
     for (size_t i = 0; i < count && v == VERDICT_OK; i++) {
         struct named *n = &e->named[i];
+        struct targets found = { .count = 0 };
         n->targets = e->targets.count;
         n->copies = e->copies.count;
-        v = guard_expand(g, &n->address);
+        v = guard_expand(g, &n->address, &found);
         if (v == VERDICT_OK && !guard_copies_recipient(g, &n->address))
             v = VERDICT_TABLES;
-        if (v == VERDICT_OK && !guard_notice_keep(e, &n->address, &n->options, n->targets))
-            v = VERDICT_FAILED;
+        if (v == VERDICT_OK)
+            v = guard_join(e, &n->address, &n->options, &found, &n->changes);
+        targets_free(&found);
         e->recipients++;
     }
     guard_bound_local(&e->targets);
@@ -172,7 +179,7 @@ static enum verdict drop(struct smtp_guard *g, size_t which)
     struct envelope *e = &g->envelope;
     struct named *n = &e->named[which];
     size_t last = e->recipients - 1;
-    bool silent = !n->options.notify && !n->options.orcpt[0];
+    bool silent = !n->options.notify && !n->options.orcpt[0] && !n->changes;
     bool repeated = silent && is_repeated(e, which);
     if (silent && !repeated && which == last && which) {
         targets_cut(&e->targets, n->targets);

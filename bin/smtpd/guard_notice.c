@@ -7,6 +7,11 @@
  *     expanded    the recipient is an alias of several; what was asked goes along to them, but for SUCCESS,
  *                 which is answered by this (5.2.7.2 and 6.2.7.2)
  *
+ * Several recipients may lead to one address, which gets the message once. Then what any of them wants to
+ * hear goes along, and one ORCPT (rcpt_options_both()): of a failure the sender hears once, and never not at
+ * all. A recipient who wants to hear of success, and under whose ORCPT nobody will tell it, is answered as if
+ * he were expanded; in a mailbox here each is told as delivered.
+ *
  * A report is a message of its own in the queue, from <>, and never to <>. It is written when the message is
  * safe already: a report that can't be written is logged, and no reason to have the message sent again.
  */
@@ -30,38 +35,101 @@
 struct asked {
     struct address address;
     struct rcpt_options said, onward;
-    bool expanded;
+    bool expanded; /* to none or several */
+    size_t place;  /* else of its only target */
+    bool told;     /* that it was delivered */
     struct asked *next;
 };
 
-static bool leads_outside(const struct targets *t, size_t from)
+/* What is asked of targets to which several recipients lead, where it is what none of them said. */
+struct merged {
+    struct rcpt_options options;
+    struct merged *next;
+};
+
+static bool leads_outside(const struct targets *t)
 {
-    for (size_t i = from; i < t->count; i++)
+    for (size_t i = 0; i < t->count; i++)
         if (t->list[i].forwarded)
             return true;
+    return false;
+}
+
+static bool same_options(const struct rcpt_options *a, const struct rcpt_options *b)
+{
+    return a->notify == b->notify && strcmp(a->orcpt, b->orcpt) == 0;
+}
+
+/* *all is what is asked of a target of which both are asked; they may be NULL, and *all also. False: no
+ * memory. */
+static bool merge(struct envelope *e, const struct rcpt_options *have, const struct rcpt_options *more,
+                  const struct rcpt_options **all)
+{
+    struct rcpt_options both;
+    rcpt_options_both(have, more, &both);
+    *all = have;
+    if (have ? same_options(&both, have) : !both.notify && !both.orcpt[0])
+        return true;
+    *all = more;
+    if (more && same_options(&both, more))
+        return true;
+    struct merged *m = e->merged;
+    while (m && !same_options(&both, &m->options))
+        m = m->next;
+    if (!m && (m = malloc(sizeof *m))) {
+        *m = (struct merged){ .options = both, .next = e->merged };
+        e->merged = m;
+    }
+    *all = m ? &m->options : NULL;
+    return m != NULL;
+}
+
+/* What is asked of each of *found by now. False: no memory. */
+static bool merge_all(struct envelope *e, const struct rcpt_options *onward, bool said, struct targets *found,
+                      const size_t *places)
+{
+    for (size_t i = 0; i < found->count; i++) {
+        struct target *t = &found->list[i];
+        const struct rcpt_options *own = said || t->forwarded ? onward : NULL;
+        t->options = own;
+        if (places[i] < e->targets.count && !merge(e, e->targets.list[places[i]].options, own, &t->options))
+            return false;
+    }
+    return true;
+}
+
+/* Will anything else be said of those that are there already? */
+static bool changes_any(const struct targets *t, const struct targets *found, const size_t *places)
+{
+    for (size_t i = 0; i < found->count; i++) {
+        const struct target *was = places[i] < t->count ? &t->list[places[i]] : NULL, *is = &found->list[i];
+        if (was && (was->options != is->options || (was->forwarded && !is->forwarded)))
+            return true;
+    }
     return false;
 }
 
 /* Who is told that mail couldn't go where an alias leads has to hear of the address that he knows: that is
  * kept as ORCPT also where he didn't say one (RFC 3461 5.2.1 (e)). */
 bool guard_notice_keep(struct envelope *e, const struct address *a, const struct rcpt_options *o,
-                       size_t before)
+                       struct targets *found, const size_t *places, bool *changes)
 {
-    struct targets *t = &e->targets;
-    bool said = o->notify || o->orcpt[0];
-    if (!said && !leads_outside(t, before))
-        return true;
-    struct asked *asked = calloc(1, sizeof *asked);
-    if (!asked)
+    bool said = o->notify || o->orcpt[0], keeps = said || leads_outside(found);
+    struct asked *asked = keeps ? calloc(1, sizeof *asked) : NULL;
+    if (asked) {
+        *asked = (struct asked){ .address = *a, .said = *o, .onward = *o, .next = e->asked };
+        asked->expanded = found->count != 1;
+        asked->place = places[0];
+        if (asked->expanded || !address_same(&found->list[0].address, a))
+            rcpt_options_behind_alias(o, span_of(a->text), asked->expanded, &asked->onward);
+    }
+    if ((keeps && !asked) || !merge_all(e, asked ? &asked->onward : NULL, said, found, places)) {
+        free(asked);
         return false;
-    *asked = (struct asked){ .address = *a, .said = *o, .onward = *o, .next = e->asked };
-    asked->expanded = t->count > before + 1;
-    if (asked->expanded || (t->count > before && !address_same(&t->list[before].address, a)))
-        rcpt_options_behind_alias(o, span_of(a->text), asked->expanded, &asked->onward);
-    e->asked = asked;
-    for (size_t i = before; i < t->count; i++)
-        if (said || t->list[i].forwarded)
-            t->list[i].options = &asked->onward;
+    }
+    if (asked)
+        e->asked = asked;
+    *changes = changes_any(&e->targets, found, places);
     return true;
 }
 
@@ -71,6 +139,11 @@ void guard_notice_forget(struct envelope *e)
         struct asked *next = e->asked->next;
         free(e->asked);
         e->asked = next;
+    }
+    while (e->merged) {
+        struct merged *next = e->merged->next;
+        free(e->merged);
+        e->merged = next;
     }
 }
 
@@ -166,34 +239,64 @@ static void notice_end(struct notice *n, const struct content *c)
 
 static bool wants_success(const struct rcpt_options *o)
 {
-    return o && o->notify & NOTIFY_SUCCESS;
+    return o->notify & NOTIFY_SUCCESS;
+}
+
+/* Its only target; NULL where there are several, or where it isn't this delivery's (LMTP). */
+static const struct target *only_target(const struct envelope *e, const struct asked *a)
+{
+    return !a->expanded && a->place < e->targets.count ? &e->targets.list[a->place] : NULL;
+}
+
+static bool is_among(const struct target *t, const struct target *const *targets, size_t count)
+{
+    for (size_t i = 0; t && i < count; i++)
+        if (targets[i] == t)
+            return true;
+    return false;
 }
 
 void guard_notice_delivered(const struct smtp_guard *g, const char *id, const struct target *const *targets,
                             size_t count, const struct content *c)
 {
+    const struct envelope *e = &g->envelope;
     struct notice n;
     size_t wanted = 0;
-    for (size_t i = 0; i < count; i++)
-        wanted += wants_success(targets[i]->options);
-    if (!wanted || address_is_null(&g->envelope.sender) || !notice_begin(&n, g, id, REPORT_DELIVERED, wanted))
+    for (struct asked *a = e->asked; a; a = a->next) {
+        a->told = wants_success(&a->onward) && is_among(only_target(e, a), targets, count);
+        wanted += a->told;
+    }
+    if (!wanted || address_is_null(&e->sender) || !notice_begin(&n, g, id, REPORT_DELIVERED, wanted))
         return;
-    for (size_t i = 0; i < count; i++)
-        if (wants_success(targets[i]->options))
-            notice_add(&n, &targets[i]->address, targets[i]->options, "2.1.5 Delivered to the mailbox");
+    for (const struct asked *a = e->asked; a; a = a->next)
+        if (a->told)
+            notice_add(&n, &only_target(e, a)->address, &a->onward, "2.1.5 Delivered to the mailbox");
     notice_end(&n, c);
 }
 
-void guard_notice_expanded(const struct smtp_guard *g, const char *id, const struct content *c)
+/* Does nobody tell this recipient's success but us? Of who has no ORCPT it is told by his own address. */
+static bool ends_here(const struct envelope *e, const struct asked *a)
 {
+    if (a->told || !wants_success(&a->said))
+        return false;
+    const struct target *t = only_target(e, a);
+    return a->expanded || !t ||
+           (a->onward.orcpt[0] && (!t->options || strcmp(t->options->orcpt, a->onward.orcpt) != 0));
+}
+
+void guard_notice_passed_on(const struct smtp_guard *g, const char *id, const struct content *c)
+{
+    const struct envelope *e = &g->envelope;
     struct notice n;
     size_t wanted = 0;
-    for (const struct asked *a = g->envelope.asked; a; a = a->next)
-        wanted += a->expanded && wants_success(&a->said);
-    if (!wanted || address_is_null(&g->envelope.sender) || !notice_begin(&n, g, id, REPORT_EXPANDED, wanted))
+    for (const struct asked *a = e->asked; a; a = a->next)
+        wanted += ends_here(e, a);
+    if (!wanted || address_is_null(&e->sender) || !notice_begin(&n, g, id, REPORT_EXPANDED, wanted))
         return;
-    for (const struct asked *a = g->envelope.asked; a; a = a->next)
-        if (a->expanded && wants_success(&a->said))
-            notice_add(&n, &a->address, &a->said, "2.1.5 Passed on to the addresses that it stands for");
+    for (const struct asked *a = e->asked; a; a = a->next)
+        if (ends_here(e, a))
+            notice_add(&n, &a->address, &a->said,
+                       a->expanded ? "2.1.5 Passed on to the addresses that it stands for"
+                                   : "2.1.5 Passed on, once for all recipients that mean the same address");
     notice_end(&n, c);
 }

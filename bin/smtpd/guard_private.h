@@ -57,8 +57,12 @@ enum guard_next guard_mail(struct guard *guard, struct message *m);
 enum guard_next guard_author(struct guard *guard, struct message *m);
 
 /* --- guard_recipient.c */
-/* Puts what the address means behind the envelope's targets. */
-enum verdict guard_expand(struct smtp_guard *g, const struct address *a);
+/* Puts what the address means into *found, which is empty, and which the caller frees. */
+enum verdict guard_expand(struct smtp_guard *g, const struct address *a, struct targets *found);
+/* Moves what a RCPT was found to mean to the envelope's targets, with what it asked to be told. *changes:
+ * some were there already, and something else is said of them now. */
+enum verdict guard_join(struct envelope *e, const struct address *a, const struct rcpt_options *o,
+                        struct targets *found, bool *changes);
 /* Adds a recipient, one that a filter wants or one of the client's, whom policy may refuse. */
 enum verdict guard_add_recipient(struct smtp_guard *g, const struct address *a, const struct rcpt_options *o,
                                  bool by_filter);
@@ -114,10 +118,12 @@ void guard_record_dmarc(struct smtp_guard *g);
 
 /* --- guard_milter.c: what filters are told of, and what they want */
 bool guard_filters(const struct smtp_guard *g);
-/* Keeps a recipient that was accepted: what it led to are the targets and copies from these places on. False:
- * no memory. */
-bool guard_filter_keep(struct envelope *e, const struct address *a, const struct rcpt_options *o,
-                       size_t targets, size_t copies);
+/* Room to keep one more recipient. False: no memory. */
+bool guard_filter_room(struct envelope *e);
+/* With that room, keeps one that was accepted: what it led to are the targets and copies from these places
+ * on; and whether it changed what is said of those before. */
+void guard_filter_keep(struct envelope *e, const struct address *a, const struct rcpt_options *o,
+                       size_t targets, size_t copies, bool changes);
 /* Behind ORIGIN_* in the reply to MAIL. */
 void guard_filter_tell(struct smtp_guard *g, struct message *m);
 enum guard_next guard_milter(struct guard *guard, struct message *m);
@@ -126,15 +132,17 @@ enum guard_next guard_filter_add(struct guard *guard, struct message *m);
 enum guard_next guard_filter_remove(struct guard *guard, struct message *m);
 
 /* --- guard_notice.c: what RCPT asked to be told */
-/* Keeps a RCPT's options for the targets it was expanded to, those from `before` on. False: no memory. */
+/* Keeps a RCPT's options for the targets it was expanded to, which are about to be joined with the envelope's
+ * (targets_places()): *found then has what is asked of each by all. *changes as of guard_join(). False: no
+ * memory. */
 bool guard_notice_keep(struct envelope *e, const struct address *a, const struct rcpt_options *o,
-                       size_t before);
+                       struct targets *found, const size_t *places, bool *changes);
 void guard_notice_forget(struct envelope *e);
-/* Queues the reports of success that are wanted for message `id`: of the mailboxes that have it, and of the
- * aliases that were expanded. What fails is logged. */
+/* Queues the reports of success that are wanted for message `id`: of the mailboxes that have it, and then of
+ * what was passed on. What fails is logged. */
 void guard_notice_delivered(const struct smtp_guard *g, const char *id, const struct target *const *targets,
                             size_t count, const struct content *c);
-void guard_notice_expanded(const struct smtp_guard *g, const char *id, const struct content *c);
+void guard_notice_passed_on(const struct smtp_guard *g, const char *id, const struct content *c);
 
 /* --- guard_message.c */
 enum guard_next guard_piece(struct guard *guard, struct message *m);

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Mailboxes for which a process hasn't descriptors enough are reached like outside addresses: by the queue,
@@ -24,7 +25,7 @@ void guard_bound_local(struct targets *t)
 
 /* An address that we made of a sender when his mail was sent on: a bounce goes back to him, and nothing else
  * goes there. VERDICT_NO_USER: it isn't one of those. */
-static enum verdict turn_back(struct smtp_guard *g, const struct address *a)
+static enum verdict turn_back(struct smtp_guard *g, const struct address *a, struct targets *found)
 {
     struct bytes key;
     struct address sender;
@@ -38,18 +39,17 @@ static enum verdict turn_back(struct smtp_guard *g, const struct address *a)
     bytes_wipe(&key);
     if (st != ST_OK)
         return st == ST_PERM ? VERDICT_NO_BOUNCE : st == ST_NONE ? VERDICT_NO_USER : VERDICT_TABLES;
-    return targets_add_outside(&g->envelope.targets, &sender) ? VERDICT_OK : VERDICT_FAILED;
+    return targets_add_outside(found, &sender) ? VERDICT_OK : VERDICT_FAILED;
 }
 
-enum verdict guard_expand(struct smtp_guard *g, const struct address *a)
+enum verdict guard_expand(struct smtp_guard *g, const struct address *a, struct targets *found)
 {
-    struct envelope *e = &g->envelope;
     if (!guard_open_directory(g))
         return VERDICT_TABLES;
-    enum verdict back = turn_back(g, a);
+    enum verdict back = turn_back(g, a, found);
     if (back != VERDICT_NO_USER)
         return back;
-    enum status st = directory_expand(g->directory, a, &e->targets);
+    enum status st = directory_expand(g->directory, a, found);
     int why = errno;
     if (st == ST_OK)
         return VERDICT_OK;
@@ -58,7 +58,7 @@ enum verdict guard_expand(struct smtp_guard *g, const struct address *a)
     if (st == ST_PERM && why == EREMOTE) {
         if (!guard_may_relay(g))
             return VERDICT_NO_RELAY;
-        return targets_add_outside(&e->targets, a) ? VERDICT_OK : VERDICT_FAILED;
+        return targets_add_outside(found, a) ? VERDICT_OK : VERDICT_FAILED;
     }
     if (st == ST_PERM)
         return why == E2BIG ? VERDICT_ALIASES : VERDICT_ALIAS;
@@ -68,16 +68,15 @@ enum verdict guard_expand(struct smtp_guard *g, const struct address *a)
 /* A recipient that is a mailbox is refused if that is full, even if it has copies sent elsewhere: 552, as
  * Postfix and Dovecot do. Of an alias' other mailboxes one that is full keeps the message from nobody else:
  * COMMIT looks again. */
-static bool is_full(const struct smtp_guard *g, const struct address *a, size_t before)
+static bool is_full(const struct smtp_guard *g, const struct address *a, const struct targets *t)
 {
-    const struct targets *t = &g->envelope.targets;
     char detail[ADDRESS_LOCAL_LIMIT + 1];
     struct address own, base;
     bool has_own = directory_account(g->directory, a, &own) == ST_OK ||
                    (address_part(a, g->settings->recipient_delimiter, &base, detail) &&
                     directory_account(g->directory, &base, &own) == ST_OK);
-    for (size_t i = before; i < t->count; i++) {
-        bool meant = t->count == before + 1 || (has_own && address_same(&t->list[i].address, &own));
+    for (size_t i = 0; i < t->count; i++) {
+        bool meant = t->count == 1 || (has_own && address_same(&t->list[i].address, &own));
         if (meant && t->list[i].local && !guard_has_room(g, &t->list[i].address, g->envelope.size))
             return true;
     }
@@ -94,32 +93,50 @@ static void note_forward(struct envelope *e, const struct address *a, size_t bef
         }
 }
 
+enum verdict guard_join(struct envelope *e, const struct address *a, const struct rcpt_options *o,
+                        struct targets *found, bool *changes)
+{
+    size_t *places = calloc(found->count + 1, sizeof *places);
+    if (!places)
+        return VERDICT_FAILED;
+    enum verdict v = VERDICT_FAILED;
+    if (targets_places(&e->targets, found, places) > TARGETS_LIMIT)
+        v = VERDICT_TOO_FAR;
+    else if (targets_reserve(&e->targets, found->count) && guard_notice_keep(e, a, o, found, places, changes))
+        v = VERDICT_OK;
+    if (v == VERDICT_OK)
+        targets_join(&e->targets, found, places);
+    free(places);
+    return v;
+}
+
 enum verdict guard_add_recipient(struct smtp_guard *g, const struct address *a, const struct rcpt_options *o,
                                  bool by_filter)
 {
     struct envelope *e = &g->envelope;
+    struct targets found = { .count = 0 };
     size_t before = e->targets.count, copies = e->copies.count;
+    bool changes;
     if (e->recipients >= g->settings->recipients)
         return VERDICT_TOO_MANY;
     if (guard_is_lmtp(g) && e->recipients >= SMTPD_LMTP_RECIPIENTS)
         return VERDICT_TOO_FAR;
-    enum verdict v = guard_expand(g, a);
-    if (v == VERDICT_OK && e->targets.count > TARGETS_LIMIT)
-        v = VERDICT_TOO_FAR;
-    if (v == VERDICT_OK && is_full(g, a, before))
+    enum verdict v = guard_expand(g, a, &found);
+    if (v == VERDICT_OK && is_full(g, a, &found))
         v = VERDICT_FULL;
     if (v == VERDICT_OK && !by_filter)
         v = policy_recipient(g, a);
     if (v == VERDICT_OK && !guard_copies_recipient(g, a))
         v = VERDICT_TABLES;
-    if (v == VERDICT_OK && !guard_notice_keep(e, a, o, before))
+    if (v == VERDICT_OK && guard_filters(g) && !guard_filter_room(e))
         v = VERDICT_FAILED;
-    if (v == VERDICT_OK && guard_filters(g) && !guard_filter_keep(e, a, o, before, copies))
-        v = VERDICT_FAILED;
-    if (v != VERDICT_OK) {
-        targets_cut(&e->targets, before);
+    if (v == VERDICT_OK)
+        v = guard_join(e, a, o, &found, &changes);
+    targets_free(&found);
+    if (v != VERDICT_OK)
         return v;
-    }
+    if (guard_filters(g))
+        guard_filter_keep(e, a, o, before, copies, changes);
     guard_bound_local(&e->targets);
     if (guard_is_lmtp(g))
         v = guard_lmtp_keep(e, a);

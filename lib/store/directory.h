@@ -78,9 +78,14 @@ void target_address(const struct target *t, const struct settings *s, struct add
 enum status directory_mailbox(struct directory *d, const struct address *a, struct targets *targets);
 /* An outside address that was named itself. False: no memory. */
 bool targets_add_outside(struct targets *targets, const struct address *a);
-/* Moves those of `more` that aren't there already to the end of *targets, and frees the others. False: no
- * memory, and nothing was moved. */
-bool targets_join(struct targets *targets, struct targets *more);
+/* Where each of `more`, none of which is the same as another, is among the targets, or (from targets->count
+ * on) will be once they are joined: into places[0] to places[more->count - 1]. How many there will be. */
+size_t targets_places(const struct targets *targets, const struct targets *more, size_t *places);
+/* Room for so many more. False: no memory. */
+bool targets_reserve(struct targets *targets, size_t more);
+/* With that room: moves those of `more` that aren't there already to the end of *targets, and frees the
+ * others. One that is in both is forwarded only if it was in both, and has the options of `more`. */
+void targets_join(struct targets *targets, struct targets *more, const size_t *places);
 /* Forgets all behind the first `count`. */
 void targets_cut(struct targets *targets, size_t count);
 void targets_free(struct targets *targets);

@@ -75,25 +75,42 @@ bool targets_add_outside(struct targets *targets, const struct address *a)
     return append(targets, a, NULL) != NULL;
 }
 
-bool targets_join(struct targets *targets, struct targets *more)
+size_t targets_places(const struct targets *targets, const struct targets *more, size_t *places)
 {
-    size_t own = targets->count;
-    struct target *list = reallocarray(targets->list, own + more->count + 1, sizeof *list);
-    if (!list)
-        return false;
-    targets->list = list;
+    size_t all = targets->count;
     for (size_t i = 0; i < more->count; i++) {
         size_t k = 0;
-        while (k < own && !target_same(&list[k], &more->list[i]))
+        while (k < targets->count && !target_same(&targets->list[k], &more->list[i]))
             k++;
-        if (k < own)
-            free(more->list[i].program);
-        else
-            list[targets->count++] = more->list[i];
+        places[i] = k < targets->count ? k : all++;
+    }
+    return all;
+}
+
+bool targets_reserve(struct targets *targets, size_t more)
+{
+    struct target *list = reallocarray(targets->list, targets->count + more + 1, sizeof *list);
+    if (list)
+        targets->list = list;
+    return list != NULL;
+}
+
+void targets_join(struct targets *targets, struct targets *more, const size_t *places)
+{
+    struct target *list = targets->list;
+    size_t own = targets->count;
+    for (size_t i = 0; i < more->count; i++) {
+        struct target *t = &more->list[i];
+        if (places[i] < own) {
+            list[places[i]].forwarded = list[places[i]].forwarded && t->forwarded;
+            list[places[i]].options = t->options;
+            free(t->program);
+        } else {
+            list[targets->count++] = *t;
+        }
     }
     free(more->list);
     *more = (struct targets){ .count = 0 };
-    return true;
 }
 
 void targets_cut(struct targets *targets, size_t count)

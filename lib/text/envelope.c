@@ -35,6 +35,23 @@ bool rcpt_wants(const struct rcpt_options *o, unsigned what)
     return (notify & what) != 0;
 }
 
+void rcpt_options_both(const struct rcpt_options *first, const struct rcpt_options *second,
+                       struct rcpt_options *to)
+{
+    static const struct rcpt_options nothing = { .notify = 0 };
+    const struct rcpt_options *a = first ? first : &nothing, *b = second ? second : &nothing;
+    const unsigned unsaid = NOTIFY_FAILURE | NOTIFY_DELAY;
+    bool never = a->notify == NOTIFY_NEVER || b->notify == NOTIFY_NEVER;
+    if (never && a->notify != b->notify) {
+        *to = b->notify == NOTIFY_NEVER ? *a : *b;
+        return;
+    }
+    bool hears = rcpt_wants(a, NOTIFY_FAILURE) || !rcpt_wants(b, NOTIFY_FAILURE);
+    *to = hears && a->orcpt[0] ? *a : *b;
+    if (a->notify != b->notify)
+        to->notify = (a->notify ? a->notify : unsaid) | (b->notify ? b->notify : unsaid);
+}
+
 void notify_write(unsigned notify, struct bytes *out)
 {
     static const char *const words[] = { "NEVER", "SUCCESS", "FAILURE", "DELAY" };

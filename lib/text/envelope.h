@@ -47,6 +47,11 @@ bool rcpt_wants(const struct rcpt_options *o, unsigned what);
  * expanded. `said` may be NULL. */
 void rcpt_options_behind_alias(const struct rcpt_options *said, struct span alias, bool several,
                                struct rcpt_options *to);
+/* What is asked of an address to which two recipients of a message lead, and which gets it once: what either
+ * of them wants told; who says NEVER counts only where both do. One ORCPT can go along: the first's, unless
+ * it has none, or wants to hear of no failure and the other does. Either may be NULL. */
+void rcpt_options_both(const struct rcpt_options *first, const struct rcpt_options *second,
+                       struct rcpt_options *to);
 /* Appends the value of NOTIFY= as RCPT has it. */
 void notify_write(unsigned notify, struct bytes *out);
 

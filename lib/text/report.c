@@ -43,10 +43,9 @@ static const struct {
                          "should hear from them.\r\n",
                          "passed on", "2.0.0" },
     [REPORT_EXPANDED] = { "expanded", "Your message was passed on",
-                          "As you asked to be told: the addresses below stand for several others, to all "
-                          "of\r\n"
+                          "As you asked to be told: the addresses below stand for others, to all of\r\n"
                           "which your message was passed on. You won't hear of each that it arrived.\r\n",
-                          "passed on to several addresses", "2.0.0" },
+                          "passed on to other addresses", "2.0.0" },
 };
 
 static void add_clean(struct bytes *out, const char *text)

@@ -51,6 +51,40 @@ static const struct {
     { "a@x.test", false, NULL },
 };
 
+/* Two recipients that lead to one address: NOTIFY and ORCPT of both, and what becomes of them. */
+static const struct {
+    unsigned first, second;
+    const char *orcpt_first, *orcpt_second;
+    unsigned notify;
+    const char *orcpt;
+} both[] = {
+    { 0, 0, "rfc822;a@x", "rfc822;b@x", 0, "rfc822;a@x" },
+    { 0, 0, "", "rfc822;b@x", 0, "rfc822;b@x" },
+    { NOTIFY_NEVER, NOTIFY_NEVER, "rfc822;a@x", "rfc822;b@x", NOTIFY_NEVER, "rfc822;a@x" },
+    { NOTIFY_NEVER, 0, "rfc822;a@x", "rfc822;b@x", 0, "rfc822;b@x" },
+    { NOTIFY_NEVER, 0, "rfc822;a@x", "", 0, "" },
+    { 0, NOTIFY_NEVER, "rfc822;a@x", "rfc822;b@x", 0, "rfc822;a@x" },
+    { NOTIFY_NEVER, NOTIFY_DELAY, "rfc822;a@x", "rfc822;b@x", NOTIFY_DELAY, "rfc822;b@x" },
+    { 0, NOTIFY_NEVER, "", "rfc822;b@x", 0, "" },
+    { NOTIFY_SUCCESS, NOTIFY_FAILURE, "rfc822;a@x", "rfc822;b@x", NOTIFY_SUCCESS | NOTIFY_FAILURE,
+      "rfc822;b@x" },
+    { NOTIFY_FAILURE, NOTIFY_SUCCESS, "rfc822;a@x", "rfc822;b@x", NOTIFY_SUCCESS | NOTIFY_FAILURE,
+      "rfc822;a@x" },
+    { 0, NOTIFY_SUCCESS, "", "rfc822;b@x", NOTIFY_SUCCESS | NOTIFY_FAILURE | NOTIFY_DELAY, "rfc822;b@x" },
+};
+
+static void told_of_both(void)
+{
+    for (size_t i = 0; i < sizeof both / sizeof both[0]; i++) {
+        struct rcpt_options a = { .notify = both[i].first }, b = { .notify = both[i].second }, to;
+        span_copy(span_of(both[i].orcpt_first), a.orcpt, sizeof a.orcpt);
+        span_copy(span_of(both[i].orcpt_second), b.orcpt, sizeof b.orcpt);
+        rcpt_options_both(both[i].first || a.orcpt[0] ? &a : NULL, &b, &to);
+        ok(to.notify == both[i].notify && strcmp(to.orcpt, both[i].orcpt) == 0,
+           "of two recipients with one address, row %zu: %u %s", i, to.notify, to.orcpt);
+    }
+}
+
 int main(void)
 {
     struct bytes out;
@@ -83,5 +117,6 @@ int main(void)
            "ORCPT as RCPT has it: row %zu", i);
     }
     bytes_free(&out);
+    told_of_both();
     return done_testing();
 }

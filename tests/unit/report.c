@@ -93,7 +93,7 @@ static const struct row {
       { "a@x.test", "2.1.5 Delivered here", NULL, false, NULL, REPORT_UNSAID },
       NULL,
       false,
-      { "Action: expanded\r\nStatus: 2.1.5\r\n", "stand for several others" },
+      { "Action: expanded\r\nStatus: 2.1.5\r\n", "stand for others" },
       { "Remote-MTA" } },
     { "what would end a line or isn't ASCII",
       REPORT_FAILED,

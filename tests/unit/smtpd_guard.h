@@ -205,6 +205,15 @@ UNUSED static unsigned one(struct play *p, unsigned verb, const char *field)
     return call(p);
 }
 
+UNUSED static unsigned rcpt_saying(struct play *p, const char *path, uint64_t notify, const char *orcpt)
+{
+    message_start(p->m, VERB_RCPT);
+    message_put_str(p->m, path);
+    message_put_u64(p->m, notify);
+    message_put_str(p->m, orcpt);
+    return call(p);
+}
+
 UNUSED static unsigned login_as(struct play *p, const char *as, const char *name, const char *password)
 {
     message_start(p->m, VERB_LOGIN);

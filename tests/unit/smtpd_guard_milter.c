@@ -135,6 +135,35 @@ static void removals(struct play *p)
     stop(p);
 }
 
+static bool queue_has(const char *text)
+{
+    char command[sizeof folder + 100];
+    snprintf(command, sizeof command, "grep -rqs '%s' %s/spool/queue", text, folder);
+    return system(command) == 0;
+}
+
+/* What a recipient wanted to be told goes with it, also where another recipient leads to the same address. */
+static void asked(struct play *p)
+{
+    start(p, "s", NULL);
+    ok(mail(p, "<alice@here.test>") == VERDICT_OK &&
+           rcpt_saying(p, "<x@far.test>", NOTIFY_NEVER, "") == VERDICT_OK &&
+           rcpt_saying(p, "<outside@here.test>", NOTIFY_SUCCESS, "") == VERDICT_OK &&
+           one(p, VERB_RCPT, "<x@far.test>") == VERDICT_OK &&
+           one(p, VERB_REMOVE, "<outside@here.test>") == VERDICT_OK &&
+           commit_with(p, 0, SPAN("x\r\n")) == VERDICT_OK,
+       "a message for one address, to which three recipients lead");
+    ok(queue_has("^T x@far.test") && !queue_has("notify="), "one is removed, and with it what it asked for");
+    ok(mail(p, "<alice@here.test>") == VERDICT_OK &&
+           rcpt_saying(p, "<x@far.test>", NOTIFY_NEVER, "") == VERDICT_OK &&
+           one(p, VERB_RCPT, "<x@far.test>") == VERDICT_OK &&
+           one(p, VERB_REMOVE, "<x@far.test>") == VERDICT_OK &&
+           commit_with(p, 0, SPAN("x\r\n")) == VERDICT_OK,
+       "another time the last one is removed, which asked for nothing");
+    ok(queue_has("notify=never"), "and it is as if it hadn't been there");
+    stop(p);
+}
+
 static void senders(struct play *p)
 {
     start(p, "", "192.0.2.1");
@@ -217,6 +246,7 @@ int main(void)
     wrong(&p);
     additions(&p);
     removals(&p);
+    asked(&p);
     senders(&p);
     bounds(&p);
     files(&p);
