@@ -72,6 +72,9 @@ static const struct {
     { "%{l1+/_=}", "192.0.2.3", "a+b/c_d=e@email.example.com", "e" },
     { "%{l2R+}", "192.0.2.3", "a+b+c@email.example.com", "b.a" },
     { "%{l+}", "192.0.2.3", "+a++b+@email.example.com", ".a..b." },
+    /* A local part is what RFC 5321 calls so, with its quotes: nothing here takes them away (7.2). */
+    { "%{l} %{s}", "192.0.2.3", "\"a..b\"@email.example.com", "\"a..b\" \"a..b\"@email.example.com" },
+    { "%{S}", "192.0.2.3", "\"a b\"@email.example.com", "%22a%20b%22%40email.example.com" },
     { "%{d-}", "192.0.2.3", FROM, "email.example.com" },
     { "%{d99999999999999999999999r}", "192.0.2.3", FROM, "com.example.email" },
     { "%{d0128}", "192.0.2.3", FROM, "email.example.com" },
