@@ -323,8 +323,10 @@ subtest 'bounces' => sub {
     is scalar(grep { /rej4\@good/ } $T->mailbox('alice')), 1, 'postmaster has that report too';
     my $old = $T->put('alice@here.test', ['tmp2@good.test'], age => 6 * 86400);
     $T->qrun;
+    $T->make_due($old, until => int time);
+    $T->qrun;
     is $T->queued($old), '', 'after the queue\'s lifetime it is given up';
-    my ($late) = grep { /tmp2\@good/ } $T->mailbox('alice');
+    my ($late) = grep { /tmp2\@good/ && /^Action: failed/m } $T->mailbox('alice');
     like $late, qr/Status: 4\.4\.7\n.*Diagnostic-Code: smtp; 451 4\.2\.1 greylisted/s, 'and bounces with the last reply';
     my $owed = $T->put('alice@here.test', [ 'x@good.test', 'y@good.test' ], marks => 'DF');
     $T->qrun;
@@ -419,6 +421,60 @@ subtest 'retries by themselves' => sub {
     ok $T->eventually(60, sub { $T->qrun; !$T->queued($id) }), 'and come to an end';
     is scalar(grep { /tmp6\@good/ } $T->mailbox('alice')), 1, 'with one bounce';
     $T->settings('retry-first' => '5m', 'retry-max' => '4h', 'queue-lifetime' => '5d');
+};
+
+subtest 'a lifetime that ran out while nothing was tried' => sub {
+    my $until = sub { $T->why(shift) =~ /^until (\d+)$/m ? $1 : 0 };
+    my $bounces = sub { my $to = shift; scalar grep { /^Final-Recipient: rfc822; \Q$to\E\nAction: failed$/m } $T->mailbox('alice') };
+    my ($day, $begun) = (86400, int time);
+
+    my $off = $T->put('alice@here.test', ['tmp7@good.test'], age => 6 * $day);
+    $T->qrun;
+    my $end = $until->($off);
+    cmp_ok $end, '>=', $begun + 4 * 3600, 'a machine that was off for six days: tried for four hours';
+    cmp_ok $end, '<=', time + 4 * 3600, '... and no longer';
+    like $T->why($off), qr/^attempts 1$/m, '... the first attempt is counted';
+    like $T->log, qr/event=overdue id=$off /, '... and logged';
+    my ($late) = grep { /tmp7\@good/ } $T->mailbox('alice');
+    my @date = gmtime $end;
+    my $written = sprintf '%d %s %d %02d:%02d:%02d', $date[3], (qw(Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec))[ $date[4] ], 1900 + $date[5], @date[ 2, 1, 0 ];
+    like $late, qr/^Action: delayed\n(?:.+\n)*Will-Retry-Until: \w+, $written /m, '... which the sender is told';
+    $T->make_due($off);
+    $T->qrun;
+    is $until->($off), $end, 'one that comes late again has no more time';
+    is $bounces->('tmp7@good.test'), 0, '... and what it has';
+    $T->make_due($off, until => int time);
+    $T->qrun;
+    is $T->queued($off), '', '... and then goes back';
+    is $bounces->('tmp7@good.test'), 1, '... once';
+
+    my $young = $T->put('alice@here.test', ['tmp8@good.test'], age => 3 * $day);
+    $T->qrun;
+    is $until->($young), 0, 'what has days left gets no more';
+    $T->run_as('rm', $T->queued($young));
+
+    my $held = $T->put('alice@here.test', ['tmp9@good.test'], age => 6 * $day, marks => 'H');
+    $T->qrun;
+    $T->make_due($held, until => 1000);
+    $T->qrun;
+    $T->postern('queue', 'release', $held);
+    cmp_ok $until->($held), '>=', $begun + 4 * 3600, 'one that was held for six days and is released is tried for four hours';
+    $T->qrun;
+    ok $T->queued($held), '... not once';
+    $T->make_due($held, until => int time);
+    $T->qrun;
+    is $bounces->('tmp9@good.test'), 1, '... and then goes back';
+
+    my $ahead = $T->put('alice@here.test', ['tmp10@good.test'], age => -400 * $day);
+    $T->qrun;
+    cmp_ok abs($until->($ahead) - 5 * $day - $begun), '<', 600, 'one that was queued while the clock was ahead has its lifetime from now on';
+    $T->make_due($ahead, until => int(time) + 4 * $day);
+    $T->qrun;
+    ok +(grep { /tmp10\@good/ && /^Action: delayed/m } $T->mailbox('alice')), '... its sender is told when it is late';
+    $T->make_due($ahead, until => int time);
+    $T->qrun;
+    is $T->queued($ahead), '', '... and it ends';
+    is $bounces->('tmp10@good.test'), 1, '... with a bounce';
 };
 
 subtest 'children that die' => sub {

@@ -13,15 +13,18 @@
 #include <string.h>
 #include <sysexits.h>
 
-/* Makes it due now. What waits under a later time is moved; what lies open is due already. */
-static int make_due(struct selection *s, struct queue_message *m)
+static int defer_to_now(struct selection *s, struct queue_message *m)
 {
-    if (m->next_attempt <= clock_now())
-        return EX_OK;
     m->next_attempt = clock_now();
     if (queue_defer_later(s->dir, m, &s->later) == ST_OK)
         return EX_OK;
     return complain(EX_IOERR, "%s: can't be made due: %s", m->id, strerror(errno));
+}
+
+/* Makes it due now. What waits under a later time is moved; what lies open is due already. */
+static int make_due(struct selection *s, struct queue_message *m)
+{
+    return m->next_attempt <= clock_now() ? EX_OK : defer_to_now(s, m);
 }
 
 static void note(const struct queue_message *m, const struct queue_recipient *r, const char *event)
@@ -58,13 +61,22 @@ static int hold(struct selection *s, struct queue_message *m)
     return result == EX_OK && !changed ? none(s, m, "has no recipient that waits") : result;
 }
 
+/* What was held for longer than messages are tried gets time to be tried in all the same. */
 static int release(struct selection *s, struct queue_message *m)
 {
     size_t changed;
     int result = change_marks(s, m, QUEUE_HELD, QUEUE_TODO, "released", &changed);
     if (result == EX_OK && !changed)
         return none(s, m, "has no recipient that is held");
-    return result == EX_OK ? make_due(s, m) : result;
+    if (result != EX_OK)
+        return result;
+    uint64_t lifetime = s->a->s.queue_lifetime;
+    int64_t until = clock_now() + queue_grace(lifetime);
+    if (queue_since(m) + (int64_t)lifetime >= until)
+        return make_due(s, m);
+    m->until = until;
+    m->attempts = 0;
+    return defer_to_now(s, m);
 }
 
 static void say_dropped(const struct queue_message *m, const struct queue_recipient *r)

@@ -142,11 +142,11 @@ static const char *colour_of(const char *event)
 {
     static const struct {
         const char *event, *colour;
-    } rows[] = { { "accepted", "\033[32m" },     { "delivered", "\033[32m" }, { "removed", "\033[32m" },
-                 { "deferred", "\033[33m" },     { "kept", "\033[33m" },      { "failed", "\033[31m" },
-                 { "held", "\033[33m" },         { "released", "\033[32m" },  { "dropped", "\033[31m" },
-                 { "expired", "\033[31m" },      { "bounced", "\033[31m" },   { "refused", "\033[31m" },
-                 { "undeliverable", "\033[31m" } };
+    } rows[] = { { "accepted", "\033[32m" }, { "delivered", "\033[32m" },    { "removed", "\033[32m" },
+                 { "deferred", "\033[33m" }, { "kept", "\033[33m" },         { "overdue", "\033[33m" },
+                 { "failed", "\033[31m" },   { "held", "\033[33m" },         { "released", "\033[32m" },
+                 { "dropped", "\033[31m" },  { "expired", "\033[31m" },      { "bounced", "\033[31m" },
+                 { "refused", "\033[31m" },  { "undeliverable", "\033[31m" } };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         if (strcmp(rows[i].event, event) == 0)
             return rows[i].colour;

@@ -105,7 +105,7 @@ static bool write_bounce(struct qrun *q, struct bounce *b)
                         .utf8 = j->m.options.smtputf8,
                         .queued = j->m.queued,
                         .now = clock_now(),
-                        .until = job_since(j) + (int64_t)q->settings->queue_lifetime,
+                        .until = lifetime_ends(q, j),
                         .recipients = list,
                         .count = b->count,
                         .header = span_head(text, header_end(text)),

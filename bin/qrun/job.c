@@ -104,19 +104,9 @@ static void job_free(struct qrun *q, struct job *j)
 
 /* --- the end */
 
-int64_t job_since(const struct job *j)
-{
-    return j->m.options.release > j->m.queued ? j->m.options.release : j->m.queued;
-}
-
-static bool is_old(const struct qrun *q, const struct job *j)
-{
-    return clock_now() - job_since(j) >= (int64_t)q->settings->queue_lifetime;
-}
-
 static void give_up_old(struct qrun *q, struct job *j)
 {
-    if (!j->tried || !is_old(q, j))
+    if (!j->tried || !lifetime_is_over(q, j))
         return;
     for (size_t i = 0; i < j->m.recipient_count; i++) {
         if (j->m.recipients[i].mark != QUEUE_TODO)
@@ -397,7 +387,7 @@ static void recall_failures(struct qrun *q, struct job *j)
         const char *reply = j->m.replies[i];
         if (j->m.recipients[i].mark != QUEUE_FAILED || !reply || reply[0] != '4')
             continue;
-        if (is_old(q, j))
+        if (lifetime_is_over(q, j))
             j->expired[i] = true;
         else
             set_text(&j->m.replies[i], NULL);
@@ -428,6 +418,7 @@ enum status job_load(struct qrun *q, const struct ticket *t)
         return ST_OK;
     }
     j->recovered = false;
+    lifetime_look(q, j);
     split(q, j);
     return ST_OK;
 }

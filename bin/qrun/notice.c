@@ -104,7 +104,7 @@ void notice_of_delay(struct qrun *q, struct job *j)
 {
     struct owed o = { 0 };
     uint64_t after = q->settings->delay_notice;
-    if (!after || j->m.told || !j->tried || clock_now() - job_since(j) < (int64_t)after)
+    if (!after || j->m.told || !j->tried || clock_now() - lifetime_began(q, j) < (int64_t)after)
         return;
     o.indexes = malloc(REPORT_RECIPIENTS * sizeof *o.indexes);
     if (!o.indexes)

@@ -5,6 +5,7 @@
  *     main.c         options, the lock, the FIFO, the sandbox; then
  *     scheduler.c    one loop: new work in, packets from the children, slots
  *     job.c          a message at work: read, split into parts, and what becomes of it in the end
+ *     lifetime.c     how long it is tried
  *     destination.c  a domain: its parts in line, a connector and senders; destination.h names the files that
  *                    share it
  *     local.c        delivery here
@@ -141,9 +142,6 @@ void job_outcome(struct qrun *q, struct job *j, size_t index, char mark, const c
                  const char *tls);
 /* Writes the outcomes of a part into the message's file: jobs_sync() makes them durable. */
 void job_put_marks(struct qrun *q, const struct part *p);
-/* From when on it could be sent, in seconds: since it was queued, or its release time (RFC 4865). Its age
- * counts from then. */
-int64_t job_since(const struct job *j);
 /* Seconds from one attempt to the next, at most. */
 int64_t job_longest_wait(const struct settings *s);
 /* One fsync, if any mark of the message wasn't synced. */
@@ -153,6 +151,15 @@ void jobs_sync(struct qrun *q);
 /* A part is done with: frees it, and when it was the last one the job comes to its end: bounces, then removal
  * or deferral. */
 void part_finish(struct qrun *q, struct part *p);
+
+/* --- lifetime.c */
+/* When a message is to be tried: sets its `until` where its lifetime can't be counted from its time. */
+void lifetime_look(const struct qrun *q, struct job *j);
+/* When its lifetime began, in seconds since 1970: as queue_since() says, but not later than now. */
+int64_t lifetime_began(const struct qrun *q, const struct job *j);
+/* When it goes back to its sender; and is that now, or past? */
+int64_t lifetime_ends(const struct qrun *q, const struct job *j);
+bool lifetime_is_over(const struct qrun *q, const struct job *j);
 
 /* --- destination*.c */
 /* The destination of a hop, or of a domain where that says `direct`, for messages of this lane; made where

@@ -107,6 +107,7 @@ struct queue_message {
     unsigned attempts;
     char **replies; /* by recipient; NULL where none */
     int64_t told;   /* when the sender was told that it is late; 0: not so far */
+    int64_t until;  /* it isn't given up before, whatever its age; 0: nothing was said */
     bool sync_why;  /* the next ID.why must outlive a power cut */
 };
 /* Reads envelope and .why. With `lock`, takes the message's lock first: ST_TEMP with errno EWOULDBLOCK if
@@ -155,6 +156,12 @@ enum status queue_list(int queue_dir, bool due, struct queue_place **places, siz
  * with `random` (any number) up to a tenth more or less, so that messages that failed together don't come
  * back together. At least 1. */
 int64_t queue_backoff(uint64_t first, uint64_t most, unsigned attempts, uint64_t random);
+/* From when on it could be sent, in seconds since 1970: since it was queued, or its release time (RFC
+ * 4865). */
+int64_t queue_since(const struct queue_message *m);
+/* Seconds for which a message is tried whose lifetime (the setting, in seconds) ran out while nobody could
+ * try it: it was held, or the machine was off. */
+int64_t queue_grace(uint64_t lifetime);
 /* Another descriptor of the message's file, read-only and without its lock: for a sender. -1 and errno. */
 int queue_reopen(int queue_dir, const struct queue_message *m);
 /* Removes what crashes left: files in tmp/ older than a day and a half, orphaned ID.why, empty due

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #define LIST_LIMIT 10000000   /* messages that are listed */
+#define GRACE_SECONDS (4 * 3600)
 #define DEFER_TRIES 5         /* a due directory may be removed by a sweep just before the rename */
 
 static bool put_mark(const struct queue_message *m, const struct queue_recipient *r)
@@ -77,6 +78,16 @@ int64_t queue_backoff(uint64_t first, uint64_t most, unsigned attempts, uint64_t
     return delay > INT32_MAX ? INT32_MAX : (int64_t)delay;
 }
 
+int64_t queue_since(const struct queue_message *m)
+{
+    return m->options.release > m->queued ? m->options.release : m->queued;
+}
+
+int64_t queue_grace(uint64_t lifetime)
+{
+    return lifetime < GRACE_SECONDS ? (int64_t)lifetime : GRACE_SECONDS;
+}
+
 /* A multiple of the delay's order of size, so that there are hundreds of directories at most; never before
  * `next`. */
 static int64_t due_time(int64_t next)
@@ -91,6 +102,8 @@ static bool write_why(const struct queue_message *m, struct bytes *out)
     bytes_printf(out, "next %" PRId64 "\nattempts %u\n", m->next_attempt, m->attempts);
     if (m->told)
         bytes_printf(out, "told %" PRId64 "\n", m->told);
+    if (m->until)
+        bytes_printf(out, "until %" PRId64 "\n", m->until);
     for (size_t i = 0; i < m->recipient_count; i++) {
         struct span reply = span_head(span_of(m->replies[i]), QUEUE_REPLY_LIMIT);
         char mark = m->recipients[i].mark;

@@ -152,20 +152,28 @@ static enum status load_envelope(int fd, struct bytes *text)
     return ST_OK;
 }
 
+/* A line that may be there. Else *to stays. */
+static void take_time(struct span *rest, const char *key, int64_t *to)
+{
+    struct span after = *rest, value;
+    uint64_t time;
+    if (take_line(&after, key, &value) && span_u64(value, INT64_MAX, &time)) {
+        *to = (int64_t)time;
+        *rest = after;
+    }
+}
+
 void queue_read_why(struct span text, struct queue_message *m)
 {
     struct span rest = text, value, line, index;
-    uint64_t next, attempts, told, i;
+    uint64_t next, attempts, i;
     if (!take_line(&rest, "next ", &value) || !span_u64(value, INT64_MAX, &next) ||
         !take_line(&rest, "attempts ", &value) || !span_u64(value, ATTEMPTS_LIMIT, &attempts))
         return;
     m->next_attempt = (int64_t)next;
     m->attempts = (unsigned)attempts;
-    struct span after = rest;
-    if (take_line(&after, "told ", &value) && span_u64(value, INT64_MAX, &told)) {
-        m->told = (int64_t)told;
-        rest = after;
-    }
+    take_time(&rest, "told ", &m->told);
+    take_time(&rest, "until ", &m->until);
     while (span_cut(&rest, '\n', &line)) {
         if (!span_cut(&line, ' ', &index) || !line.p || !span_u64(index, m->recipient_count - 1, &i))
             continue;

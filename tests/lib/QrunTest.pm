@@ -222,12 +222,13 @@ sub why { my ($self, $id) = @_; my $f = $self->queued($id); return $f ? $self->s
 sub due { my ($self, $id) = @_; return $self->queued($id) =~ m{deferred/(\d+)/} ? $1 : 0; }
 sub in_queue { my $self = shift; return grep { m{/[0-9a-f]{14}-[0-9a-f]{16}$} } glob("$self->{spool}/queue/*"), glob "$self->{spool}/queue/deferred/*/*"; }
 
-# Makes a deferred message due now.
+# Makes a deferred message due now; with `until`, which must stand there, this one in place of its own.
 sub make_due {
-    my ($self, $id) = @_;
+    my ($self, $id, %o) = @_;
     my $f = $self->queued($id);
     my $why = $self->slurp("$f.why");
     $why =~ s/^next \d+/next 1/;
+    $why =~ s/^until \K\d+$/$o{until}/m or die "no until: $why" if $o{until};
     mkdir "$self->{spool}/queue/deferred/1";
     open my $out, '>', "$self->{spool}/queue/deferred/1/$id.why" or die;
     print $out $why;

@@ -188,7 +188,9 @@ static void defer(void)
            m.replies[1] && strcmp(m.replies[1], "450 4.2.0 later?T forged@x.test") == 0 && !m.replies[0],
        "what is known of it is read back");
     ok(m.told == 0, "nobody was told that it is late");
+    ok(m.until == 0, "nor was it given more time");
     m.told = 1763766745;
+    m.until = 1763766746;
     m.sync_why = true;
     m.next_attempt = clock_now() - 1;
     ok(defer_queued(dir, &m) == ST_OK && queue_find(dir, id, other) == ST_OK && strcmp(path, other) != 0,
@@ -197,8 +199,9 @@ static void defer(void)
     ok(faccessat(dir, path, F_OK, 0) != 0, "the emptied directory is gone");
     ok(listed(true, id) == 1, "now it is due");
     struct queue_message again;
-    ok(queue_read(dir, id, false, &again) == ST_OK && again.told == 1763766745 && again.replies[1],
-       "and that somebody was is remembered");
+    ok(queue_read(dir, id, false, &again) == ST_OK && again.told == 1763766745 && again.until == 1763766746 &&
+           again.replies[1],
+       "and both are remembered");
     queue_message_free(&again);
     ok(remove_queued(dir, &m) == ST_OK && listed(false, id) == 0, "removed");
     *strrchr(other, '/') = '\0';
