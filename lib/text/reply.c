@@ -85,6 +85,59 @@ static unsigned read_mechanisms(struct span rest)
     return bits;
 }
 
+static bool is_limit_name(struct span s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (!ascii_alpha(s.p[i]) && !ascii_digit(s.p[i]) && s.p[i] != '-' && s.p[i] != '_')
+            return false;
+    return s.n != 0;
+}
+
+/* Any visible byte but ';'. */
+static bool is_limit_value(struct span s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (s.p[i] <= ' ' || s.p[i] > '~' || s.p[i] == ';')
+            return false;
+    return s.n != 0;
+}
+
+/* Names with or without a value, one space between (RFC 9422 3). */
+static bool are_limits(struct span rest)
+{
+    struct span word;
+    while (span_cut(&rest, ' ', &word)) {
+        size_t name = span_find(word, '=');
+        if (!is_limit_name(span_head(word, name)) ||
+            (name < word.n && !is_limit_value(span_from(word, name + 1))))
+            return false;
+    }
+    return true;
+}
+
+/* One with a value that isn't its own syntax counts as not said, a list that is no list as none (RFC 9422
+ * 3.7). */
+static void read_limits(struct ehlo_limits *l, struct span rest)
+{
+    const struct {
+        const char *name;
+        unsigned *to;
+    } known[] = { { "MAILMAX", &l->mails }, { "RCPTMAX", &l->recipients }, { "RCPTDOMAINMAX", &l->domains } };
+    struct span word;
+    if (!are_limits(rest))
+        return;
+    while (span_cut(&rest, ' ', &word)) {
+        size_t name = span_find(word, '=');
+        struct span value = span_from(word, name + 1);
+        uint64_t n;
+        if (!span_u64(value, EHLO_LIMITS_MOST, &n) || value.p[0] == '0')
+            continue;
+        for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+            if (span_ieq_str(span_head(word, name), known[i].name) && (!*known[i].to || n < *known[i].to))
+                *known[i].to = (unsigned)n;
+    }
+}
+
 void ehlo_line(struct ehlo *e, struct span text)
 {
     size_t end = span_find(text, ' ');
@@ -101,6 +154,8 @@ void ehlo_line(struct ehlo *e, struct span text)
         e->require_tls = true;
     else if (span_ieq_str(word, "DSN"))
         e->dsn = true;
+    else if (span_ieq_str(word, "LIMITS"))
+        read_limits(&e->limits, value);
     else if (span_ieq_str(word, "AUTH"))
         e->auth |= read_mechanisms(value);
     else if (span_istarts(word, "AUTH=")) /* from before there was a standard */

@@ -36,12 +36,22 @@ void reply_status(const char *text, unsigned code, char status[12]);
 /* As net/sasl_client.h numbers them. */
 enum { EHLO_AUTH_PLAIN = 1, EHLO_AUTH_LOGIN = 2, EHLO_AUTH_SCRAM = 4 };
 
+/* How much a server says it takes (RFC 9422 4), 1 to EHLO_LIMITS_MOST each; 0: none said. */
+#define EHLO_LIMITS_MOST 999999
+struct ehlo_limits {
+    unsigned mails;      /* MAILMAX: transactions of a connection, those that fail included */
+    unsigned recipients; /* RCPTMAX: of a transaction, those that are refused included */
+    unsigned domains;    /* RCPTDOMAINMAX: different ones of a connection's recipients */
+};
+
 struct ehlo {
     bool pipelining, size, eight_bit, starttls, utf8, require_tls, dsn;
     uint64_t size_limit; /* 0: none said */
     unsigned auth;       /* bits of EHLO_AUTH_* */
+    struct ehlo_limits limits;
 };
-/* A line of the reply to EHLO behind its code and '-' or ' '. */
+/* A line of the reply to EHLO behind its code and '-' or ' '. Of a limit that is said twice the lower one
+ * counts. */
 void ehlo_line(struct ehlo *e, struct span text);
 
 #endif

@@ -22,7 +22,9 @@ static void read_reply(struct span input)
               (state == REPLY_BAD || r.bytes <= REPLY_LIMIT));
         for (size_t i = 0; i < r.length; i++)
             HOLDS(r.text[i] >= ' ' && r.text[i] <= '~');
-        ehlo_line(&e, line);
+        ehlo_line(&e, span_from(line, 4));
+        HOLDS(e.limits.mails <= EHLO_LIMITS_MOST && e.limits.recipients <= EHLO_LIMITS_MOST &&
+              e.limits.domains <= EHLO_LIMITS_MOST);
         if (state == REPLY_MORE)
             continue;
         HOLDS(state == REPLY_BAD || (r.code >= 200 && r.code <= 599));

@@ -106,11 +106,66 @@ static void offers(void)
     ok(e.size && e.size_limit == 0 && !e.starttls, "SIZE without a number");
 }
 
+/* LIMITS (RFC 9422), as the lines of one reply, parted by '|'. */
+static const struct {
+    const char *name, *lines;
+    unsigned mails, recipients, domains;
+} limit_rows[] = {
+    { "the RFC's example", "LIMITS RCPTMAX=20 MAILMAX=5", 5, 20, 0 },
+    { "all of them, in any case", "limits rcptdomainmax=3 Mailmax=1 RCPTMAX=2", 1, 2, 3 },
+    { "the largest", "LIMITS MAILMAX=999999 RCPTMAX=999999 RCPTDOMAINMAX=999999", 999999, 999999, 999999 },
+    { "blanks at the ends", "LIMITS   RCPTMAX=7 ", 0, 7, 0 },
+    { "unknown ones beside", "LIMITS FLAG DATA-MAX=a=b RCPT_MAX=1 RCPTMAX=7 X=1:2", 0, 7, 0 },
+    { "none", "LIMITS", 0, 0, 0 },
+    { "another keyword", "LIMITSX RCPTMAX=7", 0, 0, 0 },
+    /* a value that is wrong is no limit, and spoils no other */
+    { "zero", "LIMITS RCPTMAX=0 MAILMAX=5", 5, 0, 0 },
+    { "zeros", "LIMITS RCPTMAX=000000 MAILMAX=5", 5, 0, 0 },
+    { "a zero in front", "LIMITS RCPTMAX=07 MAILMAX=5", 5, 0, 0 },
+    { "seven digits", "LIMITS RCPTMAX=1000000 MAILMAX=5", 5, 0, 0 },
+    { "digits without end", "LIMITS RCPTMAX=99999999999999999999999999999999999999 MAILMAX=5", 5, 0, 0 },
+    { "2 to the 64th and one", "LIMITS RCPTMAX=18446744073709551617 MAILMAX=5", 5, 0, 0 },
+    { "a sign", "LIMITS RCPTMAX=-1 MAILMAX=+5", 0, 0, 0 },
+    { "no number", "LIMITS RCPTMAX=many MAILMAX=5", 5, 0, 0 },
+    { "something behind the number", "LIMITS RCPTMAX=7, MAILMAX=5", 5, 0, 0 },
+    { "no value", "LIMITS RCPTMAX MAILMAX=5", 5, 0, 0 },
+    /* a list that is none says nothing */
+    { "an empty value", "LIMITS RCPTMAX= MAILMAX=5", 0, 0, 0 },
+    { "an empty name", "LIMITS RCPTMAX=7 =5", 0, 0, 0 },
+    { "a semicolon", "LIMITS RCPTMAX=7; MAILMAX=5", 0, 0, 0 },
+    { "two blanks", "LIMITS RCPTMAX=7  MAILMAX=5", 0, 0, 0 },
+    { "a tab", "LIMITS RCPTMAX=7\tMAILMAX=5", 0, 0, 0 },
+    { "a name of other bytes", "LIMITS RCPTMAX=7 M\xc3\xa4X=5", 0, 0, 0 },
+    { "a value of other bytes", "LIMITS RCPTMAX=7 X=\xff", 0, 0, 0 },
+    { "a colon for the sign of equality", "LIMITS RCPTMAX:7 MAILMAX=5", 0, 0, 0 },
+    /* said twice */
+    { "the lower one, first", "LIMITS RCPTMAX=3 RCPTMAX=7", 0, 3, 0 },
+    { "the lower one, last", "LIMITS RCPTMAX=7 RCPTMAX=3", 0, 3, 0 },
+    { "a wrong one beside", "LIMITS RCPTMAX=7 RCPTMAX=0", 0, 7, 0 },
+    { "in two lines", "LIMITS RCPTMAX=7 MAILMAX=5|SIZE 5|LIMITS RCPTMAX=3 MAILMAX=6", 5, 3, 0 },
+    { "in two lines, one of them none", "LIMITS RCPTMAX=7|LIMITS RCPTMAX=3;", 0, 7, 0 },
+};
+
+static void said_limits(void)
+{
+    for (size_t i = 0; i < sizeof limit_rows / sizeof limit_rows[0]; i++) {
+        struct span rest = span_of(limit_rows[i].lines), line;
+        struct ehlo e = { 0 };
+        const struct ehlo_limits *l = &e.limits;
+        while (span_cut(&rest, '|', &line))
+            ehlo_line(&e, line);
+        ok(l->mails == limit_rows[i].mails && l->recipients == limit_rows[i].recipients &&
+               l->domains == limit_rows[i].domains,
+           "LIMITS, %s: %u %u %u", limit_rows[i].name, l->mails, l->recipients, l->domains);
+    }
+}
+
 int main(void)
 {
     replies();
     mechanisms();
     limits();
     offers();
+    said_limits();
     return done_testing();
 }
