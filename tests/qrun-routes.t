@@ -28,15 +28,6 @@ $T->sinks("$ip{direct}=accept", "$ip{mx}=accept", "$ip{host}=accept", "$ip{never
           "$ip{plain}=auth=plain", "$ip{lmtp}:$other=lmtp", "unix:$socket=lmtp", "$ip{dropped}:$other=lmtp,hang-reply", "$ip{lie}=auth=lie",
           "$ip{noauth}=auth=noauth", "$ip{first}:$smtps=smtps,auth=login", "$ip{open}=tls");
 
-sub routes {
-    my ($text) = @_;
-    open my $f, '>', "$T->{server}/routes" or die;
-    print $f $text;
-    close $f;
-    $T->own;
-    $T->run_as('postern', '-c', $T->{conf}, 'tables') == 0 or die $T->log;
-}
-
 sub secrets {
     my ($text, $mode) = @_;
     open my $f, '>', "$T->{server}/route-secrets" or die;
@@ -59,23 +50,23 @@ sub hosts { my $r = shift; return join ' ', map { $_->{host} } @{ $r->{taken} } 
 
 subtest 'where mail goes' => sub {
     is hosts(send_to('a@direct.test')), $ip{direct}, 'without a table to the domain\'s exchanger';
-    routes("via.test smtp:gate.test\nother.test smtp:[gate.test]:$other\n.sub.test [gate.test]\nboss\@via.test direct\nlit.test smtp:[$ip{host}]\n");
+    $T->routes("via.test smtp:gate.test\nother.test smtp:[gate.test]:$other\n.sub.test [gate.test]\nboss\@via.test direct\nlit.test smtp:[$ip{host}]\n");
     is hosts(send_to('a@via.test')), $ip{mx}, 'to the exchanger of another domain';
     is hosts(send_to('boss@via.test')), $ip{direct}, 'but for one address';
     is hosts(send_to('a@other.test')), $ip{host}, 'to a host, on a port';
     is hosts(send_to('a@deep.sub.test')), $ip{host}, 'what is below a domain';
     is hosts(send_to('a@lit.test')), $ip{host}, 'to an address';
     is hosts(send_to('a@direct.test')), $ip{direct}, 'what has no route goes directly';
-    routes("* smtp:[gate.test]\ndirect.test direct\n");
+    $T->routes("* smtp:[gate.test]\ndirect.test direct\n");
     my $r = send_to([ 'a@nowhere.test', 'b@anywhere.test', 'c@via.test', 'd@direct.test' ]);
     is hosts($r), "$ip{direct} $ip{host}", 'everything but one domain to one host';
     is scalar(grep { @{ $_->{to} } == 3 } @{ $r->{taken} }), 1, 'in one transaction, whatever the domains are';
-    routes("* smtp:[nosuch.test]\n");
+    $T->routes("* smtp:[nosuch.test]\n");
     $r = send_to('a@direct.test');
     is $r->{state} . @{ $r->{taken} }, 'T0', 'a host that DNS doesn\'t know is a mistake of ours: mail waits';
     like $r->{why}, qr/^0 4\.4\.4 nosuch\.test has no address/m, 'and says why';
     drop($r->{id});
-    routes("* smtp:[$ip{never}]\n");
+    $T->routes("* smtp:[$ip{never}]\n");
     $r = send_to('a@direct.test');
     is $r->{state}, 'T', 'a host that takes no mail is one too';
     like $r->{why}, qr/^0 521 5\.3\.2 /m, 'and has said so';
@@ -88,7 +79,7 @@ subtest 'where mail goes' => sub {
 };
 
 subtest 'LMTP' => sub {
-    routes("tcp.test lmtp:[$ip{lmtp}]:$other\nunix.test lmtp:unix:$socket\ngone.test lmtp:unix:$socket.not\ndropped.test lmtp:[$ip{dropped}]:$other\n");
+    $T->routes("tcp.test lmtp:[$ip{lmtp}]:$other\nunix.test lmtp:unix:$socket\ngone.test lmtp:unix:$socket.not\ndropped.test lmtp:[$ip{dropped}]:$other\n");
     for (['tcp.test', $ip{lmtp}], ['unix.test', '0.0.0.0']) {
         my ($domain, $host) = @$_;
         my $r = send_to([ map { "$_\@$domain" } qw(one late1 rej1 never1 two) ]);
@@ -114,7 +105,7 @@ subtest 'LMTP' => sub {
 };
 
 subtest 'TLS that a route asks for' => sub {
-    routes("may.test [$ip{direct}]\nenc.test [$ip{direct}] tls=encrypt\nnone.test smtp:[mail.here.test]:$hub tls=none\n"
+    $T->routes("may.test [$ip{direct}]\nenc.test [$ip{direct}] tls=encrypt\nnone.test smtp:[mail.here.test]:$hub tls=none\n"
          . "good.test [mail.here.test]:$hub tls=verify auth\nname.test [hub.test]:$hub tls=verify auth\nopen.test [$ip{open}]\nopennone.test [$ip{open}] tls=none\n");
     secrets("hub.test alice alice-secret\nmail.here.test alice alice-secret\n");
     is send_to('a@may.test')->{state}, 'D', 'none, where none is offered and none needed';
@@ -138,7 +129,7 @@ subtest 'TLS that a route asks for' => sub {
 };
 
 subtest 'logins' => sub {
-    routes("plain.test [plain.test] auth tls=none\nshy.test [plain.test] auth tls=encrypt\nmay.test [plain.test] auth tls=may\nfirst.test smtps:[first.test]:$smtps auth tls=encrypt\n"
+    $T->routes("plain.test [plain.test] auth tls=none\nshy.test [plain.test] auth tls=encrypt\nmay.test [plain.test] auth tls=may\nfirst.test smtps:[first.test]:$smtps auth tls=encrypt\n"
          . "lie.test [lie.test] auth tls=may\nnoauth.test [noauth.test] auth tls=none\nwithout.test [$ip{direct}] auth tls=none\n");
     secrets("# logins\nplain.test alice alice-secret\n[first.test]:$smtps alice alice-secret\nlie.test alice alice-secret\nnoauth.test alice alice-secret\n");
     my $r = send_to('a@plain.test');
@@ -179,11 +170,7 @@ subtest 'logins' => sub {
 subtest 'an address needs no DNS' => sub {
     my $silent = IO::Socket::INET->new(Proto => 'udp', LocalAddr => '127.0.0.1') or die $!;
     my $other = QrunTest->new(resolver => '127.0.0.1:' . $silent->sockport, 'smtp-port' => $T->{smtp_port});
-    open my $f, '>', "$other->{server}/routes" or die;
-    print $f "* [$ip{direct}] tls=none\n";
-    close $f;
-    $other->own;
-    $other->run_as('postern', '-c', $other->{conf}, 'tables') == 0 or die $other->log;
+    $other->routes("* [$ip{direct}] tls=none\n");
     $other->put('alice@here.test', ['x@direct.test']);
     $other->qrun;
     like $other->log, qr/event=delivered/, 'and gets its mail';
@@ -196,7 +183,7 @@ subtest 'another Postern\'s submission' => sub {
     my $far = QrunTest->new(domain => 'far.test', resolver => "127.0.0.1:$T->{dns_port}", 'smtp-port' => $T->{smtp_port});
     my $port = QrunTest::free_port();
     $far->serve_smtpd('127.0.4.20', $port, '-s');
-    routes("* [127.0.4.20]:$port auth tls=encrypt\n");
+    $T->routes("* [127.0.4.20]:$port auth tls=encrypt\n");
     secrets("[127.0.4.20] alice\@far.test alice-secret\n");
     my $r = send_to('someone@elsewhere.test', from => 'alice@far.test');
     is $r->{state}, 'D', 'takes mail for elsewhere' or diag $r->{why}, $far->log;

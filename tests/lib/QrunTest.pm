@@ -54,6 +54,14 @@ sub settings {
     close $f;
 }
 
+# The table of routes.
+sub routes {
+    my ($self, $text) = @_;
+    $self->spew("$self->{server}/routes", $text);
+    $self->own;
+    $self->run_as('postern', '-c', $self->{conf}, 'tables') == 0 or die $self->log;
+}
+
 sub slurp {
     my ($self, $path) = @_;
     open my $f, '<', $path or return '';
