@@ -123,12 +123,11 @@ void destination_input(struct qrun *q, struct destination *d, int fd)
 {
     struct link *l = d->links;
     d->progress = clock_ms();
-    if (fd == d->connector) {
-        destination_connector_input(q, d);
-        return;
-    }
     while (l && l->sender != fd)
         l = l->next;
-    if (l)
+    if (fd == d->connector)
+        destination_connector_input(q, d);
+    else if (l)
         destination_sender_input(q, l);
+    destination_renew(q, d);
 }

@@ -8,6 +8,7 @@
  *     destination_links.c    its connections: how many there are
  *     destination_connect.c  the connector: the next host
  *     destination_send.c     the sender: messages and their results
+ *     destination_limits.c   what a server says it takes at a time: parts are cut to that
  *     destination_tls.c      what the connector and the sender find out about TLS: kept, recorded, logged
  *
  * A destination is a domain: IDLE; WAITING for a slot while there are parts of messages in line; then
@@ -17,6 +18,8 @@
  *     GREETING    the sender is ready: SENDING; refused: CONNECTING to the next host, or the same without TLS
  *     SENDING     one part is with the sender; its result: SETTLING
  *     SETTLING    the result waits for the disk (destinations_settle); then the next part, or else CONNECTING
+ *     ENDING      the connection has carried all that the server takes on one: the sender says QUIT, and has
+ *                 ended before the next connection is made, also to a server that takes one at a time
  *
  * The first link looks for a host that takes mail. Once it is ready further ones follow, to the same address,
  * while much is in line and there are slots. One of several that fails is given up; the last one that is left
@@ -27,13 +30,17 @@
 
 #include "qrun.h"
 
+#include "text/reply.h"
+
 enum urgency {
     RETRY,
     FRESH, /* never tried */
     WOKEN, /* asked for by name: somebody has just sent it */
 };
 enum state { IDLE, WAITING, AT_WORK };
-enum link_state { CONNECTING, GREETING, SENDING, SETTLING };
+enum link_state { CONNECTING, GREETING, SENDING, SETTLING, ENDING };
+
+#define LINK_DOMAINS TRANSACTION_RECIPIENTS /* of a connection's recipients: told apart at most */
 
 struct link {
     struct destination *d;
@@ -45,7 +52,12 @@ struct link {
     struct part *current; /* with the sender, or settling */
     uint64_t after;       /* enum after, of the result that settles; AFTER_LOST: the part goes back in line */
     unsigned completed;   /* messages over this connection */
-    bool others;          /* there are hosts behind this one */
+    unsigned turn;        /* the same, with those before it that ended only because of the server's limits */
+    struct ehlo_limits limits;      /* what the server says it takes */
+    unsigned mails;                 /* transactions that were begun over this connection */
+    uint64_t domains[LINK_DOMAINS]; /* hashes: of those it has heard of, where their number is limited */
+    size_t domain_count;
+    bool others;                                 /* there are hosts behind this one */
     char host[DNS_NAME_LIMIT], shown[HOST_TEXT]; /* "mx.test", "mx.test[192.0.2.1]" */
     char tls[64];
     struct security security;   /* that the connection must have */
@@ -82,8 +94,8 @@ struct destination {
     char failure[QUEUE_REPLY_LIMIT]; /* what a host said last, and who; "" for nothing yet, or nobody */
     char failed_host[HOST_TEXT];
     enum urgency urgency; /* of the most urgent message in line */
-    bool insists; /* somebody asks for another attempt: also at hosts that are dead */
-    bool proven; /* it took mail when it was last asked */
+    bool insists;         /* somebody asks for another attempt: also at hosts that are dead */
+    bool proven;          /* it took mail when it was last asked */
     bool no_tls;
     bool unfit;       /* a host will never do: it can't do what the messages require, or takes no mail */
     bool hindered;    /* another took mail, or was refused for a reason that may pass */
@@ -91,9 +103,12 @@ struct destination {
 };
 
 /* --- destination_line.c */
-/* The next part, taken out of line; the caller's from now on. NULL: none, or not yet (destination-rate). */
-struct part *destination_take(struct qrun *q, struct destination *d);
-/* The same whatever the rate says. */
+/* The line whose turn it is. NULL: none, or not yet (destination-rate). */
+struct part_line *destination_turn(struct destination *d);
+/* Its next part for this connection, taken out of line, and no more of it than the server takes; the caller's
+ * from now on. NULL: the server takes nothing of it on this connection. */
+struct part *destination_take(struct qrun *q, struct link *l, struct part_line *line);
+/* The next part, whatever the rate and limits say. NULL: none. */
 struct part *destination_take_any(struct destination *d);
 /* The same, if a connection broke under the one that is in front. */
 struct part *destination_take_lost(struct destination *d);
@@ -128,6 +143,16 @@ void destination_leave(struct qrun *q, struct destination *d);
 /* May there be one more link, beside those that others have or wait for? */
 bool destination_link_is_free(const struct qrun *q);
 
+/* --- destination_limits.c */
+/* A connection begins: what the server takes on it. */
+void limits_begin(struct link *l, const struct ehlo_limits *limits);
+/* Appends them in the words of the RFC: at most LIMITS_TEXT bytes, none where there are no limits. */
+#define LIMITS_TEXT 80
+void limits_write(const struct link *l, struct bytes *out);
+/* How many recipients of a part the server takes with the next transaction: these are put in front. They
+ * count from now on, and so does the transaction. 0: none of them; nothing is counted. */
+size_t limits_admit(struct qrun *q, struct link *l, struct part *p);
+
 /* --- destination_links.c */
 /* A further link, not yet connected; NULL: no memory. */
 struct link *link_new(struct qrun *q, struct destination *d);
@@ -140,6 +165,11 @@ void destination_grow(struct qrun *q, struct destination *d);
 /* Its connection is over, or never came to be: one of several is given up, the last one connects anew with
  * this verb. */
 void link_failed(struct qrun *q, struct link *l, unsigned verb);
+/* Its connection is no use for what is in line: another one follows when it has ended. */
+void link_renew(struct qrun *q, struct link *l);
+/* Connects those anew whose connections have ended, one after the other, as the connector is free and it is
+ * known how many the host takes. Those for which nothing is left are closed. */
+void destination_renew(struct qrun *q, struct destination *d);
 
 /* --- destination_connect.c */
 /* Asks for a host, with one of VERB_CONNECT_*; starts the connector for the first. Ends l's sender. */

@@ -149,6 +149,8 @@ void destination_connect(struct qrun *q, struct link *l, unsigned verb)
     destination_close_channel(&l->sender);
     l->state = CONNECTING;
     l->completed = 0;
+    if (verb != VERB_CONNECT_MORE)
+        l->turn = 0;
     l->more = verb == VERB_CONNECT_MORE;
     if (d->hop.local) {
         connect_local(q, l, verb);

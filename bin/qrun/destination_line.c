@@ -14,11 +14,15 @@
 
 #include "base/clock.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 /* In line; further messages stay closed. */
 #define FULL_PARTS 8
 #define FULL_PARTS_A_LINK 4
 #define BULK_TURN 3
 #define BURST_MS 60000
+#define LOOK_AHEAD 16 /* parts, for one that a connection may still carry */
 
 static size_t full_at(const struct destination *d)
 {
@@ -62,12 +66,13 @@ void destination_put_back(struct destination *d, struct part *p)
     l->count++;
 }
 
-static struct part *take(struct part_line *l)
+/* The one behind `before`, or the first if that is NULL. */
+static struct part *take(struct part_line *l, struct part *before)
 {
-    struct part *p = l->first;
-    l->first = p->next;
-    if (!l->first)
-        l->last = NULL;
+    struct part **at = before ? &before->next : &l->first, *p = *at;
+    *at = p->next;
+    if (!p->next)
+        l->last = before;
     p->next = NULL;
     l->count--;
     return p;
@@ -75,7 +80,7 @@ static struct part *take(struct part_line *l)
 
 struct part *destination_take_any(struct destination *d)
 {
-    return d->normal.first ? take(&d->normal) : d->bulk.first ? take(&d->bulk) : NULL;
+    return d->normal.first ? take(&d->normal, NULL) : d->bulk.first ? take(&d->bulk, NULL) : NULL;
 }
 
 struct part *destination_take_lost(struct destination *d)
@@ -83,7 +88,7 @@ struct part *destination_take_lost(struct destination *d)
     struct part_line *lines[2] = { &d->normal, &d->bulk };
     for (size_t i = 0; i < 2; i++)
         if (lines[i]->first && lines[i]->first->lost)
-            return take(lines[i]);
+            return take(lines[i], NULL);
     return NULL;
 }
 
@@ -99,21 +104,57 @@ int64_t destination_ready_at(const struct destination *d)
     return d->free_at;
 }
 
-struct part *destination_take(struct qrun *q, struct destination *d)
+struct part_line *destination_turn(struct destination *d)
+{
+    int64_t now = clock_ms();
+    bool normal = d->normal.first && d->free_at - BURST_MS <= now, bulk = d->bulk.first && d->free_at <= now;
+    if (normal && bulk)
+        normal = d->turn++ % (BULK_TURN + 1) != BULK_TURN;
+    return normal ? &d->normal : bulk ? &d->bulk : NULL;
+}
+
+/* The first n recipients of a part go now. The others stand in line again, at its end: what is there has its
+ * turn first, however small the pieces are. */
+static void cut(struct qrun *q, struct destination *d, struct part *p, size_t n)
+{
+    struct part *rest = malloc(sizeof *rest);
+    if (rest) {
+        *rest = (struct part){ .job = p->job, .forwarded = p->forwarded, .count = p->count - n };
+        memcpy(rest->indexes, p->indexes + n, rest->count * sizeof *rest->indexes);
+        p->job->parts++;
+        destination_append(d, rest);
+    } else {
+        for (size_t i = n; i < p->count; i++)
+            job_outcome(q, p->job, p->indexes[i], QUEUE_TODO, "4.3.0 Memory is short", NULL, NULL);
+    }
+    p->count = n;
+}
+
+static void charge(const struct qrun *q, struct destination *d, size_t recipients)
 {
     int64_t now = clock_ms();
     uint64_t rate = q->settings->destination_rate;
-    bool normal = d->normal.first && d->free_at - BURST_MS <= now, bulk = d->bulk.first && d->free_at <= now;
-    if (!normal && !bulk)
-        return NULL;
-    if (normal && bulk)
-        normal = d->turn++ % (BULK_TURN + 1) != BULK_TURN;
-    struct part *p = take(normal ? &d->normal : &d->bulk);
-    if (rate) {
-        if (d->free_at < now)
-            d->free_at = now;
-        d->free_at += (int64_t)(p->count * 60000 / rate);
+    if (!rate)
+        return;
+    if (d->free_at < now)
+        d->free_at = now;
+    d->free_at += (int64_t)(recipients * 60000 / rate);
+}
+
+struct part *destination_take(struct qrun *q, struct link *l, struct part_line *line)
+{
+    struct part *before = NULL, *p = line->first;
+    size_t n = 0;
+    for (int i = 0; p && i < LOOK_AHEAD && (n = limits_admit(q, l, p)) == 0; i++) {
+        before = p;
+        p = p->next;
     }
+    if (n == 0)
+        return NULL;
+    take(line, before);
+    if (n < p->count)
+        cut(q, l->d, p, n);
+    charge(q, l->d, p->count);
     return p;
 }
 

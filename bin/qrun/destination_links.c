@@ -6,6 +6,10 @@
  * `destination-connections`: but only while LINE_PER_LINK parts are in line for each that is there, as a
  * connection costs more than a message, and while nobody else waits for a slot. Where a host doesn't take a
  * further one it keeps those it has.
+ *
+ * A connection that has carried all that the server takes on one (destination_limits.c) is followed by
+ * another to the same host, which took mail just now. It waits for the old one's end and for a further one's
+ * beginning: a host that counts connections would else refuse it, and all that is in line with it.
  */
 #include "destination.h"
 
@@ -70,9 +74,58 @@ void destination_grow(struct qrun *q, struct destination *d)
         destination_waits(d) < LINE_PER_LINK * d->link_count || destination_ready_at(d) > clock_ms())
         return;
     for (const struct link *l = d->links; l; l = l->next)
-        if (l->state == CONNECTING || l->state == GREETING)
+        if (l->state == CONNECTING || l->state == GREETING || l->state == ENDING)
             return;
     struct link *l = destination_link_is_free(q) ? link_new(q, d) : NULL;
     if (l)
         destination_connect(q, l, VERB_CONNECT_MORE);
+}
+
+void link_renew(struct qrun *q, struct link *l)
+{
+    l->state = ENDING;
+    message_start(&q->packet, VERB_QUIT);
+    if (l->sender >= 0)
+        channel_send(l->sender, &q->packet); /* where that fails, its end is there to be read */
+    else
+        destination_renew(q, l->d);
+}
+
+/* One that waits for its turn with the connector. */
+static struct link *next_ended(const struct destination *d)
+{
+    struct link *l = d->links;
+    while (l && (l->state != ENDING || l->sender >= 0))
+        l = l->next;
+    return l;
+}
+
+/* Those that will soon take a part out of line. *further: one of them is a further one, and the host may not
+ * take so many. */
+static size_t coming(const struct destination *d, bool *further)
+{
+    size_t n = 0;
+    *further = false;
+    for (const struct link *l = d->links; l; l = l->next)
+        if (l->state == CONNECTING || l->state == GREETING) {
+            *further = *further || l->turn == 0;
+            n++;
+        }
+    return n;
+}
+
+void destination_renew(struct qrun *q, struct destination *d)
+{
+    bool further;
+    struct link *l;
+    while (!d->asking && (l = next_ended(d)) != NULL) {
+        size_t others = coming(d, &further);
+        bool able = d->connector >= 0 || d->hop.local; /* to find the same host */
+        if (destination_waits(d) <= others)
+            link_close(q, l);
+        else if (further)
+            return;
+        else
+            destination_connect(q, l, able ? VERB_CONNECT_MORE : VERB_CONNECT_FIRST);
+    }
 }

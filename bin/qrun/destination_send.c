@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define CONNECTION_MESSAGES 100 /* over one connection */
+#define CONNECTION_MESSAGES 100 /* of a link, over one connection if the server takes as many */
 
 static void remember_failure(struct link *l, const char *reply)
 {
@@ -50,8 +50,8 @@ static bool hand_over(struct qrun *q, const struct link *l)
     return sent;
 }
 
-/* Enough over this connection: somebody else's turn, or a new one. */
-static void renew(struct qrun *q, struct link *l)
+/* Enough for now: somebody else's turn, or a new connection. */
+static void give_way(struct qrun *q, struct link *l)
 {
     struct destination *d = l->d;
     if (!link_is_last(l)) {
@@ -80,13 +80,18 @@ static void next_message(struct qrun *q, struct link *l)
 {
     struct destination *d = l->d;
     destination_refill(q, d);
-    if (l->completed >= CONNECTION_MESSAGES && destination_waits(d)) {
-        renew(q, l);
+    if (l->turn >= CONNECTION_MESSAGES && destination_waits(d)) {
+        give_way(q, l);
         return;
     }
-    l->current = destination_take(q, d);
-    if (!l->current) {
+    struct part_line *line = destination_turn(d);
+    if (!line) {
         rest(q, l);
+        return;
+    }
+    l->current = destination_take(q, l, line);
+    if (!l->current) {
+        link_renew(q, l);
         return;
     }
     l->state = SENDING;
@@ -237,8 +242,10 @@ static void result(struct qrun *q, struct link *l)
     bool progress = got_through(p);
     if (progress)
         d->lost = 0;
-    if (l->after != AFTER_LOST)
-        l->completed += progress || l->after == AFTER_READY;
+    if (l->after == AFTER_READY || (progress && l->after != AFTER_LOST)) {
+        l->completed++;
+        l->turn++;
+    }
     if (!progress && l->after != AFTER_READY)
         remember_failure(l, l->reply);
     l->state = SETTLING;
@@ -315,25 +322,50 @@ static void sender_died(struct qrun *q, struct link *l)
     link_failed(q, l, VERB_CONNECT_NEXT);
 }
 
+static void log_connected(const struct link *l)
+{
+    struct bytes limits;
+    bytes_init(&limits, LIMITS_TEXT);
+    limits_write(l, &limits);
+    log_event(LOG_INFO, "connected", "host", l->shown, "tls", l->tls[0] ? l->tls : NULL, "security",
+              protection_name(l->protection), "limits", limits.len ? bytes_str(&limits) : NULL, NULL);
+    bytes_free(&limits);
+}
+
+/* False: they are none that an EHLO can name. */
+static bool read_limits(struct message *m, struct ehlo_limits *limits)
+{
+    unsigned *const all[] = { &limits->mails, &limits->recipients, &limits->domains };
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        uint64_t n;
+        if (!message_get_u64(m, &n) || n > EHLO_LIMITS_MOST)
+            return false;
+        *all[i] = (unsigned)n;
+    }
+    return true;
+}
+
 static void ready(struct qrun *q, struct link *l)
 {
     struct destination *d = l->d;
     uint64_t protection, result;
     char text[QUEUE_REPLY_LIMIT];
+    struct ehlo_limits limits;
     message_get_str(&q->packet, l->tls, sizeof l->tls);
     message_get_u64(&q->packet, &protection);
     message_get_u64(&q->packet, &result);
     message_get_str(&q->packet, text, sizeof text);
-    if (!message_end(&q->packet) || protection >= PROTECTIONS || result >= TLS_RESULTS) {
+    if (!read_limits(&q->packet, &limits) || !message_end(&q->packet) || protection >= PROTECTIONS ||
+        result >= TLS_RESULTS) {
         sender_died(q, l);
         return;
     }
+    limits_begin(l, &limits);
     l->protection = (enum protection)protection;
     d->proven = d->hindered = true; /* whatever others say, there is one that takes mail */
     hosts_worked(q->hosts, l->to);
     d->failure[0] = d->failed_host[0] = '\0'; /* what a host said before is over */
-    log_event(LOG_INFO, "connected", "host", l->shown, "tls", l->tls[0] ? l->tls : NULL, "security",
-              protection_name(l->protection), NULL);
+    log_connected(l);
     destination_tls_ready(q, l, (enum tls_result)result, text);
     next_message(q, l);
 }

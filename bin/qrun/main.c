@@ -219,6 +219,8 @@ static void run(struct qrun *q, const struct options *o, int lock)
         tls_results_sweep(q->settings->spool, clock_now());
         dmarc_results_sweep(q->settings->spool, clock_now());
     }
+    for (size_t i = 0; i < 2; i++)
+        q->secret[i] = random_u64();
     q->hosts = hosts_open(q->settings);
     q->next_scan = clock_ms() + (o->id_count ? INT32_MAX : 0);
     for (size_t i = 0; i < o->id_count; i++)

@@ -102,6 +102,7 @@ struct qrun {
     struct destination *waiting_first, *waiting_last; /* those that want a slot */
     size_t active_count, link_count;
     unsigned turn;              /* of slots given */
+    uint64_t secret[2];         /* of hashes of what strangers send */
     struct link *settling;      /* links with a result that waits for the disk */
     struct queue_changes later; /* messages removed or deferred, not yet synced */
     bool unsynced;              /* some job is */

@@ -23,6 +23,7 @@
 #include <string.h>
 
 #define QUIT_MS 5000
+#define HANGUP_MS 1000 /* after the reply to QUIT */
 #define TAKES_NO_MAIL 521
 
 bool say_hello(struct smtp *s, const char *hostname)
@@ -115,10 +116,13 @@ static bool report(int channel, struct message *m, const struct transaction *t, 
     return channel_send(channel, m);
 }
 
-static void send_messages(struct smtp *s, int channel, struct message *m, struct transaction *t,
+/* True: the connection is to end because another one follows. */
+static bool send_messages(struct smtp *s, int channel, struct message *m, struct transaction *t,
                           const struct sender_start *start)
 {
     while (!s->gone && channel_receive(channel, m, -1)) {
+        if (m->verb == VERB_QUIT)
+            return true;
         memset(t, 0, sizeof *t);
         bool good = m->verb == VERB_MESSAGE && get_transaction(m, t);
         t->require_tls = start->security->require_tls;
@@ -128,8 +132,22 @@ static void send_messages(struct smtp *s, int channel, struct message *m, struct
             after = transaction_run(s, t);
         file_close(m->fd);
         if (!good || !report(channel, m, t, after) || after != AFTER_READY)
-            return;
+            return false;
     }
+    return false;
+}
+
+/* Where another connection follows, it does so once the server has hung up, and so counts this one no
+ * more. */
+static void quit(struct smtp *s, bool another)
+{
+    struct span have;
+    smtp_command(s, "QUIT");
+    if (!smtp_reply(s, QUIT_MS, false) || !another)
+        return;
+    conn_take(s->conn, conn_pending(s->conn).n);
+    conn_deadlines(s->conn, HANGUP_MS, 0);
+    conn_peek(s->conn, &have);
 }
 
 void sender_run(int channel, const struct sender_start *start)
@@ -141,7 +159,8 @@ void sender_run(int channel, const struct sender_start *start)
     struct transaction *t = malloc(sizeof *t);
     struct message *m = malloc(sizeof *m);
     struct secured secured;
-    bool begun = s.conn && t && m && (!start->hop->auth || sender_login_receive(channel, m, &login));
+    bool another = false,
+         begun = s.conn && t && m && (!start->hop->auth || sender_login_receive(channel, m, &login));
     if (begun) {
         bool ready = open_dialogue(&s, start, &secured);
         if (ready && start->hop->auth)
@@ -152,17 +171,18 @@ void sender_run(int channel, const struct sender_start *start)
             message_put_u64(m, secured.protection);
             message_put_u64(m, secured.result);
             message_put_str(m, secured.result ? secured.text : "");
+            message_put_u64(m, s.ehlo.limits.mails);
+            message_put_u64(m, s.ehlo.limits.recipients);
+            message_put_u64(m, s.ehlo.limits.domains);
         } else {
             message_put_u64(m, secured.refusal);
             message_put_u64(m, secured.result);
             put_reply(m, &s.reply);
         }
         if (channel_send(channel, m) && ready)
-            send_messages(&s, channel, m, t, start);
-        if (!s.gone) {
-            smtp_command(&s, "QUIT");
-            smtp_reply(&s, QUIT_MS, false);
-        }
+            another = send_messages(&s, channel, m, t, start);
+        if (!s.gone)
+            quit(&s, another);
     }
     conn_free(s.conn);
     free(t);

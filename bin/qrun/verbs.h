@@ -7,7 +7,7 @@
  *               <-FETCH-------------------              (the socket of a web server)
  *               --FETCHER---------------->              (a channel to the process that asks it)
  *               <-CONNECTED or NO_HOST---
- *               --MESSAGE----------------> sender      speaks SMTP on the socket it was started with
+ *               --MESSAGE, QUIT----------> sender      speaks SMTP on the socket it was started with
  *               <-READY, REFUSED, RESULT-
  *
  * The scheduler decides, owns the queue, and takes from the others only what is bounded here.
@@ -50,9 +50,10 @@ enum {
     VERB_LOGIN,   /* first, where the route asks for it: name, password */
     VERB_MESSAGE, /* sender, number: where the message begins, its size, MESSAGE_* bits, RET; ENVID; count;
                      for each recipient the address, NOTIFY as number, ORCPT; with the file */
+    VERB_QUIT,    /* no fields: another connection follows when the sender has ended */
     /* from it */
     VERB_READY, /* text: what TLS there is, "" for none; numbers: enum protection, enum tls_result; text: more
-                   of that, or "" */
+                   of that, or ""; numbers: MAILMAX, RCPTMAX, RCPTDOMAINMAX, 0 for none */
     VERB_REFUSED, /* numbers: enum refusal, enum tls_result (success: it isn't about TLS); text */
     VERB_RESULT,  /* number: enum after; count; for each recipient a mark (D, R, L, F, T, or RESULT_AGAIN) as
                      number, and the reply */
