@@ -10,7 +10,6 @@
 #include "store/mailbox_private.h"
 
 #include <errno.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>

@@ -149,6 +149,8 @@ static enum status attempt(struct merging *m, bool last)
     enum status st = scan_folder(p->new_dir, p->cur_dir, &m->scan);
     if (st == ST_OK && !merging_take_touched(m))
         st = ST_TEMP;
+    if (st == ST_OK && p->events_lost && !last) /* what was missed may be anywhere */
+        st = ST_NONE;
     scan_clear(&p->touched);
     if (st == ST_OK)
         st = begin(m, m->scan.count) ? claim_all(m) : ST_TEMP;

@@ -181,26 +181,43 @@ static bool is_found(const struct merging *m, struct span base)
     return false;
 }
 
+/* Of what was heard of a name only the last counts, and the order stays; of the first *seen so many are left.
+ * Else what a program tells that renames all the time is more than can be gone through while it does. */
+static void forget_earlier(struct scan *touched, size_t *seen)
+{
+    size_t kept = 0, left = 0;
+    struct found **items = malloc((touched->count + 1) * sizeof *items);
+    if (!items)
+        return;
+    for (size_t i = 0; i < touched->count; i++)
+        items[i] = &touched->items[i];
+    qsort(items, touched->count, sizeof *items, compare_touched);
+    for (size_t i = 0; i < touched->count; i++)
+        items[i]->earlier = i + 1 < touched->count && items[i]->in_new == items[i + 1]->in_new &&
+                            strcmp(items[i]->name, items[i + 1]->name) == 0;
+    for (size_t i = 0; i < touched->count; i++) {
+        if (touched->items[i].earlier)
+            continue;
+        left += i < *seen;
+        touched->items[kept++] = touched->items[i];
+    }
+    touched->count = kept;
+    *seen = left;
+    free(items);
+}
+
 /* Will an event still come that says where a file went, which was found under no name yet? The last that was
  * heard is that it came, and it isn't there. */
 static bool one_is_on_its_way(const struct merging *m)
 {
     const struct mailbox_private *p = mailbox_private(m->box);
-    size_t count = p->touched.count;
-    bool is = false;
     struct stat st;
-    struct found **items = malloc((count + 1) * sizeof *items);
-    for (size_t i = 0; items && i < count; i++)
-        items[i] = &p->touched.items[i];
-    if (items)
-        qsort(items, count, sizeof *items, compare_touched);
-    for (size_t i = 0; items && i < count && !is; i++) {
-        bool last = i + 1 == count || items[i + 1]->in_new != items[i]->in_new ||
-                    strcmp(items[i + 1]->name, items[i]->name) != 0;
-        is = last && items[i]->came && !is_there(p, items[i], &st) && !is_found(m, items[i]->f.base);
+    for (size_t i = 0; i < p->touched.count; i++) {
+        const struct found *item = &p->touched.items[i];
+        if (item->came && !is_there(p, item, &st) && !is_found(m, item->f.base))
+            return true;
     }
-    free(items);
-    return is;
+    return false;
 }
 
 /* Everything that is heard of, until no file is on its way: one that is renamed while a directory is read may
@@ -210,7 +227,8 @@ bool merging_take_touched(struct merging *m)
     struct mailbox_private *p = mailbox_private(m->box);
     size_t seen = 0;
     mailbox_drain(m->box);
-    for (int64_t end = clock_ms() + PATIENCE_MS; clock_ms() < end;) {
+    for (int64_t end = clock_ms() + PATIENCE_MS; clock_ms() < end && !p->events_lost;) {
+        forget_earlier(&p->touched, &seen);
         if (!take_touched(m, seen))
             return false;
         seen = p->touched.count;
@@ -269,6 +287,8 @@ static enum status look_at_directories(struct merging *m)
     m->scan.settled = now.settled;
     if (st == ST_OK && !merging_take_touched(m))
         st = ST_TEMP;
+    if (st == ST_OK && p->events_lost) /* what was missed may be anywhere */
+        st = ST_NONE;
     scan_clear(&p->touched);
     return st == ST_OK ? merging_match(m) : st;
 }

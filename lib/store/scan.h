@@ -22,6 +22,7 @@ struct found {
     bool in_new, dated;
     bool recent; /* whoever reads the scan says */
     bool came;   /* an event: the name came; else it went */
+    bool earlier; /* the same: another one about the name follows */
 };
 
 struct scan {
