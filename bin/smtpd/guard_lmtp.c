@@ -5,8 +5,8 @@
  * disk fails is refused or deferred, and the others have their mail.
  *
  * What a recipient expands to, and what it asked to be told, stays with it; the envelope's `targets` and
- * `asked` are empty between RCPTs. A mailbox that several recipients lead to gets the message once: who comes
- * later shares the answer, if it was good.
+ * `asked` are empty between RCPTs. A mailbox, or an address outside, that several recipients lead to gets the
+ * message once: who comes later shares the answer, if it was good, and what he wants to hear goes along.
  */
 #include "guard_private.h"
 
@@ -52,19 +52,35 @@ void guard_lmtp_forget(struct envelope *e)
     e->each = NULL;
 }
 
-static bool same_target(const struct target *a, const struct target *b)
+/* The same one among these; NULL: none is. */
+static const struct target *find_target(const struct targets *among, const struct target *t)
 {
-    return a->local == b->local && target_same(a, b);
+    for (size_t i = 0; i < among->count; i++)
+        if (among->list[i].local == t->local && target_same(&among->list[i], t))
+            return &among->list[i];
+    return NULL;
 }
 
 /* Who of those before `n` brought the message there; NULL: nobody. */
 static const struct lmtp_recipient *find_delivered(const struct envelope *e, size_t n, const struct target *t)
 {
     for (size_t i = 0; i < n; i++)
-        for (size_t k = 0; e->each[i].verdict == VERDICT_OK && k < e->each[i].targets.count; k++)
-            if (same_target(&e->each[i].targets.list[k], t))
-                return &e->each[i];
+        if (e->each[i].verdict == VERDICT_OK && find_target(&e->each[i].targets, t))
+            return &e->each[i];
     return NULL;
+}
+
+/* Asks of each of *left what those behind the n-th, who won't bring the message there, want to hear of it.
+ * False: no memory. */
+static bool join_later(struct envelope *e, size_t n, struct target *left, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        for (size_t k = n + 1; k < e->recipients; k++) {
+            const struct target *t = find_target(&e->each[k].targets, &left[i]);
+            if (t && !guard_notice_join(e, &left[i], t->options))
+                return false;
+        }
+    return true;
 }
 
 /* The targets of the n-th that have nothing yet. Their number; `id` is that of the message others have. */
@@ -89,7 +105,7 @@ struct one {
 };
 
 /* As if it were the only recipient. */
-static enum verdict deliver(const struct smtp_guard *g, size_t n, struct span tls, struct content *c,
+static enum verdict deliver(struct smtp_guard *g, size_t n, struct span tls, struct content *c,
                             struct one *one)
 {
     struct lmtp_recipient *r = &g->envelope.each[n];
@@ -103,6 +119,8 @@ static enum verdict deliver(const struct smtp_guard *g, size_t n, struct span tl
     e->recipient = r->address;
     e->targets = (struct targets){ .list = left, .count = count };
     e->asked = r->asked;
+    if (!join_later(&g->envelope, n, left, count))
+        return VERDICT_FAILED;
     enum verdict v = count ? guard_commit(&one->guard, tls, c, r->id, &one->commit) : VERDICT_OK;
     if (v == VERDICT_OK)
         guard_notice_passed_on(&one->guard, r->id, c);

@@ -60,6 +60,19 @@ static bool same_options(const struct rcpt_options *a, const struct rcpt_options
     return a->notify == b->notify && strcmp(a->orcpt, b->orcpt) == 0;
 }
 
+/* NULL: no memory. */
+static const struct rcpt_options *keep_merged(struct envelope *e, const struct rcpt_options *both)
+{
+    struct merged *m = e->merged;
+    while (m && !same_options(both, &m->options))
+        m = m->next;
+    if (!m && (m = malloc(sizeof *m))) {
+        *m = (struct merged){ .options = *both, .next = e->merged };
+        e->merged = m;
+    }
+    return m ? &m->options : NULL;
+}
+
 /* *all is what is asked of a target of which both are asked; they may be NULL, and *all also. False: no
  * memory. */
 static bool merge(struct envelope *e, const struct rcpt_options *have, const struct rcpt_options *more,
@@ -73,15 +86,8 @@ static bool merge(struct envelope *e, const struct rcpt_options *have, const str
     *all = more;
     if (more && same_options(&both, more))
         return true;
-    struct merged *m = e->merged;
-    while (m && !same_options(&both, &m->options))
-        m = m->next;
-    if (!m && (m = malloc(sizeof *m))) {
-        *m = (struct merged){ .options = both, .next = e->merged };
-        e->merged = m;
-    }
-    *all = m ? &m->options : NULL;
-    return m != NULL;
+    *all = keep_merged(e, &both);
+    return *all != NULL;
 }
 
 /* What is asked of each of *found by now. False: no memory. */
@@ -131,6 +137,19 @@ bool guard_notice_keep(struct envelope *e, const struct address *a, const struct
         e->asked = asked;
     *changes = changes_any(&e->targets, found, places);
     return true;
+}
+
+bool guard_notice_join(struct envelope *e, struct target *t, const struct rcpt_options *later)
+{
+    static const struct rcpt_options nothing = { .notify = 0 };
+    const struct rcpt_options *have = t->options ? t->options : &nothing;
+    struct rcpt_options both, but_success = later ? *later : nothing;
+    rcpt_options_but_success(&but_success);
+    rcpt_options_both(have, &but_success, &both);
+    if (same_options(&both, have))
+        return true;
+    t->options = keep_merged(e, &both);
+    return t->options != NULL;
 }
 
 void guard_notice_forget(struct envelope *e)

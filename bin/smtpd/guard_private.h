@@ -137,6 +137,9 @@ enum guard_next guard_filter_remove(struct guard *guard, struct message *m);
  * memory. */
 bool guard_notice_keep(struct envelope *e, const struct address *a, const struct rcpt_options *o,
                        struct targets *found, const size_t *places, bool *changes);
+/* LMTP: a later recipient leads to a target that has its copy from an earlier one. What it wants to hear is
+ * asked of that too, but for success, of which it is told when its own turn comes. False: no memory. */
+bool guard_notice_join(struct envelope *e, struct target *t, const struct rcpt_options *later);
 void guard_notice_forget(struct envelope *e);
 /* Queues the reports of success that are wanted for message `id`: of the mailboxes that have it, and then of
  * what was passed on. What fails is logged. */

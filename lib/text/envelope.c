@@ -16,17 +16,23 @@ static void set_orcpt(struct span alias, char to[ENVELOPE_ORCPT_LIMIT + 1])
     bytes_free(&value);
 }
 
+void rcpt_options_but_success(struct rcpt_options *o)
+{
+    if (!(o->notify & NOTIFY_SUCCESS))
+        return;
+    o->notify &= ~(unsigned)NOTIFY_SUCCESS;
+    if (!o->notify)
+        o->notify = NOTIFY_NEVER;
+}
+
 void rcpt_options_behind_alias(const struct rcpt_options *said, struct span alias, bool several,
                                struct rcpt_options *to)
 {
     *to = said ? *said : (struct rcpt_options){ 0 };
     if (!to->orcpt[0])
         set_orcpt(alias, to->orcpt);
-    if (!several || !(to->notify & NOTIFY_SUCCESS))
-        return;
-    to->notify &= ~(unsigned)NOTIFY_SUCCESS;
-    if (!to->notify)
-        to->notify = NOTIFY_NEVER;
+    if (several)
+        rcpt_options_but_success(to);
 }
 
 bool rcpt_wants(const struct rcpt_options *o, unsigned what)

@@ -42,6 +42,8 @@ struct rcpt_options {
 
 /* Is the sender to be told of this (one of NOTIFY_*)? `o` may be NULL. */
 bool rcpt_wants(const struct rcpt_options *o, unsigned what);
+/* Takes SUCCESS out of what is asked; where nothing else was, it is NEVER then. */
+void rcpt_options_but_success(struct rcpt_options *o);
 /* What goes along to an address that an alias leads to (RFC 3461 5.2.7.2 and 5.2.7.3): its ORCPT is the alias
  * if none was said, and where it leads to several nobody reports success, as that was done when it was
  * expanded. `said` may be NULL. */
