@@ -26,6 +26,7 @@ my %behaviours = (
     tlsinject => 'tlsinject', silent => 'silent', endless => 'endless', lines => 'lines', drip => 'drip', once => 'once', early => 'quit-early',
     (map { ("${_}four" => "${_}4", "${_}five" => "${_}5", "${_}hang" => "hang-$_") } qw(banner ehlo mail rcpt data end)),
     never => 'nomail', never2 => 'nomail', blocked => 'blocked', sick => 'sick', named => 'name=MAIL.here.test', wordy => 'wordy=1000', wide => 'wide=60000', few => 'few=3', fewer => 'few5=1,nopipe', midhang => 'hang-mid', wait => 'wait=0.1', most => 'most=2,wait=0.1',
+    busytls => 'tls,busy=1', brokenonce => 'tlsbroken,once',
 );
 domain($_, $behaviours{$_}) for sort keys %behaviours;
 domain('down', undef);
@@ -40,7 +41,7 @@ push @dns, "--host-record=addressonly.test,$ip{good}", '--host-record=six.test,:
 push @dns, '--mx-host=nohost.test,gone.test,10', "--cname=alias.test,addressonly.test";
 push @dns, '--mx-host=circle.test,ring.test,10', '--mx-host=afterloss.test,mx.datahang.test,5', '--mx-host=afterloss.test,mx.good.test,10';
 push @dns, map { ("--mx-host=$_->[0].test,mx.$_->[1].test,5", "--mx-host=$_->[0].test,mx.$_->[2].test,10") }
-    ['fullspool', 'mailfour', 'good'], ['lookup', 'sick', 'good'], ['bothsick', 'sick', 'down'], ['grey', 'rcptfour', 'good'];
+    ['plainsecond', 'busytls', 'brokenonce'], ['fullspool', 'mailfour', 'good'], ['lookup', 'sick', 'good'], ['bothsick', 'sick', 'down'], ['grey', 'rcptfour', 'good'];
 push @dns, map { ("--mx-host=$_->[0].test,mx.$_->[1].test,5", "--mx-host=$_->[0].test,mx.$_->[2].test,10") } ['nevers', 'never', 'never2'],
     ['neverfour', 'never', 'bannerfour'], ['fournever', 'bannerfour', 'never'], ['neverfive', 'never', 'bannerfive'], ['neverdown', 'never', 'down'],
     ['nevergood', 'never', 'good'], ['sicknever', 'sick', 'never'], ['neverblocked', 'never', 'blocked'];
@@ -169,6 +170,12 @@ subtest 'what a server may say' => sub {
         is scalar @{ $r->{taken} }, $_->[1] eq 'D' ? 1 : 0, "$_->[0]: taken once";
     }
     ok +(grep { / tls$/ } send_one('tls.test') && $T->events), 'TLS where it works';
+    $T->forget;
+    $T->put('alice@here.test', ["$_\@plainsecond.test"]) for qw(a b);
+    $T->qrun;
+    my @words = map { /^(\S+) \d+ (open|STARTTLS|tls|message|too many)/ ? ($1 eq $ip{busytls} ? 'first' : 'second') . " $2" : () } $T->events;
+    is_deeply \@words, [ 'first open', 'first too many', 'second open', 'second STARTTLS', 'second open', 'second message', 'first open', 'first STARTTLS',
+                         'first tls', 'first message' ], 'a host whose TLS is broken has mail without: it alone' or diag explain \@words;
     for my $stage (qw(banner ehlo mail rcpt data end)) {
         my $r = send_one("${stage}four.test");
         is $r->{state}, 'T', "4xx at $stage defers";

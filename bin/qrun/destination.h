@@ -96,7 +96,7 @@ struct destination {
     enum urgency urgency; /* of the most urgent message in line */
     bool insists;         /* somebody asks for another attempt: also at hosts that are dead */
     bool proven;          /* it took mail when it was last asked */
-    bool no_tls;
+    char plain_host[HOST_TEXT]; /* as in `shown` of a link: where TLS broke, it is done without if it may be */
     bool unfit;       /* a host will never do: it can't do what the messages require, or takes no mail */
     bool hindered;    /* another took mail, or was refused for a reason that may pass */
     bool policy_told; /* the policy stands in the record of TLS results */

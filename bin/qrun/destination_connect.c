@@ -92,13 +92,14 @@ static void start_sender(struct qrun *q, struct link *l, int socket)
     struct destination *d = l->d;
     char text[QUEUE_REPLY_LIMIT];
     struct bytes why;
+    bool no_tls = d->hop.tls == HOP_TLS_NONE || strcmp(d->plain_host, l->shown) == 0;
     l->state = GREETING;
     l->sender = child_start(q, &(struct child_start){ .kind = CHILD_SENDER,
                                                       .socket = socket,
                                                       .hop = &d->hop,
                                                       .security = &l->security,
                                                       .others = l->others,
-                                                      .no_tls = d->no_tls || d->hop.tls == HOP_TLS_NONE });
+                                                      .no_tls = no_tls });
     if (l->sender < 0) {
         give_up(q, l, "4.3.0 No process could be started to send");
         return;

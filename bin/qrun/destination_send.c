@@ -141,12 +141,11 @@ static void refused(struct qrun *q, struct link *l)
     }
     if (why == REFUSED_HOST && strncmp(reply, "4.4.2 ", 6) == 0) /* it said nothing, or not enough in time */
         hosts_failed(q->hosts, l->to);
-    if (why == REFUSED_TLS && !d->no_tls) {
-        d->no_tls = true;
+    if (why == REFUSED_TLS && strcmp(d->plain_host, l->shown) != 0) {
+        memcpy(d->plain_host, l->shown, sizeof d->plain_host);
         destination_connect(q, l, VERB_CONNECT_SAME);
         return;
     }
-    d->no_tls = false;
     destination_connect(q, l, VERB_CONNECT_NEXT);
 }
 

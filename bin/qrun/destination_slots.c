@@ -148,9 +148,9 @@ void destination_start_waiting(struct qrun *q)
         q->active = d;
         q->active_count++;
         d->progress = clock_ms();
-        d->no_tls = d->unfit = d->hindered = false;
+        d->unfit = d->hindered = false;
         d->lost = 0;
-        d->failure[0] = d->failed_host[0] = '\0';
+        d->failure[0] = d->failed_host[0] = d->plain_host[0] = '\0';
         d->link_ceiling = SLOTS_LIMIT;
         d->state = AT_WORK;
         struct link *l = link_new(q, d);
