@@ -126,6 +126,7 @@ static void sign_bounce(struct qrun *q, const struct bounce *b, struct bytes *fi
         bytes_clear(fields);
 }
 
+/* ST_NONE: it is in the queue from before a crash. */
 static enum status prepare_bounce(struct qrun *q, const struct bounce *b, struct queue_new *new)
 {
     struct bytes fields;
@@ -137,7 +138,7 @@ static enum status prepare_bounce(struct qrun *q, const struct bounce *b, struct
     e.options.smtputf8 = utf8_ascii_run(span_of(b->to->text)) < strlen(b->to->text);
     sign_bounce(q, b, &fields);
     struct content c = { .trace = span_bytes(&fields), .memory = text, .fd = -1, .size = text.n };
-    enum status st = queue_prepare(q->settings->spool, b->id, &e, &c, new);
+    enum status st = enqueue_prepare(q, b->id, &e, &c, new);
     bytes_free(&fields);
     return st;
 }
@@ -147,19 +148,10 @@ static enum status queue_bounce(struct qrun *q, const struct bounce *b)
     struct queue_new new;
     for (int attempt = 0; attempt < QUEUE_ATTEMPTS; attempt++) {
         enum status st = prepare_bounce(q, b, &new);
-        if (st == ST_PERM && errno == EEXIST) /* from before a crash, which may have come before its fsync */
-            return queue_sync(q->queue_dir, &(struct queue_changes){ .top = true });
+        if (st == ST_NONE || (st == ST_OK && enqueue_commit(q, &new)))
+            return ST_OK;
         if (st != ST_OK)
             return ST_TEMP;
-        if (queue_publish(&new) != ST_OK) {
-            queue_abort(&new);
-            return ST_TEMP;
-        }
-        if (queue_finish(&new) == ST_OK) {
-            line_add(&q->forced, b->id, true);
-            return ST_OK;
-        }
-        queue_withdraw(&new);
     }
     return ST_TEMP;
 }

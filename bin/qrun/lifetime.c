@@ -3,11 +3,11 @@
  * How long a message is tried: for the setting `queue-lifetime`, from when it was queued or released. Where
  * that time is no good to count from, an `until`, which ID.why keeps, says when the message goes back:
  *
- * - It was queued while the clock was ahead: its lifetime begins when that is seen.
- * - It wasn't tried when it was due, as the machine was off, or nothing ran, and its lifetime is over, or
- * nearly: the next attempt may come before the network does, and would be the last. It is tried for
- * queue_grace() from then, from the first interval on; once.
- * - It was held, and is released (bin/postern/queue_change.c).
+ *   - It was queued while the clock was ahead: its lifetime begins when that is seen.
+ *   - It wasn't tried when it was due, as the machine was off, or nothing ran, and its lifetime is over, or
+ *     nearly: the next attempt may come before the network does, and would be the last. It is tried for
+ *     queue_grace() from then, from the first interval on; once.
+ *   - It was held, and is released (bin/postern/queue_change.c).
  */
 #include "qrun.h"
 

@@ -127,11 +127,7 @@ static enum status prepare_queue(struct qrun *q, const struct recipients *to, co
     if (m->options)
         e.options = *m->options;
     e.options.release = 0;
-    enum status st = recipients_put(to, &e) ? queue_prepare(q->settings->spool, id, &e, &c, new) : ST_TEMP;
-    if (st != ST_PERM || errno != EEXIST)
-        return st;
-    st = queue_sync(q->queue_dir, &(struct queue_changes){ .top = true }); /* the crash may have come first */
-    return st == ST_OK ? ST_NONE : st;
+    return recipients_put(to, &e) ? enqueue_prepare(q, id, &e, &c, new) : ST_TEMP;
 }
 
 /* Those outside, and mailboxes that are set aside. */
@@ -224,21 +220,6 @@ static size_t fill_boxes(struct qrun *q, struct delivery *d)
     return failed;
 }
 
-/* False: it is nowhere. */
-static bool commit_queued(struct qrun *q, struct queue_new *new)
-{
-    if (queue_publish(new) != ST_OK) {
-        queue_abort(new);
-        return false;
-    }
-    if (queue_finish(new) != ST_OK) {
-        queue_withdraw(new);
-        return false;
-    }
-    line_add(&q->forced, new->id, true);
-    return true;
-}
-
 /* Mailboxes that failed when others had the message already. */
 static bool queue_failed(struct qrun *q, const struct address *to, const struct targets *t,
                          const struct local_mail *m, const struct delivery *d)
@@ -255,7 +236,7 @@ static bool queue_failed(struct qrun *q, const struct address *to, const struct 
         queue_report_id(m->id, "failed", 0, id);
     enum status st = prepare_queue(q, &failed, m, m->id ? id : NULL, &new);
     recipients_free(&failed);
-    return st == ST_NONE || (st == ST_OK && commit_queued(q, &new));
+    return st == ST_NONE || (st == ST_OK && enqueue_commit(q, &new));
 }
 
 static void abandon(struct delivery *d)
@@ -273,7 +254,7 @@ static void abandon(struct delivery *d)
 static enum status publish(struct qrun *q, const struct address *to, const struct targets *t,
                            const struct local_mail *m, struct delivery *d)
 {
-    if (d->has_queued && !commit_queued(q, &d->queued)) {
+    if (d->has_queued && !enqueue_commit(q, &d->queued)) {
         abandon(d);
         return ST_TEMP;
     }

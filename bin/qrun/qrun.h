@@ -15,6 +15,7 @@
  *     forward.c      the sender of what aliases send on
  *     notice.c       who is told what, and when: failures, delays, successes
  *     bounce.c       the report itself on its way to the sender; text/report.c writes it
+ *     enqueue.c      what the runner itself brings into the queue
  *     child.c        a sandboxed child: connector.c (DNS, connects), sender.c (SMTP) or fetcher.c (a policy
  *                    by HTTPS)
  */
@@ -257,6 +258,14 @@ const char *forward_sender(struct qrun *q, const struct part *p, struct address 
 enum status notices_settle(struct qrun *q, struct job *j);
 /* A message that is about to be deferred: tells its sender, once, when it has waited long enough for that. */
 void notice_of_delay(struct qrun *q, struct job *j);
+
+/* --- enqueue.c */
+/* Prepares a message under this ID, or under a new one (NULL): as queue_prepare(), but ST_NONE where one with
+ * the ID is in the queue from before a crash, by now durably. */
+enum status enqueue_prepare(struct qrun *q, const char *id, const struct queue_envelope *e,
+                            const struct content *c, struct queue_new *new);
+/* Brings it into the queue, durably, to be tried next. False: it is nowhere, and `new` is done with. */
+bool enqueue_commit(struct qrun *q, struct queue_new *new);
 
 /* --- bounce.c */
 /* Tells the sender about these recipients, durably. ST_OK: done, or nobody is to be told. ST_TEMP: try
