@@ -8,6 +8,7 @@
 
 #include "base/settings.h"
 #include "store/tables.h"
+#include "text/domains.h"
 
 struct admin {
     const char *file;  /* of the settings, as given or the default */
@@ -130,6 +131,9 @@ int edit_compile_all(struct admin *a);
  * for aliases. */
 bool edit_find(struct admin *a, enum table_name name, const struct bytes *text, const char *canonical,
                struct span *line);
+/* What the table of domains says of this one, in canonical form. EX_OK, or complains; *there: it has an entry,
+ * and *e is that. */
+int edit_domain(struct admin *a, struct span domain, bool *there, struct domain_entry *e);
 /* Appends a line (giving the one before its LF, if it has none). */
 void edit_append(struct bytes *text, const char *line);
 /* Replaces `part`, a span of text, by `with`. */

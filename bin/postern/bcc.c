@@ -80,7 +80,8 @@ static void warn_targets(struct admin *a, const struct copies_entry *e)
         struct targets targets = { 0 };
         if (line.n && address_parse(line, &target) == ADDRESS_OK &&
             directory_expand(d, &target, &targets) == ST_NONE)
-            complain(EX_OK, "warning: %s gets no copies until there is such an account or alias", target.text);
+            complain(EX_OK, "warning: %s gets no copies until there is such an account or alias",
+                     target.text);
         targets_free(&targets);
     }
     directory_close(d);

@@ -87,14 +87,12 @@ int dkim_list(struct admin *a, int argc, char **argv)
 /* Does this server send mail from that domain? One of ours or that is relayed, or its own name. */
 static int check_domain(struct admin *a, const char *domain)
 {
-    struct bytes text;
-    struct span line;
-    int result = edit_read(a, TABLE_DOMAINS, &text);
-    if (result == EX_OK && strcasecmp(domain, a->s.hostname) != 0 &&
-        !edit_find(a, TABLE_DOMAINS, &text, domain, &line))
+    struct domain_entry e;
+    bool there;
+    int result = edit_domain(a, span_of(domain), &there, &e);
+    if (result == EX_OK && strcasecmp(domain, a->s.hostname) != 0 && !there)
         result =
             complain(EX_NOHOST, "%s: is no domain of this server; `postern domain add` makes it one", domain);
-    bytes_free(&text);
     return result;
 }
 

@@ -10,7 +10,6 @@
 #include "certificate.h"
 #include "dkim.h"
 #include "records.h"
-#include "text/domains.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -165,14 +164,12 @@ static int print_domain(struct admin *a, const struct domain_entry *e, bool only
 static int print_host_keys(struct admin *a)
 {
     struct dkim_keys keys;
-    struct bytes table;
-    struct span line;
-    int result = edit_read(a, TABLE_DOMAINS, &table);
-    bool is_domain = result == EX_OK && edit_find(a, TABLE_DOMAINS, &table, a->s.hostname, &line);
-    bytes_free(&table);
+    struct domain_entry e;
+    bool there;
+    int result = edit_domain(a, span_of(a->s.hostname), &there, &e);
     if (result == EX_OK)
         result = dkim_find(a, a->s.hostname, &keys);
-    return result == EX_OK && !is_domain && keys.count ? print_keys(a, a->s.hostname) : result;
+    return result == EX_OK && !there && keys.count ? print_keys(a, a->s.hostname) : result;
 }
 
 static int print_all(struct admin *a, int argc, char **argv)

@@ -8,7 +8,6 @@
 
 #include "admin.h"
 #include "records.h"
-#include "text/domains.h"
 #include "trust/lookup.h"
 
 /* Worse ones are greater. A note leaves the exit status 0. */

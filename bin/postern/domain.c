@@ -3,7 +3,6 @@
  * postern domain add|remove, relay add|remove, and postern tables.
  */
 #include "admin.h"
-#include "text/domains.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -161,17 +160,13 @@ static int recipient_argument(const char *text, char to[ADDRESS_LIMIT + 4])
 /* Mail for those of a domain that isn't relayed is refused, or delivered here. */
 static void warn_domain(struct admin *a, const char *recipient)
 {
-    struct bytes text;
-    struct span line;
     struct domain_entry e;
+    bool there;
     const char *domain = strrchr(recipient, '@') + 1;
-    if (edit_read(a, TABLE_DOMAINS, &text) == EX_OK) {
-        bool there = edit_find(a, TABLE_DOMAINS, &text, domain, &line) && !tables_domain_entry(line, &e);
-        if (!there || (e.kind != DOMAIN_RELAY && e.kind != DOMAIN_RELAY_ALL))
-            complain(EX_OK, "warning: mail for %s isn't relayed until `postern domain add %s relay`%s",
-                     domain, domain, there ? ", for which it must be removed first" : "");
-    }
-    bytes_free(&text);
+    int result = edit_domain(a, span_of(domain), &there, &e);
+    if (result == EX_OK && (!there || (e.kind != DOMAIN_RELAY && e.kind != DOMAIN_RELAY_ALL)))
+        complain(EX_OK, "warning: mail for %s isn't relayed until `postern domain add %s relay`%s", domain,
+                 domain, there ? ", for which it must be removed first" : "");
 }
 
 static int change_recipients(struct admin *a, int argc, char **argv, bool add)

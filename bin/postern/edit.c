@@ -8,7 +8,6 @@
  */
 #include "admin.h"
 #include "base/files.h"
-#include "text/domains.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -208,6 +207,18 @@ bool edit_find(struct admin *a, enum table_name name, const struct bytes *text, 
         *line = whole;
     bytes_free(&domain);
     return found;
+}
+
+int edit_domain(struct admin *a, struct span domain, bool *there, struct domain_entry *e)
+{
+    struct bytes text;
+    struct span line;
+    char name[ADDRESS_DOMAIN_LIMIT + 1];
+    int result = edit_read(a, TABLE_DOMAINS, &text);
+    *there = result == EX_OK && span_copy(domain, name, sizeof name) &&
+             edit_find(a, TABLE_DOMAINS, &text, name, &line) && !tables_domain_entry(line, e);
+    bytes_free(&text);
+    return result;
 }
 
 void edit_append(struct bytes *text, const char *line)

@@ -8,7 +8,6 @@
  */
 #include "records.h"
 #include "dkim.h"
-#include "text/domains.h"
 
 #include <arpa/inet.h>
 #include <ifaddrs.h>

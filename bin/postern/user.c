@@ -14,27 +14,23 @@
 #include <string.h>
 #include <sysexits.h>
 
-/* Mail doesn't come to accounts elsewhere: in another name of a domain it is for those in that domain, and in one that is
- * relayed for another server's. */
+/* Mail doesn't come to accounts elsewhere: in another name of a domain it is for those in that domain, and in
+ * one that is relayed for another server's. */
 static int must_be_ours(struct admin *a, const struct address *account)
 {
-    struct bytes domains;
-    struct span line;
-    struct domain_entry e = { .kind = DOMAIN_OURS };
-    char domain[ADDRESS_LIMIT];
-    int result = edit_read(a, TABLE_DOMAINS, &domains);
-    bool there = result == EX_OK && span_copy(address_domain(account), domain, sizeof domain) &&
-                 edit_find(a, TABLE_DOMAINS, &domains, domain, &line) && !tables_domain_entry(line, &e);
-    bytes_free(&domains);
+    struct domain_entry e;
+    bool there;
+    int result = edit_domain(a, address_domain(account), &there, &e);
     if (result == EX_OK && !there)
         return complain(EX_NOHOST,
                         "%s: the domain isn't one of this server's; `postern domain add` makes it one",
                         account->text);
-    if (e.kind == DOMAIN_ALIAS)
-        return complain(EX_DATAERR, "%s: the domain is another name of %s; an account there has its mail too", account->text,
-                        e.target);
-    if (e.kind != DOMAIN_OURS)
-        return complain(EX_DATAERR, "%s: mail for this domain is relayed to another server, which has its accounts",
+    if (result == EX_OK && e.kind == DOMAIN_ALIAS)
+        return complain(EX_DATAERR, "%s: the domain is another name of %s; an account there has its mail too",
+                        account->text, e.target);
+    if (result == EX_OK && e.kind != DOMAIN_OURS)
+        return complain(EX_DATAERR,
+                        "%s: mail for this domain is relayed to another server, which has its accounts",
                         account->text);
     return result;
 }

@@ -20,20 +20,14 @@
 /* Whose line it is. NULL, or why it can't be one. */
 static const char *find_account(struct user_import *u, struct span name, struct address *account)
 {
-    struct bytes domains;
-    struct span line;
-    char domain[ADDRESS_LIMIT];
+    struct domain_entry e;
+    bool there;
     if (!tables_address(name, span_bytes(&u->domain), account))
         return "is no address, nor the name of a user";
     for (size_t i = 0; i < u->count; i++)
         if (strcmp(u->users[i].account.text, account->text) == 0)
             return "is there twice; the first line counts";
-    struct domain_entry e = { .kind = DOMAIN_OURS };
-    bool there = edit_read(u->a, TABLE_DOMAINS, &domains) == EX_OK &&
-                 span_copy(address_domain(account), domain, sizeof domain) &&
-                 edit_find(u->a, TABLE_DOMAINS, &domains, domain, &line) && !tables_domain_entry(line, &e);
-    bytes_free(&domains);
-    if (!there)
+    if (edit_domain(u->a, address_domain(account), &there, &e) != EX_OK || !there)
         return "is of no domain of this server; `postern domain add` makes it one";
     return e.kind == DOMAIN_OURS
                ? NULL

@@ -166,9 +166,9 @@ static const char *set_size(struct settings *s, const struct setting_key *k, con
 static const char *set_some_size(struct settings *s, const struct setting_key *k, const char *value)
 {
     const char *wrong = set_size(s, k, value);
-    return wrong                        ? wrong
-           : *(uint64_t *)member(s, k) ? NULL
-                                        : "must be a size that something fits into, such as 50M; there is none for no limit";
+    if (wrong || *(uint64_t *)member(s, k))
+        return wrong;
+    return "must be a size that something fits into, such as 50M; there is none for no limit";
 }
 
 static const char *set_seconds(struct settings *s, const struct setting_key *k, const char *value)

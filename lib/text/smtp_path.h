@@ -45,8 +45,8 @@ struct smtp_path_rcpt {
     struct span wrong; /* as above */
 };
 
-/* `argument` is what follows "MAIL ", `offered` has OFFER_* bits. Spaces behind the colon and an address without
- * brackets, which the standard forbids and many programs send, are tolerated. */
+/* `argument` is what follows "MAIL ", `offered` has OFFER_* bits. Spaces behind the colon and an address
+ * without brackets, which the standard forbids and many programs send, are tolerated. */
 enum smtp_path_result smtp_path_read_mail(struct span argument, unsigned offered,
                                           struct smtp_path_mail *mail);
 /* `argument` is what follows "RCPT "; `utf8`: MAIL said SMTPUTF8. <Postmaster> is a recipient, <> is none. */
