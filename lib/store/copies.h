@@ -29,9 +29,9 @@ void copies_entry_free(struct copies_entry *e);
 
 /* ST_NONE: there is no such table, as is usual. ST_TEMP: it can't be read, and logged. */
 enum status copies_open(const struct settings *s, struct table **t);
-/* Appends the addresses for which `kind` ("from" or "to") and an address, the same without its detail (for these
- * delimiters), or its domain, have an entry; with kind "all" the address doesn't matter. ST_OK also where there are none;
- * ST_TEMP: can't tell. */
+/* Appends the addresses for which `kind` ("from" or "to") and an address, the same without its detail (for
+ * these delimiters), or its domain, have an entry; with kind "all" the address doesn't matter. ST_OK also
+ * where there are none; ST_TEMP: can't tell. */
 enum status copies_find(struct table *t, const char *kind, const struct address *a, const char *delimiters,
                         struct bytes *to);
 

@@ -9,9 +9,9 @@
  * Files are written in batches, and written out before they get their names (files.h). A few are fsynced
  * after that, under the lock, as what is appended is: one commit of the journal for all. Many would keep
  * others waiting for the lock, as each fsync flushes the disk's cache once more: they are fsynced before it
- * is taken, batch by batch, where a commit of many costs nothing beside these. (1,000 could do with one flush,
- * as what was written out is on a journal's disk once the directory is fsynced, and take an eighth of the
- * time. Refused: an ext4 without a journal, which can't be told from others here, would lose them.)
+ * is taken, batch by batch, where a commit of many costs nothing beside these. (1,000 could do with one
+ * flush, as what was written out is on a journal's disk once the directory is fsynced, and take an eighth of
+ * the time. Refused: an ext4 without a journal, which can't be told from others here, would lose them.)
  */
 #include "store/mailbox_private.h"
 #include "base/files.h"

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * A folder that messages are put into. They are written in tmp/, and out, without a lock; only giving UIDs,
- * renaming into cur/ and the fsync of a few files happens under it, so that a large copy keeps nobody waiting.
+ * renaming into cur/ and the fsync of a few files happens under it, so that a large copy keeps nobody
+ * waiting.
  *
  * Where the session has the folder open, its directories need not be opened again, and its index takes the
  * records under the same lock. The UIDs are in the index's header, on their way to others, before a file has

@@ -6,6 +6,7 @@
  *     mailbox_lock.c    the folder's lock, UIDs and mod-sequences
  *     mailbox_keyword.c keywords
  *     mailbox_sync.c    the directories merged into the index, under the folder's lock
+ *     mailbox_touched.c names that events told of, as a part of that
  *     mailbox_match.c   which file is which record
  *     mailbox_assign.c  UIDs for files that have none
  *     mailbox_rebuild.c an index made anew
@@ -47,6 +48,8 @@
 #include "store/index.h"
 #include "store/scan.h"
 #include "store/view.h"
+
+#include <sys/stat.h>
 
 #define OWN_MODSEQS 64
 
@@ -164,9 +167,11 @@ void merging_free_match(struct merging *m);
 bool merging_misses(struct merging *m, const struct found *item);
 /* The mod-sequence of this merge's changes. */
 uint64_t merging_modseq(struct merging *m);
-/* mailbox_sync.c: adds to the scan what events told of meanwhile, until no file is on its way. False if
+/* mailbox_touched.c: adds to the scan what events told of meanwhile, until no file is on its way. False if
  * memory runs out. */
 bool merging_take_touched(struct merging *m);
+/* Is something there under the name that an event told of? Then *st is of it. */
+bool touched_is_there(const struct mailbox_private *p, const struct found *item, struct stat *st);
 /* mailbox_assign.c: records for the unknown items. ST_NONE, unless this is the `last` attempt: a file that
  * has a UID was renamed meanwhile, nothing was done, scan again. */
 enum status mailbox_assign(struct merging *m, bool last);
@@ -206,7 +211,8 @@ bool mailbox_drain(struct mailbox *box);
 void mailbox_forget_events(struct mailbox *box);
 
 /* --- mailbox_refresh.c */
-/* Adds to a malloc'd list of UIDs, which begins as NULL and 0. False, and nothing is added, without memory. */
+/* Adds to a malloc'd list of UIDs, which begins as NULL and 0. False, and nothing is added, without
+ * memory. */
 bool mailbox_add_uid(uint32_t **uids, size_t *count, uint32_t uid);
 /* This session was the first to see the message, and whether it was. */
 void mailbox_note_recent(struct mailbox *box, uint32_t uid);

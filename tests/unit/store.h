@@ -109,6 +109,18 @@ UNUSED static const char *name_at(const struct mailbox *box, size_t index)
     return name;
 }
 
+/* Opens a folder, to be changed; without it there is no test. */
+UNUSED static struct mailbox *open_folder(struct mail *mail, const char *folder)
+{
+    struct mailbox *box = NULL;
+    enum status st = mailbox_open(mail, span_of(folder), false, &box);
+    if (st != ST_OK) {
+        ok(false, "open %s: %d %s", folder, st, strerror(errno));
+        exit(1);
+    }
+    return box;
+}
+
 UNUSED static enum status deliver(const char *maildir, const char *folder, const char *message)
 {
     struct maildir_delivery d;
