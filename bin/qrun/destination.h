@@ -93,10 +93,10 @@ struct destination {
     int64_t failed_until;            /* clock_ms() */
     char failure[QUEUE_REPLY_LIMIT]; /* what a host said last, and who; "" for nothing yet, or nobody */
     char failed_host[HOST_TEXT];
+    char plain_host[HOST_TEXT]; /* whose TLS broke: it gets mail without, where that is allowed */
     enum urgency urgency; /* of the most urgent message in line */
     bool insists;         /* somebody asks for another attempt: also at hosts that are dead */
     bool proven;          /* it took mail when it was last asked */
-    char plain_host[HOST_TEXT]; /* as in `shown` of a link: where TLS broke, it is done without if it may be */
     bool unfit;       /* a host will never do: it can't do what the messages require, or takes no mail */
     bool hindered;    /* another took mail, or was refused for a reason that may pass */
     bool policy_told; /* the policy stands in the record of TLS results */

@@ -41,7 +41,7 @@ struct asked {
     struct asked *next;
 };
 
-/* What is asked of targets to which several recipients lead, where it is what none of them said. */
+/* What is asked of targets to which several recipients lead, where it isn't what the first of them said. */
 struct merged {
     struct rcpt_options options;
     struct merged *next;
@@ -60,19 +60,6 @@ static bool same_options(const struct rcpt_options *a, const struct rcpt_options
     return a->notify == b->notify && strcmp(a->orcpt, b->orcpt) == 0;
 }
 
-/* NULL: no memory. */
-static const struct rcpt_options *keep_merged(struct envelope *e, const struct rcpt_options *both)
-{
-    struct merged *m = e->merged;
-    while (m && !same_options(both, &m->options))
-        m = m->next;
-    if (!m && (m = malloc(sizeof *m))) {
-        *m = (struct merged){ .options = *both, .next = e->merged };
-        e->merged = m;
-    }
-    return m ? &m->options : NULL;
-}
-
 /* *all is what is asked of a target of which both are asked; they may be NULL, and *all also. False: no
  * memory. */
 static bool merge(struct envelope *e, const struct rcpt_options *have, const struct rcpt_options *more,
@@ -83,11 +70,15 @@ static bool merge(struct envelope *e, const struct rcpt_options *have, const str
     *all = have;
     if (have ? same_options(&both, have) : !both.notify && !both.orcpt[0])
         return true;
-    *all = more;
-    if (more && same_options(&both, more))
-        return true;
-    *all = keep_merged(e, &both);
-    return *all != NULL;
+    struct merged *m = e->merged;
+    while (m && !same_options(&both, &m->options))
+        m = m->next;
+    if (!m && (m = malloc(sizeof *m))) {
+        *m = (struct merged){ .options = both, .next = e->merged };
+        e->merged = m;
+    }
+    *all = m ? &m->options : NULL;
+    return m != NULL;
 }
 
 /* What is asked of each of *found by now. False: no memory. */
@@ -141,15 +132,9 @@ bool guard_notice_keep(struct envelope *e, const struct address *a, const struct
 
 bool guard_notice_join(struct envelope *e, struct target *t, const struct rcpt_options *later)
 {
-    static const struct rcpt_options nothing = { .notify = 0 };
-    const struct rcpt_options *have = t->options ? t->options : &nothing;
-    struct rcpt_options both, but_success = later ? *later : nothing;
+    struct rcpt_options but_success = later ? *later : (struct rcpt_options){ .notify = 0 };
     rcpt_options_but_success(&but_success);
-    rcpt_options_both(have, &but_success, &both);
-    if (same_options(&both, have))
-        return true;
-    t->options = keep_merged(e, &both);
-    return t->options != NULL;
+    return merge(e, t->options, &but_success, &t->options);
 }
 
 void guard_notice_forget(struct envelope *e)

@@ -33,7 +33,7 @@ static void taken_over(void)
     put_file("m/.d/new/1002.M1P1.host,S=2", "c\n");
     put_file("m/.d/cur/0900.new.host:2,", "d\n");
     put_file("m/.d/cur/1005.M1P1.host:2,", "e\n");
-    struct mailbox *box = open_folder(mail, "d");
+    struct mailbox *box = open_folder(mail, "d", false);
     ok(box->uid_validity == 1275660208 && box->uid_next == 25024, "UIDVALIDITY and next UID: %u",
        box->uid_next);
     ok(box->count == 5 && has(box, 0, 7, "1000.M1P1") && has(box, 1, 12, "1001.M1P1") &&
@@ -48,7 +48,7 @@ static void taken_over(void)
     ok(mailbox_message(box, 2).recent && !mailbox_message(box, 0).recent, "new mail is new");
     mailbox_close(box);
     put_file("m/.d/dovecot-uidlist", "3 V99 N1\n");
-    box = open_folder(mail, "d");
+    box = open_folder(mail, "d", false);
     ok(box->uid_validity == 1275660208 && box->count == 5, "only once");
     mailbox_close(box);
 }
@@ -75,7 +75,7 @@ static void lists(void)
         put_file(at("m/.%s/dovecot-uidlist", folder), rows[i].list);
         put_file(at("m/.%s/cur/1000.h:2,", folder), "x\n");
         put_file(at("m/.%s/cur/1001.h:2,", folder), "y\n");
-        struct mailbox *box = open_folder(mail, folder);
+        struct mailbox *box = open_folder(mail, folder, false);
         bool validity =
             rows[i].validity ? box->uid_validity == rows[i].validity : box->uid_validity > 1000000000;
         ok(box->count == 2 && validity && has(box, 0, rows[i].uid, "1000.h"), "%s", rows[i].name);
@@ -84,7 +84,7 @@ static void lists(void)
     create("f");
     mkfifo("m/.f/dovecot-uidlist", 0600);
     put_link("/etc/passwd", "m/.f/dovecot-keywords");
-    struct mailbox *box = open_folder(mail, "f");
+    struct mailbox *box = open_folder(mail, "f", false);
     ok(box->count == 0, "a FIFO for a list is none");
     mailbox_close(box);
 }

@@ -15,17 +15,6 @@
 
 static struct mail *mail;
 
-static struct mailbox *open_box(const char *folder, bool read_only)
-{
-    struct mailbox *box = NULL;
-    enum status st = mailbox_open(mail, span_of(folder), read_only, &box);
-    if (st != ST_OK) {
-        ok(false, "open %s: %d %s", folder, st, strerror(errno));
-        exit(1);
-    }
-    return box;
-}
-
 static struct mailbox_changes refresh(struct mailbox *box, bool keep)
 {
     struct mailbox_changes c;
@@ -55,7 +44,7 @@ static bool uids_are(const struct mailbox *box, const char *expected)
 
 static bool reopened(const char *folder, const char *expected)
 {
-    struct mailbox *box = open_box(folder, false);
+    struct mailbox *box = open_folder(mail, folder, false);
     bool same = uids_are(box, expected);
     mailbox_close(box);
     return same;
@@ -65,7 +54,7 @@ static void new_mail(void)
 {
     deliver("m", NULL, "Subject: one\r\n\r\n1\r\n");
     deliver("m", NULL, "Subject: two\r\n\r\n2\r\n");
-    struct mailbox *box = open_box("inbox", true);
+    struct mailbox *box = open_folder(mail, "inbox", true);
     ok(uids_are(box, "1 2") && strcmp(box->folder, "INBOX") == 0 && box->uid_next == 3,
        "read-only: UIDs are given");
     ok(files_in("m/new", NULL, 0) == 2 && mailbox_message(box, 0).in_new && mailbox_message(box, 0).recent,
@@ -74,7 +63,7 @@ static void new_mail(void)
     char id[40];
     strcpy(id, box->mailbox_id);
     mailbox_close(box);
-    box = open_box("INBOX", false);
+    box = open_folder(mail, "INBOX", false);
     ok(uids_are(box, "1 2") && mailbox_message(box, 1).recent && files_in("m/new", NULL, 0) == 0 &&
            files_in("m/cur", NULL, 0) == 2,
        "opened: moved to cur/, recent");
@@ -82,7 +71,7 @@ static void new_mail(void)
        "validity and ID stay");
     ok(mailbox_message(box, 0).size == 16 && mailbox_message(box, 0).wire_size == 19, "sizes");
     mailbox_close(box);
-    box = open_box("INBOX", false);
+    box = open_folder(mail, "INBOX", false);
     ok(uids_are(box, "1 2") && !mailbox_message(box, 0).recent && box->uid_next == 3,
        "opened again: the same, no longer recent");
     struct mailbox_map map;
@@ -104,7 +93,7 @@ static void flags(void)
     folder_create(mail, SPAN("flags"));
     for (int i = 0; i < 3; i++)
         deliver("m", "flags", "x\r\n");
-    struct mailbox *box = open_box("flags", false), *other = open_box("flags", false);
+    struct mailbox *box = open_folder(mail, "flags", false), *other = open_folder(mail, "flags", false);
     uint32_t bit, again;
     enum status set = store_flags(box, 1, FLAG_SEEN | FLAG_DRAFT);
     ok(set == ST_OK && mailbox_message(box, 1).flags == (FLAG_SEEN | FLAG_DRAFT) &&
@@ -145,7 +134,7 @@ static void flags(void)
     store_flags(box, 0, FLAG_SYSTEM | 0x3ffffff);
     mailbox_close(box);
     mailbox_close(other);
-    box = open_box("flags", true);
+    box = open_folder(mail, "flags", true);
     ok(mailbox_message(box, 0).flags == (FLAG_SYSTEM | 0x3ffffff) && strcmp(box->keywords[25], "k25") == 0,
        "all flags, read again");
     ok(store_flags(box, 0, 0) == ST_PERM && errno == EROFS, "a read-only mailbox has its flags");
@@ -157,7 +146,7 @@ static void expunging(void)
     folder_create(mail, SPAN("gone"));
     for (int i = 0; i < 5; i++)
         deliver("m", "gone", "x\r\n");
-    struct mailbox *box = open_box("gone", false), *other = open_box("gone", false);
+    struct mailbox *box = open_folder(mail, "gone", false), *other = open_folder(mail, "gone", false);
     struct mailbox_changes c;
     ok(mailbox_expunge(box, (size_t[]){ 1, 4 }, 2, &c) == ST_OK && c.expunged_count == 2 &&
            c.expunged[1] == 5 && uids_are(box, "1 3 4"),
@@ -192,7 +181,7 @@ static void other_programs(void)
     put_file("m/.o/cur/1001.M1P2.host,S=999,W=999:2,F", "a: b\n\nc\n"); /* sizes that are wrong */
     put_file("m/.o/new/1002.mutt", "a: b\n\nc\r\nd\n");
     put_file("m/.o/cur/0999.h,U=5,Z=q:2,Tz", "");
-    struct mailbox *box = open_box("o", false);
+    struct mailbox *box = open_folder(mail, "o", false);
     uint64_t size;
     ok(uids_are(box, "1 2 3 4"), "foreign files are taken over in order of arrival");
     ok(strstr(name_at(box, 0), ",U=5,Z=q:2,Tz") && mailbox_message(box, 0).flags == FLAG_DELETED,
@@ -240,8 +229,8 @@ static void other_programs(void)
 static void clashes(void)
 {
     folder_create(mail, SPAN("c"));
-    mailbox_close(open_box("c", false));
-    struct mailbox *box = open_box("c", false);
+    mailbox_close(open_folder(mail, "c", false));
+    struct mailbox *box = open_folder(mail, "c", false);
     uint32_t v = box->uid_validity;
     mailbox_close(box);
     put_file(at("m/.c/cur/1000.a,P=%x.3:2,", v), "a");
@@ -250,7 +239,7 @@ static void clashes(void)
     put_file(at("m/.c/cur/1002.c,P=%x.1:2,", v + 1), "c");
     put_file(at("m/.c/cur/1003.d,P=%x.ffffffff:2,", v), "d");
     put_file(at("m/.c/cur/1004.e,P=%x.9:2,", v), "e");
-    box = open_box("c", false);
+    box = open_folder(mail, "c", false);
     ok(uids_are(box, "3 9 10 11 12 13") && strstr(name_at(box, 0), "1000.a"), "one keeps the UID: %s",
        uids_of(box));
     put_file(at("m/.c/cur/0001.z,P=%x.9:2,", v), "z");
@@ -273,7 +262,7 @@ static void same_tick(void)
         deliver("m", "tick", "x\r\n");
         usleep((useconds_t)(i % 50 * 1000));
         for (int again = 0; again < 2; again++) {
-            struct mailbox *box = open_box("tick", false);
+            struct mailbox *box = open_folder(mail, "tick", false);
             missed += box->count != i;
             mailbox_close(box);
         }
@@ -284,7 +273,7 @@ static void same_tick(void)
 static void same_second(void)
 {
     folder_create(mail, SPAN("fast"));
-    struct mailbox *box = open_box("fast", false);
+    struct mailbox *box = open_folder(mail, "fast", false);
     bool seen = true, watched = true;
     for (size_t i = 1; i <= 20; i++) {
         deliver("m", "fast", "x\r\n");
@@ -323,7 +312,7 @@ static uint32_t records_of_app(void)
 /* `box` shows UIDs 1 and 2. */
 static void telling(struct mailbox *box)
 {
-    struct mailbox *other = open_box("app", false);
+    struct mailbox *other = open_folder(mail, "app", false);
     ok(append_to_app(box) == 3 && records_of_app() == 3, "the index is told of it before anybody looks");
     struct mailbox_changes c = refresh(other, true);
     ok(c.added == 1 && mailbox_message(other, 2).modseq == other->modseq &&
@@ -348,7 +337,7 @@ static void telling(struct mailbox *box)
 static void appending(void)
 {
     folder_create(mail, SPAN("app"));
-    struct mailbox *box = open_box("app", false);
+    struct mailbox *box = open_folder(mail, "app", false);
     struct mailbox_append *a;
     uint32_t validity, uid;
     static const char *const keywords[] = { "$Label1", "not an atom", NULL };
@@ -395,7 +384,7 @@ static void copying(void)
     folder_create(mail, SPAN("to"));
     for (int i = 0; i < 40; i++)
         deliver("m", "from", "x: y\r\n\r\n");
-    struct mailbox *box = open_box("from", false), *to = open_box("to", false);
+    struct mailbox *box = open_folder(mail, "from", false), *to = open_folder(mail, "to", false);
     uint32_t bit, validity, *uids;
     mailbox_keyword(to, SPAN("unrelated"), true, &bit);
     mailbox_keyword(box, SPAN("moves"), true, &bit);
@@ -428,7 +417,7 @@ static void copying(void)
 
 static void inbox_renamed(void)
 {
-    struct mailbox *box = open_box("INBOX", false);
+    struct mailbox *box = open_folder(mail, "INBOX", false);
     uint32_t bit;
     mailbox_keyword(box, SPAN("kept"), true, &bit);
     store_flags(box, 0, bit);
@@ -437,7 +426,7 @@ static void inbox_renamed(void)
     ok(c.expunged_count == 3 && box->count == 0 && folder_exists(mail, SPAN("INBOX")) == ST_OK,
        "and stays, empty");
     mailbox_changes_free(&c);
-    struct mailbox *to = open_box("old.mail", false);
+    struct mailbox *to = open_folder(mail, "old.mail", false);
     ok(to->count == 3 && mailbox_message(to, 0).flags == bit && strcmp(to->keywords[0], "kept") == 0 &&
            to->uid_validity != box->uid_validity,
        "its messages are in the new folder");
@@ -452,7 +441,7 @@ static void inbox_renamed(void)
        "the session is told that the folder is gone");
     mailbox_close(to);
     folder_create(mail, SPAN("newer"));
-    to = open_box("newer", false);
+    to = open_folder(mail, "newer", false);
     ok(to->uid_validity > before, "a folder of the same name has another UIDVALIDITY");
     mailbox_close(to);
     mailbox_close(box);
@@ -493,7 +482,7 @@ static void waste(void)
         put_file(at("m/.waste/cur/%d.M%05dP1.host:2,S", 1000 + i / 100000, i), "x\n");
     for (size_t i = 0; i < MANY; i++)
         indexes[i] = i;
-    struct mailbox *box = open_box("waste", false), *other = open_box("waste", false);
+    struct mailbox *box = open_folder(mail, "waste", false), *other = open_folder(mail, "waste", false);
     uint64_t modseq = box->modseq;
     ok(box->count == MANY + LEFT && mailbox_expunge(box, indexes, MANY, &c) == ST_OK &&
            c.expunged_count == MANY,
@@ -501,7 +490,7 @@ static void waste(void)
     mailbox_changes_free(&c);
     mailbox_close(box);
     stat("m/.waste/postern-index", &before);
-    box = open_box("waste", false);
+    box = open_folder(mail, "waste", false);
     stat("m/.waste/postern-index", &after);
     ok(after.st_size < before.st_size && box->count == LEFT && mailbox_uid(box, 0) == MANY + 1 &&
            box->uid_next == MANY + LEFT + 1,

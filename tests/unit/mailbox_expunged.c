@@ -62,10 +62,10 @@ static bool has_uid(const char *list, uint32_t uid)
 static void more_go_meanwhile(void)
 {
     fill("more", 6);
-    struct mailbox *other = open_folder(mail, "more");
+    struct mailbox *other = open_folder(mail, "more", false);
     uint64_t known = other->modseq;
     expunge(other, 4);
-    struct mailbox *box = open_folder(mail, "more");
+    struct mailbox *box = open_folder(mail, "more", false);
     ok(strcmp(expunged(box, known), "5") == 0, "what went before: %s", expunged(box, known));
     expunge(other, 0);
     expunge(other, 1);
@@ -81,7 +81,7 @@ static void more_go_meanwhile(void)
 static void renamed_meanwhile(void)
 {
     fill("renamed", 3);
-    struct mailbox *box = open_folder(mail, "renamed");
+    struct mailbox *box = open_folder(mail, "renamed", false);
     struct mailbox_changes c;
     char name[256];
     mailbox_name(box, 1, name);
@@ -89,7 +89,7 @@ static void renamed_meanwhile(void)
     ok(mailbox_expunge(box, (size_t[]){ 0, 1 }, 2, &c) == ST_OK && c.expunged_count == 2,
        "a message goes whose file has another name by now, and one before it");
     mailbox_changes_free(&c);
-    struct mailbox *other = open_folder(mail, "renamed");
+    struct mailbox *other = open_folder(mail, "renamed", false);
     ok(other->count == 1 && has_uid(expunged(other, other->modseq - 1), 2),
        "under a mod-sequence above that of its flags: %s", expunged(other, other->modseq - 1));
     ok(strcmp(expunged(other, 1), "1 2") == 0, "both are told: %s", expunged(other, 1));
@@ -100,7 +100,7 @@ static void renamed_meanwhile(void)
 static void many(void)
 {
     fill("many", 1000);
-    struct mailbox *box = open_folder(mail, "many");
+    struct mailbox *box = open_folder(mail, "many", false);
     uint64_t known = box->modseq;
     static size_t indexes[999];
     struct mailbox_changes c;
@@ -120,7 +120,7 @@ static bool settles(int dir)
     struct index ix;
     bool settled = false;
     for (int i = 0; i < 1000 && !settled; i++) {
-        mailbox_close(open_folder(mail, "torn"));
+        mailbox_close(open_folder(mail, "torn", false));
         settled = index_open(dir, &ix) == ST_OK && ix.header.settled;
         index_close(&ix);
         nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
@@ -169,7 +169,7 @@ static void opened_meanwhile(void)
     int pair[2], status;
     char begun;
     fill("torn", 5);
-    struct mailbox *box = open_folder(mail, "torn");
+    struct mailbox *box = open_folder(mail, "torn", false);
     expunge(box, 2);
     mailbox_close(box);
     int dir = open("m/.torn", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -181,7 +181,7 @@ static void opened_meanwhile(void)
         write_half(dir, pair[1]);
     close(pair[1]);
     ok(read(pair[0], &begun, 1) == 1, "somebody writes its index");
-    box = open_folder(mail, "torn");
+    box = open_folder(mail, "torn", false);
     ok(box->count == 4 && mailbox_uid(box, 2) == 4, "who opens it shows what is there");
     ok(waitpid(pid, &status, 0) == pid && status == 0 && stat("m/.torn/" INDEX_FILE, &after) == 0 &&
            after.st_ino == before.st_ino,

@@ -26,7 +26,7 @@ static uint32_t highest(struct mailbox *box)
 static struct mailbox *open_in_memory(const char *folder)
 {
     mkdir(at("m/.%s/" INDEX_FILE ".new", folder), 0700);
-    struct mailbox *box = open_folder(mail, folder);
+    struct mailbox *box = open_folder(mail, folder, false);
     rmdir(at("m/.%s/" INDEX_FILE ".new", folder));
     ok(access(at("m/.%s/" INDEX_FILE, folder), F_OK) != 0, "an index in memory");
     return box;
@@ -65,7 +65,7 @@ static void fill(const char *folder, int count)
 static void uids(void)
 {
     fill("uids", 3);
-    struct mailbox *box = open_in_memory("uids"), *other = open_folder(mail, "uids");
+    struct mailbox *box = open_in_memory("uids"), *other = open_folder(mail, "uids", false);
     ok(access("m/.uids/" INDEX_FILE, F_OK) == 0, "another has one on disk");
     gives_another(box, come_and_go(other), "after one who has an index on disk");
     gives_another(other, come_and_go(box), "the other way round");
@@ -90,7 +90,7 @@ static void flags(void)
     struct flags_store seen = { .change = FLAGS_ADD, .flags = FLAG_SEEN, .unchanged_since = UINT64_MAX };
     struct mailbox_changes c;
     fill("flags", MANY);
-    struct mailbox *box = open_in_memory("flags"), *other = open_folder(mail, "flags");
+    struct mailbox *box = open_in_memory("flags"), *other = open_folder(mail, "flags", false);
     for (size_t i = 0; i < MANY; i++)
         indexes[i] = i;
     ok(mailbox_store(other, indexes, MANY, &seen, results) == ST_OK && mailbox_has_work(other),

@@ -109,11 +109,11 @@ UNUSED static const char *name_at(const struct mailbox *box, size_t index)
     return name;
 }
 
-/* Opens a folder, to be changed; without it there is no test. */
-UNUSED static struct mailbox *open_folder(struct mail *mail, const char *folder)
+/* Opens a folder; without it there is no test. */
+UNUSED static struct mailbox *open_folder(struct mail *mail, const char *folder, bool read_only)
 {
     struct mailbox *box = NULL;
-    enum status st = mailbox_open(mail, span_of(folder), false, &box);
+    enum status st = mailbox_open(mail, span_of(folder), read_only, &box);
     if (st != ST_OK) {
         ok(false, "open %s: %d %s", folder, st, strerror(errno));
         exit(1);
